@@ -1,0 +1,52 @@
+# Thin front doors; CMakePresets.json and tools/ hold the substance.
+PRESET ?= release
+BUILD := build/$(PRESET)
+RLHF := $(BUILD)/bin/rlhf
+LIBTORCH := third_party/torch/lib/libtorch_cpu.so
+JOBS ?=
+
+.PHONY: build setup quickstart test parity check cuda clean help
+.DEFAULT_GOAL := build
+
+build: $(BUILD)/build.ninja ## build everything into build/release (PRESET=debug|asan|tsan for others)
+	cmake --build --preset $(PRESET) $(if $(JOBS),-j $(JOBS))
+
+$(LIBTORCH):
+	tools/setup.sh
+
+$(BUILD)/build.ninja: | $(LIBTORCH)
+	cmake --preset $(PRESET)
+
+setup: ## install Debian packages, LibTorch and the default model (CUDA=1: CUDA libraries too)
+	@CUDA=$(CUDA) tools/setup.sh
+
+quickstart: setup ## run the whole loop on this machine, about 15 minutes on 2 cores
+	@$(MAKE) --no-print-directory build
+	$(RLHF) up examples/quickstart.txtpb
+
+test: setup ## build everything and run all tests
+	@$(MAKE) --no-print-directory build
+	ctest --preset $(PRESET)
+
+parity: setup .venv-parity/.made ## compare with transformers and tokenizers, print the differences
+	@$(MAKE) --no-print-directory build
+	.venv-parity/bin/python tools/parity.py --rlhf $(RLHF)
+
+.venv-parity/.made: tools/requirements-parity.txt
+	rm -rf .venv-parity
+	/usr/bin/python3 -m venv .venv-parity || python3 -m venv .venv-parity
+	.venv-parity/bin/pip install --progress-bar off -r $<
+	touch $@
+
+check: setup ## format, layers, build, tests: what to run before a commit
+	tools/check.sh
+
+cuda: ## build the CUDA and NCCL path; needs neither a toolkit nor a GPU
+	@$(MAKE) --no-print-directory setup CUDA=1
+	@$(MAKE) --no-print-directory build PRESET=cuda
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## list these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | column -t -s "$$(printf '\t')"

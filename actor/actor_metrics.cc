@@ -1,0 +1,56 @@
+#include "actor/actor_metrics.h"
+
+namespace rlhf {
+namespace {
+
+prometheus::Counter& AddCounter(
+    prometheus::Registry& registry, const char* name, const char* help,
+    const std::map<std::string, std::string>& labels = {}) {
+  return prometheus::BuildCounter()
+      .Name(name)
+      .Help(help)
+      .Register(registry)
+      .Add(labels);
+}
+
+prometheus::Gauge& AddGauge(
+    prometheus::Registry& registry, const char* name, const char* help,
+    const std::map<std::string, std::string>& labels = {}) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(
+      labels);
+}
+
+}  // namespace
+
+ActorMetrics::ActorMetrics(prometheus::Registry& registry)
+    : prompt_tokens(AddCounter(registry, "rlhf_prompt_tokens_total",
+                               "Prompt tokens of admitted requests.")),
+      generated_tokens(AddCounter(registry, "rlhf_generated_tokens_total",
+                                  "Tokens sampled.")),
+      rollouts_done(AddCounter(registry, "rlhf_rollouts_total",
+                               "Rollouts by how they ended here.",
+                               {{"state", "done"}})),
+      rollouts_failed(AddCounter(registry, "rlhf_rollouts_total",
+                                 "Rollouts by how they ended here.",
+                                 {{"state", "failed"}})),
+      policy_version(AddGauge(registry, "rlhf_policy_version",
+                              "Policy version that samples.")),
+      sequences_running(AddGauge(registry, "rlhf_queue_items",
+                                 "Sequences in the engine.",
+                                 {{"queue", "running"}})),
+      sequences_waiting(AddGauge(registry, "rlhf_queue_items",
+                                 "Sequences in the engine.",
+                                 {{"queue", "waiting"}})),
+      rollout_tokens(
+          prometheus::BuildHistogram()
+              .Name("rlhf_rollout_tokens")
+              .Help("Response tokens of a rollout.")
+              .Register(registry)
+              .Add({{"stage", "generated"}},
+                   prometheus::Histogram::BucketBoundaries{
+                       1, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048})),
+      weights_pulled(AddCounter(registry, "rlhf_weights_pull_total",
+                                "Policy versions fetched and verified.",
+                                {{"result", "ok"}})) {}
+
+}  // namespace rlhf

@@ -1,0 +1,27 @@
+// The actor's Prometheus series (docs/metrics.md).
+#pragma once
+
+#include "prometheus/counter.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+
+namespace rlhf {
+
+// Registers every series once. `registry` must outlive this. Thread-safe.
+class ActorMetrics {
+ public:
+  explicit ActorMetrics(prometheus::Registry& registry);
+
+  prometheus::Counter& prompt_tokens;
+  prometheus::Counter& generated_tokens;
+  prometheus::Counter& rollouts_done;
+  prometheus::Counter& rollouts_failed;
+  prometheus::Gauge& policy_version;
+  prometheus::Gauge& sequences_running;
+  prometheus::Gauge& sequences_waiting;
+  prometheus::Histogram& rollout_tokens;
+  prometheus::Counter& weights_pulled;
+};
+
+}  // namespace rlhf

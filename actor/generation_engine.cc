@@ -1,0 +1,179 @@
+#include "actor/generation_engine.h"
+
+#include <ATen/ops/tensor.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/check.h"
+#include "core/nn/sampler.h"
+#include "core/nn/torch_call.h"
+
+namespace rlhf {
+
+GenerationEngine::GenerationEngine(std::shared_ptr<const Transformer> model,
+                                   Options options)
+    : model_(std::move(model)),
+      options_(std::move(options)),
+      cache_(model_->config(), options_.max_batch, options_.max_tokens,
+             model_->device()) {}
+
+absl::Status GenerationEngine::Add(EngineRequest request) {
+  if (request.prompt_ids.empty()) {
+    return absl::InvalidArgumentError("the prompt has no tokens");
+  }
+  const int64_t total =
+      static_cast<int64_t>(request.prompt_ids.size()) + request.max_new_tokens;
+  if (request.max_new_tokens < 1 || total > options_.max_tokens) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a prompt of ", request.prompt_ids.size(), " tokens and ",
+        request.max_new_tokens, " new ones exceed the limit of ",
+        options_.max_tokens, " tokens (or no new token was asked for)"));
+  }
+  for (const int32_t id : request.prompt_ids) {
+    if (id < 0 || id >= model_->config().vocab_size) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("token id ", id, " is outside the vocabulary of ",
+                       model_->config().vocab_size));
+    }
+  }
+  waiting_.push_back(std::move(request));
+  return absl::OkStatus();
+}
+
+void GenerationEngine::SetModel(std::shared_ptr<const Transformer> model) {
+  RLHF_CHECK(idle());
+  model_ = std::move(model);
+}
+
+absl::StatusOr<std::vector<EngineResult>> GenerationEngine::Step() {
+  auto results = TorchCall("generate", [this] {
+    const c10::InferenceMode no_autograd;
+    const int64_t num_decoding = cache_.num_rows();
+    if (num_decoding > 0) {
+      std::vector<int64_t> last_tokens;
+      for (const Sequence& sequence : running_) {
+        last_tokens.push_back(sequence.result.token_ids.back());
+      }
+      const at::Tensor token_B =
+          at::tensor(last_tokens, at::TensorOptions(at::kLong))
+              .to(model_->device());
+      Extend(model_->Logits(model_->Decode(token_B, cache_)), 0);
+    }
+    const at::Tensor admitted = Admit();
+    if (admitted.defined()) Extend(admitted, num_decoding);
+    return RemoveFinished();
+  });
+  if (!results.ok()) {
+    waiting_.clear();
+    running_.clear();
+    cache_.Clear();
+  }
+  return results;
+}
+
+at::Tensor GenerationEngine::Admit() {
+  // Samples of one prompt share its prefill: each distinct prompt is computed
+  // once, and its row of the cache copied.
+  std::map<std::vector<int32_t>, size_t> index_of_prompt;
+  std::vector<std::vector<int32_t>> prompts;
+  std::vector<int64_t> first_rows;     // by prompt
+  std::vector<int64_t> prompt_of_row;  // by admitted row
+  int64_t num_tokens = 0;
+  while (!waiting_.empty() && cache_.num_rows() < options_.max_batch) {
+    EngineRequest& request = waiting_.front();
+    const auto size = static_cast<int64_t>(request.prompt_ids.size());
+    const bool is_new = !index_of_prompt.contains(request.prompt_ids);
+    if (is_new && num_tokens > 0 &&
+        num_tokens + size > options_.max_prefill_tokens) {
+      break;
+    }
+    const int64_t row = cache_.AddRow();
+    if (is_new) {
+      index_of_prompt[request.prompt_ids] = prompts.size();
+      prompts.push_back(request.prompt_ids);
+      first_rows.push_back(row);
+      num_tokens += size;
+    }
+    prompt_of_row.push_back(
+        static_cast<int64_t>(index_of_prompt[request.prompt_ids]));
+    EngineResult result{.id = request.id};
+    running_.push_back({std::move(request), std::move(result)});
+    waiting_.pop_front();
+  }
+  if (prompts.empty()) return {};
+  const at::Tensor hidden =
+      model_->Prefill(Pack(prompts, model_->device()), first_rows, cache_);
+  const int64_t first_row =
+      cache_.num_rows() - static_cast<int64_t>(prompt_of_row.size());
+  for (size_t i = 0; i < prompt_of_row.size(); ++i) {
+    const int64_t row = first_row + static_cast<int64_t>(i);
+    const int64_t source = first_rows[prompt_of_row[i]];
+    if (row != source) cache_.CopyRow(source, row, cache_.lengths()[source]);
+  }
+  const at::Tensor row_index =
+      at::tensor(prompt_of_row, at::TensorOptions(at::kLong))
+          .to(hidden.device());
+  return model_->Logits(hidden).index_select(0, row_index);
+}
+
+void GenerationEngine::Extend(const at::Tensor& logit_BV, int64_t first_row) {
+  // Rows may ask for different temperatures: each distinct one is sampled from
+  // its own rows. In practice there is one or two.
+  std::map<double, std::vector<int64_t>> rows_by_temperature;
+  for (int64_t i = 0; i < logit_BV.size(0); ++i) {
+    rows_by_temperature[running_[first_row + i].request.temperature].push_back(
+        i);
+  }
+  for (const auto& [temperature, rows] : rows_by_temperature) {
+    std::vector<double> uniforms;
+    for (const int64_t i : rows) {
+      const Sequence& sequence = running_[first_row + i];
+      uniforms.push_back(
+          UniformAt(sequence.request.stream,
+                    static_cast<int64_t>(sequence.result.token_ids.size())));
+    }
+    const bool all = static_cast<int64_t>(rows.size()) == logit_BV.size(0);
+    const at::Tensor logits =
+        all ? logit_BV
+            : logit_BV.index_select(
+                  0, at::tensor(rows, at::TensorOptions(at::kLong))
+                         .to(logit_BV.device()));
+    const std::vector<SampledToken> tokens =
+        SampleTokens(logits, temperature, uniforms);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      EngineResult& result = running_[first_row + rows[i]].result;
+      result.token_ids.push_back(tokens[i].token_id);
+      result.logprobs.push_back(tokens[i].logprob);
+    }
+  }
+}
+
+std::vector<EngineResult> GenerationEngine::RemoveFinished() {
+  std::vector<EngineResult> finished;
+  for (int64_t row = cache_.num_rows() - 1; row >= 0; --row) {
+    Sequence& sequence = running_[row];
+    const int32_t last = sequence.result.token_ids.back();
+    const bool stopped =
+        std::find(options_.eos_ids.begin(), options_.eos_ids.end(), last) !=
+        options_.eos_ids.end();
+    if (!stopped && static_cast<int>(sequence.result.token_ids.size()) <
+                        sequence.request.max_new_tokens) {
+      continue;
+    }
+    sequence.result.finish_reason =
+        stopped ? v1::FINISH_REASON_STOP : v1::FINISH_REASON_LENGTH;
+    finished.push_back(std::move(sequence.result));
+    // The cache moves its last row into the hole; so do we.
+    cache_.RemoveRow(row);
+    if (row + 1 != static_cast<int64_t>(running_.size())) {
+      running_[row] = std::move(running_.back());
+    }
+    running_.pop_back();
+  }
+  return finished;
+}
+
+}  // namespace rlhf

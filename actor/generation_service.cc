@@ -1,0 +1,63 @@
+#include "actor/generation_service.h"
+
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "core/rpc/grpc_status.h"
+
+namespace rlhf {
+namespace {
+
+absl::Status Validate(const v1::GenerateRequest& request) {
+  if (request.prompts().empty()) {
+    return absl::InvalidArgumentError("prompts: at least one is needed");
+  }
+  if (request.num_samples() < 1 || request.num_samples() > 64) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "num_samples: ", request.num_samples(), "; wanted 1 to 64"));
+  }
+  if (request.max_new_tokens() < 1) {
+    return absl::InvalidArgumentError("max_new_tokens: wanted at least 1");
+  }
+  if (!(request.temperature() >= 0 && request.temperature() <= 10)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "temperature: ", request.temperature(), "; wanted 0 to 10"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::unique_ptr<GenerationJob> GenerationService::Next(absl::Duration timeout) {
+  return queue_.Pop(timeout).value_or(nullptr);
+}
+
+grpc::Status GenerationService::Generate(grpc::ServerContext* context,
+                                         const v1::GenerateRequest* request,
+                                         v1::GenerateResponse* response) {
+  const absl::Status valid = Validate(*request);
+  if (!valid.ok()) return ToGrpcStatus(valid);
+  auto job = std::make_unique<GenerationJob>();
+  job->request = *request;
+  auto answer = job->answer.get_future();
+  if (!queue_.TryPush(std::move(job))) {
+    return ToGrpcStatus(absl::ResourceExhaustedError(
+        "the generation queue is full or closing; try again later"));
+  }
+  while (answer.wait_for(std::chrono::milliseconds(100)) !=
+         std::future_status::ready) {
+    if (context->IsCancelled()) return grpc::Status::CANCELLED;
+  }
+  // A job that is dropped unanswered breaks its promise; that is reported by an
+  // exception, and means that the actor is stopping.
+  try {
+    auto result = answer.get();
+    if (!result.ok()) return ToGrpcStatus(result.status());
+    *response = *std::move(result);
+    return grpc::Status::OK;
+  } catch (const std::future_error&) {
+    return ToGrpcStatus(absl::UnavailableError("the actor is stopping"));
+  }
+}
+
+}  // namespace rlhf

@@ -1,0 +1,110 @@
+#include "actor/policy_fetcher.h"
+
+#include "absl/strings/str_cat.h"
+#include "core/base/log.h"
+#include "core/base/shutdown.h"
+#include "core/base/status_macros.h"
+#include "core/comm/weight_snapshot.h"
+#include "core/rpc/channel.h"
+#include "core/rpc/grpc_status.h"
+
+namespace rlhf {
+namespace {
+
+// A manifest call waits this long on the server for something newer.
+constexpr absl::Duration kLongPoll = absl::Seconds(5);
+
+uint64_t TotalBytes(const v1::WeightManifest& manifest) {
+  uint64_t total = 0;
+  for (const v1::BucketSpec& bucket : manifest.buckets()) {
+    total += bucket.num_bytes();
+  }
+  return total;
+}
+
+}  // namespace
+
+absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
+                                          const v1::WeightManifest& manifest,
+                                          const ModelConfig& config,
+                                          absl::Duration timeout) {
+  RLHF_ASSIGN_OR_RETURN(WeightAssembler assembler,
+                        WeightAssembler::Create(manifest));
+  v1::FetchRequest request;
+  request.set_version(manifest.version());
+  const auto context = ContextWithDeadline(timeout);
+  const auto reader = stub.Fetch(context.get(), request);
+  v1::WeightChunk chunk;
+  absl::Status added;
+  while (added.ok() && reader->Read(&chunk)) added = assembler.Add(chunk);
+  if (!added.ok()) {
+    context->TryCancel();
+    reader->Finish();
+    return added;
+  }
+  RLHF_RETURN_IF_ERROR(FromGrpcStatus(reader->Finish()));
+  RLHF_ASSIGN_OR_RETURN(NamedTensors weights, assembler.Finish());
+  absl::StatusOr<Transformer> model =
+      Transformer::Create(config, std::move(weights));
+  if (!model.ok()) {
+    return WithContext(model.status(), "the learner's weights do not fit");
+  }
+  return PolicyVersion{
+      .version = manifest.version(),
+      .model = std::make_shared<const Transformer>(*std::move(model))};
+}
+
+PolicyFetcher::PolicyFetcher(const std::string& address, ModelConfig config)
+    : config_(std::move(config)),
+      stub_(v1::Weights::NewStub(MakeChannel(address))),
+      thread_([this](const std::stop_token& stop) { Run(stop); }) {}
+
+PolicyFetcher::~PolicyFetcher() { thread_.request_stop(); }
+
+std::optional<PolicyVersion> PolicyFetcher::Take() {
+  MutexLock lock(&mutex_);
+  return std::exchange(fetched_, std::nullopt);
+}
+
+absl::Status PolicyFetcher::last_status() const {
+  MutexLock lock(&mutex_);
+  return last_status_;
+}
+
+void PolicyFetcher::Run(const std::stop_token& stop) {
+  while (!stop.stop_requested() && !ShutdownRequested()) {
+    const absl::Status status = FetchNext();
+    {
+      MutexLock lock(&mutex_);
+      last_status_ = status;
+    }
+    if (status.ok()) continue;
+    if (status.code() != absl::StatusCode::kUnavailable) {
+      RLHF_LOG(WARNING) << "policy fetch failed, trying again: " << status;
+    }
+    WaitForShutdown(absl::Milliseconds(500));
+  }
+}
+
+absl::Status PolicyFetcher::FetchNext() {
+  v1::GetManifestRequest request;
+  request.set_newer_than(newest_);
+  request.set_wait_ms(absl::ToInt64Milliseconds(kLongPoll));
+  v1::WeightManifest manifest;
+  const auto context = ContextWithDeadline(kLongPoll + absl::Seconds(5));
+  RLHF_RETURN_IF_ERROR(
+      FromGrpcStatus(stub_->GetManifest(context.get(), request, &manifest)));
+  // Versions never go back, also when the learner restarts behind us and
+  // catches up: until then what we hold is as good.
+  if (manifest.version() <= newest_) return absl::OkStatus();
+  const absl::Duration timeout =
+      absl::Seconds(60) + absl::Seconds(TotalBytes(manifest) / (16 << 20));
+  RLHF_ASSIGN_OR_RETURN(PolicyVersion fetched,
+                        FetchPolicy(*stub_, manifest, config_, timeout));
+  newest_ = fetched.version;
+  MutexLock lock(&mutex_);
+  fetched_ = std::move(fetched);
+  return absl::OkStatus();
+}
+
+}  // namespace rlhf

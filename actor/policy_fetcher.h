@@ -1,0 +1,58 @@
+// Keeps the actor's policy current: fetches each new version in the background,
+// verifies it, and hands it over whole.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "core/base/mutex.h"
+#include "core/nn/transformer.h"
+#include "rlhf/v1/weights.grpc.pb.h"
+
+namespace rlhf {
+
+struct PolicyVersion {
+  int64_t version = 0;
+  std::shared_ptr<const Transformer> model;
+};
+
+// Fetches one version over an open stream: chunks, checksums, shapes.
+//
+// Errors: those of the call; DataLoss if bytes arrived damaged; InvalidArgument
+// if the weights are not those of `config`.
+absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
+                                          const v1::WeightManifest& manifest,
+                                          const ModelConfig& config,
+                                          absl::Duration timeout);
+
+// Thread-safe. Its thread stops when it is destroyed.
+class PolicyFetcher {
+ public:
+  // `address` is the learner's; weights must fit `config`.
+  PolicyFetcher(const std::string& address, ModelConfig config);
+  ~PolicyFetcher();
+
+  // The newest version that was fetched and not taken yet.
+  std::optional<PolicyVersion> Take();
+
+  // The last error, OK after a success.
+  absl::Status last_status() const;
+
+ private:
+  void Run(const std::stop_token& stop);
+  absl::Status FetchNext();
+
+  const ModelConfig config_;
+  const std::unique_ptr<v1::Weights::Stub> stub_;
+  mutable Mutex mutex_;
+  std::optional<PolicyVersion> fetched_ ABSL_GUARDED_BY(mutex_);
+  absl::Status last_status_ ABSL_GUARDED_BY(mutex_);
+  int64_t newest_ = -1;  // of the thread alone
+  std::jthread thread_;
+};
+
+}  // namespace rlhf

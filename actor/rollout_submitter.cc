@@ -1,0 +1,110 @@
+#include "actor/rollout_submitter.h"
+
+#include <map>
+
+#include "absl/time/clock.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+#include "core/rpc/channel.h"
+#include "core/rpc/grpc_status.h"
+#include "core/rpc/retry.h"
+
+namespace rlhf {
+namespace {
+
+absl::Duration TimeLeft(const std::vector<PendingRollout>& batch) {
+  absl::Time end = absl::InfiniteFuture();
+  for (const PendingRollout& pending : batch) {
+    end = std::min(end, pending.lease_end);
+  }
+  return end - absl::Now();
+}
+
+}  // namespace
+
+RolloutSubmitter::RolloutSubmitter(const std::string& learner_address,
+                                   const std::string& reward_address,
+                                   size_t capacity, ActorMetrics* metrics)
+    : metrics_(metrics),
+      rewards_(reward_address),
+      learner_(v1::Rollouts::NewStub(MakeChannel(learner_address))),
+      queue_(capacity),
+      thread_([this] { Run(); }) {}
+
+RolloutSubmitter::~RolloutSubmitter() {
+  queue_.Close();
+  thread_.join();
+}
+
+void RolloutSubmitter::Run() {
+  while (true) {
+    std::optional<PendingRollout> first = queue_.Pop(absl::Seconds(1));
+    if (!first.has_value()) {
+      if (queue_.closed()) return;
+      continue;
+    }
+    // Everything that is ready goes together, by PM version.
+    std::map<int64_t, std::vector<PendingRollout>> by_pm;
+    by_pm[first->pm_version].push_back(*std::move(first));
+    while (queue_.size() > 0) {
+      std::optional<PendingRollout> next = queue_.Pop(absl::ZeroDuration());
+      if (!next.has_value()) break;
+      by_pm[next->pm_version].push_back(*std::move(next));
+    }
+    for (auto& [version, batch] : by_pm) Deliver(std::move(batch));
+  }
+}
+
+void RolloutSubmitter::Deliver(std::vector<PendingRollout> batch) {
+  const auto count = static_cast<double>(batch.size());
+  absl::Status status = Score(batch);
+  if (status.ok()) status = Submit(batch);
+  if (status.ok()) {
+    metrics_->rollouts_done.Increment(count);
+    return;
+  }
+  // The leases expire and the prompts are sampled again: nothing that was
+  // acknowledged is lost.
+  metrics_->rollouts_failed.Increment(count);
+  RLHF_LOG(WARNING) << batch.size() << " rollouts given up: " << status;
+}
+
+absl::Status RolloutSubmitter::Score(std::vector<PendingRollout>& batch) {
+  std::vector<v1::ScoredDialogue> dialogues;
+  for (const PendingRollout& pending : batch) {
+    v1::ScoredDialogue& dialogue = dialogues.emplace_back();
+    *dialogue.mutable_prompt() = pending.rollout.prompt().messages();
+    dialogue.set_response(pending.rollout.response_text());
+  }
+  RLHF_ASSIGN_OR_RETURN(
+      const ScoreResult result,
+      rewards_.Score(dialogues, batch.front().pm_version, TimeLeft(batch)));
+  for (size_t i = 0; i < batch.size(); ++i) {
+    batch[i].rollout.set_reward(result.scores[i]);
+    *batch[i].rollout.mutable_pm() = result.pm;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RolloutSubmitter::Submit(
+    const std::vector<PendingRollout>& batch) {
+  v1::SubmitRolloutsRequest request;
+  for (const PendingRollout& pending : batch) {
+    *request.add_rollouts() = pending.rollout;
+  }
+  return RetryTransient(TimeLeft(batch), [&] {
+    v1::SubmitRolloutsResponse response;
+    const auto context = ContextWithDeadline(absl::Seconds(10));
+    const absl::Status status = FromGrpcStatus(
+        learner_->SubmitRollouts(context.get(), request, &response));
+    for (const v1::RolloutAck& ack : response.acks()) {
+      if (ack.status() == v1::RolloutAck::REFUSED) {
+        RLHF_LOG(ERROR) << "the learner refused rollout " << ack.rollout_id()
+                        << ": " << ack.message();
+      }
+    }
+    return status;
+  });
+}
+
+}  // namespace rlhf

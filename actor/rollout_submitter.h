@@ -1,0 +1,54 @@
+// Takes finished samples to their reward and to the learner, beside the thread
+// that generates.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "actor/actor_metrics.h"
+#include "core/base/bounded_queue.h"
+#include "core/rpc/reward_client.h"
+#include "rlhf/v1/rollout.grpc.pb.h"
+
+namespace rlhf {
+
+// A sample without its reward yet.
+struct PendingRollout {
+  v1::Rollout rollout;
+  // The PM version that must score it.
+  int64_t pm_version = 0;
+  // After this the lease is over and the work is given up.
+  absl::Time lease_end;
+};
+
+// Thread-safe. The destructor delivers what is queued, unless shutdown was
+// requested.
+class RolloutSubmitter {
+ public:
+  // `metrics` is not owned and must outlive this. `capacity` bounds the queue.
+  RolloutSubmitter(const std::string& learner_address,
+                   const std::string& reward_address, size_t capacity,
+                   ActorMetrics* metrics);
+  ~RolloutSubmitter();
+
+  // Returns false if the queue is full; the lease will then expire.
+  bool Add(PendingRollout pending) {
+    return queue_.TryPush(std::move(pending));
+  }
+
+ private:
+  void Run();
+  void Deliver(std::vector<PendingRollout> batch);
+  absl::Status Score(std::vector<PendingRollout>& batch);
+  absl::Status Submit(const std::vector<PendingRollout>& batch);
+
+  ActorMetrics* const metrics_;
+  RewardClient rewards_;
+  const std::unique_ptr<v1::Rollouts::Stub> learner_;
+  BoundedQueue<PendingRollout> queue_;
+  std::jthread thread_;
+};
+
+}  // namespace rlhf

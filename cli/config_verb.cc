@@ -1,0 +1,60 @@
+// config and version.
+#include <google/protobuf/stubs/common.h>
+#include <grpcpp/grpcpp.h>
+#include <sqlite3.h>
+#include <torch/headeronly/version.h>
+
+#include <iostream>
+
+#include "cli/config_flag.h"
+#include "cli/verbs.h"
+#include "cli/version.h"
+#include "core/base/status_macros.h"
+#include "core/config/run_config.h"
+
+namespace rlhf {
+namespace {
+
+absl::StatusOr<v1::RunConfig> Load(const Flags& flags, size_t index) {
+  RLHF_ASSIGN_OR_RETURN(
+      v1::RunConfig config,
+      LoadRunConfig(flags.positional()[index], flags.Repeated("set")));
+  RLHF_RETURN_IF_ERROR(CheckAddresses(config));
+  return config;
+}
+
+}  // namespace
+
+absl::Status ConfigVerb(const Flags& flags) {
+  const std::vector<std::string>& words = flags.positional();
+  if (words.size() == 2 && words[0] == "show") {
+    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, Load(flags, 1));
+    std::cout << ResolvedText(config);
+    return absl::OkStatus();
+  }
+  if (words.size() == 2 && words[0] == "check") {
+    RLHF_RETURN_IF_ERROR(Load(flags, 1).status());
+    std::cout << words[1] << ": good\n";
+    return absl::OkStatus();
+  }
+  if (words.size() == 3 && words[0] == "diff") {
+    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig a, Load(flags, 1));
+    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig b, Load(flags, 2));
+    for (const std::string& line : DiffConfigs(a, b)) std::cout << line << "\n";
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "wanted: show FILE, check FILE, or diff OLD NEW");
+}
+
+absl::Status VersionVerb(const Flags&) {
+  std::cout << "rlhf " << kRlhfVersion << " (" << kGitRevision << ")\n"
+            << "LibTorch " << TORCH_VERSION << ", gRPC " << grpc::Version()
+            << ", protobuf "
+            << google::protobuf::internal::VersionString(
+                   GOOGLE_PROTOBUF_VERSION)
+            << ", SQLite " << sqlite3_libversion() << "\n";
+  return absl::OkStatus();
+}
+
+}  // namespace rlhf

@@ -1,0 +1,127 @@
+// feedback: the service itself, and batches in and out.
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "cli/config_flag.h"
+#include "cli/verbs.h"
+#include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/base/status_macros.h"
+#include "crowd/feedback_http_client.h"
+#include "feedback/feedback_metrics.h"
+#include "feedback/feedback_server.h"
+#include "feedback/import_export.h"
+
+namespace rlhf {
+namespace {
+
+constexpr size_t kPieceBytes = 8 << 20;
+constexpr absl::Duration kPieceTimeout = absl::Seconds(60);
+
+// What a store needs beside it, for a run whose service does not run.
+struct StoreContext {
+  RealClock clock;
+  prometheus::Registry registry;
+  FeedbackMetrics metrics{registry};
+
+  absl::StatusOr<std::unique_ptr<PreferenceStore>> Open(
+      const v1::RunConfig& config) {
+    return PreferenceStore::Open(PreferenceStorePath(config), &clock,
+                                 &metrics);
+  }
+};
+
+void Print(int64_t accepted, int64_t duplicates, size_t refused) {
+  std::cout << accepted << " comparisons accepted, " << duplicates
+            << " were there before, " << refused << " refused\n";
+}
+
+// The service has the store open, so the batch goes through its door, in pieces
+// that end with a line.
+absl::Status ImportIntoService(const v1::RunConfig& config,
+                               const std::string& text,
+                               const std::string& name) {
+  const std::string url = absl::StrCat(
+      "http://", config.feedback().http_address(), "/api/import?source=", name);
+  int64_t accepted = 0, duplicates = 0, refused = 0;
+  size_t begin = 0;
+  while (begin < text.size()) {
+    size_t end = std::min(text.size(), begin + kPieceBytes);
+    if (end < text.size()) {
+      end = text.rfind('\n', end);
+      if (end == std::string::npos || end <= begin) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(name, ": a line of more than 8 MiB"));
+      }
+      ++end;
+    }
+    RLHF_ASSIGN_OR_RETURN(const HttpReply reply,
+                          PostHttp(url, text.substr(begin, end - begin),
+                                   kPieceTimeout, "application/x-ndjson"));
+    RLHF_ASSIGN_OR_RETURN(const Json json, ParseJson(reply.body));
+    if (reply.status != 200) {
+      return absl::InvalidArgumentError(
+          json.value("error", absl::StrCat("HTTP ", reply.status)));
+    }
+    accepted += json.value("accepted", int64_t{0});
+    duplicates += json.value("duplicates", int64_t{0});
+    refused +=
+        static_cast<int64_t>(json.value("refused", Json::array()).size());
+    begin = end;
+  }
+  Print(accepted, duplicates, static_cast<size_t>(refused));
+  return absl::OkStatus();
+}
+
+absl::Status Import(const v1::RunConfig& config, const std::string& path) {
+  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  const std::string name = path.substr(path.rfind('/') + 1);
+  // All of it must be readable before any of it is stored.
+  RLHF_RETURN_IF_ERROR(ParseComparisons(text, name).status());
+  StoreContext context;
+  const auto store = context.Open(config);
+  if (!store.ok()) return ImportIntoService(config, text, name);
+  RLHF_ASSIGN_OR_RETURN(const ImportReport report,
+                        ImportComparisons(store->get(), path));
+  Print(report.num_accepted, report.num_duplicates, report.refused.size());
+  for (const RefusedLine& line : report.refused) {
+    std::cout << name << ":" << line.line << ": " << line.reason << "\n";
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Export(const v1::RunConfig& config, const std::string& path,
+                    const std::string& format) {
+  if (format != "rlhf" && format != "trl") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--format=", format, ": wanted rlhf or trl"));
+  }
+  StoreContext context;
+  RLHF_ASSIGN_OR_RETURN(const auto store, context.Open(config));
+  RLHF_ASSIGN_OR_RETURN(
+      const int64_t lines,
+      ExportComparisons(
+          *store, path,
+          format == "trl" ? ExportFormat::kTrl : ExportFormat::kRlhf));
+  std::cout << lines << " comparisons written to " << path << "\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status FeedbackVerb(const Flags& flags) {
+  RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
+  const std::vector<std::string>& words = flags.positional();
+  if (words.empty()) return RunFeedback(config);
+  if (words.size() == 2 && words[0] == "import") {
+    return Import(config, words[1]);
+  }
+  if (words.size() == 2 && words[0] == "export") {
+    return Export(config, words[1], flags.String("format"));
+  }
+  return absl::InvalidArgumentError(
+      "wanted: nothing (the service), import FILE, or export FILE");
+}
+
+}  // namespace rlhf

@@ -1,0 +1,43 @@
+// A verb's flags: declared, then parsed from the command line.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace rlhf {
+
+struct FlagSpec {
+  enum class Kind { kString, kInt, kDouble, kBool, kRepeated };
+  std::string name;  // without dashes
+  Kind kind = Kind::kString;
+  std::string default_value;
+  std::string help;
+};
+
+// The parsed command line of one verb.
+class Flags {
+ public:
+  // Takes "--name value", "--name=value", and "--name" for a bool. Everything
+  // else is positional.
+  //
+  // Errors: InvalidArgument for an unknown flag (with the nearest known one), a
+  // missing value, or one of the wrong kind.
+  static absl::StatusOr<Flags> Parse(const std::vector<FlagSpec>& specs,
+                                     const std::vector<std::string>& args);
+
+  const std::string& String(const std::string& name) const;
+  int64_t Int(const std::string& name) const;
+  double Double(const std::string& name) const;
+  bool Bool(const std::string& name) const;
+  const std::vector<std::string>& Repeated(const std::string& name) const;
+  const std::vector<std::string>& positional() const { return positional_; }
+
+ private:
+  std::map<std::string, std::vector<std::string>> values_;
+  std::vector<std::string> positional_;
+};
+
+}  // namespace rlhf

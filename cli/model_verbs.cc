@@ -1,0 +1,186 @@
+// tokenize, generate and score: how anyone checks this system against another.
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "actor/generation_engine.h"
+#include "cli/jsonl.h"
+#include "cli/verbs.h"
+#include "core/base/status_macros.h"
+#include "core/nn/model_directory.h"
+#include "core/nn/sampler.h"
+#include "core/nn/sequence_scores.h"
+#include "core/text/prompt_set.h"
+#include "core/text/tokenizer.h"
+#include "reward_server/pm_slots.h"
+
+namespace rlhf {
+namespace {
+
+absl::StatusOr<std::string> ModelFlag(const Flags& flags) {
+  if (flags.String("model").empty()) {
+    return absl::InvalidArgumentError("--model is needed");
+  }
+  return flags.String("model");
+}
+
+// The prompt tokens and the sampling key of one input line.
+struct GenerateInput {
+  std::vector<int32_t> ids;
+  std::string key;
+};
+
+absl::StatusOr<GenerateInput> ReadGenerateInput(const Json& json,
+                                                const Tokenizer& tokenizer,
+                                                const std::string& directory) {
+  GenerateInput input;
+  if (json.is_object() && json.contains("ids")) {
+    if (!json.at("ids").is_array()) {
+      return absl::InvalidArgumentError("\"ids\" is not a list");
+    }
+    for (const Json& id : json.at("ids")) {
+      if (!id.is_number_integer()) {
+        return absl::InvalidArgumentError("\"ids\" holds something else");
+      }
+      input.ids.push_back(id.get<int32_t>());
+    }
+    input.key = json.at("ids").dump();
+    return input;
+  }
+  RLHF_ASSIGN_OR_RETURN(const v1::Prompt prompt, ParsePrompt(json));
+  RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(directory));
+  RLHF_ASSIGN_OR_RETURN(const std::string text,
+                        format.Render(prompt.messages(), true));
+  input.ids = tokenizer.Encode(text);
+  input.key = prompt.prompt_id();
+  return input;
+}
+
+void PrintResult(const EngineResult& result, const Tokenizer& tokenizer) {
+  PrintLine(
+      {{"text", tokenizer.Decode(result.token_ids, true)},
+       {"ids", result.token_ids},
+       {"logprobs", result.logprobs},
+       {"finish_reason",
+        result.finish_reason == v1::FINISH_REASON_STOP ? "stop" : "length"}});
+}
+
+absl::StatusOr<std::vector<v1::ScoredDialogue>> ReadScoreInput(
+    const Json& json) {
+  std::vector<v1::ScoredDialogue> dialogues;
+  if (json.is_object() && json.contains("chosen")) {
+    for (const char* key : {"chosen", "rejected"}) {
+      RLHF_ASSIGN_OR_RETURN(const std::string text, GetString(json, key));
+      RLHF_ASSIGN_OR_RETURN(Messages messages, ParseHumanAssistant(text));
+      if (messages.empty() || messages.rbegin()->role() != "assistant") {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "\"", key, "\" does not end with an assistant's turn"));
+      }
+      v1::ScoredDialogue& dialogue = dialogues.emplace_back();
+      dialogue.set_response(messages.rbegin()->content());
+      messages.RemoveLast();
+      *dialogue.mutable_prompt() = messages;
+    }
+    return dialogues;
+  }
+  v1::ScoredDialogue& dialogue = dialogues.emplace_back();
+  RLHF_ASSIGN_OR_RETURN(const v1::Prompt prompt, ParsePrompt(json));
+  *dialogue.mutable_prompt() = prompt.messages();
+  RLHF_ASSIGN_OR_RETURN(*dialogue.mutable_response(),
+                        GetString(json, "response"));
+  return dialogues;
+}
+
+}  // namespace
+
+absl::Status TokenizeVerb(const Flags& flags) {
+  RLHF_ASSIGN_OR_RETURN(const std::string directory, ModelFlag(flags));
+  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
+                        Tokenizer::Load(directory));
+  return ForEachLine(flags.String("input"), [&](const Json& json) {
+    const auto text = GetString(json, "text");
+    if (text.ok()) PrintLine({{"ids", tokenizer->Encode(*text)}});
+    return text.status();
+  });
+}
+
+absl::Status GenerateVerb(const Flags& flags) {
+  RLHF_ASSIGN_OR_RETURN(const std::string directory, ModelFlag(flags));
+  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
+                        Tokenizer::Load(directory));
+  std::vector<GenerateInput> inputs;
+  RLHF_RETURN_IF_ERROR(
+      ForEachLine(flags.String("input"), [&](const Json& json) {
+        auto input = ReadGenerateInput(json, *tokenizer, directory);
+        if (input.ok()) inputs.push_back(*std::move(input));
+        return input.status();
+      }));
+  if (inputs.empty()) return absl::OkStatus();
+  RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
+  const auto max_new_tokens = flags.Int("max-new-tokens");
+  size_t longest = 0;
+  for (const GenerateInput& input : inputs) {
+    longest = std::max(longest, input.ids.size());
+  }
+  const int64_t limit = model.config().max_positions;
+  const std::vector<int32_t> eos_ids = model.config().eos_token_ids;
+  GenerationEngine engine(
+      std::make_shared<const Transformer>(std::move(model)),
+      {.max_batch = static_cast<int>(std::min<int64_t>(
+           flags.Int("batch"), static_cast<int64_t>(inputs.size()))),
+       .max_tokens = std::min<int64_t>(
+           limit, static_cast<int64_t>(longest) + max_new_tokens),
+       .eos_ids = eos_ids});
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    RLHF_RETURN_IF_ERROR(engine.Add(
+        {.id = i,
+         .prompt_ids = inputs[i].ids,
+         .stream = SampleStream(static_cast<uint64_t>(flags.Int("seed")),
+                                inputs[i].key, 0),
+         .max_new_tokens = static_cast<int>(max_new_tokens),
+         .temperature = flags.Double("temperature")}));
+  }
+  // Results come in any order; lines go out in the order of the input.
+  std::map<uint64_t, EngineResult> done;
+  uint64_t next = 0;
+  while (!engine.idle()) {
+    RLHF_ASSIGN_OR_RETURN(std::vector<EngineResult> results, engine.Step());
+    for (EngineResult& result : results) {
+      const uint64_t id = result.id;
+      done.emplace(id, std::move(result));
+    }
+    while (!done.empty() && done.begin()->first == next) {
+      PrintResult(done.begin()->second, *tokenizer);
+      done.erase(done.begin());
+      ++next;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ScoreVerb(const Flags& flags) {
+  RLHF_ASSIGN_OR_RETURN(const std::string directory, ModelFlag(flags));
+  RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
+                        LoadPm(directory, v1::ModelVersion()));
+  return ForEachLine(flags.String("input"), [&](const Json& json) {
+    return [&]() -> absl::Status {
+      RLHF_ASSIGN_OR_RETURN(const std::vector<v1::ScoredDialogue> dialogues,
+                            ReadScoreInput(json));
+      std::vector<std::vector<int32_t>> sequences;
+      for (const v1::ScoredDialogue& dialogue : dialogues) {
+        RLHF_ASSIGN_OR_RETURN(sequences.emplace_back(), pm->Encode(dialogue));
+      }
+      RLHF_ASSIGN_OR_RETURN(
+          const std::vector<float> scores,
+          ScoreSequences(pm->model, sequences, /*max_tokens=*/8192));
+      if (scores.size() == 1) {
+        PrintLine({{"score", scores[0]}});
+      } else {
+        PrintLine({{"chosen_score", scores[0]}, {"rejected_score", scores[1]}});
+      }
+      return absl::OkStatus();
+    }();
+  });
+}
+
+}  // namespace rlhf

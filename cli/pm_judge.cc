@@ -1,0 +1,44 @@
+#include "cli/pm_judge.h"
+
+#include "core/base/status_macros.h"
+#include "core/nn/sequence_scores.h"
+#include "reward_server/pm_slots.h"
+
+namespace rlhf {
+namespace {
+
+constexpr int64_t kMaxTokens = 4096;
+
+class PmJudge final : public GoldJudge {
+ public:
+  explicit PmJudge(std::shared_ptr<const LoadedPm> pm) : pm_(std::move(pm)) {}
+
+  absl::StatusOr<GoldScores> Judge(const v1::Prompt& prompt,
+                                   const std::string& left,
+                                   const std::string& right) override {
+    std::vector<std::vector<int32_t>> sequences;
+    for (const std::string* response : {&left, &right}) {
+      v1::ScoredDialogue dialogue;
+      *dialogue.mutable_prompt() = prompt.messages();
+      dialogue.set_response(*response);
+      RLHF_ASSIGN_OR_RETURN(sequences.emplace_back(), pm_->Encode(dialogue));
+    }
+    RLHF_ASSIGN_OR_RETURN(const std::vector<float> scores,
+                          ScoreSequences(pm_->model, sequences, kMaxTokens));
+    return GoldScores{.left = scores[0], .right = scores[1]};
+  }
+
+ private:
+  const std::shared_ptr<const LoadedPm> pm_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GoldJudge>> MakePmJudge(
+    const std::string& directory) {
+  RLHF_ASSIGN_OR_RETURN(std::shared_ptr<const LoadedPm> pm,
+                        LoadPm(directory, v1::ModelVersion()));
+  return std::make_unique<PmJudge>(std::move(pm));
+}
+
+}  // namespace rlhf

@@ -1,0 +1,101 @@
+#include "cli/role_clients.h"
+
+#include <grpcpp/generic/generic_stub.h>
+
+#include <map>
+
+#include "core/rpc/channel.h"
+#include "core/rpc/grpc_status.h"
+
+namespace rlhf {
+namespace {
+
+// Calls a unary method of a generated stub.
+template <typename Response, typename Stub, typename Request>
+absl::StatusOr<Response> Ask(Stub* stub,
+                             grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                          const Request&,
+                                                          Response*),
+                             absl::Duration timeout) {
+  const auto context = ContextWithDeadline(timeout);
+  Response response;
+  const grpc::Status status =
+      (stub->*method)(context.get(), Request(), &response);
+  if (!status.ok()) return FromGrpcStatus(status);
+  return response;
+}
+
+}  // namespace
+
+RoleClients::RoleClients(const v1::RunConfig& config, absl::Duration timeout)
+    : timeout_(timeout),
+      actor_(MakeChannel(config.actor().address())),
+      learner_(v1::Control::NewStub(MakeChannel(config.learner().address()))),
+      refresher_(
+          v1::Refresh::NewStub(MakeChannel(config.preference().address()))),
+      reward_server_(v1::RewardAdmin::NewStub(
+          MakeChannel(config.reward_server().address()))),
+      feedback_(
+          v1::Feedback::NewStub(MakeChannel(config.feedback().address()))) {}
+
+absl::StatusOr<v1::LearnerStatus> RoleClients::Learner() const {
+  return Ask(learner_.get(), &v1::Control::Stub::GetStatus, timeout_);
+}
+
+absl::StatusOr<v1::RefreshStatus> RoleClients::Refresher() const {
+  return Ask(refresher_.get(), &v1::Refresh::Stub::GetStatus, timeout_);
+}
+
+absl::StatusOr<v1::RewardStatus> RoleClients::RewardServer() const {
+  return Ask(reward_server_.get(), &v1::RewardAdmin::Stub::GetStatus, timeout_);
+}
+
+absl::StatusOr<v1::FeedbackStats> RoleClients::Feedback() const {
+  return Ask(feedback_.get(), &v1::Feedback::Stub::GetStats, timeout_);
+}
+
+absl::StatusOr<bool> RoleClients::ActorServes() const {
+  // The health service's messages are not among Debian's headers: an empty
+  // request asks for the whole server, and the bytes 08 01 (field 1 is 1) say
+  // SERVING.
+  const auto context = ContextWithDeadline(timeout_);
+  grpc::CompletionQueue queue;
+  const grpc::ByteBuffer request(nullptr, 0);
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  const auto call = grpc::GenericStub(actor_).PrepareUnaryCall(
+      context.get(), "/grpc.health.v1.Health/Check", request, &queue);
+  call->StartCall();
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  if (!status.ok()) return FromGrpcStatus(status);
+  grpc::Slice bytes;
+  return response.DumpToSingleSlice(&bytes).ok() && bytes.size() == 2 &&
+         bytes.begin()[0] == 0x08 && bytes.begin()[1] == 0x01;
+}
+
+absl::StatusOr<std::vector<v1::WorkerReport>> RoleClients::CountByWorker(
+    int64_t num_comparisons) const {
+  const auto context = ContextWithDeadline(timeout_);
+  v1::ReadComparisonsRequest request;
+  request.set_first_seq(1);
+  request.set_last_seq(num_comparisons);
+  const auto reader = feedback_->ReadComparisons(context.get(), request);
+  std::map<std::string, int64_t> counts;
+  for (v1::Comparison comparison; reader->Read(&comparison);) {
+    ++counts[comparison.worker_id()];
+  }
+  const grpc::Status status = reader->Finish();
+  if (!status.ok()) return FromGrpcStatus(status);
+  std::vector<v1::WorkerReport> workers;
+  for (const auto& [worker_id, count] : counts) {
+    v1::WorkerReport& worker = workers.emplace_back();
+    worker.set_worker_id(worker_id);
+    worker.set_num_comparisons(count);
+  }
+  return workers;
+}
+
+}  // namespace rlhf

@@ -1,0 +1,43 @@
+// Short questions to running roles, at the addresses of a configuration.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "rlhf/v1/config.pb.h"
+#include "rlhf/v1/control.grpc.pb.h"
+#include "rlhf/v1/feedback.grpc.pb.h"
+#include "rlhf/v1/report.pb.h"
+#include "rlhf/v1/reward.grpc.pb.h"
+
+namespace rlhf {
+
+// Every call ends after `timeout`. Errors: the role's own; Unavailable or
+// DeadlineExceeded if it does not answer. Thread-safe.
+class RoleClients {
+ public:
+  RoleClients(const v1::RunConfig& config, absl::Duration timeout);
+
+  absl::StatusOr<v1::LearnerStatus> Learner() const;
+  absl::StatusOr<v1::RefreshStatus> Refresher() const;
+  absl::StatusOr<v1::RewardStatus> RewardServer() const;
+  absl::StatusOr<v1::FeedbackStats> Feedback() const;
+
+  // Whether the actor's health service says that it generates.
+  absl::StatusOr<bool> ActorServes() const;
+
+  // Comparisons per worker over the log's first `num_comparisons`.
+  absl::StatusOr<std::vector<v1::WorkerReport>> CountByWorker(
+      int64_t num_comparisons) const;
+
+ private:
+  const absl::Duration timeout_;
+  const std::shared_ptr<grpc::Channel> actor_;
+  const std::unique_ptr<v1::Control::Stub> learner_;
+  const std::unique_ptr<v1::Refresh::Stub> refresher_;
+  const std::unique_ptr<v1::RewardAdmin::Stub> reward_server_;
+  const std::unique_ptr<v1::Feedback::Stub> feedback_;
+};
+
+}  // namespace rlhf

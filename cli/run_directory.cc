@@ -1,0 +1,133 @@
+#include "cli/run_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/base/file.h"
+#include "core/base/status_macros.h"
+#include "core/config/run_config.h"
+#include "core/telemetry/listen_socket.h"
+
+namespace rlhf {
+namespace {
+
+// Fields that may change between two sessions of one run, because no result
+// depends on them; a larger num_updates prolongs the run.
+bool MayChange(absl::string_view difference) {
+  const absl::string_view field = difference.substr(0, difference.find(": "));
+  return field == "threads" || field == "ppo.num_updates" ||
+         absl::EndsWith(field, "address") ||
+         absl::EndsWith(field, ".metrics_port");
+}
+
+absl::Status CheckSameRun(const std::string& path,
+                          const v1::RunConfig& config) {
+  const auto known = LoadRunConfig(path, {});
+  if (!known.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the run's own configuration cannot be read: ",
+        known.status().message(), "\ngive the new run another name, or remove ",
+        path.substr(0, path.rfind('/'))));
+  }
+  std::vector<std::string> differences = DiffConfigs(*known, config);
+  differences.erase(
+      std::remove_if(differences.begin(), differences.end(), MayChange),
+      differences.end());
+  if (differences.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "run \"", config.name(), "\" was started with another configuration (",
+      path, "):\n  ", absl::StrJoin(differences, "\n  "),
+      "\ngive the new run another name (--set name=OTHER), undo the change, or "
+      "remove ",
+      path.substr(0, path.rfind('/')), " to start over"));
+}
+
+}  // namespace
+
+absl::StatusOr<RunLock> RunLock::Acquire(const std::string& run_dir) {
+  const std::string path = run_dir + "/up.lock";
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return ErrnoStatus(errno, "open", path);
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    ::close(fd);
+    return absl::FailedPreconditionError(
+        absl::StrCat("another `rlhf up` works on ", run_dir,
+                     "; stop it first, or give this run another name"));
+  }
+  return RunLock(fd);
+}
+
+RunLock::~RunLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+RunLock::RunLock(RunLock&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)) {}
+
+absl::Status PrepareRunDirectory(const std::string& run_dir,
+                                 const v1::RunConfig& config) {
+  RLHF_RETURN_IF_ERROR(MakeDirectories(run_dir + "/logs"));
+  const std::string path = run_dir + "/config.txtpb";
+  if (FileExists(path)) RLHF_RETURN_IF_ERROR(CheckSameRun(path, config));
+  return WriteFileAtomically(path, ResolvedText(config));
+}
+
+std::vector<ListenField> ListenFields(const v1::RunConfig& config) {
+  const auto metrics = [](const char* field, int port) {
+    return ListenField{field, absl::StrCat("127.0.0.1:", port)};
+  };
+  std::vector<ListenField> fields = {
+      {"learner.address", config.learner().address()},
+      metrics("learner.metrics_port", config.learner().metrics_port()),
+      {"actor.address", config.actor().address()},
+      metrics("actor.metrics_port", config.actor().metrics_port()),
+      {"reward_server.address", config.reward_server().address()},
+      metrics("reward_server.metrics_port",
+              config.reward_server().metrics_port()),
+      {"preference.address", config.preference().address()},
+      metrics("preference.metrics_port", config.preference().metrics_port()),
+      {"feedback.http_address", config.feedback().http_address()},
+      {"feedback.address", config.feedback().address()}};
+  if (!config.crowd().workers().empty()) {
+    fields.push_back(
+        metrics("crowd.metrics_port", config.crowd().metrics_port()));
+  }
+  return fields;
+}
+
+absl::Status CheckPortsFree(const std::vector<ListenField>& fields) {
+  std::vector<std::string> problems;
+  std::map<std::string, std::string> field_of;
+  for (const ListenField& listen : fields) {
+    const auto [first, is_new] =
+        field_of.try_emplace(listen.address, listen.field);
+    if (!is_new) {
+      problems.push_back(absl::StrCat(listen.field, ": ", listen.address,
+                                      " is also ", first->second,
+                                      "; give them different ports"));
+      continue;
+    }
+    const auto socket = Listen(listen.address);
+    if (socket.ok()) {
+      ::close(socket->fd);
+      continue;
+    }
+    problems.push_back(absl::StrCat(
+        listen.field, ": ", socket.status().message(), " (--set ", listen.field,
+        absl::EndsWith(listen.field, "port") ? "=PORT" : "=127.0.0.1:PORT",
+        "; `ss -ltnp` shows who listens)"));
+  }
+  if (problems.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
+}
+
+}  // namespace rlhf

@@ -1,0 +1,56 @@
+// The machine-readable summary of a run, built from the files that its
+// processes leave in the run directory.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rlhf/v1/config.pb.h"
+#include "rlhf/v1/report.pb.h"
+
+namespace rlhf {
+
+// Reads what is appended to a file of JSON lines. Not thread-safe.
+class JsonLinesTail {
+ public:
+  explicit JsonLinesTail(std::string path) : path_(std::move(path)) {}
+
+  // The complete lines added since the last call; none if there is no file yet.
+  std::vector<std::string> NewLines();
+
+ private:
+  const std::string path_;
+  int64_t offset_ = 0;
+};
+
+// Every update of `run_dir`/metrics.jsonl, by rising number. An update that was
+// done again after a crash counts once, as it was done last.
+//
+// Errors: DataLoss that names file and line.
+absl::StatusOr<std::vector<v1::UpdateReport>> ReadUpdates(
+    const std::string& run_dir);
+
+// Appends one session of `rlhf up` to `run_dir`/sessions.jsonl: a Report with
+// started, finished, wall_seconds, num_comparisons, workers and processes only.
+absl::Status AppendSession(const std::string& run_dir,
+                           const v1::Report& session);
+
+// From metrics.jsonl, pms.jsonl, gold.json and sessions.jsonl; a file that is
+// not there adds nothing.
+//
+// Errors: DataLoss that names file and line.
+absl::StatusOr<v1::Report> BuildReport(const std::string& run_dir,
+                                       const v1::RunConfig& config);
+
+// `run_dir`/report.json.
+absl::Status WriteReport(const std::string& run_dir, const v1::Report& report);
+
+// Whether everything that `config` asks for is in the report.
+bool IsComplete(const v1::Report& report, const v1::RunConfig& config);
+
+// The report for people, in lines of at most 80 columns.
+std::string SummaryTable(const v1::Report& report);
+
+}  // namespace rlhf

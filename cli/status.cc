@@ -1,0 +1,119 @@
+#include "cli/status.h"
+
+#include <stdio.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "cli/role_clients.h"
+#include "core/base/json.h"
+#include "core/base/proto_json.h"
+
+namespace rlhf {
+namespace {
+
+struct RoleAnswer {
+  std::string role;
+  std::string address;
+  // The answer as JSON, and in words.
+  absl::StatusOr<Json> status;
+  std::string words;
+};
+
+// An answer whose words are `describe(*status)`.
+template <typename Message, typename F>
+RoleAnswer Answer(const std::string& role, const std::string& address,
+                  const absl::StatusOr<Message>& status, F&& describe) {
+  if (!status.ok()) return {role, address, status.status(), ""};
+  return {role, address, ParseJson(ProtoToJsonLine(*status)),
+          describe(*status)};
+}
+
+std::string DescribeLearner(const v1::LearnerStatus& status) {
+  return absl::StrFormat("%s, update %d/%d, policy v%d, PM v%d", status.phase(),
+                         status.update(), status.num_updates(),
+                         status.policy_version(), status.pm().version());
+}
+
+std::string DescribeRefresher(const v1::RefreshStatus& status) {
+  return absl::StrFormat("%s, %d comparisons seen, %d PMs, next at %d",
+                         status.phase(), status.num_comparisons(),
+                         status.pms_size(), status.next_refresh_at());
+}
+
+std::string DescribeRewardServer(const v1::RewardStatus& status) {
+  std::string words =
+      absl::StrFormat("PM v%d serves, %d swaps", status.serving().version(),
+                      status.num_swaps());
+  if (!status.load_error().empty()) {
+    absl::StrAppend(&words,
+                    "; newest PM failed to load: ", status.load_error());
+  }
+  return words;
+}
+
+std::string DescribeFeedback(const v1::FeedbackStats& stats) {
+  return absl::StrFormat(
+      "%d comparisons (%d decided) of %d workers, %d tasks ready",
+      stats.num_comparisons(), stats.num_decided(), stats.num_workers(),
+      stats.num_ready_tasks());
+}
+
+RoleAnswer AnswerOfActor(const std::string& address,
+                         const absl::StatusOr<bool>& serves) {
+  if (!serves.ok()) return {"actor", address, serves.status(), ""};
+  return {"actor", address, Json{{"serving", *serves}},
+          *serves ? "generates" : "waits for a policy"};
+}
+
+std::vector<RoleAnswer> AskAll(const v1::RunConfig& config) {
+  const RoleClients clients(config, absl::Seconds(1));
+  return {Answer("learner", config.learner().address(), clients.Learner(),
+                 DescribeLearner),
+          AnswerOfActor(config.actor().address(), clients.ActorServes()),
+          Answer("reward-server", config.reward_server().address(),
+                 clients.RewardServer(), DescribeRewardServer),
+          Answer("refresher", config.preference().address(),
+                 clients.Refresher(), DescribeRefresher),
+          Answer("feedback", config.feedback().address(), clients.Feedback(),
+                 DescribeFeedback)};
+}
+
+std::string AsJson(const std::vector<RoleAnswer>& answers) {
+  Json object = Json::object();
+  for (const RoleAnswer& answer : answers) {
+    object[answer.role] =
+        answer.status.ok()
+            ? Json{{"status", *answer.status}}
+            : Json{{"error", std::string(answer.status.status().message())}};
+  }
+  return DumpJson(object) + "\n";
+}
+
+std::string AsTable(const std::vector<RoleAnswer>& answers) {
+  std::string text;
+  for (const RoleAnswer& answer : answers) {
+    absl::StrAppendFormat(
+        &text, "%-14s %-16s %s\n", answer.role, answer.address,
+        answer.status.ok()
+            ? answer.words
+            : absl::StrCat("no answer: ", answer.status.status().message()));
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::Status PrintStatus(const v1::RunConfig& config, bool json) {
+  const std::vector<RoleAnswer> answers = AskAll(config);
+  const std::string text = json ? AsJson(answers) : AsTable(answers);
+  if (::fputs(text.c_str(), stdout) < 0 || ::fflush(stdout) != 0) {
+    return absl::UnavailableError("cannot write to stdout");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace rlhf

@@ -1,0 +1,113 @@
+// Runs child processes, restarts those that die, and stops all of them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace rlhf {
+
+struct ProcessSpec {
+  // Names the process in messages.
+  std::string role;
+  // What to execute; argv[0] is the path of the program.
+  std::vector<std::string> argv;
+  // Variables ("NAME=value") added to those of this process.
+  std::vector<std::string> environment;
+  // Where its stdout and stderr are appended.
+  std::string log_path;
+  // After an exit with code 0: is its work done? If not, it is restarted.
+  std::function<bool()> is_done = [] { return false; };
+};
+
+struct SupervisorOptions {
+  // Pause before a restart; doubles with each restart without progress.
+  absl::Duration first_pause = absl::Seconds(1);
+  absl::Duration max_pause = absl::Seconds(30);
+  // Restarts of one process without progress before all is given up.
+  int max_restarts = 5;
+};
+
+enum class ProcessState { kRunning, kWaitingToRestart, kDone, kStopped };
+
+struct ProcessView {
+  std::string role;
+  ProcessState state = ProcessState::kStopped;
+  pid_t pid = 0;
+  int64_t rss_bytes = 0;
+  // Largest since construction, over all restarts.
+  int64_t peak_rss_bytes = 0;
+  int64_t num_restarts = 0;
+};
+
+// A child gets SIGTERM when this process dies, and stands in a process group of
+// its own, so that Ctrl-C reaches only this process. Not thread-safe; Start
+// and Poll must be called by the main thread, whose end is what children
+// notice.
+class Supervisor {
+ public:
+  Supervisor(std::vector<ProcessSpec> specs, const SupervisorOptions& options);
+  // Kills what still runs.
+  ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  // Starts every process. Errors: Unavailable if the system refuses.
+  absl::Status Start();
+
+  // Notices ended processes, starts those whose pause is over and samples
+  // memory. `progress` is any number that grows while the whole gets on; growth
+  // forgives earlier restarts.
+  //
+  // Errors, each with the role and the end of its log:
+  //   InvalidArgument  a process exited with code 2: the caller's mistake
+  //   Unavailable      a process died too often without progress
+  absl::Status Poll(int64_t progress);
+
+  // SIGTERM to every process, and SIGKILL to those that still run after
+  // `grace`. `on_wait` is called every 0.1 s with the roles waited for.
+  void Stop(
+      absl::Duration grace,
+      const std::function<void(const std::vector<std::string>&)>& on_wait);
+
+  // Whether the process of this role has done its work.
+  bool IsDone(absl::string_view role) const;
+
+  std::vector<ProcessView> Views() const;
+
+  // What happened since the last call, a line each.
+  std::vector<std::string> TakeEvents();
+
+ private:
+  struct Process {
+    ProcessSpec spec;
+    ProcessView view;
+    int restarts_without_progress = 0;
+    absl::Time restart_at;
+  };
+
+  absl::Status Spawn(Process* process);
+  absl::Status Reap(Process* process);
+  absl::Status HandleExit(Process* process, int wait_status);
+  absl::Status ScheduleRestart(Process* process, const std::string& how);
+
+  const SupervisorOptions options_;
+  std::vector<Process> processes_;
+  std::vector<std::string> events_;
+  int64_t progress_ = 0;
+};
+
+// "exited with code 1", "was killed by signal 9 (Killed)".
+std::string DescribeExit(int wait_status);
+
+// The last `num_lines` lines of a file; empty if it cannot be read.
+std::string LastLines(const std::string& path, int num_lines);
+
+}  // namespace rlhf

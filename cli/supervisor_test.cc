@@ -1,0 +1,192 @@
+// Supervision of tiny shell scripts.
+#include "cli/supervisor.h"
+
+#include <signal.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "core/base/file.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr absl::Duration kDeadline = absl::Seconds(20);
+
+class SupervisorTest : public testing::Test {
+ protected:
+  ProcessSpec Shell(const std::string& role, const std::string& script) {
+    ProcessSpec spec;
+    spec.role = role;
+    spec.argv = {"/bin/sh", "-c", script};
+    spec.log_path = dir_ / (role + ".log");
+    return spec;
+  }
+
+  static SupervisorOptions Fast() {
+    SupervisorOptions options;
+    options.first_pause = absl::Milliseconds(1);
+    options.max_pause = absl::Milliseconds(4);
+    return options;
+  }
+
+  // Polls until `reached` or an error.
+  template <typename F>
+  absl::Status PollUntil(Supervisor* supervisor, F&& reached) {
+    const absl::Time deadline = absl::Now() + kDeadline;
+    while (absl::Now() < deadline) {
+      const absl::Status status = supervisor->Poll(progress_);
+      if (!status.ok() || reached()) return status;
+      absl::SleepFor(absl::Milliseconds(2));
+    }
+    return absl::DeadlineExceededError("the test waited too long");
+  }
+
+  static void Stop(Supervisor* supervisor, absl::Duration grace) {
+    supervisor->Stop(grace, [](const std::vector<std::string>&) {});
+  }
+
+  // Blocks until `path` exists.
+  void WaitForFile(const std::string& path) {
+    const absl::Time deadline = absl::Now() + kDeadline;
+    while (!FileExists(path) && absl::Now() < deadline) {
+      absl::SleepFor(absl::Milliseconds(2));
+    }
+    ASSERT_TRUE(FileExists(path)) << path;
+  }
+
+  TempDir dir_;
+  int64_t progress_ = 0;
+};
+
+TEST_F(SupervisorTest, OutputGoesToTheLogAndVariablesToTheChild) {
+  ProcessSpec spec = Shell("actor", "echo out $COLOUR; echo err >&2");
+  spec.environment = {"COLOUR=green"};
+  spec.is_done = [] { return true; };
+  Supervisor supervisor({spec}, Fast());
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(&supervisor, [&] { return supervisor.IsDone("actor"); }));
+  EXPECT_EQ(*ReadFile(spec.log_path), "out green\nerr\n");
+}
+
+TEST_F(SupervisorTest, KilledProcessIsRestartedAndItsMemoryRemembered) {
+  Supervisor supervisor({Shell("actor", "exec sleep 100")}, Fast());
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(
+      &supervisor, [&] { return supervisor.Views()[0].peak_rss_bytes > 0; }));
+  ::kill(supervisor.Views()[0].pid, SIGKILL);
+  ASSERT_OK(PollUntil(&supervisor,
+                      [&] { return supervisor.Views()[0].num_restarts == 1; }));
+  const ProcessView view = supervisor.Views()[0];
+  EXPECT_EQ(view.state, ProcessState::kRunning);
+  EXPECT_GT(view.peak_rss_bytes, 0);
+  EXPECT_THAT(absl::StrJoin(supervisor.TakeEvents(), "\n"),
+              AllOf(HasSubstr("actor started"),
+                    HasSubstr("actor was killed by signal 9 (Killed); restart"),
+                    HasSubstr("actor restarted")));
+}
+
+TEST_F(SupervisorTest, GivesUpAfterRestartsWithoutProgress) {
+  Supervisor supervisor({Shell("actor", "echo no model; exit 1")}, Fast());
+  ASSERT_OK(supervisor.Start());
+  EXPECT_THAT(
+      PollUntil(&supervisor, [] { return false; }),
+      StatusIs(absl::StatusCode::kUnavailable,
+               AllOf(HasSubstr("actor exited with code 1"),
+                     HasSubstr("restarted 5 times"), HasSubstr("no model"))));
+  EXPECT_EQ(supervisor.Views()[0].num_restarts, 5);
+}
+
+TEST_F(SupervisorTest, ProgressForgivesEarlierRestarts) {
+  Supervisor supervisor({Shell("actor", "exit 1")}, Fast());
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(&supervisor, [&] {
+    ++progress_;
+    return supervisor.Views()[0].num_restarts >= 8;
+  }));
+}
+
+TEST_F(SupervisorTest, CallersMistakeIsNotRetried) {
+  Supervisor supervisor({Shell("learner", "echo bad field >&2; exit 2")},
+                        Fast());
+  ASSERT_OK(supervisor.Start());
+  EXPECT_THAT(PollUntil(&supervisor, [] { return false; }),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("learner exited with code 2"),
+                             HasSubstr("bad field"))));
+  EXPECT_EQ(supervisor.Views()[0].num_restarts, 0);
+}
+
+TEST_F(SupervisorTest, MissingProgramSaysSo) {
+  ProcessSpec spec = Shell("actor", "");
+  spec.argv = {"/no/such/program"};
+  SupervisorOptions options = Fast();
+  options.max_restarts = 0;
+  Supervisor supervisor({spec}, options);
+  ASSERT_OK(supervisor.Start());
+  EXPECT_THAT(PollUntil(&supervisor, [] { return false; }),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       HasSubstr("could not be executed")));
+}
+
+TEST_F(SupervisorTest, CleanExitIsDoneOnlyIfTheWorkIs) {
+  ProcessSpec done = Shell("crowd", "exit 0");
+  done.is_done = [] { return true; };
+  Supervisor supervisor({done, Shell("actor", "exit 0")}, Fast());
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(&supervisor, [&] {
+    ++progress_;
+    return supervisor.IsDone("crowd") &&
+           supervisor.Views()[1].num_restarts >= 2;
+  }));
+  EXPECT_EQ(supervisor.Views()[0].num_restarts, 0);
+  EXPECT_FALSE(supervisor.IsDone("actor"));
+}
+
+TEST_F(SupervisorTest, StopLetsProcessesSave) {
+  const std::string ready = dir_ / "ready", saved = dir_ / "saved";
+  Supervisor supervisor(
+      {Shell("learner",
+             absl::StrCat("trap 'echo x > ", saved, "; exit 0' TERM; echo x > ",
+                          ready, "; while true; do sleep 0.01; done"))},
+      Fast());
+  ASSERT_OK(supervisor.Start());
+  WaitForFile(ready);
+  Stop(&supervisor, kDeadline);
+  EXPECT_TRUE(FileExists(saved));
+  EXPECT_EQ(supervisor.Views()[0].state, ProcessState::kStopped);
+}
+
+TEST_F(SupervisorTest, StopKillsWhoeverIgnoresIt) {
+  const std::string ready = dir_ / "ready";
+  Supervisor supervisor(
+      {Shell("actor", absl::StrCat("trap '' TERM; echo x > ", ready,
+                                   "; while true; do sleep 0.01; done"))},
+      Fast());
+  ASSERT_OK(supervisor.Start());
+  WaitForFile(ready);
+  std::vector<std::string> waited_for;
+  supervisor.Stop(
+      absl::Milliseconds(50),
+      [&](const std::vector<std::string>& roles) { waited_for = roles; });
+  EXPECT_EQ(waited_for, std::vector<std::string>{"actor"});
+  EXPECT_EQ(supervisor.Views()[0].pid, 0);
+}
+
+TEST_F(SupervisorTest, LastLinesAreTheLast) {
+  const std::string path = dir_ / "log";
+  ASSERT_OK(WriteFileAtomically(path, "one\ntwo\nthree\n"));
+  EXPECT_EQ(LastLines(path, 2), "two\nthree");
+  EXPECT_EQ(LastLines(path, 9), "one\ntwo\nthree");
+  EXPECT_EQ(LastLines(dir_ / "absent", 2), "");
+}
+
+}  // namespace
+}  // namespace rlhf

@@ -1,0 +1,348 @@
+#include "cli/up.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "cli/human_format.h"
+#include "cli/role_clients.h"
+#include "cli/run_directory.h"
+#include "cli/run_report.h"
+#include "cli/supervisor.h"
+#include "cli/terminal_view.h"
+#include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/base/proto_json.h"
+#include "core/base/shutdown.h"
+#include "core/base/status_macros.h"
+#include "core/config/run_config.h"
+
+namespace rlhf {
+namespace {
+
+constexpr absl::Duration kTick = absl::Seconds(1);
+constexpr absl::Duration kPollTimeout = absl::Milliseconds(500);
+constexpr absl::Duration kStopGrace = absl::Seconds(60);
+constexpr absl::Duration kCountTimeout = absl::Seconds(30);
+// Updates whose mean time gives the rate and the time left.
+constexpr int kRateUpdates = 6;
+
+absl::StatusOr<std::string> ThisBinary() {
+  char path[4096];
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof(path));
+  if (size <= 0) {
+    return absl::UnavailableError("cannot read /proc/self/exe");
+  }
+  return std::string(path, static_cast<size_t>(size));
+}
+
+double UpdateSeconds(const v1::UpdateReport& update) {
+  return update.rollout_seconds() + update.forward_seconds() +
+         update.train_seconds() + update.publish_seconds() +
+         update.checkpoint_seconds();
+}
+
+double MeanSecondsOfNewest(const std::vector<v1::UpdateReport>& updates) {
+  const int count = std::min(kRateUpdates, static_cast<int>(updates.size()));
+  double sum = 0;
+  for (int i = 0; i < count; ++i) {
+    sum += UpdateSeconds(updates[updates.size() - 1 - i]);
+  }
+  return count > 0 ? sum / count : 0;
+}
+
+const char* StateWord(ProcessState state) {
+  switch (state) {
+    case ProcessState::kRunning:
+      return "running";
+    case ProcessState::kWaitingToRestart:
+      return "restarting";
+    case ProcessState::kDone:
+      return "done";
+    case ProcessState::kStopped:
+      break;
+  }
+  return "stopped";
+}
+
+// One session: from the start of the roles to the end of the last of them.
+class Session {
+ public:
+  Session(const v1::RunConfig& config, std::string binary, bool plain)
+      : config_(config),
+        run_dir_(RunDirectory(config)),
+        config_path_(run_dir_ + "/config.txtpb"),
+        binary_(std::move(binary)),
+        view_(plain),
+        clients_(config, kPollTimeout),
+        new_updates_(run_dir_ + "/metrics.jsonl") {
+    state_.run_name = config.name();
+    state_.run_dir = run_dir_;
+    state_.page_url =
+        absl::StrCat("http://", config.feedback().http_address(), "/");
+    state_.num_updates = config.ppo().num_updates();
+    state_.max_comparisons = config.feedback().max_comparisons();
+    session_.set_started(absl::FormatTime(absl::Now(), absl::UTCTimeZone()));
+  }
+
+  // OK also if a signal ended it.
+  absl::Status Run();
+
+ private:
+  // This binary with `arguments`.
+  ProcessSpec Child(const std::string& role,
+                    std::vector<std::string> arguments) const;
+  std::vector<ProcessSpec> Roles() const;
+  bool HasAllUpdates() const;
+  absl::Status Train();
+  absl::Status Evaluate();
+  // Stops the processes and remembers what they took.
+  void StopAll(Supervisor* supervisor, const std::string& why);
+  void ShowRoles(const Supervisor& supervisor);
+  void PollRoles();
+  void ReadNewUpdates();
+  void CountWorkers();
+  absl::Status AppendThisSession();
+  absl::Status Finish();
+
+  const v1::RunConfig& config_;
+  const std::string run_dir_;
+  const std::string config_path_;
+  const std::string binary_;
+  const Stopwatch stopwatch_;
+  TerminalView view_;
+  const RoleClients clients_;
+  JsonLinesTail new_updates_;
+  ViewState state_;
+  v1::Report session_;
+};
+
+ProcessSpec Session::Child(const std::string& role,
+                           std::vector<std::string> arguments) const {
+  ProcessSpec spec;
+  spec.role = role;
+  spec.argv = std::move(arguments);
+  spec.argv.insert(spec.argv.begin(), binary_);
+  // Idle OpenMP threads that spin would take the cores from other roles.
+  spec.environment = {absl::StrCat("OMP_NUM_THREADS=", config_.threads()),
+                      "GOMP_SPINCOUNT=0", "OMP_WAIT_POLICY=PASSIVE"};
+  spec.log_path = absl::StrCat(run_dir_, "/logs/", role, ".log");
+  return spec;
+}
+
+bool Session::HasAllUpdates() const {
+  const auto updates = ReadUpdates(run_dir_);
+  return updates.ok() && !updates->empty() &&
+         updates->back().update() >= config_.ppo().num_updates();
+}
+
+std::vector<ProcessSpec> Session::Roles() const {
+  std::vector<ProcessSpec> roles;
+  for (const char* role :
+       {"reward-server", "refresher", "feedback", "actor", "learner"}) {
+    roles.push_back(Child(role, {role, "--config", config_path_}));
+  }
+  // A learner that somebody else asked to stop also exits with code 0.
+  roles.back().is_done = [this] { return HasAllUpdates(); };
+  if (!config_.crowd().workers().empty()) {
+    roles.push_back(Child("crowd", {"crowd", config_path_}));
+    roles.back().is_done = [] { return true; };
+  }
+  return roles;
+}
+
+void Session::ReadNewUpdates() {
+  for (const std::string& line : new_updates_.NewLines()) {
+    v1::UpdateReport update;
+    // The report names a broken line; the view goes on without it.
+    if (!JsonToProto(line, &update).ok()) continue;
+    auto& updates = state_.updates;
+    // After a crash the learner does some updates again.
+    while (!updates.empty() && updates.back().update() >= update.update()) {
+      updates.pop_back();
+    }
+    updates.push_back(std::move(update));
+  }
+  state_.seconds_per_update = MeanSecondsOfNewest(state_.updates);
+}
+
+void Session::PollRoles() {
+  if (auto learner = clients_.Learner(); learner.ok()) {
+    state_.learner = *std::move(learner);
+  }
+  if (auto refresher = clients_.Refresher(); refresher.ok()) {
+    state_.refresher = *std::move(refresher);
+  }
+  if (auto feedback = clients_.Feedback(); feedback.ok()) {
+    state_.feedback = *std::move(feedback);
+  }
+  ReadNewUpdates();
+}
+
+void Session::ShowRoles(const Supervisor& supervisor) {
+  state_.roles.clear();
+  for (const ProcessView& process : supervisor.Views()) {
+    state_.roles.push_back({process.role, StateWord(process.state),
+                            process.rss_bytes, process.num_restarts});
+  }
+  state_.elapsed_seconds = stopwatch_.seconds();
+  view_.Show(state_);
+}
+
+void Session::StopAll(Supervisor* supervisor, const std::string& why) {
+  const Stopwatch waited;
+  supervisor->Stop(kStopGrace, [&](const std::vector<std::string>& roles) {
+    // Not every tenth of a second.
+    const std::string phase =
+        absl::StrCat(why, ": waiting for ", absl::StrJoin(roles, ", "));
+    if (phase == state_.phase) return;
+    state_.phase = phase;
+    ShowRoles(*supervisor);
+  });
+  state_.phase = why;
+  ShowRoles(*supervisor);
+  for (const ProcessView& process : supervisor->Views()) {
+    v1::ProcessReport* const report = session_.add_processes();
+    report->set_role(process.role);
+    report->set_peak_rss_bytes(process.peak_rss_bytes);
+    report->set_num_restarts(process.num_restarts);
+  }
+}
+
+void Session::CountWorkers() {
+  const RoleClients patient(config_, kCountTimeout);
+  if (const auto stats = patient.Feedback(); stats.ok()) {
+    state_.feedback = *stats;
+  }
+  if (state_.feedback.num_comparisons() == 0) return;
+  const auto workers = patient.CountByWorker(state_.feedback.num_comparisons());
+  if (!workers.ok()) {
+    view_.Event(absl::StrCat("comparisons per worker are unknown: ",
+                             workers.status().message()));
+    return;
+  }
+  session_.mutable_workers()->Add(workers->begin(), workers->end());
+}
+
+absl::Status Session::Train() {
+  Supervisor supervisor(Roles(), SupervisorOptions());
+  absl::Status status = supervisor.Start();
+  while (status.ok() && !supervisor.IsDone("learner")) {
+    PollRoles();
+    for (const std::string& event : supervisor.TakeEvents()) view_.Event(event);
+    ShowRoles(supervisor);
+    if (WaitForShutdown(kTick)) break;
+    status = supervisor.Poll(state_.learner.update() +
+                             state_.feedback.num_comparisons());
+  }
+  for (const std::string& event : supervisor.TakeEvents()) view_.Event(event);
+  if (supervisor.IsDone("learner")) {
+    PollRoles();
+    CountWorkers();
+  }
+  StopAll(&supervisor, supervisor.IsDone("learner") ? "training is finished"
+                       : status.ok()                ? "stopping"
+                                                    : "giving up");
+  ReadNewUpdates();
+  return status;
+}
+
+absl::Status Session::Evaluate() {
+  RLHF_ASSIGN_OR_RETURN(const v1::Report report,
+                        BuildReport(run_dir_, config_));
+  if (IsComplete(report, config_)) return absl::OkStatus();
+  state_.phase = "evaluating the final against the initial policy";
+  ProcessSpec spec =
+      Child("eval-gold", {"eval", "gold", "--config", config_path_});
+  spec.is_done = [] { return true; };
+  SupervisorOptions options;
+  options.max_restarts = 1;
+  Supervisor supervisor({std::move(spec)}, options);
+  absl::Status status = supervisor.Start();
+  while (status.ok() && !supervisor.IsDone("eval-gold")) {
+    ShowRoles(supervisor);
+    if (WaitForShutdown(kTick)) break;
+    status = supervisor.Poll(/*progress=*/0);
+  }
+  StopAll(&supervisor, status.ok() ? "evaluated" : "evaluation failed");
+  return status;
+}
+
+absl::Status Session::AppendThisSession() {
+  session_.set_finished(absl::FormatTime(absl::Now(), absl::UTCTimeZone()));
+  session_.set_wall_seconds(stopwatch_.seconds());
+  session_.set_num_comparisons(state_.feedback.num_comparisons());
+  return AppendSession(run_dir_, session_);
+}
+
+absl::Status Session::Finish() {
+  RLHF_ASSIGN_OR_RETURN(const v1::Report report,
+                        BuildReport(run_dir_, config_));
+  RLHF_RETURN_IF_ERROR(WriteReport(run_dir_, report));
+  view_.Print(absl::StrCat("\n", SummaryTable(report), "\nreport: ", run_dir_,
+                           "/report.json\n"));
+  return absl::OkStatus();
+}
+
+absl::Status Session::Run() {
+  ReadNewUpdates();
+  if (!state_.updates.empty()) {
+    view_.Event(absl::StrCat("continuing run ", config_.name(), " at update ",
+                             state_.updates.back().update()));
+  }
+  absl::Status status = Train();
+  const bool trained = status.ok() && HasAllUpdates();
+  if (trained && !ShutdownRequested()) status = Evaluate();
+  status.Update(AppendThisSession());
+  if (ShutdownRequested()) {
+    view_.Print(absl::StrCat(
+        "\nstopped after update ",
+        state_.updates.empty() ? 0 : state_.updates.back().update(), " of ",
+        state_.num_updates, "; the same command goes on from here\n"));
+    return status;
+  }
+  // Without the evaluation the report is still worth having.
+  if (trained) RLHF_RETURN_IF_ERROR(Finish());
+  return status;
+}
+
+// Prints the summary of a run that needs nothing more.
+absl::StatusOr<bool> SummariseFinishedRun(const std::string& run_dir,
+                                          const v1::RunConfig& config) {
+  const std::string path = run_dir + "/report.json";
+  if (!FileExists(path)) return false;
+  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  v1::Report report;
+  RLHF_RETURN_IF_ERROR(WithContext(JsonToProto(text, &report), path));
+  if (!IsComplete(report, config)) return false;
+  const std::string summary =
+      absl::StrCat("run ", config.name(), " is finished already; remove ",
+                   run_dir, " or give another name to run again\n\n",
+                   SummaryTable(report), "\nreport: ", path, "\n");
+  ::fputs(summary.c_str(), stdout);
+  return true;
+}
+
+}  // namespace
+
+absl::Status RunUp(const v1::RunConfig& config, bool plain) {
+  const std::string run_dir = RunDirectory(config);
+  RLHF_ASSIGN_OR_RETURN(std::string binary, ThisBinary());
+  RLHF_RETURN_IF_ERROR(MakeDirectories(run_dir));
+  RLHF_ASSIGN_OR_RETURN(const RunLock lock, RunLock::Acquire(run_dir));
+  RLHF_RETURN_IF_ERROR(PrepareRunDirectory(run_dir, config));
+  RLHF_ASSIGN_OR_RETURN(const bool finished,
+                        SummariseFinishedRun(run_dir, config));
+  if (finished) return absl::OkStatus();
+  RLHF_RETURN_IF_ERROR(CheckPortsFree(ListenFields(config)));
+  return Session(config, std::move(binary), plain).Run();
+}
+
+}  // namespace rlhf

@@ -1,0 +1,164 @@
+// RunUp with this test binary in the place of the rlhf binary: main() below
+// plays the roles, so that no model is needed.
+#include "cli/up.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "cli/run_directory.h"
+#include "core/base/file.h"
+#include "core/base/proto_json.h"
+#include "core/base/shutdown.h"
+#include "core/config/run_config.h"
+#include "core/telemetry/listen_socket.h"
+#include "rlhf/v1/report.pb.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// Does the first update and dies; when restarted, does the second.
+int PlayLearner(const std::string& run_dir) {
+  const std::string metrics = run_dir + "/metrics.jsonl";
+  if (absl::StrContains(run_dir, "mistaken")) {
+    fputs("ppo.num_updates is odd\n", stderr);
+    return 2;
+  }
+  const bool restarted = FileExists(metrics);
+  v1::UpdateReport update;
+  update.set_update(restarted ? 2 : 1);
+  update.set_policy_version(update.update());
+  if (!AppendLine(metrics, ProtoToJsonLine(update)).ok()) return 1;
+  return restarted ? 0 : 1;
+}
+
+int PlayEvaluation(const std::string& run_dir) {
+  v1::GoldEvaluation gold;
+  gold.set_num_prompts(5);
+  gold.set_final_policy_version(2);
+  return WriteFileAtomically(run_dir + "/gold.json", ProtoToPrettyJson(gold))
+                 .ok()
+             ? 0
+             : 1;
+}
+
+int PlayRole(const std::string& role, const std::string& config_path) {
+  const std::string run_dir = config_path.substr(0, config_path.rfind('/'));
+  if (role == "learner") return PlayLearner(run_dir);
+  if (role == "eval") return PlayEvaluation(run_dir);
+  if (role == "crowd") return 0;
+  WaitForShutdown(absl::Minutes(1));
+  return 0;
+}
+
+class UpTest : public testing::Test {
+ protected:
+  v1::RunConfig MakeConfig(const std::string& name) {
+    v1::RunConfig config;
+    config.set_name(name);
+    config.set_runs_dir(dir_.path());
+    config.set_initial_policy("model");
+    config.set_prompts("prompts.jsonl");
+    config.mutable_ppo()->set_num_updates(2);
+    config.mutable_evaluation()->set_num_prompts(5);
+    config.mutable_crowd()->add_workers()->set_worker_id("ann");
+    config.mutable_crowd()->set_metrics_port(FreePort());
+    config.mutable_learner()->set_address(FreeAddress());
+    config.mutable_learner()->set_metrics_port(FreePort());
+    config.mutable_actor()->set_address(FreeAddress());
+    config.mutable_actor()->set_metrics_port(FreePort());
+    config.mutable_reward_server()->set_address(FreeAddress());
+    config.mutable_reward_server()->set_metrics_port(FreePort());
+    config.mutable_preference()->set_address(FreeAddress());
+    config.mutable_preference()->set_metrics_port(FreePort());
+    config.mutable_feedback()->set_address(FreeAddress());
+    config.mutable_feedback()->set_http_address(FreeAddress());
+    return config;
+  }
+
+  static int FreePort() {
+    const ListenSocket socket = *Listen("127.0.0.1:0");
+    ::close(socket.fd);
+    return socket.port;
+  }
+  static std::string FreeAddress() {
+    return absl::StrCat("127.0.0.1:", FreePort());
+  }
+
+  static absl::Status Up(const v1::RunConfig& config, std::string* output) {
+    testing::internal::CaptureStdout();
+    const absl::Status status = RunUp(config, /*plain=*/true);
+    *output = testing::internal::GetCapturedStdout();
+    return status;
+  }
+
+  const TempDir dir_;
+};
+
+TEST_F(UpTest, RunSurvivesADeadLearnerAndEndsWithAReport) {
+  const v1::RunConfig config = MakeConfig("good");
+  std::string output;
+  ASSERT_OK(Up(config, &output));
+  EXPECT_THAT(output,
+              AllOf(HasSubstr("learner exited with code 1; restart in 1s"),
+                    HasSubstr("crowd is done"), HasSubstr("update 1/2"),
+                    HasSubstr("update 2/2"), HasSubstr("run good: 2 updates")));
+
+  v1::Report report;
+  ASSERT_OK(JsonToProto(*ReadFile(dir_ / "good/report.json"), &report));
+  EXPECT_EQ(report.updates_size(), 2);
+  EXPECT_EQ(report.gold().num_prompts(), 5);
+  EXPECT_GT(report.wall_seconds(), 0);
+  ASSERT_EQ(report.processes_size(), 7);
+  for (const v1::ProcessReport& process : report.processes()) {
+    EXPECT_EQ(process.num_restarts(), process.role() == "learner" ? 1 : 0)
+        << process.role();
+  }
+
+  ASSERT_OK(Up(config, &output));
+  EXPECT_THAT(output, AllOf(HasSubstr("run good is finished already"),
+                            HasSubstr("run good: 2 updates")));
+}
+
+TEST_F(UpTest, RolesMistakeEndsTheRunWithItsWords) {
+  std::string output;
+  EXPECT_THAT(Up(MakeConfig("mistaken"), &output),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("learner exited with code 2"),
+                             HasSubstr("ppo.num_updates is odd"))));
+  EXPECT_FALSE(FileExists(dir_ / "mistaken/report.json"));
+}
+
+TEST_F(UpTest, TakenPortIsRefusedBeforeAnythingStarts) {
+  v1::RunConfig config = MakeConfig("taken");
+  ASSERT_OK_AND_ASSIGN(const ListenSocket taken, Listen("127.0.0.1:0"));
+  config.mutable_feedback()->set_http_address(
+      absl::StrCat("127.0.0.1:", taken.port));
+  std::string output;
+  EXPECT_THAT(Up(config, &output),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("feedback.http_address")));
+  ::close(taken.fd);
+  EXPECT_FALSE(FileExists(dir_ / "taken/logs/learner.log"));
+}
+
+}  // namespace
+}  // namespace rlhf
+
+int main(int argc, char** argv) {
+  rlhf::InstallShutdownHandler();
+  // The configuration is always the last argument.
+  if (argc > 2 && absl::EndsWith(argv[argc - 1], "/config.txtpb")) {
+    return rlhf::PlayRole(argv[1], argv[argc - 1]);
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,24 @@
+// The verbs' functions; cli/verbs.cc puts them into the table.
+#pragma once
+
+#include "absl/status/status.h"
+#include "cli/flags.h"
+
+namespace rlhf {
+
+absl::Status UpVerb(const Flags& flags);
+absl::Status StatusVerb(const Flags& flags);
+absl::Status LearnerVerb(const Flags& flags);
+absl::Status ActorVerb(const Flags& flags);
+absl::Status RewardServerVerb(const Flags& flags);
+absl::Status RefresherVerb(const Flags& flags);
+absl::Status FeedbackVerb(const Flags& flags);
+absl::Status CrowdVerb(const Flags& flags);
+absl::Status TokenizeVerb(const Flags& flags);
+absl::Status GenerateVerb(const Flags& flags);
+absl::Status ScoreVerb(const Flags& flags);
+absl::Status EvalVerb(const Flags& flags);
+absl::Status ConfigVerb(const Flags& flags);
+absl::Status VersionVerb(const Flags& flags);
+
+}  // namespace rlhf

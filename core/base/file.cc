@@ -1,0 +1,193 @@
+#include "core/base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+
+namespace rlhf {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Closes a descriptor at the end of the scope.
+class Fd {
+ public:
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+absl::Status WriteAll(int fd, absl::string_view contents,
+                      const std::string& path) {
+  while (!contents.empty()) {
+    const ssize_t written = ::write(fd, contents.data(), contents.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return ErrnoStatus(errno, "write", path);
+    }
+    contents.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+std::string ParentOf(const std::string& path) {
+  const std::string parent = fs::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+absl::Status WriteAndSync(const std::string& path, absl::string_view contents) {
+  const Fd fd(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (fd.get() < 0) return ErrnoStatus(errno, "create", path);
+  RLHF_RETURN_IF_ERROR(WriteAll(fd.get(), contents, path));
+  if (::fsync(fd.get()) != 0) return ErrnoStatus(errno, "sync", path);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ErrnoStatus(int error, absl::string_view doing,
+                         absl::string_view path) {
+  const std::string message =
+      absl::StrCat("cannot ", doing, " ", path, ": ", std::strerror(error));
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return absl::NotFoundError(message);
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return absl::ResourceExhaustedError(message);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(message);
+    default:
+      return absl::UnavailableError(message);
+  }
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return ErrnoStatus(errno, "open", path);
+  struct stat info = {};
+  if (::fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", path);
+  std::string contents;
+  contents.reserve(static_cast<size_t>(info.st_size));
+  char buffer[1 << 16];
+  while (true) {
+    const ssize_t got = ::read(fd.get(), buffer, sizeof(buffer));
+    if (got == 0) return contents;
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return ErrnoStatus(errno, "read", path);
+    }
+    contents.append(buffer, static_cast<size_t>(got));
+  }
+}
+
+absl::Status WriteFileAtomically(const std::string& path,
+                                 absl::string_view contents) {
+  const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
+  absl::Status status = WriteAndSync(temporary, contents);
+  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    status = ErrnoStatus(errno, "rename to", path);
+  }
+  if (!status.ok()) {
+    ::unlink(temporary.c_str());
+    return status;
+  }
+  return SyncPath(ParentOf(path));
+}
+
+AtomicDirectory::AtomicDirectory(std::string path, std::string temporary)
+    : path_(std::move(path)), temporary_(std::move(temporary)) {}
+
+AtomicDirectory::AtomicDirectory(AtomicDirectory&& other) noexcept
+    : path_(std::move(other.path_)), temporary_(std::move(other.temporary_)) {
+  other.temporary_.clear();
+}
+
+AtomicDirectory::~AtomicDirectory() {
+  if (!temporary_.empty()) RemoveAll(temporary_).IgnoreError();
+}
+
+absl::StatusOr<AtomicDirectory> AtomicDirectory::Create(
+    const std::string& path) {
+  if (FileExists(path)) {
+    return absl::AlreadyExistsError(absl::StrCat(path, " exists already"));
+  }
+  const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
+  RLHF_RETURN_IF_ERROR(RemoveAll(temporary));
+  RLHF_RETURN_IF_ERROR(MakeDirectories(temporary));
+  return AtomicDirectory(path, temporary);
+}
+
+absl::Status AtomicDirectory::Commit() {
+  std::error_code error;
+  for (const auto& entry :
+       fs::recursive_directory_iterator(temporary_, error)) {
+    RLHF_RETURN_IF_ERROR(SyncPath(entry.path().string()));
+  }
+  if (error) return ErrnoStatus(error.value(), "list", temporary_);
+  RLHF_RETURN_IF_ERROR(SyncPath(temporary_));
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    return ErrnoStatus(errno, "rename to", path_);
+  }
+  temporary_.clear();
+  return SyncPath(ParentOf(path_));
+}
+
+absl::Status MakeDirectories(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return ErrnoStatus(error.value(), "create folder", path);
+  return absl::OkStatus();
+}
+
+absl::Status RemoveAll(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) return ErrnoStatus(error.value(), "remove", path);
+  return absl::OkStatus();
+}
+
+bool FileExists(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+std::vector<std::string> ListDirectory(const std::string& path) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::Status SyncPath(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return ErrnoStatus(errno, "open", path);
+  if (::fsync(fd.get()) != 0) return ErrnoStatus(errno, "sync", path);
+  return absl::OkStatus();
+}
+
+}  // namespace rlhf

@@ -1,0 +1,30 @@
+#include "core/comm/communicator.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+
+#include <cstring>
+
+#include "core/base/status_macros.h"
+
+namespace rlhf {
+
+absl::Status Communicator::BroadcastBytes(std::string& bytes) {
+  if (world_size() == 1) return absl::OkStatus();
+  const at::Tensor size =
+      at::full({1}, static_cast<int64_t>(bytes.size()), at::kLong);
+  RLHF_RETURN_IF_ERROR(Broadcast(size));
+  const int64_t count = size.item<int64_t>();
+  if (count == 0) {
+    bytes.clear();
+    return absl::OkStatus();
+  }
+  const at::Tensor data = at::empty({count}, at::kByte);
+  if (rank() == 0) std::memcpy(data.data_ptr(), bytes.data(), bytes.size());
+  RLHF_RETURN_IF_ERROR(Broadcast(data));
+  bytes.assign(static_cast<const char*>(data.const_data_ptr()),
+               static_cast<size_t>(count));
+  return absl::OkStatus();
+}
+
+}  // namespace rlhf

@@ -1,0 +1,136 @@
+#include "core/comm/weight_snapshot.h"
+
+#include <ATen/ops/empty.h>
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/check.h"
+#include "core/base/hash.h"
+#include "core/base/status_macros.h"
+
+namespace rlhf {
+namespace {
+
+// More than this in one version is a mistake or an attack.
+constexpr uint64_t kMaxTotalBytes = uint64_t{1} << 42;
+
+absl::StatusOr<uint64_t> NumBytes(const v1::TensorSpec& spec) {
+  if (spec.dtype() != "F32") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("weight \"", spec.name(), "\" has dtype ", spec.dtype(),
+                     "; wanted F32"));
+  }
+  uint64_t bytes = sizeof(float);
+  for (const int64_t dimension : spec.shape()) {
+    if (dimension < 0 ||
+        (dimension > 0 && bytes > kMaxTotalBytes / dimension)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("weight \"", spec.name(), "\" has an absurd shape"));
+    }
+    bytes *= dimension;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::shared_ptr<const WeightSnapshot> PackWeights(int64_t version,
+                                                  const NamedTensors& tensors,
+                                                  uint64_t bucket_bytes) {
+  auto snapshot = std::make_shared<WeightSnapshot>();
+  snapshot->manifest.set_version(version);
+  for (const NamedTensor& entry : tensors) {
+    const at::Tensor data =
+        entry.tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+    if (snapshot->buckets.empty() ||
+        snapshot->buckets.back().size() + data.nbytes() > bucket_bytes) {
+      snapshot->buckets.emplace_back().reserve(
+          std::max<uint64_t>(bucket_bytes, data.nbytes()));
+    }
+    std::string& bucket = snapshot->buckets.back();
+    v1::TensorSpec& spec = *snapshot->manifest.add_tensors();
+    spec.set_name(entry.name);
+    spec.set_dtype("F32");
+    for (const int64_t dimension : data.sizes()) spec.add_shape(dimension);
+    spec.set_bucket(static_cast<int32_t>(snapshot->buckets.size()) - 1);
+    spec.set_offset(bucket.size());
+    bucket.append(static_cast<const char*>(data.const_data_ptr()),
+                  data.nbytes());
+  }
+  for (const std::string& bucket : snapshot->buckets) {
+    v1::BucketSpec& spec = *snapshot->manifest.add_buckets();
+    spec.set_num_bytes(bucket.size());
+    spec.set_xxh3(Xxh3(bucket));
+  }
+  return snapshot;
+}
+
+WeightAssembler::WeightAssembler(v1::WeightManifest manifest)
+    : manifest_(std::move(manifest)), buckets_(manifest_.buckets_size()) {}
+
+absl::StatusOr<WeightAssembler> WeightAssembler::Create(
+    v1::WeightManifest manifest) {
+  uint64_t total = 0;
+  for (const v1::BucketSpec& bucket : manifest.buckets()) {
+    total += bucket.num_bytes();
+    if (bucket.num_bytes() > kMaxTotalBytes || total > kMaxTotalBytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("weights of ", total, " bytes are more than we take"));
+    }
+  }
+  for (const v1::TensorSpec& spec : manifest.tensors()) {
+    RLHF_ASSIGN_OR_RETURN(const uint64_t bytes, NumBytes(spec));
+    if (spec.bucket() < 0 || spec.bucket() >= manifest.buckets_size() ||
+        spec.offset() > manifest.buckets(spec.bucket()).num_bytes() ||
+        bytes > manifest.buckets(spec.bucket()).num_bytes() - spec.offset()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("weight \"", spec.name(), "\" lies outside its bucket"));
+    }
+  }
+  return WeightAssembler(std::move(manifest));
+}
+
+absl::Status WeightAssembler::Add(const v1::WeightChunk& chunk) {
+  if (chunk.bucket() < 0 || chunk.bucket() >= manifest_.buckets_size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("chunk of unknown bucket ", chunk.bucket()));
+  }
+  std::string& bucket = buckets_[chunk.bucket()];
+  const uint64_t size = manifest_.buckets(chunk.bucket()).num_bytes();
+  if (chunk.offset() != bucket.size() ||
+      chunk.data().size() > size - bucket.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "chunk at ", chunk.offset(), " of bucket ", chunk.bucket(),
+        " is out of place; wanted offset ", bucket.size(), " of ", size));
+  }
+  if (bucket.empty()) bucket.reserve(size);
+  bucket.append(chunk.data());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<NamedTensors> WeightAssembler::Finish() const {
+  for (int i = 0; i < manifest_.buckets_size(); ++i) {
+    const v1::BucketSpec& spec = manifest_.buckets(i);
+    if (buckets_[i].size() != spec.num_bytes() ||
+        Xxh3(buckets_[i]) != spec.xxh3()) {
+      return absl::DataLossError(absl::StrCat(
+          "weights version ", manifest_.version(), ": bucket ", i, " of ",
+          manifest_.buckets_size(), " arrived damaged or cut (",
+          buckets_[i].size(), " of ", spec.num_bytes(), " bytes)"));
+    }
+  }
+  NamedTensors tensors;
+  for (const v1::TensorSpec& spec : manifest_.tensors()) {
+    at::Tensor tensor = at::empty(
+        std::vector<int64_t>(spec.shape().begin(), spec.shape().end()),
+        at::kFloat);
+    std::memcpy(tensor.data_ptr(),
+                buckets_[spec.bucket()].data() + spec.offset(),
+                tensor.nbytes());
+    tensors.push_back({spec.name(), std::move(tensor)});
+  }
+  return tensors;
+}
+
+}  // namespace rlhf

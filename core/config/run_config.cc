@@ -1,0 +1,238 @@
+#include "core/config/run_config.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "core/base/file.h"
+#include "core/base/status_macros.h"
+#include "core/config/field_checks.h"
+#include "core/config/overrides.h"
+
+namespace rlhf {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::DescriptorPool;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+using google::protobuf::TextFormat;
+using google::protobuf::io::ColumnNumber;
+
+// Turns protobuf's errors into lines of ours. With AllowUnknownField the parser
+// goes on after an unknown field and only warns, so that all of them are found:
+//   Message type "rlhf.v1.PpoConfig" has no field named "learning_rat".
+class ErrorLines final : public google::protobuf::io::ErrorCollector {
+ public:
+  ErrorLines(const std::string& path, const std::string& text)
+      : path_(path), source_(absl::StrSplit(text, '\n')) {}
+
+  void AddError(int line, ColumnNumber column,
+                const std::string& message) override {
+    const bool is_inside = line >= 0 && line < static_cast<int>(source_.size());
+    const absl::string_view source =
+        is_inside ? absl::StripAsciiWhitespace(source_[line]) : "";
+    Add(line, column,
+        source.empty() ? message : absl::StrCat(message, " in: ", source));
+  }
+
+  void AddWarning(int line, ColumnNumber column,
+                  const std::string& message) override {
+    const std::vector<std::string> parts = absl::StrSplit(message, '"');
+    const Descriptor* type =
+        parts.size() == 5
+            ? DescriptorPool::generated_pool()->FindMessageTypeByName(parts[1])
+            : nullptr;
+    if (type == nullptr) return Add(line, column, message);
+    // The parser has read on by then.
+    const size_t start = source_[line].rfind(parts[3], column);
+    Add(line, start == std::string::npos ? column : static_cast<int>(start),
+        UnknownField(*type, parts[3]));
+  }
+
+  const std::vector<std::string>& lines() const { return lines_; }
+
+ private:
+  void Add(int line, ColumnNumber column, const std::string& message) {
+    lines_.push_back(
+        absl::StrCat(path_, ":", line + 1, ":", column + 1, ": ", message));
+  }
+
+  const std::string path_;
+  const std::vector<std::string> source_;
+  std::vector<std::string> lines_;
+};
+
+// Field path to where its value was given: "run.txtpb:3:5" or "--set A=B".
+using Origins = std::map<std::string, std::string>;
+
+// Of a field that was not given, the origin is that of what would hold it.
+std::string OriginOf(const Origins& origins, std::string field,
+                     const std::string& path) {
+  while (!field.empty()) {
+    const auto it = origins.find(field);
+    if (it != origins.end()) return it->second;
+    const size_t end = field.find_last_of(".[");
+    field.resize(end == std::string::npos ? 0 : end);
+  }
+  return path;
+}
+
+absl::StatusOr<Origins> ParseFile(const std::string& text,
+                                  const std::string& path,
+                                  v1::RunConfig* config) {
+  ErrorLines errors(path, text);
+  TextFormat::ParseInfoTree tree;
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&errors);
+  parser.WriteLocationsTo(&tree);
+  parser.AllowUnknownField(true);
+  if (!parser.ParseFromString(text, config) || !errors.lines().empty()) {
+    return absl::InvalidArgumentError(absl::StrJoin(errors.lines(), "\n"));
+  }
+  Origins origins = FieldPlaces(*config, tree);
+  for (auto& [field, place] : origins) place = absl::StrCat(path, ":", place);
+  return origins;
+}
+
+absl::Status ApplyOverrides(const std::vector<std::string>& overrides,
+                            v1::RunConfig* config, Origins* origins) {
+  std::vector<std::string> problems;
+  for (const std::string& assignment : overrides) {
+    const absl::StatusOr<std::string> field = ApplyOverride(assignment, config);
+    if (!field.ok()) {
+      problems.emplace_back(field.status().message());
+      continue;
+    }
+    // The elements of a list that the override replaced.
+    std::erase_if(*origins, [&](const auto& origin) {
+      return absl::StartsWith(origin.first, *field + "[");
+    });
+    (*origins)[*field] = absl::StrCat("--set ", assignment);
+  }
+  if (problems.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
+}
+
+bool IsFolderName(const std::string& name) {
+  for (const char c : name) {
+    if (!absl::ascii_isalnum(c) && c != '-' && c != '_' && c != '.') {
+      return false;
+    }
+  }
+  return !absl::StartsWith(name, ".");
+}
+
+// What no single field can show.
+std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
+  std::vector<FieldProblem> problems;
+  if (!IsFolderName(config.name())) {
+    problems.push_back(
+        {"name", absl::StrCat("is \"", config.name(),
+                              "\"; it names a folder: wanted letters, digits, "
+                              "\"-\", \"_\" and \".\", not first a \".\"")});
+  }
+  const v1::PpoConfig& ppo = config.ppo();
+  if (ppo.num_minibatches() > ppo.rollouts_per_update()) {
+    problems.push_back(
+        {"ppo.num_minibatches",
+         absl::StrCat("is ", ppo.num_minibatches(), "; wanted at most the ",
+                      ppo.rollouts_per_update(),
+                      " of ppo.rollouts_per_update")});
+  }
+  const auto& refresh_at = config.preference().refresh_at();
+  for (int i = 1; i < refresh_at.size(); ++i) {
+    if (refresh_at[i] > refresh_at[i - 1]) continue;
+    problems.push_back(
+        {absl::StrCat("preference.refresh_at[", i, "]"),
+         absl::StrCat("is ", refresh_at[i], "; wanted more than the ",
+                      refresh_at[i - 1], " before it")});
+  }
+  std::set<std::string> worker_ids;
+  for (int i = 0; i < config.crowd().workers_size(); ++i) {
+    const std::string& id = config.crowd().workers(i).worker_id();
+    if (worker_ids.insert(id).second) continue;
+    problems.push_back(
+        {absl::StrCat("crowd.workers[", i, "].worker_id"),
+         absl::StrCat("is \"", id, "\", as is another worker's")});
+  }
+  return problems;
+}
+
+// Sets every singular field that has no value to its default, so that printing
+// shows it.
+void WriteDefaults(Message* message) {
+  const Reflection* reflection = message->GetReflection();
+  const Descriptor* descriptor = message->GetDescriptor();
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    const FieldDescriptor* field = descriptor->field(i);
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (!field->is_repeated()) {
+        WriteDefaults(reflection->MutableMessage(message, field));
+        continue;
+      }
+      for (int k = 0; k < reflection->FieldSize(*message, field); ++k) {
+        WriteDefaults(reflection->MutableRepeatedMessage(message, field, k));
+      }
+      continue;
+    }
+    if (field->is_repeated() || reflection->HasField(*message, field)) continue;
+    std::string text;
+    TextFormat::PrintFieldValueToString(*message, field, -1, &text);
+    TextFormat::ParseFieldValueFromString(text, field, message);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<v1::RunConfig> ParseRunConfig(
+    const std::string& text, const std::string& path,
+    const std::vector<std::string>& overrides) {
+  v1::RunConfig config;
+  RLHF_ASSIGN_OR_RETURN(Origins origins, ParseFile(text, path, &config));
+  RLHF_RETURN_IF_ERROR(ApplyOverrides(overrides, &config, &origins));
+  std::vector<std::string> lines;
+  for (const auto& problems : {CheckFields(config), CheckTogether(config)}) {
+    for (const FieldProblem& problem : problems) {
+      lines.push_back(absl::StrCat(OriginOf(origins, problem.path, path), ": ",
+                                   problem.path, " ", problem.message));
+    }
+  }
+  if (lines.empty()) return config;
+  return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+}
+
+absl::StatusOr<v1::RunConfig> LoadRunConfig(
+    const std::string& path, const std::vector<std::string>& overrides) {
+  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  return ParseRunConfig(text, path, overrides);
+}
+
+std::string ResolvedText(const v1::RunConfig& config) {
+  v1::RunConfig whole = config;
+  WriteDefaults(&whole);
+  std::string text;
+  TextFormat::PrintToString(whole, &text);
+  return text;
+}
+
+std::vector<std::string> DiffConfigs(const v1::RunConfig& old_config,
+                                     const v1::RunConfig& new_config) {
+  return CompareFields(old_config, new_config);
+}
+
+std::string RunDirectory(const v1::RunConfig& config) {
+  return absl::StrCat(config.runs_dir(), "/", config.name());
+}
+
+}  // namespace rlhf

@@ -1,0 +1,211 @@
+#include "core/config/run_config.h"
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using absl::StatusCode;
+using google::protobuf::util::MessageDifferencer;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr char kMinimal[] =
+    "name: \"a\"\n"
+    "initial_policy: \"models/m\"\n"
+    "prompts: \"p.jsonl\"\n";
+
+absl::StatusOr<v1::RunConfig> ParseMore(
+    const std::string& more, const std::vector<std::string>& overrides = {}) {
+  return ParseRunConfig(kMinimal + more, "run.txtpb", overrides);
+}
+
+// `more` starts on line 4.
+void ExpectRefused(const std::string& more, const std::string& message) {
+  EXPECT_THAT(ParseMore(more),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr(message)));
+}
+
+TEST(ParseRunConfigTest, GivesDefaultsForWhatIsLeftOut) {
+  ASSERT_OK_AND_ASSIGN(const v1::RunConfig config,
+                       ParseMore("ppo { num_updates: 3 } # comment\n"));
+  EXPECT_EQ(config.ppo().num_updates(), 3);
+  EXPECT_EQ(config.ppo().gae_lambda(), 0.95);
+  EXPECT_EQ(config.learner().address(), "127.0.0.1:7101");
+}
+
+TEST(ParseRunConfigTest, SuggestsTheFieldThatWasMeant) {
+  ExpectRefused("ppo {\n  learning_rat: 1e-5\n}\n",
+                "run.txtpb:5:3: unknown field \"learning_rat\" in PpoConfig; "
+                "did you mean \"learning_rate\"?");
+}
+
+TEST(ParseRunConfigTest, ReportsEveryUnknownFieldAtOnce) {
+  EXPECT_THAT(ParseMore("sed: 1\nlerner { address: \"x\" }\nppo { bet: 1 }\n"),
+              StatusIs(StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("run.txtpb:4:1: unknown field \"sed\""),
+                             HasSubstr("\nrun.txtpb:5:1: "),
+                             HasSubstr("did you mean \"learner\"?"),
+                             HasSubstr("\nrun.txtpb:6:7: "))));
+}
+
+TEST(ParseRunConfigTest, ShowsTheLineOfAWrongType) {
+  EXPECT_THAT(
+      ParseMore("ppo {\n  num_epochs: \"two\"\n}\n"),
+      StatusIs(StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("run.txtpb:5:"), HasSubstr("Expected integer"),
+                     HasSubstr("in: num_epochs: \"two\""))));
+  ExpectRefused("ppo { num_epochs: 1.5 }\n",
+                "run.txtpb:4:19: Expected integer");
+  ExpectRefused("ppo { whiten_advantages: 7 }\n", "run.txtpb:4:");
+  ExpectRefused("runs_dir: 7\n", "run.txtpb:4:11: Expected string");
+}
+
+TEST(ParseRunConfigTest, PlacesSyntaxErrors) {
+  ExpectRefused("ppo { num_epochs: 1\n", "run.txtpb:5:1: ");
+  ExpectRefused("ppo }\n", "run.txtpb:4:5: ");
+  ExpectRefused("runs_dir: \"unfinished\n", "run.txtpb:4:");
+}
+
+TEST(ParseRunConfigTest, RefusesAFieldGivenTwice) {
+  ExpectRefused("seed: 1\nseed: 2\n", "\"seed\" is specified multiple times");
+}
+
+TEST(ParseRunConfigTest, ReportsEveryValueOutOfRangeWithItsPlace) {
+  EXPECT_THAT(
+      ParseMore("ppo {\n  discount: 2\n  kl_coefficient: -1\n}\n"),
+      StatusIs(
+          StatusCode::kInvalidArgument,
+          "run.txtpb:6:3: ppo.kl_coefficient is -1; wanted at least 0 and at "
+          "most 10\n"
+          "run.txtpb:5:3: ppo.discount is 2; wanted at least 0 and at most 1"));
+}
+
+TEST(ParseRunConfigTest, SaysWhatMustBeGiven) {
+  EXPECT_THAT(
+      ParseRunConfig("crowd {\n workers { accuracy: 1 }\n}\n", "run.txtpb", {}),
+      StatusIs(StatusCode::kInvalidArgument,
+               "run.txtpb: name must be given\n"
+               "run.txtpb: initial_policy must be given\n"
+               "run.txtpb: prompts must be given\n"
+               "run.txtpb:2:2: crowd.workers[0].worker_id must be "
+               "given"));
+}
+
+TEST(ParseRunConfigTest, RefusesAddressesOfOtherHosts) {
+  ExpectRefused("reward_server { address: \"10.0.0.1:7103\" }\n",
+                "run.txtpb:4:17: reward_server.address \"10.0.0.1:7103\" is "
+                "not a loopback address");
+}
+
+TEST(ParseRunConfigTest, RefusesANameThatIsNoFolder) {
+  for (const char* name : {"../up", "a/b", "a b", ".."}) {
+    EXPECT_THAT(
+        ParseMore("", {absl::StrCat("name=", name)}),
+        StatusIs(StatusCode::kInvalidArgument, HasSubstr("it names a folder")))
+        << name;
+  }
+}
+
+TEST(ParseRunConfigTest, RefusesValuesThatContradictEachOther) {
+  ExpectRefused("ppo { rollouts_per_update: 4 num_minibatches: 8 }\n",
+                "run.txtpb:4:30: ppo.num_minibatches is 8; wanted at most the "
+                "4 of ppo.rollouts_per_update");
+  ExpectRefused("preference { refresh_at: [64, 64] }\n",
+                "preference.refresh_at[1] is 64; wanted more than the 64 "
+                "before it");
+  ExpectRefused(
+      "crowd {\n workers { worker_id: \"w\" }\n workers { worker_id: \"w\" }\n"
+      "}\n",
+      "run.txtpb:6:12: crowd.workers[1].worker_id is \"w\", as is another "
+      "worker's");
+}
+
+TEST(ParseRunConfigTest, LaterOverridesWin) {
+  ASSERT_OK_AND_ASSIGN(
+      const v1::RunConfig config,
+      ParseMore("learner { checkpoint_every: 2 }\n",
+                {"learner.checkpoint_every=3", "learner.checkpoint_every=4",
+                 "preference.refresh_at=64,160"}));
+  EXPECT_EQ(config.learner().checkpoint_every(), 4);
+  EXPECT_THAT(config.preference().refresh_at(), ElementsAre(64, 160));
+}
+
+TEST(ParseRunConfigTest, AnOverrideMayMendTheFile) {
+  EXPECT_OK(ParseMore("ppo { discount: 2 }\n", {"ppo.discount=1"}));
+}
+
+TEST(ParseRunConfigTest, BlamesTheOverrideNotTheFile) {
+  EXPECT_THAT(ParseMore("ppo { discount: 1 }\n", {"ppo.discount=2"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       "--set ppo.discount=2: ppo.discount is 2; wanted at "
+                       "least 0 and at most 1"));
+  EXPECT_THAT(ParseMore("preference { refresh_at: [1, 2] }\n",
+                        {"preference.refresh_at=9,8"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("--set preference.refresh_at=9,8: "),
+                             Not(HasSubstr("run.txtpb")))));
+}
+
+TEST(ParseRunConfigTest, ReportsEveryBadOverrideAtOnce) {
+  EXPECT_THAT(
+      ParseMore("", {"sed=1", "seed=1", "ppo.num_epochs=x"}),
+      StatusIs(StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("--set sed=1: unknown field \"sed\""),
+                     HasSubstr("\n--set ppo.num_epochs=x: Expected integer"))));
+}
+
+TEST(LoadRunConfigTest, ReadsAFileAndNamesItInErrors) {
+  const TempDir folder;
+  ASSERT_OK(WriteFileAtomically(folder / "run.txtpb", kMinimal));
+  ASSERT_OK_AND_ASSIGN(const v1::RunConfig config,
+                       LoadRunConfig(folder / "run.txtpb", {}));
+  EXPECT_EQ(config.initial_policy(), "models/m");
+
+  ASSERT_OK(WriteFileAtomically(folder / "bad.txtpb", "nam: \"a\"\n"));
+  EXPECT_THAT(LoadRunConfig(folder / "bad.txtpb", {}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr(folder / "bad.txtpb:1:1: ")));
+  EXPECT_THAT(
+      LoadRunConfig(folder / "absent.txtpb", {}),
+      StatusIs(StatusCode::kNotFound, HasSubstr(folder / "absent.txtpb")));
+}
+
+TEST(ResolvedTextTest, ShowsDefaultsAndReadsBackTheSame) {
+  ASSERT_OK_AND_ASSIGN(
+      const v1::RunConfig config,
+      ParseMore("seed: 5 crowd { workers { worker_id: \"ann\" } }\n"));
+
+  const std::string text = ResolvedText(config);
+
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("seed: 5"), HasSubstr("gae_lambda: 0.95"),
+                    HasSubstr("temperature: 1"), HasSubstr("left_bias: 0"),
+                    HasSubstr("num_prompts: 100")));
+  ASSERT_OK_AND_ASSIGN(const v1::RunConfig again,
+                       ParseRunConfig(text, "resolved.txtpb", {}));
+  EXPECT_TRUE(MessageDifferencer::Equivalent(config, again) ||
+              DiffConfigs(config, again).empty());
+  EXPECT_EQ(ResolvedText(again), text);
+}
+
+TEST(DiffConfigsTest, ListsChangesOnly) {
+  ASSERT_OK_AND_ASSIGN(const v1::RunConfig a, ParseMore(""));
+  ASSERT_OK_AND_ASSIGN(const v1::RunConfig b,
+                       ParseMore("", {"seed=1", "ppo.num_updates=30"}));
+  EXPECT_THAT(DiffConfigs(a, b), ElementsAre("ppo.num_updates: 24 -> 30"));
+}
+
+TEST(RunDirectoryTest, IsTheNameUnderRunsDir) {
+  ASSERT_OK_AND_ASSIGN(const v1::RunConfig config, ParseMore(""));
+  EXPECT_EQ(RunDirectory(config), "runs/a");
+}
+
+}  // namespace
+}  // namespace rlhf

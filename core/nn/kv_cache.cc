@@ -1,0 +1,47 @@
+#include "core/nn/kv_cache.h"
+
+#include <ATen/ops/zeros.h>
+
+#include "core/base/check.h"
+
+namespace rlhf {
+
+KvCache::KvCache(const ModelConfig& config, int64_t max_rows,
+                 int64_t max_tokens, at::Device device)
+    : max_rows_(max_rows), max_tokens_(max_tokens) {
+  const std::vector<int64_t> shape = {max_rows, config.num_kv_heads, max_tokens,
+                                      config.head_dim};
+  const auto options = at::TensorOptions(at::kFloat).device(device);
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    // Zeros, not garbage: masked positions are multiplied by weight 0, and 0
+    // times NaN is NaN.
+    keys_.push_back(at::zeros(shape, options));
+    values_.push_back(at::zeros(shape, options));
+  }
+}
+
+int64_t KvCache::AddRow() {
+  RLHF_CHECK(num_rows() < max_rows_) << num_rows();
+  lengths_.push_back(0);
+  return num_rows() - 1;
+}
+
+void KvCache::CopyRow(int64_t from, int64_t to, int64_t length) {
+  for (auto* side : {&keys_, &values_}) {
+    for (at::Tensor& cache : *side) {
+      cache.select(0, to)
+          .narrow(1, 0, length)
+          .copy_(cache.select(0, from).narrow(1, 0, length));
+    }
+  }
+  lengths_[to] = length;
+}
+
+void KvCache::RemoveRow(int64_t row) {
+  const int64_t last = num_rows() - 1;
+  RLHF_CHECK(row >= 0 && row <= last) << row;
+  if (row != last) CopyRow(last, row, lengths_[last]);
+  lengths_.pop_back();
+}
+
+}  // namespace rlhf

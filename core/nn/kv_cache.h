@@ -1,0 +1,54 @@
+// Keys and values of the sequences that are being generated.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "core/nn/model_config.h"
+
+namespace rlhf {
+
+// Rows 0 to num_rows()-1 are in use, always without a hole, so that attention
+// reads plain slices. Memory is allocated once. Not thread-safe.
+class KvCache {
+ public:
+  // `max_rows` sequences of at most `max_tokens` tokens each.
+  KvCache(const ModelConfig& config, int64_t max_rows, int64_t max_tokens,
+          at::Device device);
+
+  int64_t num_rows() const { return static_cast<int64_t>(lengths_.size()); }
+  int64_t max_rows() const { return max_rows_; }
+  int64_t max_tokens() const { return max_tokens_; }
+  // Tokens cached in each row.
+  const std::vector<int64_t>& lengths() const { return lengths_; }
+
+  // Adds an empty row and returns its index. Dies if all are in use.
+  int64_t AddRow();
+
+  // Copies the first `length` positions of row `from` into `to` (n samples of
+  // one prompt share its prefill).
+  void CopyRow(int64_t from, int64_t to, int64_t length);
+
+  // Frees a row; the last row takes its index.
+  void RemoveRow(int64_t row);
+
+  // Notes that `count` tokens were written to `row` in every layer.
+  void Advance(int64_t row, int64_t count) { lengths_[row] += count; }
+
+  void Clear() { lengths_.clear(); }
+
+  // [max_rows, K, max_tokens, W].
+  at::Tensor& key(int64_t layer) { return keys_[layer]; }
+  at::Tensor& value(int64_t layer) { return values_[layer]; }
+
+ private:
+  const int64_t max_rows_;
+  const int64_t max_tokens_;
+  std::vector<at::Tensor> keys_;
+  std::vector<at::Tensor> values_;
+  std::vector<int64_t> lengths_;
+};
+
+}  // namespace rlhf

@@ -1,0 +1,92 @@
+#include "core/nn/sequence_scores.h"
+
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/nn/torch_call.h"
+
+namespace rlhf {
+namespace {
+
+absl::Status Validate(absl::Span<const std::vector<int32_t>> sequences,
+                      int64_t vocab_size) {
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    if (sequences[i].empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("dialogue ", i, " has no tokens"));
+    }
+    for (const int32_t id : sequences[i]) {
+      if (id < 0 || id >= vocab_size) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("dialogue ", i, ": token id ", id,
+                         " is outside the vocabulary of ", vocab_size));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<size_t> GroupByTokens(
+    absl::Span<const std::vector<int32_t>> sequences, int64_t max_tokens) {
+  std::vector<size_t> sizes;
+  int64_t tokens = 0;
+  for (const std::vector<int32_t>& sequence : sequences) {
+    const auto length = static_cast<int64_t>(sequence.size());
+    if (sizes.empty() || tokens + length > max_tokens) {
+      sizes.push_back(0);
+      tokens = 0;
+    }
+    ++sizes.back();
+    tokens += length;
+  }
+  return sizes;
+}
+
+at::Tensor LastTokenScores(const Transformer& model,
+                           absl::Span<const std::vector<int32_t>> sequences) {
+  const PackedBatch batch = Pack(sequences, model.device());
+  std::vector<int64_t> last;
+  int64_t end = 0;
+  for (const int64_t length : batch.lengths) {
+    end += length;
+    last.push_back(end - 1);
+  }
+  const at::Tensor hidden_TD = model.Forward(batch);
+  return model.Scores(hidden_TD.index_select(
+      0, at::tensor(last, at::TensorOptions(at::kLong)).to(model.device())));
+}
+
+absl::StatusOr<std::vector<float>> ScoreSequences(
+    const Transformer& model, absl::Span<const std::vector<int32_t>> sequences,
+    int64_t max_tokens) {
+  RLHF_RETURN_IF_ERROR(Validate(sequences, model.config().vocab_size));
+  std::vector<float> scores;
+  RLHF_RETURN_IF_ERROR(TorchCall("score", [&] {
+    const c10::NoGradGuard no_grad;
+    size_t begin = 0;
+    for (const size_t size : GroupByTokens(sequences, max_tokens)) {
+      const at::Tensor score_S =
+          LastTokenScores(model, sequences.subspan(begin, size))
+              .to(at::kCPU, at::kFloat)
+              .contiguous();
+      const float* data = score_S.const_data_ptr<float>();
+      scores.insert(scores.end(), data, data + size);
+      begin += size;
+    }
+  }));
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (!std::isfinite(scores[i])) {
+      return absl::InternalError(
+          absl::StrCat("the score of dialogue ", i, " is not finite"));
+    }
+  }
+  return scores;
+}
+
+}  // namespace rlhf

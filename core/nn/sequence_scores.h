@@ -1,0 +1,32 @@
+// Scores of whole token sequences by a preference model.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "core/nn/transformer.h"
+
+namespace rlhf {
+
+// Cuts `sequences` into consecutive groups of at most `max_tokens` tokens each
+// (a longer sequence is a group of its own). Returns the size of each group.
+std::vector<size_t> GroupByTokens(
+    absl::Span<const std::vector<int32_t>> sequences, int64_t max_tokens);
+
+// The score at the last token of each sequence (the end-of-context token), [S],
+// differentiable. Throws like LibTorch; callers wrap it in TorchCall.
+at::Tensor LastTokenScores(const Transformer& model,
+                           absl::Span<const std::vector<int32_t>> sequences);
+
+// The same without gradient, in groups of at most `max_tokens` tokens, as
+// numbers in order. Unit: preference log-odds.
+//
+// Errors: InvalidArgument for an empty sequence or an id outside the
+// vocabulary; Internal if a score is not finite.
+absl::StatusOr<std::vector<float>> ScoreSequences(
+    const Transformer& model, absl::Span<const std::vector<int32_t>> sequences,
+    int64_t max_tokens);
+
+}  // namespace rlhf

@@ -1,0 +1,54 @@
+// LibTorch reports errors by throwing; this is where they become statuses.
+#pragma once
+
+#include <c10/util/Exception.h>
+
+#include <exception>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+
+namespace rlhf {
+
+// Runs `function` and returns its value, or the exception it threw as a status:
+// ResourceExhausted for lack of memory, else Internal. `what` names the step
+// ("forward"). `function` may return a value, a Status, a StatusOr or nothing.
+template <typename F>
+auto TorchCall(absl::string_view what, F&& function) {
+  using Result = std::invoke_result_t<F>;
+  constexpr bool kIsVoid = std::is_void_v<Result>;
+  constexpr bool kIsStatus = std::is_same_v<Result, absl::Status>;
+  constexpr bool kIsStatusOr =
+      !kIsVoid && !kIsStatus && std::is_constructible_v<Result, absl::Status>;
+  using Returned = std::conditional_t<
+      kIsVoid || kIsStatus, absl::Status,
+      std::conditional_t<
+          kIsStatusOr, Result,
+          absl::StatusOr<std::conditional_t<kIsVoid, int, Result>>>>;
+  try {
+    if constexpr (kIsVoid) {
+      std::forward<F>(function)();
+      return Returned(absl::OkStatus());
+    } else {
+      return Returned(std::forward<F>(function)());
+    }
+  } catch (const c10::OutOfMemoryError& error) {
+    return Returned(absl::ResourceExhaustedError(
+        absl::StrCat(what, ": ", error.what_without_backtrace())));
+  } catch (const c10::Error& error) {
+    return Returned(absl::InternalError(
+        absl::StrCat(what, ": ", error.what_without_backtrace())));
+  } catch (const std::bad_alloc&) {
+    return Returned(
+        absl::ResourceExhaustedError(absl::StrCat(what, ": out of memory")));
+  } catch (const std::exception& error) {
+    return Returned(
+        absl::InternalError(absl::StrCat(what, ": ", error.what())));
+  }
+}
+
+}  // namespace rlhf

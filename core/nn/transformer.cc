@@ -1,0 +1,289 @@
+#include "core/nn/transformer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/rms_norm.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "core/base/check.h"
+#include "core/base/status_macros.h"
+#include "core/nn/attention.h"
+#include "core/nn/rotary.h"
+
+namespace rlhf {
+namespace {
+
+struct LinearWeights {
+  at::Tensor weight;
+  at::Tensor bias;  // undefined if there is none
+
+  at::Tensor operator()(const at::Tensor& x) const {
+    return at::linear(x, weight, bias);
+  }
+};
+
+}  // namespace
+
+struct Transformer::Layer {
+  at::Tensor input_norm, post_norm;
+  LinearWeights query, key, value, output;
+  at::Tensor query_norm, key_norm;  // undefined without qk_norm
+  LinearWeights gate, up, down;
+};
+
+// How a pass attends: the one thing in which the three differ.
+class Transformer::Attention {
+ public:
+  virtual ~Attention() = default;
+  virtual at::Tensor operator()(int64_t layer, const at::Tensor& query,
+                                const at::Tensor& key,
+                                const at::Tensor& value) const = 0;
+};
+
+Transformer::Transformer() = default;
+Transformer::Transformer(Transformer&&) noexcept = default;
+Transformer& Transformer::operator=(Transformer&&) noexcept = default;
+Transformer::~Transformer() = default;
+
+at::Device Transformer::device() const { return embedding_VD_.device(); }
+
+absl::StatusOr<Transformer> Transformer::Create(const ModelConfig& config,
+                                                NamedTensors weights) {
+  Transformer model;
+  model.config_ = config;
+  model.parameters_ = std::move(weights);
+  RLHF_RETURN_IF_ERROR(model.Bind());
+  return model;
+}
+
+// Finds each weight by name and proves its shape; drops what the configuration
+// leaves out (further layers, the head of the other kind).
+absl::Status Transformer::Bind() {
+  std::map<std::string, at::Tensor> by_name;
+  for (NamedTensor& p : parameters_) by_name[p.name] = p.tensor;
+  parameters_.clear();
+  std::vector<std::string> problems;
+  const auto take = [&](const std::string& name, std::vector<int64_t> shape) {
+    const auto it = by_name.find(name);
+    if (it == by_name.end()) {
+      problems.push_back(absl::StrCat("tensor \"", name, "\" is missing"));
+      return at::Tensor();
+    }
+    if (it->second.sizes() != at::IntArrayRef(shape)) {
+      problems.push_back(
+          absl::StrCat("tensor \"", name, "\" has shape [",
+                       absl::StrJoin(it->second.sizes().vec(), ", "),
+                       "], wanted [", absl::StrJoin(shape, ", "), "]"));
+    }
+    parameters_.push_back({name, it->second});
+    return it->second;
+  };
+  const auto linear = [&](const std::string& name, int64_t out, int64_t in,
+                          bool bias) {
+    LinearWeights weights{.weight = take(name + ".weight", {out, in}),
+                          .bias = {}};
+    if (bias) weights.bias = take(name + ".bias", {out});
+    return weights;
+  };
+  const ModelConfig& c = config_;
+  const int64_t width = c.hidden_size, inner = c.intermediate_size;
+  const int64_t query_width = c.num_heads * c.head_dim;
+  const int64_t kv_width = c.num_kv_heads * c.head_dim;
+  embedding_VD_ = take("model.embed_tokens.weight", {c.vocab_size, width});
+  layers_.clear();
+  for (int64_t i = 0; i < c.num_layers; ++i) {
+    const std::string at = absl::StrCat("model.layers.", i, ".");
+    const std::string self = at + "self_attn.";
+    Layer layer;
+    layer.input_norm = take(at + "input_layernorm.weight", {width});
+    layer.query = linear(self + "q_proj", query_width, width, c.qkv_bias);
+    layer.key = linear(self + "k_proj", kv_width, width, c.qkv_bias);
+    layer.value = linear(self + "v_proj", kv_width, width, c.qkv_bias);
+    layer.output = linear(self + "o_proj", width, query_width, c.output_bias);
+    if (c.qk_norm) {
+      layer.query_norm = take(self + "q_norm.weight", {c.head_dim});
+      layer.key_norm = take(self + "k_norm.weight", {c.head_dim});
+    }
+    layer.post_norm = take(at + "post_attention_layernorm.weight", {width});
+    layer.gate = linear(at + "mlp.gate_proj", inner, width, c.mlp_bias);
+    layer.up = linear(at + "mlp.up_proj", inner, width, c.mlp_bias);
+    layer.down = linear(at + "mlp.down_proj", width, inner, c.mlp_bias);
+    layers_.push_back(std::move(layer));
+  }
+  final_norm_D_ = take("model.norm.weight", {width});
+  if (c.head == ModelConfig::Head::kScore) {
+    if (!by_name.contains("score.weight")) {
+      by_name["score.weight"] = at::zeros({1, width});
+    }
+    head_ = take("score.weight", {1, width});
+  } else {
+    head_ = c.tie_word_embeddings
+                ? embedding_VD_
+                : take("lm_head.weight", {c.vocab_size, width});
+  }
+  if (problems.empty()) return absl::OkStatus();
+  const size_t shown = std::min<size_t>(problems.size(), 3);
+  std::string message =
+      absl::StrJoin(problems.begin(), problems.begin() + shown, "; ");
+  if (shown < problems.size()) {
+    absl::StrAppend(&message, "; and ", problems.size() - shown, " more");
+  }
+  return absl::InvalidArgumentError(message);
+}
+
+void Transformer::To(at::Device device) {
+  for (NamedTensor& p : parameters_) p.tensor = p.tensor.to(device);
+  RLHF_CHECK(Bind().ok());
+}
+
+Transformer Transformer::Clone() const {
+  Transformer copy;
+  copy.config_ = config_;
+  for (const NamedTensor& p : parameters_) {
+    copy.parameters_.push_back({p.name, p.tensor.detach().clone()});
+  }
+  RLHF_CHECK(copy.Bind().ok());
+  return copy;
+}
+
+at::Tensor Transformer::RunLayer(int64_t index, const at::Tensor& hidden_TD,
+                                 const Attention& attention) const {
+  const Layer& layer = layers_[index];
+  const int64_t width = config_.head_dim;
+  const double eps = config_.rms_norm_eps;
+  const auto normed =
+      at::rms_norm(hidden_TD, {config_.hidden_size}, layer.input_norm, eps);
+  auto query = layer.query(normed).view({-1, config_.num_heads, width});
+  auto key = layer.key(normed).view({-1, config_.num_kv_heads, width});
+  const auto value =
+      layer.value(normed).view({-1, config_.num_kv_heads, width});
+  if (config_.qk_norm) {
+    query = at::rms_norm(query, {width}, layer.query_norm, eps);
+    key = at::rms_norm(key, {width}, layer.key_norm, eps);
+  }
+  const auto attended =
+      hidden_TD + layer.output(attention(index, query, key, value));
+  const auto inner =
+      at::rms_norm(attended, {config_.hidden_size}, layer.post_norm, eps);
+  return attended + layer.down(at::silu(layer.gate(inner)) * layer.up(inner));
+}
+
+at::Tensor Transformer::Run(const PackedBatch& batch,
+                            const Attention& attention) const {
+  at::Tensor hidden_TD = at::embedding(embedding_VD_, batch.token_T);
+  for (int64_t i = 0; i < config_.num_layers; ++i) {
+    hidden_TD = RunLayer(i, hidden_TD, attention);
+  }
+  return at::rms_norm(hidden_TD, {config_.hidden_size}, final_norm_D_,
+                      config_.rms_norm_eps);
+}
+
+at::Tensor Transformer::Forward(const PackedBatch& batch) const {
+  class Packed final : public Attention {
+   public:
+    Packed(const PackedBatch& batch, RotaryTable rotary)
+        : batch_(batch), rotary_(std::move(rotary)) {}
+    at::Tensor operator()(int64_t, const at::Tensor& query,
+                          const at::Tensor& key,
+                          const at::Tensor& value) const override {
+      return PackedAttention(ApplyRotary(query, rotary_),
+                             ApplyRotary(key, rotary_), value, batch_.lengths);
+    }
+
+   private:
+    const PackedBatch& batch_;
+    const RotaryTable rotary_;
+  };
+  return Run(batch, Packed(batch, MakeRotaryTable(config_, batch.position_T)));
+}
+
+at::Tensor Transformer::Prefill(const PackedBatch& batch,
+                                absl::Span<const int64_t> rows,
+                                KvCache& cache) const {
+  class Filling final : public Attention {
+   public:
+    Filling(const PackedBatch& batch, absl::Span<const int64_t> rows,
+            KvCache& cache, RotaryTable rotary)
+        : batch_(batch),
+          rows_(rows),
+          cache_(cache),
+          rotary_(std::move(rotary)) {}
+    at::Tensor operator()(int64_t layer, const at::Tensor& query,
+                          const at::Tensor& key,
+                          const at::Tensor& value) const override {
+      const auto rotated_key = ApplyRotary(key, rotary_);
+      StorePrefill(rotated_key, value, batch_.lengths, rows_, cache_.key(layer),
+                   cache_.value(layer));
+      return PackedAttention(ApplyRotary(query, rotary_), rotated_key, value,
+                             batch_.lengths);
+    }
+
+   private:
+    const PackedBatch& batch_;
+    const absl::Span<const int64_t> rows_;
+    KvCache& cache_;
+    const RotaryTable rotary_;
+  };
+  RLHF_CHECK(rows.size() == batch.lengths.size());
+  const at::Tensor hidden_TD = Run(
+      batch,
+      Filling(batch, rows, cache, MakeRotaryTable(config_, batch.position_T)));
+  std::vector<int64_t> last;
+  int64_t end = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    end += batch.lengths[i];
+    last.push_back(end - 1);
+    cache.Advance(rows[i], batch.lengths[i]);
+  }
+  return hidden_TD.index_select(
+      0, at::tensor(last, at::TensorOptions(at::kLong)).to(device()));
+}
+
+at::Tensor Transformer::Decode(const at::Tensor& token_B,
+                               KvCache& cache) const {
+  class Stepping final : public Attention {
+   public:
+    Stepping(const DecodePlan& plan, KvCache& cache, RotaryTable rotary)
+        : plan_(plan), cache_(cache), rotary_(std::move(rotary)) {}
+    at::Tensor operator()(int64_t layer, const at::Tensor& query,
+                          const at::Tensor& key,
+                          const at::Tensor& value) const override {
+      return DecodeAttention(plan_, ApplyRotary(query, rotary_),
+                             ApplyRotary(key, rotary_), value,
+                             cache_.key(layer), cache_.value(layer));
+    }
+
+   private:
+    const DecodePlan& plan_;
+    KvCache& cache_;
+    const RotaryTable rotary_;
+  };
+  RLHF_CHECK(token_B.size(0) == cache.num_rows());
+  const DecodePlan plan = PlanDecode(cache, device());
+  const PackedBatch batch{
+      .token_T = token_B, .position_T = plan.position_B, .lengths = {}};
+  const at::Tensor hidden_BD = Run(
+      batch, Stepping(plan, cache, MakeRotaryTable(config_, plan.position_B)));
+  for (int64_t row = 0; row < cache.num_rows(); ++row) cache.Advance(row, 1);
+  return hidden_BD;
+}
+
+at::Tensor Transformer::Logits(const at::Tensor& hidden_ND) const {
+  RLHF_CHECK(config_.head == ModelConfig::Head::kLanguageModel);
+  return at::linear(hidden_ND, head_);
+}
+
+at::Tensor Transformer::Scores(const at::Tensor& hidden_ND) const {
+  RLHF_CHECK(config_.head == ModelConfig::Head::kScore);
+  return at::linear(hidden_ND, head_).squeeze(-1);
+}
+
+}  // namespace rlhf

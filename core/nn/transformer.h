@@ -1,0 +1,88 @@
+// A Llama-family decoder on LibTorch tensors: Llama, SmolLM, Mistral, Qwen2/3.
+//
+// One set of weights, three ways through it: a packed forward pass for training
+// and scoring (differentiable), a prefill that also fills a KV cache, and a
+// one-token decode step on that cache. Shape letters: packed_batch.h.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/comm/named_tensor.h"
+#include "core/nn/kv_cache.h"
+#include "core/nn/model_config.h"
+#include "core/nn/packed_batch.h"
+
+namespace rlhf {
+
+// Const methods may run at once. Methods throw c10::Error like LibTorch itself;
+// callers wrap whole steps in TorchCall.
+class Transformer {
+ public:
+  // Takes weights under their Hugging Face names. Extra layers beyond
+  // config.num_layers are ignored; a score head that is missing starts at zero.
+  //
+  // Errors: InvalidArgument if a tensor is missing, unknown or misshapen.
+  static absl::StatusOr<Transformer> Create(const ModelConfig& config,
+                                            NamedTensors weights);
+
+  Transformer(Transformer&&) noexcept;
+  Transformer& operator=(Transformer&&) noexcept;
+  ~Transformer();
+
+  const ModelConfig& config() const { return config_; }
+  at::Device device() const;
+
+  // Every weight under its Hugging Face name, tied ones once. The tensors are
+  // the model's own: changing them in place changes the model.
+  const NamedTensors& parameters() const { return parameters_; }
+
+  // Moves all weights to `device`.
+  void To(at::Device device);
+
+  // A model with its own copy of every weight.
+  Transformer Clone() const;
+
+  // Hidden states after the last norm, [T, D].
+  at::Tensor Forward(const PackedBatch& batch) const;
+
+  // As Forward for the prompts in `batch`, which start in the empty rows
+  // `rows` of `cache`; fills these rows. Returns the hidden state of each
+  // sequence's last token, [S, D].
+  at::Tensor Prefill(const PackedBatch& batch, absl::Span<const int64_t> rows,
+                     KvCache& cache) const;
+
+  // Feeds one token to each row of `cache`: token_B[b] to row b. Returns [B,
+  // D].
+  at::Tensor Decode(const at::Tensor& token_B, KvCache& cache) const;
+
+  // Next-token logits of hidden states, [N, V]. Dies on a score model.
+  at::Tensor Logits(const at::Tensor& hidden_ND) const;
+
+  // Scores of hidden states, [N]. Dies on a language model.
+  at::Tensor Scores(const at::Tensor& hidden_ND) const;
+
+ private:
+  struct Layer;
+  class Attention;
+
+  Transformer();
+  absl::Status Bind();
+  at::Tensor Run(const PackedBatch& batch, const Attention& attention) const;
+  at::Tensor RunLayer(int64_t index, const at::Tensor& hidden_TD,
+                      const Attention& attention) const;
+
+  ModelConfig config_;
+  NamedTensors parameters_;
+  // Views of parameters_ by role.
+  at::Tensor embedding_VD_;
+  at::Tensor final_norm_D_;
+  at::Tensor head_;  // [V, D], or [1, D] for a score model
+  std::vector<Layer> layers_;
+};
+
+}  // namespace rlhf

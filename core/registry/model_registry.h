@@ -1,0 +1,82 @@
+// The model registry: immutable versions of one kind of model, and the aliases
+// that say which one serves.
+//
+//   ROOT/000007/config.json, model.safetensors, …  a Hugging Face directory
+//   ROOT/000007/card.json                          digest, files, parents, …
+//   ROOT/aliases.json                              {"serving": 7, …}
+//
+// A crash at any point leaves the old state or the new one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/base/json.h"
+#include "rlhf/v1/common.pb.h"
+
+namespace rlhf {
+
+// Any number of processes may use one registry at a time.
+class ModelRegistry {
+ public:
+  // `root` is the folder of one kind: "runs/x/registry/pm".
+  explicit ModelRegistry(std::string root) : root_(std::move(root)) {}
+
+  // Makes `version` (>= 1) out of what `fill` writes into the folder it is
+  // given (files only); `card`, an object or null, is completed with version,
+  // digest and the files' hashes and written last. One thread of a process at a
+  // time. Removes what a killed process left of the same version.
+  //
+  // Errors: AlreadyExists; those of `fill`; ResourceExhausted on a full disk.
+  absl::StatusOr<v1::ModelVersion> Publish(
+      int64_t version, Json card,
+      const std::function<absl::Status(const std::string&)>& fill) const;
+
+  // Version and digest, as the card tells. Errors: NotFound.
+  absl::StatusOr<v1::ModelVersion> Get(int64_t version) const;
+
+  // Computes the digest anew. Errors: NotFound; DataLoss if it differs, naming
+  // the files.
+  absl::Status Verify(int64_t version) const;
+
+  // The newest version that was ever published; 0 if none.
+  int64_t Latest() const;
+
+  std::string Directory(int64_t version) const;
+
+  // The version that `alias` ("serving", "previous", "candidate") points to;
+  // nullopt if it points nowhere.
+  // Errors: InvalidArgument if aliases.json is damaged.
+  absl::StatusOr<std::optional<int64_t>> Alias(const std::string& alias) const;
+
+  // Points `alias` to `version`.
+  // Errors: NotFound if there is no such version.
+  absl::Status SetAlias(const std::string& alias, int64_t version) const;
+
+  // serving := version, previous := what was serving, in one step, provided
+  // that `expected_serving` still serves (nullopt: nothing does). Changes
+  // nothing if `version` serves already.
+  // Errors: Aborted if something else serves; NotFound.
+  absl::Status Promote(int64_t version,
+                       std::optional<int64_t> expected_serving) const;
+
+ private:
+  using Aliases = std::map<std::string, int64_t>;
+  absl::StatusOr<Aliases> ReadAliases() const;
+  absl::Status ChangeAliases(
+      const std::function<absl::Status(Aliases&)>& change) const;
+
+  const std::string root_;
+};
+
+// SHA-256 over the sorted "NAME SHA256" lines of a folder's files, card.json
+// left out.
+absl::StatusOr<std::string> DirectoryDigest(const std::string& directory);
+
+}  // namespace rlhf

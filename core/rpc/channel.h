@@ -1,0 +1,27 @@
+// gRPC channels and calls with this project's defaults: every call has a
+// deadline, messages have a limit, dead peers are noticed.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace rlhf {
+
+// Largest message that we send or take, on both sides.
+inline constexpr int kMaxMessageBytes = 64 << 20;
+
+// A channel to `address`; connects when it is first used and again whenever
+// the connection is lost. Dies unless CheckLoopback(address) is OK
+// (core/config/address.h): addresses are checked when the run file is read.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
+
+// A context whose call ends with DEADLINE_EXCEEDED after `timeout`.
+std::unique_ptr<grpc::ClientContext> ContextWithDeadline(
+    absl::Duration timeout);
+
+}  // namespace rlhf

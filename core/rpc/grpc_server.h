@@ -1,0 +1,42 @@
+// A gRPC server with this project's defaults and the standard health service.
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace rlhf {
+
+// Stops the server when it is destroyed. Thread-safe.
+class GrpcServer {
+ public:
+  // Serves `services` (not owned; must outlive the server) at `address`; port 0
+  // takes a free one. Health starts as NOT_SERVING.
+  //
+  // Errors:
+  //   InvalidArgument  `address` is malformed or not loopback
+  //   AlreadyExists    the port is in use
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
+      const std::string& address, const std::vector<grpc::Service*>& services);
+  ~GrpcServer();
+
+  int port() const { return port_; }
+
+  // What the health service answers.
+  void SetServing(bool serving);
+
+  // Refuses new calls and gives running ones `grace` to end.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  GrpcServer() = default;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+};
+
+}  // namespace rlhf

@@ -1,0 +1,182 @@
+#include "core/telemetry/http_server.h"
+
+#include <microhttpd.h>
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/json.h"
+#include "core/base/status_macros.h"
+#include "core/telemetry/listen_socket.h"
+
+namespace rlhf {
+namespace {
+
+// One request while its body arrives.
+struct Exchange {
+  HttpRequest request;
+  size_t max_body_bytes = 0;
+};
+
+MHD_Result AddQuery(void* into, MHD_ValueKind, const char* key,
+                    const char* value) {
+  (*static_cast<std::map<std::string, std::string>*>(into))[key] =
+      value == nullptr ? "" : value;
+  return MHD_YES;
+}
+
+MHD_Result AddHeader(void* into, MHD_ValueKind, const char* key,
+                     const char* value) {
+  (*static_cast<std::map<std::string, std::string>*>(
+      into))[absl::AsciiStrToLower(key)] = value == nullptr ? "" : value;
+  return MHD_YES;
+}
+
+MHD_Result Send(MHD_Connection* connection, const HttpResponse& response) {
+  MHD_Response* const reply = MHD_create_response_from_buffer(
+      response.body.size(), const_cast<char*>(response.body.data()),
+      MHD_RESPMEM_MUST_COPY);
+  if (reply == nullptr) return MHD_NO;
+  if (!response.content_type.empty()) {
+    MHD_add_response_header(reply, "Content-Type",
+                            response.content_type.c_str());
+  }
+  for (const auto& [name, value] : response.headers) {
+    MHD_add_response_header(reply, name.c_str(), value.c_str());
+  }
+  const MHD_Result result = MHD_queue_response(
+      connection, static_cast<unsigned>(response.status), reply);
+  MHD_destroy_response(reply);
+  return result;
+}
+
+class MicrohttpdServer final : public HttpServer {
+ public:
+  MicrohttpdServer(HttpHandler handler, HttpLimits limits)
+      : handler_(std::move(handler)), limits_(std::move(limits)) {}
+
+  ~MicrohttpdServer() override {
+    if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
+  }
+
+  absl::Status Run(const std::string& address) {
+    RLHF_ASSIGN_OR_RETURN(const ListenSocket socket, Listen(address));
+    port_ = socket.port;
+    const auto idle_seconds =
+        static_cast<unsigned>(absl::ToInt64Seconds(limits_.idle_timeout));
+    daemon_ = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO, /*port=*/0,
+        /*apc=*/nullptr, /*apc_cls=*/nullptr, &OnAccess, this,
+        MHD_OPTION_LISTEN_SOCKET, socket.fd,  //
+        MHD_OPTION_NOTIFY_COMPLETED, &OnCompleted, nullptr,
+        MHD_OPTION_CONNECTION_LIMIT, limits_.max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds,
+        MHD_OPTION_THREAD_POOL_SIZE, limits_.num_threads, MHD_OPTION_END);
+    if (daemon_ == nullptr) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot start an HTTP server on ", address,
+                       ": out of threads, memory or file descriptors"));
+    }
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+
+ private:
+  // Called by the library: once when the headers are there, then for each piece
+  // of the body, then once more with no piece.
+  static MHD_Result OnAccess(void* self, MHD_Connection* connection,
+                             const char* url, const char* method,
+                             const char* /*version*/, const char* piece,
+                             size_t* piece_bytes, void** slot) {
+    auto* const server = static_cast<MicrohttpdServer*>(self);
+    auto* const exchange = static_cast<Exchange*>(*slot);
+    if (exchange == nullptr) {
+      *slot = new Exchange(server->Begin(connection, url, method));
+      return server->RefuseLongBody(connection, *static_cast<Exchange*>(*slot));
+    }
+    if (*piece_bytes > 0) {
+      // Only a chunked body can still grow past the limit here, when no
+      // response can be sent any more: close the connection.
+      if (exchange->request.body.size() + *piece_bytes >
+          exchange->max_body_bytes) {
+        return MHD_NO;
+      }
+      exchange->request.body.append(piece, *piece_bytes);
+      *piece_bytes = 0;
+      return MHD_YES;
+    }
+    return Send(connection, server->handler_(exchange->request));
+  }
+
+  static void OnCompleted(void*, MHD_Connection*, void** slot,
+                          MHD_RequestTerminationCode) {
+    delete static_cast<Exchange*>(*slot);
+    *slot = nullptr;
+  }
+
+  Exchange Begin(MHD_Connection* connection, const char* url,
+                 const char* method) const {
+    Exchange exchange;
+    exchange.request.method = method;
+    exchange.request.path = url;
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &AddQuery,
+                              &exchange.request.query);
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, &AddHeader,
+                              &exchange.request.headers);
+    const auto limit =
+        limits_.max_body_bytes_of_path.find(exchange.request.path);
+    exchange.max_body_bytes = limit == limits_.max_body_bytes_of_path.end()
+                                  ? limits_.max_body_bytes
+                                  : limit->second;
+    return exchange;
+  }
+
+  // Answers at once if the announced length is over the limit.
+  static MHD_Result RefuseLongBody(MHD_Connection* connection,
+                                   const Exchange& exchange) {
+    uint64_t length = 0;
+    if (!absl::SimpleAtoi(exchange.request.header("content-length"), &length) ||
+        length <= exchange.max_body_bytes) {
+      return MHD_YES;
+    }
+    return Send(
+        connection,
+        JsonErrorResponse(
+            413, absl::StrCat("the request body has ", length,
+                              " bytes; at most ", exchange.max_body_bytes,
+                              " are taken on ", exchange.request.path,
+                              ": send it in smaller pieces")));
+  }
+
+  const HttpHandler handler_;
+  const HttpLimits limits_;
+  MHD_Daemon* daemon_ = nullptr;
+  int port_ = 0;
+};
+
+}  // namespace
+
+absl::string_view HttpRequest::header(const std::string& name) const {
+  const auto found = headers.find(name);
+  if (found == headers.end()) return "";
+  return found->second;
+}
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
+    const std::string& address, HttpHandler handler, const HttpLimits& limits) {
+  auto server = std::make_unique<MicrohttpdServer>(std::move(handler), limits);
+  RLHF_RETURN_IF_ERROR(server->Run(address));
+  return server;
+}
+
+HttpResponse JsonErrorResponse(int status, absl::string_view message) {
+  return {.status = status,
+          .content_type = "application/json",
+          .body = DumpJson({{"error", std::string(message)}}) + "\n"};
+}
+
+}  // namespace rlhf

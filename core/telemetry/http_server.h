@@ -1,0 +1,73 @@
+// A small HTTP/1.1 server over libmicrohttpd: the metrics of every process, and
+// the page and JSON API of the feedback process.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace rlhf {
+
+struct HttpRequest {
+  std::string method;  // "GET", "POST", …
+  std::string path;    // percent-decoded, without the query
+  std::map<std::string, std::string> query;
+  std::map<std::string, std::string> headers;  // names in lower case
+  std::string body;
+
+  // The header's value; empty if it was not sent. `name` in lower case.
+  absl::string_view header(const std::string& name) const;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+// Called on several threads at once.
+using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
+
+struct HttpLimits {
+  // A longer body is answered with 413 and never held.
+  size_t max_body_bytes = 256 * 1024;
+  // Other limits for some paths.
+  std::map<std::string, size_t> max_body_bytes_of_path;
+  unsigned max_connections = 256;
+  // A connection that is silent so long is closed.
+  absl::Duration idle_timeout = absl::Seconds(30);
+  unsigned num_threads = 4;
+};
+
+// Stops accepting, finishes the running handlers and closes every connection
+// when it is destroyed. Thread-safe.
+class HttpServer {
+ public:
+  // Serves at `address` ("host:port"; "[::1]:80" for IPv6; port 0 takes a free
+  // one).
+  //
+  // Errors:
+  //   InvalidArgument  the address is malformed or its host is unknown
+  //   AlreadyExists    another process listens there
+  //   Unavailable      anything else the operating system refuses
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
+      const std::string& address, HttpHandler handler,
+      const HttpLimits& limits = {});
+  virtual ~HttpServer() = default;
+
+  virtual int port() const = 0;
+};
+
+// The response {"error": message}.
+HttpResponse JsonErrorResponse(int status, absl::string_view message);
+
+}  // namespace rlhf

@@ -1,0 +1,89 @@
+#include "core/telemetry/http_server.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/telemetry/http_test_client.h"
+#include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// Answers with what it was asked.
+HttpResponse Echo(const HttpRequest& request) {
+  const auto name = request.query.find("name");
+  return {
+      .status = 202,
+      .body = absl::StrCat(request.method, " ", request.path, " ",
+                           name == request.query.end() ? "-" : name->second,
+                           " ", request.header("x-test"), " ", request.body)};
+}
+
+std::unique_ptr<HttpServer> StartEcho(const HttpLimits& limits = {}) {
+  auto server = HttpServer::Start("127.0.0.1:0", &Echo, limits);
+  EXPECT_OK(server);
+  return *std::move(server);
+}
+
+TEST(HttpServerTest, HandlerSeesMethodPathQueryHeadersAndBody) {
+  const auto server = StartEcho();
+  const HttpTestReply reply = HttpTestClient(server->port())
+                                  .Post("/a?name=b%20c", "body", {"X-Test: t"});
+
+  EXPECT_EQ(reply.status, 202);
+  EXPECT_EQ(reply.body, "POST /a b c t body");
+}
+
+TEST(HttpServerTest, BodyAtTheLimitIsTakenAndOneByteMoreIsRefused) {
+  HttpLimits limits;
+  limits.max_body_bytes = 10;
+  limits.max_body_bytes_of_path["/big"] = 20;
+  const auto server = StartEcho(limits);
+  const HttpTestClient client(server->port());
+
+  EXPECT_EQ(client.Post("/a", std::string(10, 'x')).status, 202);
+  const HttpTestReply refused = client.Post("/a", std::string(11, 'x'));
+  EXPECT_EQ(refused.status, 413);
+  EXPECT_THAT(refused.body,
+              AllOf(HasSubstr("11 bytes"), HasSubstr("at most 10")));
+  EXPECT_EQ(client.Post("/big", std::string(20, 'x')).status, 202);
+}
+
+TEST(HttpServerTest, ChunkedBodyOverTheLimitIsCutOff) {
+  HttpLimits limits;
+  limits.max_body_bytes = 10;
+  const auto server = StartEcho(limits);
+  const HttpTestClient client(server->port());
+
+  EXPECT_EQ(
+      client.Post("/a", std::string(5000, 'x'), {"Transfer-Encoding: chunked"})
+          .status,
+      0);
+}
+
+TEST(HttpServerTest, AddressInUseNamesTheAddressAndWhatToDo) {
+  const auto server = StartEcho();
+  const std::string address = absl::StrCat("127.0.0.1:", server->port());
+
+  EXPECT_THAT(HttpServer::Start(address, &Echo),
+              StatusIs(absl::StatusCode::kAlreadyExists,
+                       AllOf(HasSubstr(address), HasSubstr("already in use"),
+                             HasSubstr("choose another port"))));
+}
+
+TEST(HttpServerTest, MalformedAddressesAreRefused) {
+  for (const char* address :
+       {"7180", ":7180", "127.0.0.1:x", "127.0.0.1:70000", "127.0.0.1:"}) {
+    EXPECT_THAT(HttpServer::Start(address, &Echo),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr(address), HasSubstr("host:port"))));
+  }
+}
+
+}  // namespace
+}  // namespace rlhf

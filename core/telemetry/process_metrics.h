@@ -1,0 +1,25 @@
+// What Prometheus expects to know of any process (memory, processor time, start
+// time, file descriptors) and the build of this one.
+#pragma once
+
+#include <vector>
+
+#include "prometheus/collectable.h"
+#include "prometheus/metric_family.h"
+
+namespace rlhf {
+
+// Reads /proc whenever it is asked, so that every scrape is fresh. Series:
+//   rlhf_build_info{version}                always 1
+//   process_resident_memory_bytes           now
+//   process_peak_resident_memory_bytes      largest since start
+//   process_cpu_seconds_total               user and system time
+//   process_start_time_seconds              since 1970
+//   process_open_fds
+// Thread-safe.
+class ProcessMetrics final : public prometheus::Collectable {
+ public:
+  std::vector<prometheus::MetricFamily> Collect() const override;
+};
+
+}  // namespace rlhf

@@ -1,0 +1,106 @@
+#include "crowd/feedback_http_client.h"
+
+#include <curl/curl.h>
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/check.h"
+#include "core/base/status_macros.h"
+#include "core/rpc/retry.h"
+
+namespace rlhf {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(10);
+// A longer reply is none of this service's.
+constexpr size_t kMaxReplyBytes = 4 << 20;
+
+size_t AppendBody(char* data, size_t, size_t size, void* body) {
+  std::string* const text = static_cast<std::string*>(body);
+  if (text->size() + size > kMaxReplyBytes) return 0;  // curl gives up
+  text->append(data, size);
+  return size;
+}
+
+// What the reply says went wrong, in the service's own words where it has any.
+absl::Status ErrorOf(const std::string& url, const HttpReply& reply) {
+  std::string message = absl::StrCat(url, ": HTTP ", reply.status);
+  const absl::StatusOr<Json> json = ParseJson(reply.body);
+  if (json.ok() && json->is_object()) {
+    const absl::StatusOr<std::string> error = GetString(*json, "error");
+    if (error.ok()) absl::StrAppend(&message, ": ", *error);
+  }
+  switch (reply.status) {
+    case 403:
+    case 404:
+    case 409:
+      return absl::FailedPreconditionError(message);
+    case 410:
+      return absl::OutOfRangeError(message);
+    default:
+      return reply.status >= 500 ? absl::UnavailableError(message)
+                                 : absl::InvalidArgumentError(message);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<HttpReply> PostHttp(const std::string& url,
+                                   const std::string& body,
+                                   absl::Duration timeout,
+                                   const std::string& content_type) {
+  const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(),
+                                                    curl_easy_cleanup);
+  RLHF_CHECK(curl != nullptr);
+  const std::string type_line = "Content-Type: " + content_type;
+  const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(
+      curl_slist_append(curl_slist_append(nullptr, type_line.c_str()),
+                        "Expect:"),
+      curl_slist_free_all);
+  HttpReply reply;
+  curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body.data());
+  curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE,
+                   static_cast<curl_off_t>(body.size()));
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS,
+                   static_cast<long>(absl::ToInt64Milliseconds(timeout)));
+  curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, &AppendBody);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &reply.body);
+  const CURLcode code = curl_easy_perform(curl.get());
+  if (code != CURLE_OK) {
+    return absl::UnavailableError(
+        absl::StrCat(url, ": ", curl_easy_strerror(code)));
+  }
+  long status = 0;
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+  reply.status = static_cast<int>(status);
+  return reply;
+}
+
+absl::StatusOr<std::optional<Json>> FeedbackHttpClient::TakeTask(
+    const std::string& worker_id) {
+  const std::string url = base_url_ + "/api/task";
+  const std::string body = DumpJson(Json{{"worker_id", worker_id}});
+  RLHF_ASSIGN_OR_RETURN(const HttpReply reply,
+                        PostHttp(url, body, kCallTimeout));
+  if (reply.status == 204) return std::optional<Json>();
+  if (reply.status != 200) return ErrorOf(url, reply);
+  RLHF_ASSIGN_OR_RETURN(Json task, ParseJson(reply.body));
+  return std::optional<Json>(std::move(task));
+}
+
+absl::Status FeedbackHttpClient::Save(const Json& comparison) {
+  const std::string url = base_url_ + "/api/comparison";
+  const std::string body = DumpJson(comparison);
+  return RetryTransient(absl::InfiniteDuration(), [&]() -> absl::Status {
+    RLHF_ASSIGN_OR_RETURN(const HttpReply reply,
+                          PostHttp(url, body, kCallTimeout));
+    return reply.status == 200 ? absl::OkStatus() : ErrorOf(url, reply);
+  });
+}
+
+}  // namespace rlhf

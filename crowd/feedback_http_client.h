@@ -1,0 +1,50 @@
+// The feedback process's JSON API, as any client uses it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/base/json.h"
+
+namespace rlhf {
+
+struct HttpReply {
+  int status = 0;
+  std::string body;
+};
+
+// POSTs `body` (JSON, or JSONL with `content_type` application/x-ndjson).
+// Errors: Unavailable if no reply of at most 4 MiB comes within `timeout`.
+absl::StatusOr<HttpReply> PostHttp(
+    const std::string& url, const std::string& body, absl::Duration timeout,
+    const std::string& content_type = "application/json");
+
+// Thread-compatible: one per thread.
+class FeedbackHttpClient {
+ public:
+  // `address` is the feedback process's http_address.
+  explicit FeedbackHttpClient(const std::string& address)
+      : base_url_("http://" + address) {}
+
+  // A task, or nullopt if there is none just now.
+  //
+  // Errors, with URL and the service's own words:
+  //   OutOfRange          there will be none any more
+  //   Unavailable         the service is away or asks to try again
+  //   InvalidArgument     it does not take such a request
+  absl::StatusOr<std::optional<Json>> TakeTask(const std::string& worker_id);
+
+  // Hands in an answer; tries again, with the same comparison_id, until it is
+  // saved, refused for good, or shutdown is requested.
+  //
+  // Errors: as TakeTask; FailedPrecondition if the task is no longer this
+  // worker's.
+  absl::Status Save(const Json& comparison);
+
+ private:
+  const std::string base_url_;
+};
+
+}  // namespace rlhf

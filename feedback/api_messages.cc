@@ -1,0 +1,178 @@
+#include "feedback/api_messages.h"
+
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
+#include <iterator>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/base/json.h"
+#include "core/base/status_macros.h"
+
+namespace rlhf {
+namespace {
+
+constexpr size_t kMaxIdBytes = 64;
+constexpr size_t kMaxSkipReasonBytes = 1000;
+constexpr double kMaxSeconds = 1e6;
+
+struct ChoiceName {
+  const char* name;
+  ShownChoice choice;
+};
+constexpr ChoiceName kChoices[] = {
+    {"left_better", ShownChoice::kLeftBetter},
+    {"right_better", ShownChoice::kRightBetter},
+    {"tie", ShownChoice::kTie},
+    {"both_bad", ShownChoice::kBothBad},
+    {"skip", ShownChoice::kSkip},
+};
+
+absl::Status FieldError(absl::string_view field, absl::string_view problem) {
+  return absl::InvalidArgumentError(absl::StrCat("\"", field, "\" ", problem));
+}
+
+// An object with no members but `known`.
+absl::StatusOr<Json> ParseObject(absl::string_view body,
+                                 std::initializer_list<const char*> known) {
+  RLHF_ASSIGN_OR_RETURN(Json object, ParseJson(body));
+  if (!object.is_object()) {
+    return absl::InvalidArgumentError("the body must be a JSON object");
+  }
+  for (const auto& [key, value] : object.items()) {
+    if (std::find(known.begin(), known.end(), key) == known.end()) {
+      return FieldError(key, absl::StrCat("is not known; known are ",
+                                          absl::StrJoin(known, ", ")));
+    }
+  }
+  return object;
+}
+
+// A required name: short, not empty, without control characters.
+absl::StatusOr<std::string> GetId(const Json& object, absl::string_view key) {
+  RLHF_ASSIGN_OR_RETURN(std::string id, GetString(object, key));
+  if (absl::StripAsciiWhitespace(id).empty()) {
+    return FieldError(key, "is empty");
+  }
+  if (id.size() > kMaxIdBytes) {
+    return FieldError(key, absl::StrCat("has ", id.size(), " bytes; at most ",
+                                        kMaxIdBytes, " are allowed"));
+  }
+  if (std::any_of(id.begin(), id.end(),
+                  [](unsigned char c) { return absl::ascii_iscntrl(c); })) {
+    return FieldError(key, "holds a control character");
+  }
+  return id;
+}
+
+absl::StatusOr<ShownChoice> GetChoice(const Json& object) {
+  RLHF_ASSIGN_OR_RETURN(const std::string name, GetString(object, "choice"));
+  for (const ChoiceName& choice : kChoices) {
+    if (name == choice.name) return choice.choice;
+  }
+  return FieldError("choice",
+                    absl::StrCat("is \"", name,
+                                 "\"; it must be left_better, right_better, "
+                                 "tie, both_bad or skip"));
+}
+
+absl::StatusOr<int> GetStrength(const Json& object, ShownChoice choice) {
+  const bool decided =
+      choice == ShownChoice::kLeftBetter || choice == ShownChoice::kRightBetter;
+  const Json strength = object.value("strength", Json());
+  const bool absent = strength.is_null() || strength == Json(0);
+  if (!decided) {
+    if (absent) return 0;
+    return FieldError("strength",
+                      "may be given for left_better and right_better only");
+  }
+  if (!strength.is_number_integer() || strength < 1 || strength > 3) {
+    return FieldError("strength",
+                      absl::StrCat("is ", DumpJson(strength),
+                                   "; it must be 1 (slightly better), 2 or 3 "
+                                   "(much better)"));
+  }
+  return strength.get<int>();
+}
+
+absl::StatusOr<double> GetSeconds(const Json& object) {
+  const Json seconds = object.value("seconds", Json(0));
+  if (!seconds.is_number() || seconds < 0 || seconds > kMaxSeconds) {
+    return FieldError("seconds", absl::StrCat("is ", DumpJson(seconds),
+                                              "; it must be a number from 0 to "
+                                              "1000000"));
+  }
+  return seconds.get<double>();
+}
+
+absl::StatusOr<std::string> GetSkipReason(const Json& object,
+                                          ShownChoice choice) {
+  if (!object.contains("skip_reason")) return std::string();
+  RLHF_ASSIGN_OR_RETURN(std::string reason, GetString(object, "skip_reason"));
+  if (choice != ShownChoice::kSkip && !reason.empty()) {
+    return FieldError("skip_reason", "may be given for skip only");
+  }
+  if (reason.size() > kMaxSkipReasonBytes) {
+    return FieldError("skip_reason",
+                      absl::StrCat("has ", reason.size(), " bytes; at most ",
+                                   kMaxSkipReasonBytes, " are allowed"));
+  }
+  return reason;
+}
+
+absl::StatusOr<std::string> GetSource(const Json& object) {
+  if (!object.contains("source")) return std::string("page");
+  RLHF_ASSIGN_OR_RETURN(std::string source, GetString(object, "source"));
+  if (source != "page" && source != "crowd") {
+    return FieldError("source", absl::StrCat("is \"", source,
+                                             "\"; it must be page or crowd"));
+  }
+  return source;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ParseTaskRequest(absl::string_view body) {
+  RLHF_ASSIGN_OR_RETURN(const Json object, ParseObject(body, {"worker_id"}));
+  return GetId(object, "worker_id");
+}
+
+absl::StatusOr<Answer> ParseAnswer(absl::string_view body) {
+  RLHF_ASSIGN_OR_RETURN(
+      const Json object,
+      ParseObject(body, {"task_id", "comparison_id", "worker_id", "choice",
+                         "strength", "seconds", "skip_reason", "source"}));
+  Answer answer;
+  RLHF_ASSIGN_OR_RETURN(answer.task_id, GetId(object, "task_id"));
+  RLHF_ASSIGN_OR_RETURN(answer.comparison_id, GetId(object, "comparison_id"));
+  RLHF_ASSIGN_OR_RETURN(answer.worker_id, GetId(object, "worker_id"));
+  RLHF_ASSIGN_OR_RETURN(answer.choice, GetChoice(object));
+  RLHF_ASSIGN_OR_RETURN(answer.strength, GetStrength(object, answer.choice));
+  RLHF_ASSIGN_OR_RETURN(answer.worker_seconds, GetSeconds(object));
+  RLHF_ASSIGN_OR_RETURN(answer.skip_reason,
+                        GetSkipReason(object, answer.choice));
+  RLHF_ASSIGN_OR_RETURN(answer.source, GetSource(object));
+  return answer;
+}
+
+std::string TaskJson(const Task& task, absl::Duration lease) {
+  Json messages = Json::array();
+  for (const v1::Message& message : task.prompt.messages()) {
+    messages.push_back(
+        {{"role", message.role()}, {"content", message.content()}});
+  }
+  const std::string& left =
+      task.shown_swapped ? task.response_b : task.response_a;
+  const std::string& right =
+      task.shown_swapped ? task.response_a : task.response_b;
+  return DumpJson({{"task_id", task.task_id},
+                   {"messages", std::move(messages)},
+                   {"left", left},
+                   {"right", right},
+                   {"lease_seconds", absl::ToDoubleSeconds(lease)}});
+}
+
+}  // namespace rlhf

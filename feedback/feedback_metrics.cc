@@ -1,0 +1,85 @@
+#include "feedback/feedback_metrics.h"
+
+#include <string>
+
+namespace rlhf {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Labels;
+using prometheus::Registry;
+
+// Registering one name twice gives the same family, so each label value may be
+// added on its own.
+Counter& AddCounter(Registry& registry, const std::string& name,
+                    const std::string& help, const Labels& labels = {}) {
+  return prometheus::BuildCounter()
+      .Name(name)
+      .Help(help)
+      .Register(registry)
+      .Add(labels);
+}
+
+Gauge& AddGauge(Registry& registry, const std::string& name,
+                const std::string& help, const Labels& labels = {}) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(
+      labels);
+}
+
+Histogram& AddHistogram(Registry& registry, const std::string& name,
+                        const std::string& help,
+                        const Histogram::BucketBoundaries& buckets) {
+  return prometheus::BuildHistogram()
+      .Name(name)
+      .Help(help)
+      .Register(registry)
+      .Add({}, buckets);
+}
+
+Counter& AddComparisons(Registry& registry, const std::string& state) {
+  return AddCounter(registry, "rlhf_comparisons_total",
+                    "Answers of workers and imported comparisons, by outcome.",
+                    {{"state", state}});
+}
+
+Counter& AddGenerations(Registry& registry, const std::string& result) {
+  return AddCounter(registry, "rlhf_task_generations_total",
+                    "Requests to the actor for responses, by outcome.",
+                    {{"result", result}});
+}
+
+}  // namespace
+
+FeedbackMetrics::FeedbackMetrics(Registry& registry)
+    : comparisons_accepted(AddComparisons(registry, "accepted")),
+      comparisons_duplicate(AddComparisons(registry, "duplicate")),
+      comparisons_refused(AddComparisons(registry, "refused")),
+      comparisons_stored(AddGauge(registry, "rlhf_comparisons_stored",
+                                  "Comparisons in the log.")),
+      last_comparison_timestamp(
+          AddGauge(registry, "rlhf_last_comparison_timestamp_seconds",
+                   "Time of the last commit since 1970.")),
+      comparison_duration(AddHistogram(
+          registry, "rlhf_comparison_duration_seconds",
+          "From the task shown to the answer, by the worker's clock.",
+          {0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500})),
+      store_commit_duration(AddHistogram(
+          registry, "rlhf_store_commit_duration_seconds",
+          "Wall time of one durable commit.",
+          {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5})),
+      store_errors(AddCounter(registry, "rlhf_store_errors_total",
+                              "Commits that failed.")),
+      ready_tasks(AddGauge(registry, "rlhf_queue_items",
+                           "Items that wait in a queue.",
+                           {{"queue", "feedback_tasks"}})),
+      active_leases(AddGauge(registry, "rlhf_leases_active",
+                             "Tasks in the hands of workers.")),
+      generations_ok(AddGenerations(registry, "ok")),
+      generations_failed(AddGenerations(registry, "error")),
+      tasks_dropped(
+          AddCounter(registry, "rlhf_tasks_dropped_total",
+                     "Tasks dropped because both responses were the same.")) {}
+
+}  // namespace rlhf

@@ -1,0 +1,59 @@
+// The series of the feedback process.
+#pragma once
+
+#include "prometheus/counter.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+
+namespace rlhf {
+
+// Registers the series once and holds a handle to each. `registry` must outlive
+// this object. Thread-safe.
+class FeedbackMetrics {
+ public:
+  explicit FeedbackMetrics(prometheus::Registry& registry);
+
+  // rlhf_comparisons_total{state="accepted"}
+  // Comparisons committed since start.
+  prometheus::Counter& comparisons_accepted;
+  // rlhf_comparisons_total{state="duplicate"}
+  // Retries of comparisons that were committed before.
+  prometheus::Counter& comparisons_duplicate;
+  // rlhf_comparisons_total{state="refused"}
+  // Malformed, superseded or conflicting answers.
+  prometheus::Counter& comparisons_refused;
+
+  // rlhf_comparisons_stored
+  // Comparisons in the log.
+  prometheus::Gauge& comparisons_stored;
+  // rlhf_last_comparison_timestamp_seconds
+  prometheus::Gauge& last_comparison_timestamp;
+  // rlhf_comparison_duration_seconds
+  // From the task shown to the answer, by the worker's clock.
+  prometheus::Histogram& comparison_duration;
+
+  // rlhf_store_commit_duration_seconds
+  // Wall time of one durable commit.
+  prometheus::Histogram& store_commit_duration;
+  // rlhf_store_errors_total
+  // Commits that failed.
+  prometheus::Counter& store_errors;
+
+  // rlhf_queue_items{queue="feedback_tasks"}
+  // Tasks ready for workers.
+  prometheus::Gauge& ready_tasks;
+  // rlhf_leases_active
+  // Tasks in the hands of workers.
+  prometheus::Gauge& active_leases;
+
+  // rlhf_task_generations_total{result="ok"|"error"}
+  // Requests for responses, by outcome.
+  prometheus::Counter& generations_ok;
+  prometheus::Counter& generations_failed;
+  // rlhf_tasks_dropped_total
+  // Tasks dropped because both responses were the same.
+  prometheus::Counter& tasks_dropped;
+};
+
+}  // namespace rlhf

@@ -1,0 +1,108 @@
+#include "feedback/feedback_server.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/base/shutdown.h"
+#include "core/base/status_macros.h"
+#include "core/rpc/channel.h"
+#include "feedback/training_prompts.h"
+
+namespace rlhf {
+namespace {
+
+// RPCs that still run when the process drains are cancelled after this.
+constexpr absl::Duration kDrain = absl::Seconds(5);
+
+std::string StoreFolder(const v1::RunConfig& config) {
+  return absl::StrCat(config.runs_dir(), "/", config.name(), "/feedback");
+}
+
+}  // namespace
+
+std::string PreferenceStorePath(const v1::RunConfig& config) {
+  return StoreFolder(config) + "/comparisons.db";
+}
+
+absl::StatusOr<std::unique_ptr<FeedbackServer>> FeedbackServer::Start(
+    const v1::RunConfig& config, std::vector<v1::Prompt> prompts) {
+  std::unique_ptr<FeedbackServer> server(new FeedbackServer);
+  RLHF_RETURN_IF_ERROR(server->OpenStore(config));
+  RLHF_RETURN_IF_ERROR(server->StartGrpc(config));
+  RLHF_RETURN_IF_ERROR(server->StartHttp(config));
+  server->StartTasks(config, std::move(prompts));
+  server->grpc_->SetServing(true);
+  return server;
+}
+
+FeedbackServer::~FeedbackServer() {
+  source_.reset();
+  http_.reset();
+  if (grpc_ == nullptr) return;
+  grpc_->SetServing(false);
+  grpc_->Shutdown(kDrain);
+}
+
+absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
+  RLHF_RETURN_IF_ERROR(MakeDirectories(StoreFolder(config)));
+  RLHF_ASSIGN_OR_RETURN(
+      store_,
+      PreferenceStore::Open(PreferenceStorePath(config), &clock_, &metrics_));
+  const TaskScheduler::Options options{
+      .ready_tasks = config.feedback().ready_tasks(),
+      .lease = absl::Seconds(config.feedback().lease_seconds()),
+      .max_comparisons = config.feedback().max_comparisons()};
+  desk_ =
+      std::make_unique<AnswerDesk>(options, store_.get(), &clock_, &metrics_);
+  return absl::OkStatus();
+}
+
+absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
+  service_ = std::make_unique<FeedbackService>(store_.get(), desk_.get());
+  auto server =
+      GrpcServer::Start(config.feedback().address(), {service_.get()});
+  RLHF_RETURN_IF_ERROR(WithContext(server.status(), "feedback.address"));
+  grpc_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
+  api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+  auto server = HttpServer::Start(
+      config.feedback().http_address(),
+      [this](const HttpRequest& request) { return api_->Handle(request); },
+      HttpApi::Limits());
+  RLHF_RETURN_IF_ERROR(WithContext(server.status(), "feedback.http_address"));
+  http_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+void FeedbackServer::StartTasks(const v1::RunConfig& config,
+                                std::vector<v1::Prompt> prompts) {
+  const TaskSource::Options options{
+      .seed = config.seed(),
+      .max_new_tokens = config.sampling().max_new_tokens(),
+      .temperature = config.sampling().temperature()};
+  source_ = std::make_unique<TaskSource>(
+      options, std::move(prompts), store_->GetStats().num_comparisons,
+      v1::Generation::NewStub(MakeChannel(config.actor().address())),
+      desk_.get(), &metrics_);
+}
+
+absl::Status RunFeedback(const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(std::vector<v1::Prompt> prompts,
+                        LoadTrainingPrompts(config));
+  RLHF_ASSIGN_OR_RETURN(const auto server,
+                        FeedbackServer::Start(config, std::move(prompts)));
+  RLHF_LOG(INFO) << "page on http://" << config.feedback().http_address()
+                 << ", comparisons in " << PreferenceStorePath(config);
+  while (!WaitForShutdown(absl::Hours(24))) {
+  }
+  RLHF_LOG(INFO) << "draining";
+  return absl::OkStatus();
+}
+
+}  // namespace rlhf

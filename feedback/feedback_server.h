@@ -1,0 +1,66 @@
+// The feedback process: preference store, tasks, page, JSON API and gRPC.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/base/clock.h"
+#include "core/rpc/grpc_server.h"
+#include "core/telemetry/http_server.h"
+#include "feedback/answer_desk.h"
+#include "feedback/feedback_metrics.h"
+#include "feedback/feedback_service.h"
+#include "feedback/http_api.h"
+#include "feedback/preference_store.h"
+#include "feedback/task_source.h"
+#include "prometheus/registry.h"
+#include "rlhf/v1/config.pb.h"
+
+namespace rlhf {
+
+// The store of a run: `runs_dir`/`name`/feedback/comparisons.db.
+std::string PreferenceStorePath(const v1::RunConfig& config);
+
+// Serves until RequestShutdown or a signal, then finishes what was begun.
+//
+// Errors: as FeedbackServer::Start, and as reading the prompts.
+absl::Status RunFeedback(const v1::RunConfig& config);
+
+// Serves from Start until it is destroyed.
+class FeedbackServer {
+ public:
+  // Tasks are made of `prompts` (not empty).
+  //
+  // Errors: as PreferenceStore::Open, GrpcServer::Start and HttpServer::Start;
+  // those of an address name its field.
+  static absl::StatusOr<std::unique_ptr<FeedbackServer>> Start(
+      const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
+  ~FeedbackServer();
+
+  int http_port() const { return http_->port(); }
+  int grpc_port() const { return grpc_->port(); }
+
+ private:
+  FeedbackServer() = default;
+  absl::Status OpenStore(const v1::RunConfig& config);
+  absl::Status StartGrpc(const v1::RunConfig& config);
+  absl::Status StartHttp(const v1::RunConfig& config);
+  void StartTasks(const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
+
+  // In the order of construction: each uses the ones above it.
+  const RealClock clock_;
+  prometheus::Registry registry_;
+  FeedbackMetrics metrics_{registry_};
+  std::unique_ptr<PreferenceStore> store_;
+  std::unique_ptr<AnswerDesk> desk_;
+  std::unique_ptr<FeedbackService> service_;
+  std::unique_ptr<HttpApi> api_;
+  std::unique_ptr<GrpcServer> grpc_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<TaskSource> source_;
+};
+
+}  // namespace rlhf

@@ -1,0 +1,218 @@
+#include "feedback/feedback_server.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/telemetry/http_test_client.h"
+#include "feedback/training_prompts.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/server_builder.h"
+#include "gtest/gtest.h"
+#include "rlhf/v1/generation.grpc.pb.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// Answers every prompt with "first" and "second", or twice with "same".
+class FakeActor final : public v1::Generation::Service {
+ public:
+  grpc::Status Generate(grpc::ServerContext*,
+                        const v1::GenerateRequest* request,
+                        v1::GenerateResponse* response) override {
+    for (const v1::Prompt& prompt : request->prompts()) {
+      v1::PromptResponses* const result = response->add_results();
+      const bool same = prompt.prompt_id() == "same";
+      result->add_responses()->set_text(same ? "same" : "first");
+      result->add_responses()->set_text(same ? "same" : "second");
+    }
+    response->set_policy_version(7);
+    return grpc::Status::OK;
+  }
+};
+
+v1::Prompt MakePrompt(const std::string& id) {
+  v1::Prompt prompt;
+  prompt.set_prompt_id(id);
+  v1::Message* const message = prompt.add_messages();
+  message->set_role("user");
+  message->set_content("Tell me about " + id);
+  return prompt;
+}
+
+class FeedbackServerTest : public ::testing::Test {
+ protected:
+  FeedbackServerTest() {
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                             &port);
+    builder.RegisterService(&actor_);
+    actor_server_ = builder.BuildAndStart();
+    config_.set_name("test");
+    config_.set_runs_dir(dir_.path());
+    config_.mutable_actor()->set_address(absl::StrCat("127.0.0.1:", port));
+    config_.mutable_feedback()->set_http_address("127.0.0.1:0");
+    config_.mutable_feedback()->set_address("127.0.0.1:0");
+    config_.mutable_feedback()->set_ready_tasks(3);
+    config_.mutable_feedback()->set_max_comparisons(5);
+  }
+
+  // Works as one worker until the log is complete; returns the number of
+  // answers saved.
+  int WorkUntilComplete(const HttpTestClient& client) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    int num_saved = 0;
+    while (absl::Now() < deadline) {
+      const HttpTestReply task =
+          client.Post("/api/task", R"({"worker_id": "ada"})");
+      if (task.status == 410) return num_saved;
+      if (task.status != 200) continue;
+      const Json answer = {{"task_id", ParseJson(task.body)->at("task_id")},
+                           {"comparison_id", absl::StrCat("c", num_saved)},
+                           {"worker_id", "ada"},
+                           {"choice", "right_better"},
+                           {"strength", 1}};
+      const HttpTestReply reply =
+          client.Post("/api/comparison", DumpJson(answer));
+      EXPECT_EQ(reply.status, 200) << reply.body;
+      ++num_saved;
+    }
+    ADD_FAILURE() << "the log is not complete after 20 s";
+    return num_saved;
+  }
+
+  TempDir dir_;
+  FakeActor actor_;
+  std::unique_ptr<grpc::Server> actor_server_;
+  v1::RunConfig config_;
+};
+
+TEST_F(FeedbackServerTest, TasksFlowFromTheActorToTheLogAndEndAtTheLimit) {
+  ASSERT_OK_AND_ASSIGN(
+      const auto server,
+      FeedbackServer::Start(config_, {MakePrompt("cats"), MakePrompt("same"),
+                                      MakePrompt("dogs")}));
+  EXPECT_EQ(WorkUntilComplete(HttpTestClient(server->http_port())), 5);
+
+  const auto stub = v1::Feedback::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server->grpc_port()),
+                          grpc::InsecureChannelCredentials()));
+  grpc::ClientContext stats_context;
+  v1::FeedbackStats stats;
+  ASSERT_TRUE(stub->GetStats(&stats_context, {}, &stats).ok());
+  EXPECT_EQ(stats.num_comparisons(), 5);
+  EXPECT_EQ(stats.num_decided(), 5);
+  EXPECT_EQ(stats.num_workers(), 1);
+  EXPECT_EQ(stats.num_ready_tasks(), 0) << "none is made in vain";
+
+  grpc::ClientContext context;
+  v1::ReadComparisonsRequest request;
+  request.set_first_seq(2);
+  request.set_last_seq(4);
+  const auto reader = stub->ReadComparisons(&context, request);
+  v1::Comparison comparison;
+  for (int seq = 2; seq <= 4; ++seq) {
+    ASSERT_TRUE(reader->Read(&comparison));
+    EXPECT_EQ(comparison.seq(), seq);
+    EXPECT_NE(comparison.prompt().prompt_id(), "same");
+    EXPECT_EQ(comparison.response_a(), "first");
+    EXPECT_EQ(comparison.response_b(), "second");
+    EXPECT_EQ(comparison.policy_version_a(), 7);
+  }
+  EXPECT_FALSE(reader->Read(&comparison));
+  EXPECT_TRUE(reader->Finish().ok());
+}
+
+TEST_F(FeedbackServerTest, HeldOutPromptsNeverBecomeTasks) {
+  std::string lines;
+  for (int i = 0; i < 100; ++i) {
+    absl::StrAppend(&lines, "{\"prompt\": \"Question ", i, "\"}\n");
+  }
+  config_.set_prompts(dir_ / "prompts.jsonl");
+  ASSERT_OK(WriteFileAtomically(config_.prompts(), lines));
+  config_.set_held_out_prompt_share(0);
+  EXPECT_EQ(LoadTrainingPrompts(config_)->size(), 100u);
+  // 50 +- 5 standard deviations of 100 fair coins.
+  config_.set_held_out_prompt_share(0.5);
+  EXPECT_NEAR(LoadTrainingPrompts(config_)->size(), 50, 25);
+  config_.set_held_out_prompt_share(1);
+  EXPECT_THAT(LoadTrainingPrompts(config_),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("all 100 prompts are held out"),
+                             HasSubstr("held_out_prompt_share"))));
+}
+
+TEST_F(FeedbackServerTest, ReadingBeyondTheLogIsRefused) {
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  const auto stub = v1::Feedback::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server->grpc_port()),
+                          grpc::InsecureChannelCredentials()));
+  const auto read = [&](int64_t first, int64_t last) {
+    grpc::ClientContext context;
+    v1::ReadComparisonsRequest request;
+    request.set_first_seq(first);
+    request.set_last_seq(last);
+    return stub->ReadComparisons(&context, request)->Finish();
+  };
+  EXPECT_EQ(read(0, 0).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(read(1, 1).error_code(), grpc::StatusCode::OUT_OF_RANGE);
+  EXPECT_THAT(read(1, 1).error_message(), HasSubstr("the log has 0"));
+}
+
+TEST_F(FeedbackServerTest, PortsInUseNameTheFieldAndTheAddress) {
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  v1::RunConfig other = config_;
+  other.set_name("other");
+  other.mutable_feedback()->set_http_address(
+      absl::StrCat("127.0.0.1:", server->http_port()));
+  EXPECT_THAT(FeedbackServer::Start(other, {MakePrompt("cats")}),
+              StatusIs(absl::StatusCode::kAlreadyExists,
+                       AllOf(HasSubstr("feedback.http_address"),
+                             HasSubstr("choose another port"))));
+  other = config_;
+  other.set_name("third");
+  other.mutable_feedback()->set_address(
+      absl::StrCat("127.0.0.1:", server->grpc_port()));
+  EXPECT_THAT(FeedbackServer::Start(other, {MakePrompt("cats")}),
+              StatusIs(absl::StatusCode::kAlreadyExists,
+                       HasSubstr("feedback.address")));
+}
+
+TEST_F(FeedbackServerTest, RestartedServerGoesOnWithTheSameLog) {
+  config_.mutable_feedback()->set_max_comparisons(2);
+  {
+    ASSERT_OK_AND_ASSIGN(const auto server,
+                         FeedbackServer::Start(config_, {MakePrompt("cats")}));
+    EXPECT_EQ(WorkUntilComplete(HttpTestClient(server->http_port())), 2);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  EXPECT_EQ(HttpTestClient(server->http_port())
+                .Post("/api/task", R"({"worker_id": "ada"})")
+                .status,
+            410);
+}
+
+TEST_F(FeedbackServerTest, StopsPromptlyWhileTheActorIsAway) {
+  actor_server_->Shutdown();
+  ASSERT_OK_AND_ASSIGN(auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  const Stopwatch watch;
+  server.reset();
+  EXPECT_LT(watch.seconds(), 5);
+}
+
+}  // namespace
+}  // namespace rlhf

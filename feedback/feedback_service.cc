@@ -1,0 +1,65 @@
+#include "feedback/feedback_service.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/rpc/grpc_status.h"
+
+namespace rlhf {
+namespace {
+
+// Rows read at once: bounds memory, and lets appends in between.
+constexpr int64_t kPageRows = 256;
+
+}  // namespace
+
+grpc::Status FeedbackService::GetStats(
+    grpc::ServerContext* /*context*/,
+    const v1::GetFeedbackStatsRequest* /*request*/,
+    v1::FeedbackStats* response) {
+  const PreferenceStore::Stats stats = store_->GetStats();
+  response->set_num_comparisons(stats.num_comparisons);
+  response->set_num_decided(stats.num_decided);
+  response->set_chain_head(stats.chain_head);
+  response->set_num_workers(static_cast<int64_t>(stats.num_by_worker.size()));
+  response->set_num_ready_tasks(desk_->GetTaskStats().num_ready);
+  return grpc::Status::OK;
+}
+
+grpc::Status FeedbackService::ReadComparisons(
+    grpc::ServerContext* /*context*/, const v1::ReadComparisonsRequest* request,
+    grpc::ServerWriter<v1::Comparison>* writer) {
+  return ToGrpcStatus(StreamComparisons(*request, *writer));
+}
+
+absl::Status FeedbackService::StreamComparisons(
+    const v1::ReadComparisonsRequest& request,
+    grpc::ServerWriter<v1::Comparison>& writer) {
+  if (request.first_seq() < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "first_seq is ", request.first_seq(), "; it must be at least 1"));
+  }
+  const int64_t num_comparisons = store_->GetStats().num_comparisons;
+  if (request.last_seq() > num_comparisons) {
+    return absl::OutOfRangeError(
+        absl::StrCat("last_seq is ", request.last_seq(), ", but the log has ",
+                     num_comparisons, " comparisons"));
+  }
+  for (int64_t seq = request.first_seq(); seq <= request.last_seq();
+       seq += kPageRows) {
+    RLHF_ASSIGN_OR_RETURN(
+        const std::vector<v1::Comparison> page,
+        store_->Read(seq, std::min(seq + kPageRows - 1, request.last_seq())));
+    for (const v1::Comparison& comparison : page) {
+      if (!writer.Write(comparison)) {
+        return absl::CancelledError("the client went away");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace rlhf

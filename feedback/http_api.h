@@ -1,0 +1,54 @@
+// What the feedback process serves over HTTP: the page, the JSON API of
+// workers, imports and metrics.
+//
+//   GET  /                 the page (also /page.css, /page.js)
+//   POST /api/task         a task to do: 200, 204 none right now, 410 no more
+//   POST /api/comparison   an answer: 200 {"seq", "saved": true} once durable
+//   POST /api/import       comparisons as JSONL (import_export.h),
+//   ?source=NAME:
+//                          200 {"accepted", "duplicates", "refused": [{"line",
+//                          "reason"}]}
+//   GET  /api/stats        counts; ?worker_id=NAME adds the worker's own
+//   GET  /metrics, /healthz
+//
+// Errors are {"error": message}: 400 malformed, 403 not this worker's task or a
+// foreign Origin, 404, 405, 409 superseded or a comparison_id reused, 413 too
+// long, 415 not JSON, 503 try again, 507 disk full.
+#pragma once
+
+#include "core/telemetry/http_server.h"
+#include "feedback/answer_desk.h"
+#include "feedback/preference_store.h"
+#include "prometheus/registry.h"
+
+namespace rlhf {
+
+// Thread-safe.
+class HttpApi {
+ public:
+  // Nothing is owned; everything must outlive the API.
+  HttpApi(AnswerDesk* desk, const PreferenceStore* store,
+          const prometheus::Registry* registry)
+      : desk_(desk), store_(store), registry_(registry) {}
+
+  // Every response carries headers that keep browsers from running or loading
+  // anything but the page itself.
+  HttpResponse Handle(const HttpRequest& request);
+
+  // Bodies of at most 256 KiB; 16 MiB for imports.
+  static HttpLimits Limits();
+
+ private:
+  HttpResponse HandleGet(const HttpRequest& request);
+  HttpResponse HandlePost(const HttpRequest& request);
+  HttpResponse PostTask(const HttpRequest& request);
+  HttpResponse PostComparison(const HttpRequest& request);
+  HttpResponse PostImport(const HttpRequest& request);
+  HttpResponse GetStats(const HttpRequest& request);
+
+  AnswerDesk* const desk_;
+  const PreferenceStore* const store_;
+  const prometheus::Registry* const registry_;
+};
+
+}  // namespace rlhf

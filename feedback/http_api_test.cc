@@ -1,0 +1,311 @@
+#include "feedback/http_api.h"
+
+#include <sys/mount.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/telemetry/http_test_client.h"
+#include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class HttpApiTest : public ::testing::Test {
+ protected:
+  HttpApiTest() {
+    TaskScheduler::Options options;
+    options.max_comparisons = 2;
+    auto store =
+        PreferenceStore::Open(dir_ / "comparisons.db", &clock_, &metrics_);
+    EXPECT_OK(store);
+    store_ = *std::move(store);
+    desk_ =
+        std::make_unique<AnswerDesk>(options, store_.get(), &clock_, &metrics_);
+    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+    auto server = HttpServer::Start(
+        "127.0.0.1:0",
+        [this](const HttpRequest& request) { return api_->Handle(request); },
+        HttpApi::Limits());
+    EXPECT_OK(server);
+    server_ = *std::move(server);
+    client_ = std::make_unique<HttpTestClient>(server_->port());
+  }
+
+  void AddTask(int number) {
+    v1::Prompt prompt;
+    v1::Message* const message = prompt.add_messages();
+    message->set_role("user");
+    message->set_content("<b>How many legs has a spider?</b>");
+    desk_->Add({MakeTask(prompt, "Eight.", "Six.", 3, number)});
+  }
+
+  // Leases a task for "ada"; its id.
+  std::string LeaseTask() {
+    const HttpTestReply reply =
+        client_->Post("/api/task", R"({"worker_id": "ada"})");
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return ParseJson(reply.body)->at("task_id").get<std::string>();
+  }
+
+  HttpTestReply Answer(const std::string& task_id, const std::string& id,
+                       const std::string& rest) {
+    return client_->Post(
+        "/api/comparison",
+        absl::StrCat(R"({"worker_id": "ada", "task_id": ")", task_id,
+                     R"(", "comparison_id": ")", id, "\", ", rest, "}"));
+  }
+
+  TempDir dir_;
+  RealClock clock_;
+  prometheus::Registry registry_;
+  FeedbackMetrics metrics_{registry_};
+  std::unique_ptr<PreferenceStore> store_;
+  std::unique_ptr<AnswerDesk> desk_;
+  std::unique_ptr<HttpApi> api_;
+  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<HttpTestClient> client_;
+};
+
+TEST_F(HttpApiTest, TaskShowsTheDialogueAndBothSidesAndNothingElse) {
+  AddTask(0);
+  const Json task =
+      *ParseJson(client_->Post("/api/task", R"({"worker_id": "ada"})").body);
+  EXPECT_EQ(task.size(), 5u);
+  EXPECT_EQ(task["messages"][0]["role"], "user");
+  EXPECT_EQ(task["messages"][0]["content"],
+            "<b>How many legs has a spider?</b>");
+  EXPECT_EQ(task["lease_seconds"], 600);
+  const bool eight_left = task["left"] == "Eight.";
+  EXPECT_EQ(task[eight_left ? "right" : "left"], "Six.");
+}
+
+TEST_F(HttpApiTest, AnswerIsStoredFromTheSidesAsShown) {
+  AddTask(0);
+  const Json task =
+      *ParseJson(client_->Post("/api/task", R"({"worker_id": "ada"})").body);
+  const HttpTestReply reply =
+      Answer(task["task_id"], "c1",
+             R"("choice": "left_better", "strength": 3, "seconds": 4.5)");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, "{\"saved\":true,\"seq\":1}\n");
+
+  ASSERT_OK_AND_ASSIGN(const auto log, store_->Read(1, 1));
+  const v1::Comparison& stored = log.at(0);
+  EXPECT_EQ(stored.choice() == v1::A_BETTER, task["left"] == "Eight.");
+  EXPECT_EQ(stored.shown_swapped(), task["left"] == "Six.");
+  EXPECT_EQ(stored.strength(), 3);
+  EXPECT_EQ(stored.worker_seconds(), 4.5);
+  EXPECT_EQ(stored.worker_id(), "ada");
+  EXPECT_EQ(stored.source(), "page");
+  EXPECT_EQ(stored.policy_version_a(), 3);
+}
+
+TEST_F(HttpApiTest, RetryIsAcknowledgedAgainAndAnotherAnswerIsRefused) {
+  AddTask(0);
+  const std::string task = LeaseTask();
+  EXPECT_EQ(Answer(task, "c1", R"("choice": "tie")").status, 200);
+  const HttpTestReply retry = Answer(task, "c1", R"("choice": "tie")");
+  EXPECT_EQ(retry.status, 200);
+  EXPECT_THAT(retry.body, HasSubstr("\"seq\":1"));
+
+  const HttpTestReply other = Answer(task, "c1", R"("choice": "both_bad")");
+  EXPECT_EQ(other.status, 409);
+  EXPECT_THAT(other.body, HasSubstr("saved before with another answer"));
+  const HttpTestReply late = Answer(task, "c2", R"("choice": "tie")");
+  EXPECT_EQ(late.status, 409);
+  EXPECT_EQ(store_->GetStats().num_comparisons, 1);
+}
+
+TEST_F(HttpApiTest, NoTaskIs204AndACompleteLogIs410) {
+  const std::string ada = R"({"worker_id": "ada"})";
+  const HttpTestReply none = client_->Post("/api/task", ada);
+  EXPECT_EQ(none.status, 204);
+  EXPECT_EQ(none.body, "");
+  for (int i = 0; i < 2; ++i) {
+    AddTask(i);
+    EXPECT_EQ(Answer(LeaseTask(), absl::StrCat("c", i),
+                     R"("choice": "skip", "skip_reason": "unclear")")
+                  .status,
+              200);
+  }
+  const HttpTestReply complete = client_->Post("/api/task", ada);
+  EXPECT_EQ(complete.status, 410);
+  EXPECT_THAT(complete.body, HasSubstr("all of its 2 comparisons"));
+}
+
+TEST_F(HttpApiTest, BadAnswersSayWhichFieldAndWhatIsWanted) {
+  const struct {
+    const char* rest;
+    const char* message;
+  } kCases[] = {
+      {R"("choice": "left")", "it must be left_better, right_better"},
+      {R"("choice": "left_better")", "is null; it must be 1 (slightly"},
+      {R"("choice": "left_better", "strength": 4)", "is 4; it must be 1"},
+      {R"("choice": "left_better", "strength": 1.5)", "is 1.5; it must be 1"},
+      {R"("choice": "tie", "strength": 2)", "left_better and right_better"},
+      {R"("choice": "tie", "seconds": -1)", "is -1; it must be a number"},
+      {R"("choice": "tie", "skip_reason": "x")", "may be given for skip only"},
+      {R"("choice": "tie", "colour": "red")", "is not known; known are"},
+      {R"("choice": "tie", "source": "me")", "it must be page or crowd"},
+      {R"("choice": 7)", "choice"},
+      {R"("strength": 1)", "choice"},
+  };
+  for (const auto& bad : kCases) {
+    const HttpTestReply reply = Answer("t", "c", bad.rest);
+    EXPECT_EQ(reply.status, 400) << bad.rest;
+    EXPECT_THAT(ParseJson(reply.body)->at("error").get<std::string>(),
+                HasSubstr(bad.message));
+  }
+  EXPECT_EQ(Answer("t", "c", R"("choice": "tie")").status, 404);
+  EXPECT_EQ(Answer("t", std::string(65, 'c'), R"("choice": "tie")").status,
+            400);
+}
+
+TEST_F(HttpApiTest, MalformedBodiesAreRefused) {
+  EXPECT_EQ(client_->Post("/api/task", "{").status, 400);
+  EXPECT_THAT(client_->Post("/api/task", "[]").body,
+              HasSubstr("must be a JSON object"));
+  EXPECT_THAT(client_->Post("/api/task", R"({"worker_id": "  "})").body,
+              HasSubstr("is empty"));
+  EXPECT_THAT(client_->Post("/api/task", R"({"worker_id": "a\nb"})").body,
+              HasSubstr("control character"));
+  EXPECT_EQ(client_->Post("/api/task", std::string(300'000, ' ')).status, 413);
+  const HttpTestReply type = client_->Post(
+      "/api/task", R"({"worker_id": "ada"})", {"Content-Type: text/plain"});
+  EXPECT_EQ(type.status, 415);
+  EXPECT_THAT(type.body, AllOf(HasSubstr("text/plain"),
+                               HasSubstr("send application/json")));
+}
+
+TEST_F(HttpApiTest, UnknownPathsAndMethodsAreRefused) {
+  EXPECT_EQ(client_->Get("/etc/passwd").status, 404);
+  EXPECT_THAT(client_->Get("/api/task").body, HasSubstr("POST /api/task"));
+  EXPECT_EQ(client_->Post("/api/else", "{}").status, 404);
+}
+
+TEST_F(HttpApiTest, PostFromAnotherSiteIsRefused) {
+  const std::string body = R"({"worker_id": "ada"})";
+  const auto post = [&](const std::string& origin) {
+    return client_
+        ->Post("/api/task", body,
+               {"Content-Type: application/json", "Origin: " + origin})
+        .status;
+  };
+  EXPECT_EQ(post("https://evil.example"), 403);
+  EXPECT_EQ(post("null"), 403);
+  EXPECT_EQ(post(absl::StrCat("http://127.0.0.1:", server_->port())), 204);
+}
+
+TEST_F(HttpApiTest, EveryResponseForbidsForeignContent) {
+  for (const char* path : {"/", "/page.js", "/api/stats", "/nothing"}) {
+    const HttpTestReply reply = client_->Get(path);
+    EXPECT_THAT(
+        reply.headers.at("content-security-policy"),
+        AllOf(HasSubstr("default-src 'none'"),
+              HasSubstr("frame-ancestors 'none'"), Not(HasSubstr("unsafe"))));
+    EXPECT_EQ(reply.headers.at("x-content-type-options"), "nosniff");
+    EXPECT_EQ(reply.headers.at("referrer-policy"), "no-referrer");
+  }
+}
+
+TEST_F(HttpApiTest, PageNeedsNothingFromOutsideAndNeverWritesHtml) {
+  const std::string html = client_->Get("/").body;
+  const HttpTestReply script = client_->Get("/page.js");
+  EXPECT_THAT(script.headers.at("content-type"), HasSubstr("text/javascript"));
+  EXPECT_THAT(html, AllOf(HasSubstr("/page.css"), HasSubstr("/page.js"),
+                          Not(HasSubstr("http")), Not(HasSubstr("style="))));
+  EXPECT_THAT(script.body,
+              AllOf(HasSubstr("textContent"), Not(HasSubstr("innerHTML")),
+                    Not(HasSubstr("insertAdjacentHTML"))));
+}
+
+TEST_F(HttpApiTest, StatsCountAllAndTheWorker) {
+  AddTask(0);
+  EXPECT_EQ(Answer(LeaseTask(), "c1", R"("choice": "tie")").status, 200);
+  const Json stats = *ParseJson(client_->Get("/api/stats?worker_id=ada").body);
+  EXPECT_EQ(stats["num_comparisons"], 1);
+  EXPECT_EQ(stats["num_decided"], 0);
+  EXPECT_EQ(stats["worker_comparisons"], 1);
+  EXPECT_EQ(stats["max_comparisons"], 2);
+  EXPECT_EQ(stats["chain_head"], store_->GetStats().chain_head);
+}
+
+TEST_F(HttpApiTest, MetricsCountWhatHappened) {
+  AddTask(0);
+  const std::string task = LeaseTask();
+  Answer(task, "c1", R"("choice": "tie", "seconds": 3)");
+  Answer(task, "c2", R"("choice": "tie")");
+  const std::string metrics = client_->Get("/metrics").body;
+  EXPECT_THAT(metrics,
+              HasSubstr("\nrlhf_comparisons_total{state=\"accepted\"} 1\n"));
+  EXPECT_THAT(metrics,
+              HasSubstr("\nrlhf_comparisons_total{state=\"refused\"} 1\n"));
+  EXPECT_THAT(metrics,
+              HasSubstr("\nrlhf_store_commit_duration_seconds_count 1\n"));
+  EXPECT_EQ(client_->Get("/healthz").body, "ok\n");
+}
+
+TEST_F(HttpApiTest, MalformedImportWritesNothingAndAGoodOneIsStoredOnce) {
+  const std::vector<std::string> type = {"Content-Type: application/x-ndjson"};
+  const std::string good =
+      R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"
+      "\n";
+  const HttpTestReply bad =
+      client_->Post("/api/import?source=batch.jsonl", good + "{\n", type);
+  EXPECT_EQ(bad.status, 400);
+  EXPECT_THAT(bad.body, HasSubstr("batch.jsonl:2"));
+  EXPECT_EQ(store_->GetStats().num_comparisons, 0);
+
+  EXPECT_EQ(client_->Post("/api/import?source=batch.jsonl", good, type).body,
+            "{\"accepted\":1,\"duplicates\":0,\"refused\":[]}\n");
+  EXPECT_EQ(client_->Post("/api/import?source=batch.jsonl", good, type).body,
+            "{\"accepted\":0,\"duplicates\":1,\"refused\":[]}\n");
+  EXPECT_EQ(store_->Read(1, 1)->at(0).source(), "import:batch.jsonl");
+  EXPECT_EQ(client_->Post("/api/import", good).status, 415);
+}
+
+TEST_F(HttpApiTest, FullDiskIs507AndTheSameAnswerCountsOnceThereIsSpace) {
+  const std::string disk = dir_ / "disk";
+  ASSERT_OK(MakeDirectories(disk));
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=256k") != 0) {
+    GTEST_SKIP() << "needs the right to mount a small tmpfs";
+  }
+  {
+    ASSERT_OK_AND_ASSIGN(
+        const auto store,
+        PreferenceStore::Open(disk + "/comparisons.db", &clock_, &metrics_));
+    AnswerDesk desk({}, store.get(), &clock_, &metrics_);
+    HttpApi api(&desk, store.get(), &registry_);
+    desk.Add({MakeTask(v1::Prompt(), std::string(400'000, 'a'), "b", 1, 0)});
+    ASSERT_OK_AND_ASSIGN(const Task task, desk.Lease("ada"));
+    const HttpRequest request{
+        .method = "POST",
+        .path = "/api/comparison",
+        .headers = {{"content-type", "application/json"}},
+        .body = absl::StrCat(R"({"worker_id": "ada", "comparison_id": "c1", )",
+                             R"("choice": "tie", "task_id": ")", task.task_id,
+                             "\"}")};
+    const HttpResponse full = api.Handle(request);
+    EXPECT_EQ(full.status, 507);
+    EXPECT_THAT(full.body, HasSubstr("free some space"));
+
+    ASSERT_EQ(::mount("tmpfs", disk.c_str(), "tmpfs", MS_REMOUNT, "size=4m"),
+              0);
+    EXPECT_EQ(api.Handle(request).status, 200);
+    EXPECT_EQ(store->GetStats().num_comparisons, 1);
+  }
+  EXPECT_EQ(::umount(disk.c_str()), 0);
+}
+
+}  // namespace
+}  // namespace rlhf

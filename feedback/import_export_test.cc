@@ -1,0 +1,169 @@
+#include "feedback/import_export.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/file.h"
+#include "gtest/gtest.h"
+#include "prometheus/registry.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr char kPair[] =
+    R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})";
+
+class ImportExportTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<PreferenceStore> OpenStore(const std::string& name) {
+    auto store = PreferenceStore::Open(dir_ / name, &clock_, &metrics_);
+    EXPECT_OK(store);
+    return *std::move(store);
+  }
+  std::string WriteLines(const std::string& text) {
+    const std::string path = dir_ / "batch.jsonl";
+    EXPECT_OK(WriteFileAtomically(path, text));
+    return path;
+  }
+
+  TempDir dir_;
+  FakeClock clock_;
+  prometheus::Registry registry_;
+  FeedbackMetrics metrics_{registry_};
+};
+
+TEST(ParseComparisonsTest, PairBecomesAComparisonOfUnknownPolicies) {
+  ASSERT_OK_AND_ASSIGN(
+      const ParsedComparisons file,
+      ParseComparisons(std::string(kPair) + "\n\n", "b.jsonl"));
+  const auto& parsed = file.comparisons;
+  ASSERT_THAT(parsed, SizeIs(1));
+  EXPECT_EQ(parsed[0].prompt().messages(0).content(), "2+2?");
+  EXPECT_EQ(parsed[0].response_a(), "4");
+  EXPECT_EQ(parsed[0].response_b(), "5");
+  EXPECT_EQ(parsed[0].choice(), v1::A_BETTER);
+  EXPECT_EQ(parsed[0].strength(), 1);
+  EXPECT_EQ(parsed[0].policy_version_a(), -1);
+  EXPECT_EQ(parsed[0].source(), "import:b.jsonl");
+  EXPECT_THAT(parsed[0].comparison_id(), HasSubstr("import-"));
+}
+
+TEST(ParseComparisonsTest, EachBadLineIsNamedWithItsProblem) {
+  const std::string text = absl::StrCat(
+      kPair, "\n{\"prompt\": \n", kPair, "\n",
+      R"({"prompt": "2+2?", "chosen": "4", "rejected": "4"})", "\n",
+      R"({"prompt": {"messages": [{"role": "user"}]}, "response_a": "x",)"
+      R"( "choice": "TIE", "strength": 2})",
+      "\n", R"({"response_a": "x", "colour": "red"})", "\n[1]\n");
+  EXPECT_THAT(
+      ParseComparisons(text, "b.jsonl"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("b.jsonl:2: "), Not(HasSubstr("b.jsonl:3")),
+                     Not(HasSubstr("b.jsonl:4")),
+                     HasSubstr("b.jsonl:5: \"strength\" is 2"),
+                     HasSubstr("b.jsonl:6: "), HasSubstr("colour"),
+                     HasSubstr("b.jsonl:7: the line is no JSON object"),
+                     HasSubstr("nothing was imported"))));
+}
+
+TEST_F(ImportExportTest, LinesThatAreNoPreferenceAreLeftOutAndReported) {
+  const auto store = OpenStore("comparisons.db");
+  const std::string same =
+      R"({"prompt": "2+2?", "chosen": "4", "rejected": "4"})";
+  ASSERT_OK_AND_ASSIGN(
+      const ImportReport report,
+      ImportComparisons(store.get(),
+                        WriteLines(absl::StrCat(same, "\n", kPair, "\n"))));
+  EXPECT_EQ(report.num_accepted, 1);
+  ASSERT_THAT(report.refused, SizeIs(1));
+  EXPECT_EQ(report.refused[0].line, 1);
+  EXPECT_THAT(report.refused[0].reason, HasSubstr("are the same"));
+}
+
+TEST_F(ImportExportTest, ImportingTwiceStoresOnce) {
+  const auto store = OpenStore("comparisons.db");
+  const std::string path = WriteLines(absl::StrCat(kPair, "\n", kPair, "\n"));
+  ASSERT_OK_AND_ASSIGN(const ImportReport first,
+                       ImportComparisons(store.get(), path));
+  EXPECT_EQ(first.num_accepted, 1);
+  EXPECT_EQ(first.num_duplicates, 1);
+  ASSERT_OK_AND_ASSIGN(const ImportReport second,
+                       ImportComparisons(store.get(), path));
+  EXPECT_EQ(second.num_accepted, 0);
+  EXPECT_EQ(second.num_duplicates, 2);
+}
+
+TEST_F(ImportExportTest, MalformedLineLeavesTheStoreUntouched) {
+  const auto store = OpenStore("comparisons.db");
+  EXPECT_THAT(
+      ImportComparisons(store.get(), WriteLines(absl::StrCat(kPair, "\n{\n"))),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("batch.jsonl:2: ")));
+  EXPECT_EQ(store->GetStats().num_comparisons, 0);
+}
+
+TEST_F(ImportExportTest, OwnFormatBringsEveryFieldBack) {
+  const auto store = OpenStore("comparisons.db");
+  v1::Comparison comparison;
+  comparison.set_comparison_id("c1");
+  v1::Message* const message = comparison.mutable_prompt()->add_messages();
+  message->set_role("user");
+  message->set_content("Grüße, \"you\"\n");
+  comparison.set_response_a("a");
+  comparison.set_response_b("b");
+  comparison.set_choice(v1::B_BETTER);
+  comparison.set_strength(3);
+  comparison.set_worker_id("ada");
+  comparison.set_shown_swapped(true);
+  comparison.set_policy_version_a(12);
+  comparison.set_worker_seconds(2.5);
+  comparison.set_source("page");
+  ASSERT_OK(store->Append(comparison));
+  ASSERT_OK_AND_ASSIGN(
+      const int64_t num_lines,
+      ExportComparisons(*store, dir_ / "out.jsonl", ExportFormat::kRlhf));
+  EXPECT_EQ(num_lines, 1);
+
+  const auto copy = OpenStore("copy.db");
+  ASSERT_OK(ImportComparisons(copy.get(), dir_ / "out.jsonl"));
+  v1::Comparison back = copy->Read(1, 1)->at(0);
+  // The prompt's name is made anew from its messages.
+  back.mutable_prompt()->clear_prompt_id();
+  back.clear_seq();
+  back.clear_committed_unix_ms();
+  EXPECT_EQ(back.SerializeAsString(), comparison.SerializeAsString());
+}
+
+TEST_F(ImportExportTest, TrlExportHasTheBetterSideFirstAndNoTies) {
+  const auto store = OpenStore("comparisons.db");
+  v1::Comparison comparison;
+  v1::Message* const message = comparison.mutable_prompt()->add_messages();
+  message->set_role("user");
+  message->set_content("Hi");
+  comparison.set_response_a("a");
+  comparison.set_response_b("b");
+  comparison.set_comparison_id("c1");
+  comparison.set_choice(v1::B_BETTER);
+  ASSERT_OK(store->Append(comparison));
+  comparison.set_comparison_id("c2");
+  comparison.set_choice(v1::TIE);
+  ASSERT_OK(store->Append(comparison));
+
+  ASSERT_OK(ExportComparisons(*store, dir_ / "out.jsonl", ExportFormat::kTrl));
+  EXPECT_EQ(*ReadFile(dir_ / "out.jsonl"),
+            R"({"chosen":[{"content":"b","role":"assistant"}],)"
+            R"("prompt":[{"content":"Hi","role":"user"}],)"
+            R"("rejected":[{"content":"a","role":"assistant"}]})"
+            "\n");
+}
+
+}  // namespace
+}  // namespace rlhf

@@ -1,0 +1,139 @@
+#include "feedback/task_source.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+#include "core/rpc/grpc_status.h"
+#include "grpcpp/client_context.h"
+
+namespace rlhf {
+namespace {
+
+// Keeps these samples apart from those of the rollouts, which have the same
+// run seed.
+constexpr uint64_t kSeedSalt = 0x7461736b73;  // "tasks"
+
+void Pause(const std::stop_token& stop, absl::Duration duration) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock<std::mutex> lock(mutex);
+  never.wait_for(lock, stop, absl::ToChronoNanoseconds(duration),
+                 [] { return false; });
+}
+
+absl::Status CheckReply(const v1::GenerateRequest& request,
+                        const v1::GenerateResponse& reply) {
+  if (reply.results_size() != request.prompts_size()) {
+    return absl::InternalError(
+        absl::StrCat("the actor answered ", reply.results_size(),
+                     " prompts; wanted ", request.prompts_size()));
+  }
+  for (const v1::PromptResponses& result : reply.results()) {
+    if (result.responses_size() != request.num_samples()) {
+      return absl::InternalError(
+          absl::StrCat("the actor gave ", result.responses_size(),
+                       " responses; wanted ", request.num_samples()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+TaskSource::TaskSource(const Options& options, std::vector<v1::Prompt> prompts,
+                       int64_t position,
+                       std::unique_ptr<v1::Generation::StubInterface> actor,
+                       AnswerDesk* desk, FeedbackMetrics* metrics)
+    : options_(options),
+      actor_(std::move(actor)),
+      desk_(desk),
+      metrics_(metrics),
+      cycle_(std::move(prompts), MixHash(options.seed, kSeedSalt)),
+      position_(position),
+      thread_([this](const std::stop_token& stop) { Run(stop); }) {}
+
+void TaskSource::Run(const std::stop_token& stop) {
+  bool failing = false;
+  while (!stop.stop_requested()) {
+    const int wanted = desk_->WaitForDemand(stop, absl::Seconds(60));
+    if (wanted == 0 || stop.stop_requested()) continue;
+    auto tasks = MakeTasks(std::min(wanted, options_.max_prompts), stop);
+    if (!tasks.ok()) {
+      // An actor that is not up yet is told once, not every second.
+      if (!failing && !stop.stop_requested()) {
+        RLHF_LOG(WARNING) << "no new tasks: " << tasks.status();
+      }
+      failing = true;
+      Pause(stop, options_.retry_pause);
+      continue;
+    }
+    if (failing) RLHF_LOG(INFO) << "the actor answers again";
+    failing = false;
+    const bool none = tasks->empty();
+    desk_->Add(*std::move(tasks));
+    if (none) Pause(stop, options_.retry_pause);
+  }
+}
+
+v1::GenerateRequest TaskSource::MakeRequest(int num_prompts) {
+  v1::GenerateRequest request;
+  for (int i = 0; i < num_prompts; ++i) {
+    *request.add_prompts() = cycle_.At(position_ + i);
+  }
+  request.set_num_samples(2);
+  request.set_max_new_tokens(options_.max_new_tokens);
+  request.set_temperature(static_cast<float>(options_.temperature));
+  // The position makes each pass over the prompts sample anew.
+  request.set_seed(MixHash(MixHash(options_.seed, kSeedSalt),
+                           static_cast<uint64_t>(position_)));
+  return request;
+}
+
+absl::StatusOr<v1::GenerateResponse> TaskSource::Generate(
+    const v1::GenerateRequest& request, const std::stop_token& stop) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + options_.deadline));
+  const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
+  v1::GenerateResponse reply;
+  const absl::Status status =
+      FromGrpcStatus(actor_->Generate(&context, request, &reply));
+  (status.ok() ? metrics_->generations_ok : metrics_->generations_failed)
+      .Increment();
+  RLHF_RETURN_IF_ERROR(WithContext(status, "asking the actor for responses"));
+  RLHF_RETURN_IF_ERROR(CheckReply(request, reply));
+  return reply;
+}
+
+absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
+    int num_prompts, const std::stop_token& stop) {
+  const v1::GenerateRequest request = MakeRequest(num_prompts);
+  const auto reply = Generate(request, stop);
+  // Asking again for prompts that the actor refuses would never end.
+  if (reply.ok() || absl::IsInvalidArgument(reply.status())) {
+    position_ += num_prompts;
+  }
+  RLHF_RETURN_IF_ERROR(reply.status());
+  std::vector<Task> tasks;
+  for (int i = 0; i < num_prompts; ++i) {
+    const v1::PromptResponses& result = reply->results(i);
+    if (result.responses(0).text() == result.responses(1).text()) {
+      metrics_->tasks_dropped.Increment();
+      continue;
+    }
+    tasks.push_back(MakeTask(request.prompts(i), result.responses(0).text(),
+                             result.responses(1).text(),
+                             reply->policy_version(),
+                             position_ - num_prompts + i));
+  }
+  return tasks;
+}
+
+}  // namespace rlhf

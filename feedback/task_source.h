@@ -1,0 +1,64 @@
+// Keeps the answer desk supplied with tasks: asks the actor for two responses
+// to each of the next prompts.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "feedback/answer_desk.h"
+#include "feedback/feedback_metrics.h"
+#include "feedback/prompt_cycle.h"
+#include "rlhf/v1/generation.grpc.pb.h"
+
+namespace rlhf {
+
+// Works on a thread of its own from construction to destruction.
+class TaskSource {
+ public:
+  struct Options {
+    uint64_t seed = 1;
+    int max_new_tokens = 128;
+    double temperature = 1;
+    // Prompts in one request.
+    int max_prompts = 8;
+    // A request that takes longer fails, and is tried again.
+    absl::Duration deadline = absl::Minutes(2);
+    // Pause after a request that failed or gave no task.
+    absl::Duration retry_pause = absl::Seconds(1);
+  };
+
+  // Starts with the prompt at `position` of the cycle over `prompts` (not
+  // empty). `desk` and `metrics` are not owned and must outlive the source.
+  TaskSource(const Options& options, std::vector<v1::Prompt> prompts,
+             int64_t position,
+             std::unique_ptr<v1::Generation::StubInterface> actor,
+             AnswerDesk* desk, FeedbackMetrics* metrics);
+  ~TaskSource() = default;  // cancels a running request, joins the thread
+
+ private:
+  void Run(const std::stop_token& stop);
+  // Asks for `num_prompts` tasks from position_ on, and moves it.
+  absl::StatusOr<std::vector<Task>> MakeTasks(int num_prompts,
+                                              const std::stop_token& stop);
+  absl::StatusOr<v1::GenerateResponse> Generate(
+      const v1::GenerateRequest& request, const std::stop_token& stop);
+  v1::GenerateRequest MakeRequest(int num_prompts);
+
+  const Options options_;
+  const std::unique_ptr<v1::Generation::StubInterface> actor_;
+  AnswerDesk* const desk_;
+  FeedbackMetrics* const metrics_;
+
+  // Touched by the thread only.
+  PromptCycle cycle_;
+  int64_t position_;
+
+  std::jthread thread_;  // last: stopped before the rest is destroyed
+};
+
+}  // namespace rlhf

@@ -1,0 +1,87 @@
+#include "reward_server/pm_slots.h"
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/nn/model_directory.h"
+
+namespace rlhf {
+
+absl::StatusOr<std::vector<int32_t>> LoadedPm::Encode(
+    const v1::ScoredDialogue& dialogue) const {
+  RLHF_ASSIGN_OR_RETURN(
+      const std::string text,
+      format.RenderScored(dialogue.prompt(), dialogue.response()));
+  std::vector<int32_t> ids = tokenizer->Encode(text);
+  const int64_t limit = model.config().max_positions;
+  if (static_cast<int64_t>(ids.size()) > limit) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a dialogue of ", ids.size(),
+                     " tokens; the preference model takes ", limit));
+  }
+  return ids;
+}
+
+absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
+    const std::string& directory, const v1::ModelVersion& version) {
+  RLHF_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer,
+                        Tokenizer::Load(directory));
+  RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(directory));
+  RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
+  if (model.config().head != ModelConfig::Head::kScore) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(directory,
+                     ": not a preference model (config.json names no "
+                     "ForSequenceClassification architecture)"));
+  }
+  return std::make_shared<const LoadedPm>(
+      LoadedPm{.version = version,
+               .tokenizer = std::move(tokenizer),
+               .format = format,
+               .model = std::move(model)});
+}
+
+std::shared_ptr<const LoadedPm> PmSlots::serving() const {
+  MutexLock lock(&mutex_);
+  return serving_;
+}
+
+absl::StatusOr<std::shared_ptr<const LoadedPm>> PmSlots::Get(
+    int64_t version) const {
+  MutexLock lock(&mutex_);
+  if (serving_ == nullptr) {
+    return absl::UnavailableError("no preference model is serving yet");
+  }
+  if (version == 0) return serving_;
+  for (const auto& slot : {serving_, previous_}) {
+    if (slot != nullptr && slot->version.version() == version) return slot;
+  }
+  return absl::NotFoundError(absl::StrCat(
+      "PM version ", version, " is neither serving (",
+      serving_->version.version(), ") nor previous (",
+      previous_ == nullptr ? 0 : previous_->version.version(), ")"));
+}
+
+void PmSlots::Swap(std::shared_ptr<const LoadedPm> pm) {
+  MutexLock lock(&mutex_);
+  previous_ = std::move(serving_);
+  serving_ = std::move(pm);
+  ++num_swaps_;
+  load_error_.clear();
+}
+
+void PmSlots::SetLoadError(const std::string& error) {
+  MutexLock lock(&mutex_);
+  load_error_ = error;
+}
+
+v1::RewardStatus PmSlots::Status() const {
+  MutexLock lock(&mutex_);
+  v1::RewardStatus status;
+  if (serving_ != nullptr) *status.mutable_serving() = serving_->version;
+  if (previous_ != nullptr) *status.mutable_previous() = previous_->version;
+  status.set_num_swaps(num_swaps_);
+  status.set_load_error(load_error_);
+  return status;
+}
+
+}  // namespace rlhf

@@ -1,0 +1,48 @@
+// The Reward and RewardAdmin services.
+#pragma once
+
+#include "reward_server/pm_slots.h"
+#include "reward_server/request_batcher.h"
+#include "reward_server/reward_metrics.h"
+#include "rlhf/v1/reward.grpc.pb.h"
+
+namespace rlhf {
+
+// Thread-safe. Callback API: no gRPC thread ever runs a model.
+class RewardService final : public v1::Reward::CallbackService {
+ public:
+  // Pointers are not owned and must outlive the service.
+  RewardService(const PmSlots* slots, RequestBatcher* batcher,
+                RewardMetrics* metrics)
+      : slots_(slots), batcher_(batcher), metrics_(metrics) {}
+
+  grpc::ServerUnaryReactor* Score(grpc::CallbackServerContext* context,
+                                  const v1::ScoreRequest* request,
+                                  v1::ScoreResponse* response) override;
+
+ private:
+  // Queues the request; `finish` is called once, now or later.
+  void Start(const v1::ScoreRequest& request, v1::ScoreResponse& response,
+             std::function<void(const absl::Status&)> finish);
+
+  const PmSlots* const slots_;
+  RequestBatcher* const batcher_;
+  RewardMetrics* const metrics_;
+};
+
+class RewardAdminService final : public v1::RewardAdmin::Service {
+ public:
+  explicit RewardAdminService(const PmSlots* slots) : slots_(slots) {}
+
+  grpc::Status GetStatus(grpc::ServerContext*,
+                         const v1::GetRewardStatusRequest*,
+                         v1::RewardStatus* response) override {
+    *response = slots_->Status();
+    return grpc::Status::OK;
+  }
+
+ private:
+  const PmSlots* const slots_;
+};
+
+}  // namespace rlhf

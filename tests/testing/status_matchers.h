@@ -1,0 +1,44 @@
+// EXPECT_OK(status), ASSERT_OK(status), StatusIs(code, message matcher), and
+// ASSERT_OK_AND_ASSIGN(auto x, StatusOr). Debian's Abseil has none of these.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "gmock/gmock.h"
+
+namespace rlhf {
+
+inline absl::Status ToStatus(const absl::Status& status) { return status; }
+template <typename T>
+absl::Status ToStatus(const absl::StatusOr<T>& value) {
+  return value.status();
+}
+
+MATCHER_P2(StatusIs, code, message_matcher, "") {
+  const absl::Status status = ToStatus(arg);
+  *result_listener << status;
+  return status.code() == code &&
+         testing::Value(std::string(status.message()), message_matcher);
+}
+
+MATCHER(IsOk, "is OK") {
+  const absl::Status status = ToStatus(arg);
+  *result_listener << status;
+  return status.ok();
+}
+
+}  // namespace rlhf
+
+#define EXPECT_OK(expr) EXPECT_THAT((expr), ::rlhf::IsOk())
+#define ASSERT_OK(expr) ASSERT_THAT((expr), ::rlhf::IsOk())
+#define RLHF_TEST_CONCAT_INNER_(a, b) a##b
+#define RLHF_TEST_CONCAT_(a, b) RLHF_TEST_CONCAT_INNER_(a, b)
+#define ASSERT_OK_AND_ASSIGN(lhs, expr) \
+  ASSERT_OK_AND_ASSIGN_(RLHF_TEST_CONCAT_(statusor_, __LINE__), lhs, expr)
+#define ASSERT_OK_AND_ASSIGN_(var, lhs, expr)   \
+  auto var = (expr);                            \
+  ASSERT_TRUE(var.ok()) << var.status();        \
+  lhs = *std::move(var)

@@ -1,0 +1,63 @@
+"""What the documents name must exist."""
+
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCES = ("core", "actor", "reward_server", "trainer", "feedback", "crowd",
+           "cli")
+
+
+def read(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def documents():
+    return sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+class DocumentsTest(unittest.TestCase):
+
+    def test_links_to_files_lead_somewhere(self):
+        for document in documents():
+            text = document.read_text(encoding="utf-8")
+            for target in re.findall(r"\]\(([^)#]+)", text):
+                if "://" not in target:
+                    with self.subTest(document=document.name, target=target):
+                        self.assertTrue((document.parent / target).exists())
+
+    def test_functions_that_algorithms_name_are_in_their_headers(self):
+        rows = re.findall(r"`([\w/]+\.h)`: ((?:`\w+`(?:, )?)+)",
+                          read("docs/algorithms.md"))
+        self.assertGreater(len(rows), 20)
+        for header, names in rows:
+            for name in re.findall(r"\w+", names):
+                with self.subTest(header=header, name=name):
+                    self.assertRegex(read(header), rf"\b{name}\b")
+
+    def test_headers_that_documents_name_exist(self):
+        for document in documents():
+            text = document.read_text(encoding="utf-8")
+            for path in re.findall(r"`((?:\w+/)+\w+\.(?:h|cc|proto|py))`",
+                                   text):
+                if path.startswith(("torch/", "ATen/")):
+                    continue
+                with self.subTest(document=document.name, path=path):
+                    self.assertTrue((ROOT / path).exists())
+
+    def test_metrics_list_is_complete_and_true(self):
+        documented = set(re.findall(r"`(rlhf_[a-z0-9_]+)[`{]", read("docs/metrics.md")))
+        registered = set()
+        for folder in SOURCES:
+            for path in (ROOT / folder).rglob("*.cc"):
+                if not path.name.endswith("_test.cc"):
+                    text = path.read_text(encoding="utf-8")
+                    # A prefix that ends in _ names something else.
+                    registered.update(re.findall(
+                        r'"(rlhf_\w*[a-z0-9])"', text))
+        self.assertEqual(documented, registered)
+
+
+if __name__ == "__main__":
+    unittest.main()

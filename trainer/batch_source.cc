@@ -1,0 +1,165 @@
+#include "trainer/batch_source.h"
+
+#include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/base/shutdown.h"
+#include "core/base/status_macros.h"
+
+namespace rlhf {
+namespace {
+
+constexpr absl::Duration kScoreTimeout = absl::Seconds(120);
+constexpr absl::Duration kPmCheckInterval = absl::Seconds(2);
+
+std::vector<v1::ScoredDialogue> Dialogues(
+    const std::vector<v1::Rollout>& rollouts) {
+  std::vector<v1::ScoredDialogue> dialogues;
+  for (const v1::Rollout& rollout : rollouts) {
+    v1::ScoredDialogue& dialogue = dialogues.emplace_back();
+    *dialogue.mutable_prompt() = rollout.prompt().messages();
+    dialogue.set_response(rollout.response_text());
+  }
+  return dialogues;
+}
+
+}  // namespace
+
+void CompleteAnchor(Batch& batch) {
+  if (batch.header.reward_scale() > 0) return;
+  std::vector<double> scores;
+  for (const v1::Rollout& rollout : batch.rollouts) {
+    scores.push_back(rollout.reward());
+  }
+  const RewardAnchor anchor = ComputeAnchor(scores);
+  batch.header.set_reward_mean(anchor.mean);
+  batch.header.set_reward_scale(anchor.scale);
+}
+
+std::optional<v1::RewardStatus> BatchSource::WaitForPm() {
+  while (!ShutdownRequested()) {
+    const auto status = options_.rewards->GetStatus(absl::Seconds(2));
+    if (status.ok() && status->serving().version() > 0) return *status;
+    options_.control->SetPhase("waiting for a preference model");
+    WaitForShutdown(absl::Milliseconds(300));
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<v1::BatchHeader> BatchSource::MakeHeader(
+    int64_t update, const v1::ModelVersion& pm) {
+  v1::BatchHeader header;
+  header.set_update(update);
+  *header.mutable_pm() = pm;
+  // The first batch is its own anchor; scale 0 says so.
+  if (update == 1) return header;
+  JournalContents first;
+  RLHF_RETURN_IF_ERROR(
+      RolloutJournal::Open(JournalPath(options_.run_directory, 1), first)
+          .status());
+  RLHF_ASSIGN_OR_RETURN(const ScoreResult result,
+                        options_.rewards->Score(Dialogues(first.rollouts),
+                                                pm.version(), kScoreTimeout));
+  const RewardAnchor anchor =
+      ComputeAnchor({result.scores.begin(), result.scores.end()});
+  header.set_reward_mean(anchor.mean);
+  header.set_reward_scale(anchor.scale);
+  return header;
+}
+
+absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::Open(
+    int64_t update) {
+  const std::string path = JournalPath(options_.run_directory, update);
+  if (FileExists(path)) {
+    JournalContents contents;
+    RLHF_ASSIGN_OR_RETURN(RolloutJournal journal,
+                          RolloutJournal::Open(path, contents));
+    options_.rollouts->StartBatch(contents.header, std::move(journal),
+                                  contents.rollouts);
+    return std::optional(contents.header);
+  }
+  const std::optional<v1::RewardStatus> status = WaitForPm();
+  if (!status.has_value()) return std::optional<v1::BatchHeader>();
+  RLHF_ASSIGN_OR_RETURN(const v1::BatchHeader header,
+                        MakeHeader(update, status->serving()));
+  RLHF_ASSIGN_OR_RETURN(RolloutJournal journal,
+                        RolloutJournal::Create(path, header));
+  options_.rollouts->StartBatch(header, std::move(journal), {});
+  return std::optional(header);
+}
+
+// Acknowledged rollouts are never thrown away: if their PM left both slots of
+// the reward server, they are scored again by the one that serves.
+absl::Status BatchSource::Rescore(v1::BatchHeader& header,
+                                  std::vector<v1::Rollout>& rollouts) {
+  if (rollouts.empty()) return absl::OkStatus();
+  RLHF_ASSIGN_OR_RETURN(
+      const ScoreResult result,
+      options_.rewards->Score(Dialogues(rollouts), header.pm().version(),
+                              kScoreTimeout));
+  for (size_t i = 0; i < rollouts.size(); ++i) {
+    rollouts[i].set_reward(result.scores[i]);
+    *rollouts[i].mutable_pm() = result.pm;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::RescoreIfPmIsGone(
+    const v1::BatchHeader& header) {
+  const auto status = options_.rewards->GetStatus(absl::Seconds(2));
+  const int64_t pinned = header.pm().version();
+  if (!status.ok() || status->serving().version() == 0 ||
+      status->serving().version() == pinned ||
+      status->previous().version() == pinned) {
+    return std::optional<v1::BatchHeader>();
+  }
+  RLHF_LOG(WARNING) << "PM version " << pinned
+                    << " is no longer served; scoring the batch of update "
+                    << header.update() << " with version "
+                    << status->serving().version();
+  std::vector<v1::Rollout> rollouts = options_.rollouts->AbandonBatch();
+  RLHF_ASSIGN_OR_RETURN(v1::BatchHeader fresh,
+                        MakeHeader(header.update(), status->serving()));
+  RLHF_RETURN_IF_ERROR(Rescore(fresh, rollouts));
+  const std::string path = JournalPath(options_.run_directory, header.update());
+  const std::string rewritten = path + ".rescored";
+  RLHF_RETURN_IF_ERROR(RemoveAll(rewritten));
+  RLHF_ASSIGN_OR_RETURN(RolloutJournal journal,
+                        RolloutJournal::Create(rewritten, fresh));
+  RLHF_RETURN_IF_ERROR(journal.Append(rollouts));
+  RLHF_RETURN_IF_ERROR(journal.MoveTo(path));
+  options_.rollouts->StartBatch(fresh, std::move(journal), rollouts);
+  return std::optional(fresh);
+}
+
+absl::StatusOr<std::optional<Batch>> BatchSource::Collect(int64_t update) {
+  RLHF_RETURN_IF_ERROR(MakeDirectories(options_.run_directory + "/rollouts"));
+  RLHF_ASSIGN_OR_RETURN(std::optional<v1::BatchHeader> header, Open(update));
+  if (!header.has_value()) return std::optional<Batch>();
+  const Stopwatch stopwatch;
+  options_.control->Change([&](v1::LearnerStatus& status) {
+    status.set_phase("rollouts");
+    *status.mutable_pm() = header->pm();
+  });
+  absl::Time next_check = absl::Now() + kPmCheckInterval;
+  while (!options_.rollouts->WaitComplete(absl::Milliseconds(200))) {
+    if (ShutdownRequested()) return std::optional<Batch>();
+    const int64_t accepted = options_.rollouts->num_accepted();
+    options_.control->Change([&](v1::LearnerStatus& status) {
+      status.set_rollouts_accepted(static_cast<int32_t>(accepted));
+    });
+    if (absl::Now() < next_check) continue;
+    next_check = absl::Now() + kPmCheckInterval;
+    RLHF_ASSIGN_OR_RETURN(const std::optional<v1::BatchHeader> fresh,
+                          RescoreIfPmIsGone(*header));
+    if (fresh.has_value()) header = fresh;
+  }
+  Batch batch{.header = *header,
+              .rollouts = options_.rollouts->TakeBatch(),
+              .seconds = stopwatch.seconds()};
+  CompleteAnchor(batch);
+  return std::optional(std::move(batch));
+}
+
+}  // namespace rlhf

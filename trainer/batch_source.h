@@ -1,0 +1,61 @@
+// Where rank 0 gets its batches from: the journal of an earlier session, or
+// live actors.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/rpc/reward_client.h"
+#include "rlhf/v1/rollout.pb.h"
+#include "trainer/control_service.h"
+#include "trainer/reward_anchor.h"
+#include "trainer/rollouts_service.h"
+
+namespace rlhf {
+
+struct Batch {
+  v1::BatchHeader header;
+  // In slot order.
+  std::vector<v1::Rollout> rollouts;
+  // Waiting for actors, in seconds.
+  double seconds = 0;
+};
+
+// Used by one thread.
+class BatchSource {
+ public:
+  // Pointers are not owned and must outlive the source.
+  struct Options {
+    std::string run_directory;
+    RewardClient* rewards;
+    RolloutsService* rollouts;
+    ControlService* control;
+  };
+
+  explicit BatchSource(const Options& options) : options_(options) {}
+
+  // Blocks until the batch of `update` is complete: waits for a PM, pins it,
+  // anchors its scale, opens the batch and its journal. nullopt if shutdown is
+  // requested first; what was acknowledged so far is in the journal.
+  absl::StatusOr<std::optional<Batch>> Collect(int64_t update);
+
+ private:
+  // The PM that serves, once there is one; nullopt on shutdown.
+  std::optional<v1::RewardStatus> WaitForPm();
+  absl::StatusOr<v1::BatchHeader> MakeHeader(int64_t update,
+                                             const v1::ModelVersion& pm);
+  absl::StatusOr<std::optional<v1::BatchHeader>> Open(int64_t update);
+  absl::StatusOr<std::optional<v1::BatchHeader>> RescoreIfPmIsGone(
+      const v1::BatchHeader& header);
+  absl::Status Rescore(v1::BatchHeader& header,
+                       std::vector<v1::Rollout>& rollouts);
+
+  const Options options_;
+};
+
+// Fills in the anchored scale of a first batch, which is its own anchor.
+void CompleteAnchor(Batch& batch);
+
+}  // namespace rlhf

@@ -1,0 +1,60 @@
+// Checkpoints that are whole or absent, and are proven before they are used.
+//
+//   ROOT/000012/…             files the caller writes
+//   ROOT/000012/manifest.json their sizes and SHA-256, written last
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace rlhf {
+
+struct Checkpoint {
+  int64_t step = 0;
+  std::string directory;
+};
+
+// Not thread-safe; one process writes.
+class CheckpointStore {
+ public:
+  // Keeps the newest `num_kept` >= 1.
+  CheckpointStore(std::string root, int num_kept);
+
+  // Makes the checkpoint of `step` out of what `fill` writes into the folder it
+  // is given, then removes those that are too old. One that exists already is
+  // left as it is.
+  //
+  // Errors: those of `fill`; ResourceExhausted on a full disk. Older
+  // checkpoints are untouched then, and nothing half-written stays.
+  absl::Status Save(
+      int64_t step,
+      const std::function<absl::Status(const std::string&)>& fill);
+
+  // The newest checkpoint whose files are what its manifest says; nullopt if
+  // there is none at all. Damaged ones are passed over with a log line that
+  // names the file.
+  //
+  // Errors: DataLoss if there are checkpoints but every one is damaged: to
+  // start from zero silently would lose the run.
+  absl::StatusOr<std::optional<Checkpoint>> Newest() const;
+
+ private:
+  // All steps, oldest first, damaged ones included.
+  std::vector<int64_t> Steps() const;
+  std::string Directory(int64_t step) const;
+
+  const std::string root_;
+  const int num_kept_;
+};
+
+// OK if every file of `directory` is what its manifest says. Errors: DataLoss
+// naming the file.
+absl::Status VerifyCheckpoint(const std::string& directory);
+
+}  // namespace rlhf

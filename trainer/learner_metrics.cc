@@ -1,0 +1,124 @@
+#include "trainer/learner_metrics.h"
+
+#include "absl/time/clock.h"
+
+namespace rlhf {
+namespace {
+
+prometheus::Gauge& AddGauge(prometheus::Registry& registry, const char* name,
+                            const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(
+      {});
+}
+
+prometheus::Counter& AddCounter(
+    prometheus::Registry& registry, const char* name, const char* help,
+    const std::map<std::string, std::string>& labels = {}) {
+  return prometheus::BuildCounter()
+      .Name(name)
+      .Help(help)
+      .Register(registry)
+      .Add(labels);
+}
+
+prometheus::Histogram& AddPhase(prometheus::Registry& registry,
+                                const char* phase) {
+  return prometheus::BuildHistogram()
+      .Name("rlhf_ppo_phase_duration_seconds")
+      .Help("Wall time of one phase of one PPO update.")
+      .Register(registry)
+      .Add({{"phase", phase}},
+           prometheus::Histogram::BucketBoundaries{0.01, 0.03, 0.1, 0.3, 1, 3,
+                                                   10, 30, 100, 300, 1000});
+}
+
+}  // namespace
+
+LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
+    : policy_version(AddGauge(registry, "rlhf_policy_version",
+                              "Newest published version of the policy.")),
+      pm_version(AddGauge(registry, "rlhf_pm_version",
+                          "PM version that scores the current batch.")),
+      leases_active(AddGauge(registry, "rlhf_leases_active",
+                             "Prompts that actors are sampling.")),
+      weights_published(AddCounter(registry, "rlhf_weights_published_total",
+                                   "Policy versions offered to actors.")),
+      checkpoints(AddCounter(registry, "rlhf_checkpoint_total",
+                             "Checkpoints by result.", {{"result", "ok"}})),
+      checkpoint_failures(AddCounter(registry, "rlhf_checkpoint_total",
+                                     "Checkpoints by result.",
+                                     {{"result", "failed"}})),
+      updates_(AddCounter(registry, "rlhf_ppo_updates_total",
+                          "PPO updates finished since start.")),
+      reward_mean_(AddGauge(registry, "rlhf_reward_mean",
+                            "Mean PM score of the last batch, log-odds.")),
+      reward_anchored_mean_(
+          AddGauge(registry, "rlhf_reward_anchored_mean",
+                   "Mean score of the last batch, on the anchor's scale.")),
+      kl_k1_per_sequence_(
+          AddGauge(registry, "rlhf_policy_kl_nats",
+                   "KL(policy, reference) per response, k1 estimate.")),
+      kl_k3_per_sequence_(
+          AddGauge(registry, "rlhf_policy_kl_k3_nats",
+                   "KL(policy, reference) per response, k3 estimate.")),
+      kl_k1_per_token_(
+          AddGauge(registry, "rlhf_policy_kl_per_token_nats",
+                   "KL(policy, reference) per token, k1 estimate.")),
+      entropy_(AddGauge(registry, "rlhf_policy_entropy_nats",
+                        "Entropy of the next token, mean over the batch.")),
+      clip_ratio_(AddGauge(registry, "rlhf_ppo_clip_ratio",
+                           "Share of tokens deprived of gradient by the "
+                           "clip.")),
+      approx_kl_(AddGauge(registry, "rlhf_ppo_approx_kl_nats",
+                          "KL(old, new) of the last update per token.")),
+      explained_variance_(
+          AddGauge(registry, "rlhf_value_explained_variance_ratio",
+                   "Share of the returns' variance that values foresaw.")),
+      learning_rate_(AddGauge(registry, "rlhf_learning_rate",
+                              "Learning rate of the last update.")),
+      last_update_timestamp_(
+          AddGauge(registry, "rlhf_last_update_timestamp_seconds",
+                   "When the last PPO update ended, seconds since 1970.")),
+      rollout_phase_(AddPhase(registry, "generation")),
+      forward_phase_(AddPhase(registry, "advantage")),
+      train_phase_(AddPhase(registry, "update")),
+      publish_phase_(AddPhase(registry, "broadcast")) {
+  constexpr std::pair<v1::RolloutAck::Status, const char*> kStates[] = {
+      {v1::RolloutAck::ACCEPTED, "accepted"},
+      {v1::RolloutAck::DUPLICATE, "duplicate"},
+      {v1::RolloutAck::SUPERSEDED, "superseded"},
+      {v1::RolloutAck::STALE, "stale"},
+      {v1::RolloutAck::REFUSED, "refused"}};
+  for (const auto& [status, name] : kStates) {
+    rollouts_[status] = &AddCounter(
+        registry, "rlhf_rollouts_total",
+        "Rollouts handed in, by what became of them.", {{"state", name}});
+  }
+}
+
+void LearnerMetrics::CountRollout(v1::RolloutAck::Status status) {
+  const auto it = rollouts_.find(status);
+  if (it != rollouts_.end()) it->second->Increment();
+}
+
+void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {
+  updates_.Increment();
+  reward_mean_.Set(report.reward_mean());
+  reward_anchored_mean_.Set(report.reward_anchored_mean());
+  kl_k1_per_sequence_.Set(report.kl_k1_nats_per_sequence());
+  kl_k3_per_sequence_.Set(report.kl_k3_nats_per_sequence());
+  kl_k1_per_token_.Set(report.kl_k1_nats_per_token());
+  entropy_.Set(report.entropy_nats_per_token());
+  clip_ratio_.Set(report.clip_share());
+  approx_kl_.Set(report.approx_kl_nats());
+  explained_variance_.Set(report.value_explained_variance());
+  learning_rate_.Set(report.learning_rate());
+  last_update_timestamp_.Set(
+      absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
+  rollout_phase_.Observe(report.rollout_seconds());
+  forward_phase_.Observe(report.forward_seconds());
+  train_phase_.Observe(report.train_seconds());
+  publish_phase_.Observe(report.publish_seconds());
+}
+
+}  // namespace rlhf

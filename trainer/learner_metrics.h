@@ -1,0 +1,54 @@
+// The learner's Prometheus series (docs/metrics.md).
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "prometheus/counter.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+#include "rlhf/v1/report.pb.h"
+#include "rlhf/v1/rollout.pb.h"
+
+namespace rlhf {
+
+// Registers every series once. `registry` must outlive this. Thread-safe.
+class LearnerMetrics {
+ public:
+  explicit LearnerMetrics(prometheus::Registry& registry);
+
+  // Counts one submitted rollout by what became of it.
+  void CountRollout(v1::RolloutAck::Status status);
+
+  // Sets every gauge that an update changes.
+  void ShowUpdate(const v1::UpdateReport& report);
+
+  prometheus::Gauge& policy_version;
+  prometheus::Gauge& pm_version;
+  prometheus::Gauge& leases_active;
+  prometheus::Counter& weights_published;
+  prometheus::Counter& checkpoints;
+  prometheus::Counter& checkpoint_failures;
+
+ private:
+  std::map<v1::RolloutAck::Status, prometheus::Counter*> rollouts_;
+  prometheus::Counter& updates_;
+  prometheus::Gauge& reward_mean_;
+  prometheus::Gauge& reward_anchored_mean_;
+  prometheus::Gauge& kl_k1_per_sequence_;
+  prometheus::Gauge& kl_k3_per_sequence_;
+  prometheus::Gauge& kl_k1_per_token_;
+  prometheus::Gauge& entropy_;
+  prometheus::Gauge& clip_ratio_;
+  prometheus::Gauge& approx_kl_;
+  prometheus::Gauge& explained_variance_;
+  prometheus::Gauge& learning_rate_;
+  prometheus::Gauge& last_update_timestamp_;
+  prometheus::Histogram& rollout_phase_;
+  prometheus::Histogram& forward_phase_;
+  prometheus::Histogram& train_phase_;
+  prometheus::Histogram& publish_phase_;
+};
+
+}  // namespace rlhf

@@ -1,0 +1,38 @@
+#include "trainer/learner_state.h"
+
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/base/status_macros.h"
+#include "core/nn/safetensors.h"
+
+namespace rlhf {
+
+absl::Status SaveLearner(const PpoTrainer& trainer, int64_t update,
+                         const std::string& directory) {
+  RLHF_RETURN_IF_ERROR(WriteSafetensors(directory + "/policy.safetensors",
+                                        trainer.ExportParameters()));
+  RLHF_RETURN_IF_ERROR(WriteSafetensors(directory + "/optimizer.safetensors",
+                                        trainer.ExportOptimizer()));
+  return WriteFileAtomically(directory + "/state.json",
+                             Json{{"update", update}}.dump(2) + "\n");
+}
+
+absl::StatusOr<int64_t> LoadLearner(const std::string& directory,
+                                    PpoTrainer& trainer) {
+  const std::string path = directory + "/state.json";
+  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  RLHF_ASSIGN_OR_RETURN(const Json state, ParseJson(text));
+  const auto update = state.find("update");
+  if (update == state.end() || !update->is_number_integer()) {
+    return absl::InvalidArgumentError(path + ": \"update\" is missing");
+  }
+  RLHF_ASSIGN_OR_RETURN(const NamedTensors parameters,
+                        ReadSafetensors(directory + "/policy.safetensors"));
+  RLHF_ASSIGN_OR_RETURN(const NamedTensors optimizer,
+                        ReadSafetensors(directory + "/optimizer.safetensors"));
+  const absl::Status status = trainer.Import(parameters, optimizer);
+  if (!status.ok()) return WithContext(status, directory);
+  return update->get<int64_t>();
+}
+
+}  // namespace rlhf

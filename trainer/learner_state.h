@@ -1,0 +1,26 @@
+// What a learner must remember to go on: written and read as a checkpoint.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rlhf/v1/config.pb.h"
+#include "trainer/ppo_trainer.h"
+
+namespace rlhf {
+
+// Writes policy, value head and optimizer as of after `update` into the folder
+// `directory`. The rest follows from the configuration and the update's number:
+// sampling is counter-based, the prompt order and the learning rate are
+// functions of it, and rollouts are journaled.
+absl::Status SaveLearner(const PpoTrainer& trainer, int64_t update,
+                         const std::string& directory);
+
+// Restores what SaveLearner wrote; returns the update.
+// Errors: as reading the files; InvalidArgument if they belong to another
+// model.
+absl::StatusOr<int64_t> LoadLearner(const std::string& directory,
+                                    PpoTrainer& trainer);
+
+}  // namespace rlhf

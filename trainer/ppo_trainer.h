@@ -1,0 +1,98 @@
+// One PPO update on one batch of rollouts, readable top to bottom: old
+// log-probabilities, reference, rewards, advantages, passes. Every rank calls
+// it with the same batch and works on its own share of it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/comm/communicator.h"
+#include "core/nn/transformer.h"
+#include "rlhf/v1/config.pb.h"
+#include "rlhf/v1/report.pb.h"
+#include "trainer/optim/adamw.h"
+
+namespace rlhf {
+
+// A rollout as the mathematics sees it.
+struct PpoSample {
+  std::vector<int32_t> prompt_ids;
+  std::vector<int32_t> response_ids;
+  // As the actor reported them, nats; only compared with ours.
+  std::vector<float> behaviour_logprobs;
+  // The PM's score, anchored: (score - mean) / scale of the batch's PM.
+  double score = 0;
+  // The response ended with an end-of-sequence token.
+  bool ended = false;
+};
+
+// The policy with its value head, the reference and the optimizer.
+// Not thread-safe.
+class PpoTrainer {
+ public:
+  struct Options {
+    v1::PpoConfig ppo;
+    double temperature = 1;
+    // Tokens in one forward pass; bounds memory, not results.
+    int64_t micro_batch_tokens = 2048;
+    // Decides the order of samples within an update.
+    uint64_t seed = 1;
+  };
+
+  // The value head reads the policy's last hidden state and starts at zero.
+  // `reference` is shared with nobody that changes it. `communicator` is not
+  // owned and must outlive the trainer.
+  PpoTrainer(Transformer policy, std::shared_ptr<const Transformer> reference,
+             const Options& options, Communicator* communicator);
+
+  // Update number `update` (from 1). `batch` is the whole batch, the same on
+  // every rank; sample i is worked on by rank i modulo world size. Fills the
+  // report's fields that are about learning.
+  //
+  // Errors: of the communicator, of LibTorch; Internal if a loss or a gradient
+  // is not finite (nothing is changed by the step that saw it).
+  absl::StatusOr<v1::UpdateReport> Update(const std::vector<PpoSample>& batch,
+                                          int64_t update);
+
+  const Transformer& policy() const { return policy_; }
+
+  // Everything an uninterrupted run would have in memory: weights, value head.
+  NamedTensors ExportParameters() const;
+  NamedTensors ExportOptimizer() const { return optimizer_->ExportState(); }
+  // Errors: InvalidArgument, naming the tensor that does not fit.
+  absl::Status Import(const NamedTensors& parameters,
+                      const NamedTensors& optimizer);
+
+ private:
+  struct Prepared;
+  struct Totals;
+
+  absl::StatusOr<Prepared> Prepare(const std::vector<PpoSample>& batch);
+  absl::Status WhitenAdvantages(Prepared& prepared);
+  absl::Status Pass(const std::vector<PpoSample>& batch,
+                    const Prepared& prepared, uint64_t pass_key,
+                    Totals& totals);
+  absl::Status MinibatchStep(const std::vector<PpoSample>& batch,
+                             const Prepared& prepared,
+                             const std::vector<int64_t>& minibatch,
+                             Totals& totals);
+  absl::Status ReduceGradients();
+  absl::StatusOr<v1::UpdateReport> Summarize(
+      const std::vector<PpoSample>& batch, const Prepared& prepared,
+      Totals& totals) const;
+  // Indices of the samples that this rank works on, among `indices`.
+  std::vector<int64_t> Own(const std::vector<int64_t>& indices) const;
+
+  const Options options_;
+  Communicator* const communicator_;
+  Transformer policy_;
+  const std::shared_ptr<const Transformer> reference_;
+  at::Tensor value_weight_D_;
+  at::Tensor value_bias_;
+  std::unique_ptr<AdamW> optimizer_;
+};
+
+}  // namespace rlhf

@@ -1,0 +1,62 @@
+// Trains a preference model on comparisons (Bai et al. 2022, §3 and A.2): one
+// scalar at the end-of-context token, Bradley–Terry loss, few passes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/nn/transformer.h"
+
+namespace rlhf {
+
+// Two whole dialogues as tokens, each ending with the end-of-context token.
+struct PmExample {
+  std::vector<int32_t> chosen;
+  std::vector<int32_t> rejected;
+};
+
+struct PmTrainerOptions {
+  int num_epochs = 1;
+  // Comparisons per optimizer step.
+  int batch_size = 16;
+  double learning_rate = 1e-5;
+  double head_learning_rate = 1e-3;
+  double weight_decay = 0;
+  double max_gradient_norm = 1;
+  // Decides the order of the comparisons.
+  uint64_t seed = 1;
+  // Tokens in one forward pass; bounds memory, not results.
+  int64_t micro_batch_tokens = 2048;
+};
+
+struct PmTrainingStats {
+  // Mean loss of the first and the last optimizer step, nats.
+  double first_loss = 0;
+  double last_loss = 0;
+  int64_t num_steps = 0;
+};
+
+// Called after each optimizer step with the share done, 0 to 1; returning false
+// stops the training.
+using PmProgress = std::function<bool(double)>;
+
+// Trains `model` in place, on one rank. The rate falls linearly to zero over
+// the run.
+//
+// Errors:
+//   InvalidArgument  no example
+//   Cancelled        `progress` said stop
+//   Internal         the loss or a gradient is not finite
+absl::StatusOr<PmTrainingStats> TrainPreferenceModel(
+    Transformer& model, const std::vector<PmExample>& examples,
+    const PmTrainerOptions& options, const PmProgress& progress);
+
+// score(chosen) - score(rejected) of each example, in order, log-odds.
+// Errors: as ScoreSequences.
+absl::StatusOr<std::vector<double>> PreferenceMargins(
+    const Transformer& model, const std::vector<PmExample>& examples,
+    int64_t micro_batch_tokens);
+
+}  // namespace rlhf

@@ -1,0 +1,19 @@
+// The refresher's Prometheus series (docs/metrics.md).
+#pragma once
+
+#include "prometheus/counter.h"
+#include "prometheus/gauge.h"
+#include "prometheus/registry.h"
+
+namespace rlhf {
+
+// Registers every series once. `registry` must outlive this. Thread-safe.
+struct RefresherMetrics {
+  explicit RefresherMetrics(prometheus::Registry& registry);
+
+  prometheus::Counter& refreshes_promoted;
+  prometheus::Counter& refreshes_refused;
+  prometheus::Gauge& accuracy;
+};
+
+}  // namespace rlhf

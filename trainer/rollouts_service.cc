@@ -1,0 +1,130 @@
+#include "trainer/rollouts_service.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/time/clock.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+#include "core/rpc/grpc_status.h"
+
+namespace rlhf {
+namespace {
+
+// How soon an actor that got nothing asks again.
+constexpr int64_t kRetryAfterMs = 50;
+
+}  // namespace
+
+RolloutsService::RolloutsService(const RolloutBroker::Options& options,
+                                 const PromptSchedule* schedule,
+                                 LearnerMetrics* metrics)
+    : metrics_(metrics), broker_(options, schedule) {}
+
+void RolloutsService::StartBatch(const v1::BatchHeader& header,
+                                 RolloutJournal journal,
+                                 const std::vector<v1::Rollout>& accepted) {
+  MutexLock lock(&mutex_);
+  broker_.StartBatch(header.update(), header.pm());
+  journal_ = std::move(journal);
+  for (const v1::Rollout& rollout : accepted) broker_.Commit(rollout);
+  changed_.SignalAll();
+}
+
+bool RolloutsService::WaitComplete(absl::Duration timeout) {
+  MutexLock lock(&mutex_);
+  const absl::Time deadline = absl::Now() + timeout;
+  while (!broker_.complete()) {
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return false;
+    changed_.WaitFor(&mutex_, left);
+  }
+  return true;
+}
+
+std::vector<v1::Rollout> RolloutsService::TakeBatch() {
+  MutexLock lock(&mutex_);
+  broker_.CloseBatch();
+  journal_.reset();
+  return broker_.Batch();
+}
+
+std::vector<v1::Rollout> RolloutsService::AbandonBatch() {
+  MutexLock lock(&mutex_);
+  broker_.CloseBatch();
+  journal_.reset();
+  return broker_.Accepted();
+}
+
+int64_t RolloutsService::num_accepted() const {
+  MutexLock lock(&mutex_);
+  return broker_.num_accepted();
+}
+
+void RolloutsService::Finish() {
+  MutexLock lock(&mutex_);
+  finished_ = true;
+}
+
+grpc::Status RolloutsService::LeasePrompts(
+    grpc::ServerContext*, const v1::LeasePromptsRequest* request,
+    v1::LeasePromptsResponse* response) {
+  if (request->max_leases() < 1) {
+    return ToGrpcStatus(
+        absl::InvalidArgumentError("max_leases: wanted at least 1"));
+  }
+  MutexLock lock(&mutex_);
+  const absl::Time now = absl::Now();
+  for (v1::PromptLease& lease :
+       broker_.Lease(request->actor_id(), request->max_leases(),
+                     request->policy_version(), now)) {
+    *response->add_leases() = std::move(lease);
+  }
+  response->set_retry_after_ms(kRetryAfterMs);
+  response->set_finished(finished_);
+  metrics_->leases_active.Set(static_cast<double>(broker_.num_leased(now)));
+  return grpc::Status::OK;
+}
+
+grpc::Status RolloutsService::SubmitRollouts(
+    grpc::ServerContext*, const v1::SubmitRolloutsRequest* request,
+    v1::SubmitRolloutsResponse* response) {
+  MutexLock lock(&mutex_);
+  const absl::Status status = Store(*request, *response);
+  if (!status.ok()) {
+    RLHF_LOG(ERROR) << "rollouts could not be stored: " << status;
+    return ToGrpcStatus(status);
+  }
+  for (const v1::RolloutAck& ack : response->acks()) {
+    metrics_->CountRollout(ack.status());
+    if (ack.status() == v1::RolloutAck::REFUSED) {
+      RLHF_LOG(WARNING) << "rollout " << ack.rollout_id()
+                        << " refused: " << ack.message();
+    }
+  }
+  if (broker_.complete()) changed_.SignalAll();
+  return grpc::Status::OK;
+}
+
+absl::Status RolloutsService::Store(const v1::SubmitRolloutsRequest& request,
+                                    v1::SubmitRolloutsResponse& response) {
+  std::vector<v1::Rollout> accepted;
+  std::set<std::string> ids;
+  for (const v1::Rollout& rollout : request.rollouts()) {
+    v1::RolloutAck& ack = *response.add_acks();
+    ack = broker_.Check(rollout);
+    if (ack.status() != v1::RolloutAck::ACCEPTED) continue;
+    // Twice in one request: the first one counts.
+    if (!ids.insert(rollout.rollout_id()).second) {
+      ack.set_status(v1::RolloutAck::DUPLICATE);
+      continue;
+    }
+    accepted.push_back(rollout);
+  }
+  if (accepted.empty()) return absl::OkStatus();
+  RLHF_RETURN_IF_ERROR(journal_->Append(accepted));
+  for (const v1::Rollout& rollout : accepted) broker_.Commit(rollout);
+  return absl::OkStatus();
+}
+
+}  // namespace rlhf

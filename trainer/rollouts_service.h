@@ -1,0 +1,66 @@
+// The Rollouts service: RolloutBroker behind a lock, with the journal that
+// makes an acknowledgement durable.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/base/mutex.h"
+#include "rlhf/v1/rollout.grpc.pb.h"
+#include "trainer/experience/rollout_broker.h"
+#include "trainer/experience/rollout_journal.h"
+#include "trainer/learner_metrics.h"
+
+namespace rlhf {
+
+// Thread-safe.
+class RolloutsService final : public v1::Rollouts::Service {
+ public:
+  // Neither pointer is owned; both must outlive the service.
+  RolloutsService(const RolloutBroker::Options& options,
+                  const PromptSchedule* schedule, LearnerMetrics* metrics);
+
+  // Opens a batch with its journal; `accepted` are the rollouts that the
+  // journal holds already.
+  void StartBatch(const v1::BatchHeader& header, RolloutJournal journal,
+                  const std::vector<v1::Rollout>& accepted);
+
+  // Blocks until the batch is complete or `timeout` passed; returns whether it
+  // is complete.
+  bool WaitComplete(absl::Duration timeout);
+
+  // The complete batch in slot order; closes it.
+  std::vector<v1::Rollout> TakeBatch();
+
+  // What the open batch holds so far; closes it.
+  std::vector<v1::Rollout> AbandonBatch();
+
+  int64_t num_accepted() const;
+
+  // From now on actors are told that the run is over.
+  void Finish();
+
+  grpc::Status LeasePrompts(grpc::ServerContext* context,
+                            const v1::LeasePromptsRequest* request,
+                            v1::LeasePromptsResponse* response) override;
+  grpc::Status SubmitRollouts(grpc::ServerContext* context,
+                              const v1::SubmitRolloutsRequest* request,
+                              v1::SubmitRolloutsResponse* response) override;
+
+ private:
+  absl::Status Store(const v1::SubmitRolloutsRequest& request,
+                     v1::SubmitRolloutsResponse& response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  LearnerMetrics* const metrics_;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  RolloutBroker broker_ ABSL_GUARDED_BY(mutex_);
+  std::optional<RolloutJournal> journal_ ABSL_GUARDED_BY(mutex_);
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace rlhf
