@@ -12,6 +12,7 @@ namespace {
 
 constexpr absl::Duration kScoreTimeout = absl::Seconds(120);
 constexpr absl::Duration kPmCheckInterval = absl::Seconds(2);
+constexpr absl::Duration kKeepAliveInterval = absl::Milliseconds(300);
 
 std::vector<v1::ScoredDialogue> Dialogues(
     const std::vector<v1::Rollout>& rollouts) {
@@ -37,14 +38,23 @@ void CompleteAnchor(Batch& batch) {
   batch.header.set_reward_scale(anchor.scale);
 }
 
-std::optional<v1::RewardStatus> BatchSource::WaitForPm() {
+absl::Status BatchSource::KeepAlive() {
+  if (absl::Now() < next_keep_alive_) return absl::OkStatus();
+  next_keep_alive_ = absl::Now() + kKeepAliveInterval;
+  return options_.keep_alive();
+}
+
+absl::StatusOr<std::optional<v1::RewardStatus>> BatchSource::WaitForPm() {
   while (!ShutdownRequested()) {
     const auto status = options_.rewards->GetStatus(absl::Seconds(2));
-    if (status.ok() && status->serving().version() > 0) return *status;
+    if (status.ok() && status->serving().version() > 0) {
+      return std::optional(*status);
+    }
     options_.control->SetPhase("waiting for a preference model");
+    RLHF_RETURN_IF_ERROR(KeepAlive());
     WaitForShutdown(absl::Milliseconds(300));
   }
-  return std::nullopt;
+  return std::optional<v1::RewardStatus>();
 }
 
 absl::StatusOr<v1::BatchHeader> BatchSource::MakeHeader(
@@ -79,7 +89,8 @@ absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::Open(
                                   contents.rollouts);
     return std::optional(contents.header);
   }
-  const std::optional<v1::RewardStatus> status = WaitForPm();
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::RewardStatus> status,
+                        WaitForPm());
   if (!status.has_value()) return std::optional<v1::BatchHeader>();
   RLHF_ASSIGN_OR_RETURN(const v1::BatchHeader header,
                         MakeHeader(update, status->serving()));
@@ -149,6 +160,7 @@ absl::StatusOr<std::optional<Batch>> BatchSource::Collect(int64_t update) {
     options_.control->Change([&](v1::LearnerStatus& status) {
       status.set_rollouts_accepted(static_cast<int32_t>(accepted));
     });
+    RLHF_RETURN_IF_ERROR(KeepAlive());
     if (absl::Now() < next_check) continue;
     next_check = absl::Now() + kPmCheckInterval;
     RLHF_ASSIGN_OR_RETURN(const std::optional<v1::BatchHeader> fresh,

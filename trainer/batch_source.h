@@ -2,6 +2,7 @@
 // live actors.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,9 @@ class BatchSource {
     RewardClient* rewards;
     RolloutsService* rollouts;
     ControlService* control;
+    // Called every few seconds while waiting, so that other ranks, which wait
+    // for the batch in a collective with a deadline, know that all is well.
+    std::function<absl::Status()> keep_alive;
   };
 
   explicit BatchSource(const Options& options) : options_(options) {}
@@ -43,7 +47,8 @@ class BatchSource {
 
  private:
   // The PM that serves, once there is one; nullopt on shutdown.
-  std::optional<v1::RewardStatus> WaitForPm();
+  absl::StatusOr<std::optional<v1::RewardStatus>> WaitForPm();
+  absl::Status KeepAlive();
   absl::StatusOr<v1::BatchHeader> MakeHeader(int64_t update,
                                              const v1::ModelVersion& pm);
   absl::StatusOr<std::optional<v1::BatchHeader>> Open(int64_t update);
@@ -53,6 +58,7 @@ class BatchSource {
                        std::vector<v1::Rollout>& rollouts);
 
   const Options options_;
+  absl::Time next_keep_alive_ = absl::InfinitePast();
 };
 
 // Fills in the anchored scale of a first batch, which is its own anchor.

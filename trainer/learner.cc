@@ -19,7 +19,9 @@
 #include "core/registry/model_registry.h"
 #include "core/rpc/grpc_server.h"
 #include "core/telemetry/metrics_server.h"
+#include "core/text/chat_format.h"
 #include "core/text/prompt_set.h"
+#include "core/text/tokenizer.h"
 #include "trainer/batch_source.h"
 #include "trainer/checkpoint/checkpoint_store.h"
 #include "trainer/learner_state.h"
@@ -76,7 +78,11 @@ void DescribeBatch(const Batch& batch, v1::UpdateReport& report) {
   report.set_rollout_seconds(batch.seconds);
 }
 
-// A batch as bytes for the other ranks; empty bytes mean that the run ends.
+// What rank 0 sends to the others: a batch, "" at the end of the run, or this
+// while it waits.
+constexpr char kStillWaiting[] = "w";
+
+// A batch as bytes for the other ranks.
 std::string Encode(const Batch& batch) {
   v1::SubmitRolloutsRequest rollouts;
   for (const v1::Rollout& rollout : batch.rollouts) {
@@ -99,11 +105,37 @@ Batch Decode(const std::string& bytes) {
   return batch;
 }
 
+// The actors would refuse a prompt that is too long, one by one and for ever;
+// better to say so before anything starts.
+absl::Status CheckPromptLengths(const v1::RunConfig& config,
+                                const std::vector<v1::Prompt>& prompts) {
+  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
+                        Tokenizer::Load(config.initial_policy()));
+  RLHF_ASSIGN_OR_RETURN(const ChatFormat format,
+                        ChatFormat::Load(config.initial_policy()));
+  const int64_t limit = config.sampling().max_prompt_tokens();
+  for (const v1::Prompt& prompt : prompts) {
+    RLHF_ASSIGN_OR_RETURN(const std::string text,
+                          format.Render(prompt.messages(), true));
+    const auto count = static_cast<int64_t>(tokenizer->Encode(text).size());
+    if (count > limit) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          config.prompts(), ": the prompt \"",
+          prompt.messages().rbegin()->content().substr(0, 60), "\" takes ",
+          count,
+          " tokens with its chat template; sampling.max_prompt_tokens "
+          "is ",
+          limit));
+    }
+  }
+  return absl::OkStatus();
+}
+
 // What only rank 0 has: the services and the run directory.
 class Head {
  public:
   Head(const v1::RunConfig& config, std::vector<v1::Prompt> prompts,
-       int64_t vocab_size)
+       int64_t vocab_size, std::function<absl::Status()> keep_alive)
       : config_(config),
         run_directory_(RunDirectory(config)),
         metrics_(registry_),
@@ -120,7 +152,8 @@ class Head {
         source_({.run_directory = run_directory_,
                  .rewards = &rewards_,
                  .rollouts = &rollouts_,
-                 .control = &control_}) {}
+                 .control = &control_,
+                 .keep_alive = std::move(keep_alive)}) {}
 
   absl::Status Serve() {
     RLHF_ASSIGN_OR_RETURN(
@@ -272,16 +305,17 @@ class Loop {
  private:
   // Rank 0 collects; the others receive. nullopt: stop.
   absl::StatusOr<std::optional<Batch>> NextBatch(int64_t update) {
-    std::optional<Batch> batch;
     std::string bytes;
     if (head_ != nullptr) {
-      RLHF_ASSIGN_OR_RETURN(batch, head_->Collect(update));
-      if (communicator_.world_size() == 1) return batch;
-      if (batch.has_value()) bytes = Encode(*batch);
+      absl::StatusOr<std::optional<Batch>> batch = head_->Collect(update);
+      // The others must hear of the end, whatever its reason.
+      if (batch.ok() && batch->has_value()) bytes = Encode(**batch);
       RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
       return batch;
     }
-    RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
+    do {
+      RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
+    } while (bytes == kStillWaiting);
     if (bytes.empty()) return std::optional<Batch>();
     return std::optional(Decode(bytes));
   }
@@ -314,6 +348,7 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
   RLHF_LOG(INFO) << launch.OneLine();
   RLHF_ASSIGN_OR_RETURN(std::vector<v1::Prompt> prompts,
                         ReadPrompts(config.prompts()));
+  RLHF_RETURN_IF_ERROR(CheckPromptLengths(config, prompts));
   PromptSplit split =
       SplitPrompts(std::move(prompts), config.held_out_prompt_share());
   if (split.training.empty()) {
@@ -328,14 +363,18 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
     return absl::InvalidArgumentError(
         absl::StrCat(config.initial_policy(), ": not a language model"));
   }
+  std::unique_ptr<Communicator> communicator;
   std::unique_ptr<Head> head;
   if (launch.rank == 0) {
-    head = std::make_unique<Head>(config, std::move(split.training),
-                                  initial.config().vocab_size);
+    head =
+        std::make_unique<Head>(config, std::move(split.training),
+                               initial.config().vocab_size, [&communicator] {
+                                 std::string waiting = kStillWaiting;
+                                 return communicator->BroadcastBytes(waiting);
+                               });
     RLHF_RETURN_IF_ERROR(head->Serve());
   }
-  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> communicator,
-                        Join(config, launch));
+  RLHF_ASSIGN_OR_RETURN(communicator, Join(config, launch));
   Transformer policy = initial.Clone();
   PpoTrainer trainer(
       std::move(policy),

@@ -38,7 +38,7 @@ MATCHER(IsOk, "is OK") {
 #define RLHF_TEST_CONCAT_(a, b) RLHF_TEST_CONCAT_INNER_(a, b)
 #define ASSERT_OK_AND_ASSIGN(lhs, expr) \
   ASSERT_OK_AND_ASSIGN_(RLHF_TEST_CONCAT_(statusor_, __LINE__), lhs, expr)
-#define ASSERT_OK_AND_ASSIGN_(var, lhs, expr)   \
-  auto var = (expr);                            \
-  ASSERT_TRUE(var.ok()) << var.status();        \
+#define ASSERT_OK_AND_ASSIGN_(var, lhs, expr) \
+  auto var = (expr);                          \
+  ASSERT_TRUE(var.ok()) << var.status();      \
   lhs = *std::move(var)

@@ -1,0 +1,199 @@
+#include "trainer/ppo_trainer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/hash.h"
+#include "core/telemetry/listen_socket.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/tiny_model.h"
+
+namespace rlhf {
+namespace {
+
+using testing::HasSubstr;
+
+PpoTrainer::Options MakeOptions() {
+  PpoTrainer::Options options;
+  options.ppo.set_learning_rate(1e-3);
+  options.ppo.set_kl_coefficient(0.05);
+  options.ppo.set_num_minibatches(2);
+  options.ppo.set_num_epochs(2);
+  options.micro_batch_tokens = 40;
+  return options;
+}
+
+PpoTrainer MakeTrainer(const PpoTrainer::Options& options,
+                       Communicator* communicator) {
+  return PpoTrainer(MakeTinyModel(1),
+                    std::make_shared<const Transformer>(MakeTinyModel(1)),
+                    options, communicator);
+}
+
+// A batch of 6 dialogues of various lengths, drawn by hash; the score is the
+// share of even tokens, which a policy can learn.
+std::vector<PpoSample> MakeBatch(int64_t update) {
+  std::vector<PpoSample> batch;
+  for (int64_t i = 0; i < 6; ++i) {
+    const auto draw = [&](int64_t k) {
+      return MixHash(MixHash(update, i), static_cast<uint64_t>(k));
+    };
+    PpoSample sample;
+    for (int64_t k = 0; k < 3 + i; ++k) {
+      sample.prompt_ids.push_back(static_cast<int32_t>(3 + draw(k) % 500));
+    }
+    int even = 0;
+    for (int64_t k = 0; k < 9 - i; ++k) {
+      const auto id = static_cast<int32_t>(3 + draw(100 + k) % 500);
+      even += id % 2 == 0;
+      sample.response_ids.push_back(id);
+      sample.behaviour_logprobs.push_back(-6);
+    }
+    sample.score = static_cast<double>(even) / static_cast<double>(9 - i);
+    sample.ended = i % 2 == 0;
+    batch.push_back(std::move(sample));
+  }
+  return batch;
+}
+
+TEST(PpoTrainerTest, TheFirstPassStartsFromRatioOneAndNoKl) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_num_epochs(1);
+  options.ppo.set_num_minibatches(1);
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+
+  ASSERT_OK_AND_ASSIGN(const v1::UpdateReport report,
+                       trainer.Update(MakeBatch(1), 1));
+
+  EXPECT_NEAR(report.approx_kl_nats(), 0, 1e-9);
+  EXPECT_EQ(report.clip_share(), 0);
+  EXPECT_NEAR(report.kl_k1_nats_per_sequence(), 0, 1e-6);
+  EXPECT_GT(report.gradient_norm(), 0);
+  EXPECT_GT(report.entropy_nats_per_token(), 0);
+}
+
+TEST(PpoTrainerTest, RewardedTokensBecomeLikelier) {
+  SingleCommunicator alone;
+  PpoTrainer trainer = MakeTrainer(MakeOptions(), &alone);
+  // Two answers to one question: the first is good, the second bad.
+  std::vector<PpoSample> batch;
+  for (const int32_t token : {40, 41}) {
+    batch.push_back({.prompt_ids = {5, 6, 7},
+                     .response_ids = {token, token, 2},
+                     .behaviour_logprobs = {-6, -6, -6},
+                     .score = token == 40 ? 1.0 : -1.0,
+                     .ended = true});
+  }
+  double first_loss = 0, last_kl = 0;
+  for (int64_t update = 1; update <= 10; ++update) {
+    ASSERT_OK_AND_ASSIGN(const v1::UpdateReport report,
+                         trainer.Update(batch, update));
+    if (update == 1) first_loss = report.value_loss();
+    last_kl = report.kl_k3_nats_per_sequence();
+    if (update == 10) {
+      EXPECT_LT(report.value_loss(), first_loss);
+    }
+  }
+  // The policy moved away from the reference.
+  EXPECT_GT(last_kl, 0.01);
+}
+
+TEST(PpoTrainerTest, MicroBatchesDoNotChangeTheUpdate) {
+  SingleCommunicator alone;
+  PpoTrainer::Options coarse = MakeOptions();
+  coarse.micro_batch_tokens = 10'000;
+  PpoTrainer a = MakeTrainer(MakeOptions(), &alone);
+  PpoTrainer b = MakeTrainer(coarse, &alone);
+  ASSERT_OK_AND_ASSIGN(const auto small, a.Update(MakeBatch(1), 1));
+  ASSERT_OK_AND_ASSIGN(const auto large, b.Update(MakeBatch(1), 1));
+  EXPECT_NEAR(small.policy_loss(), large.policy_loss(), 1e-5);
+  EXPECT_NEAR(small.value_loss(), large.value_loss(), 1e-5);
+  EXPECT_NEAR(small.gradient_norm(), large.gradient_norm(), 1e-4);
+}
+
+TEST(PpoTrainerTest, AnImportedStateGoesOnBitForBit) {
+  SingleCommunicator alone;
+  PpoTrainer a = MakeTrainer(MakeOptions(), &alone);
+  ASSERT_OK(a.Update(MakeBatch(1), 1).status());
+  PpoTrainer b = MakeTrainer(MakeOptions(), &alone);
+  ASSERT_OK(b.Import(a.ExportParameters(), a.ExportOptimizer()));
+
+  ASSERT_OK_AND_ASSIGN(const auto one, a.Update(MakeBatch(2), 2));
+  ASSERT_OK_AND_ASSIGN(const auto two, b.Update(MakeBatch(2), 2));
+
+  EXPECT_EQ(one.policy_loss(), two.policy_loss());
+  for (size_t i = 0; i < a.ExportParameters().size(); ++i) {
+    EXPECT_TRUE(at::equal(a.ExportParameters()[i].tensor,
+                          b.ExportParameters()[i].tensor));
+  }
+}
+
+TEST(PpoTrainerTest, RefusesAStateThatDoesNotFit) {
+  SingleCommunicator alone;
+  PpoTrainer trainer = MakeTrainer(MakeOptions(), &alone);
+  NamedTensors parameters = trainer.ExportParameters();
+  parameters.pop_back();
+  EXPECT_THAT(trainer.Import(parameters, trainer.ExportOptimizer()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("value_head.bias")));
+}
+
+// The losses of 20 updates on one rank, or as rank `rank` of two over Gloo.
+std::vector<v1::UpdateReport> TwentyUpdates(Communicator* communicator) {
+  PpoTrainer trainer = MakeTrainer(MakeOptions(), communicator);
+  std::vector<v1::UpdateReport> reports;
+  for (int64_t update = 1; update <= 20; ++update) {
+    absl::StatusOr<v1::UpdateReport> report =
+        trainer.Update(MakeBatch(update), update);
+    EXPECT_OK(report);
+    if (!report.ok()) break;
+    reports.push_back(*std::move(report));
+  }
+  return reports;
+}
+
+TEST(PpoTrainerTest, TwoRanksGiveTheLossesOfOne) {
+  SingleCommunicator alone;
+  const std::vector<v1::UpdateReport> expected = TwentyUpdates(&alone);
+
+  // A port that was free a moment ago.
+  auto socket = Listen("127.0.0.1:0");
+  ASSERT_OK(socket);
+  ::close(socket->fd);
+  std::vector<v1::UpdateReport> actual[2];
+  {
+    std::vector<std::jthread> ranks;
+    for (int rank = 0; rank < 2; ++rank) {
+      ranks.emplace_back([&, rank] {
+        auto communicator = MakeC10dCommunicator({.rank = rank,
+                                                  .world_size = 2,
+                                                  .master_address = "127.0.0.1",
+                                                  .master_port = socket->port,
+                                                  .store_prefix = "test"});
+        ASSERT_OK(communicator);
+        actual[rank] = TwentyUpdates(communicator->get());
+      });
+    }
+  }
+
+  for (const auto& reports : actual) {
+    ASSERT_EQ(reports.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(reports[i].policy_loss(), expected[i].policy_loss(), 1e-5);
+      EXPECT_NEAR(reports[i].value_loss(), expected[i].value_loss(), 1e-5);
+      EXPECT_NEAR(reports[i].kl_k1_nats_per_sequence(),
+                  expected[i].kl_k1_nats_per_sequence(), 1e-4);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rlhf
