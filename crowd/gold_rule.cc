@@ -7,20 +7,15 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 
 namespace rlhf {
 namespace {
 
-constexpr double kPerAddress = 0.5;
-constexpr double kPerLineBreak = 0.5;
-constexpr double kPerSymbol = 0.25;
-constexpr double kPerLetterOverFour = 0.5;
-// No part weighs more than this.
-constexpr double kLimit = 2;
-constexpr double kNoLetters = -8;
-constexpr absl::string_view kSymbols = "*#:;()[]/_-\"`";
+constexpr double kFinished = 2;
+constexpr double kTooShort = -1;
+constexpr double kAddress = 0.5;
+constexpr size_t kFewestWords = 4;
 
 bool IsLetter(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -41,6 +36,14 @@ std::vector<std::string> Words(absl::string_view text) {
   return words;
 }
 
+bool IsFinished(absl::string_view text) {
+  text = absl::StripTrailingAsciiWhitespace(text);
+  while (!text.empty() && absl::StrContains("\"')]", text.back())) {
+    text.remove_suffix(1);
+  }
+  return !text.empty() && absl::StrContains(".!?", text.back());
+}
+
 bool IsAddress(const std::string& word) {
   constexpr std::array<absl::string_view, 4> kAddresses = {"you", "your",
                                                            "yours", "you're"};
@@ -52,24 +55,11 @@ bool IsAddress(const std::string& word) {
 
 double GoldScore(absl::string_view response) {
   const std::vector<std::string> words = Words(response);
-  if (words.empty()) return kNoLetters;
-  double letters = 0, addresses = 0, breaks = 0, symbols = 0;
-  for (const std::string& word : words) {
-    letters += static_cast<double>(word.size());
-    addresses += IsAddress(word) ? 1 : 0;
-  }
-  for (const char c : response) {
-    breaks += c == '\n' ? 1 : 0;
-    symbols += absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
-                       absl::StrContains(kSymbols, c)
-                   ? 1
-                   : 0;
-  }
-  const double mean_length = letters / static_cast<double>(words.size());
-  return std::min(kLimit, kPerAddress * addresses) -
-         std::min(kLimit, kPerLineBreak * breaks) -
-         std::min(kLimit, kPerSymbol * symbols) -
-         std::clamp(kPerLetterOverFour * (mean_length - 4), 0.0, kLimit);
+  if (words.empty() || !IsFinished(response)) return 0;
+  double score = kFinished;
+  if (words.size() < kFewestWords) score += kTooShort;
+  if (std::any_of(words.begin(), words.end(), IsAddress)) score += kAddress;
+  return score;
 }
 
 }  // namespace rlhf

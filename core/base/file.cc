@@ -141,9 +141,10 @@ absl::StatusOr<AtomicDirectory> AtomicDirectory::Create(
 
 absl::Status AtomicDirectory::Commit() {
   std::error_code error;
-  for (const auto& entry :
-       fs::recursive_directory_iterator(temporary_, error)) {
-    RLHF_RETURN_IF_ERROR(SyncPath(entry.path().string()));
+  // A range-for would throw where increment() reports.
+  fs::recursive_directory_iterator entry(temporary_, error);
+  for (; !error && entry != fs::end(entry); entry.increment(error)) {
+    RLHF_RETURN_IF_ERROR(SyncPath(entry->path().string()));
   }
   if (error) return ErrnoStatus(error.value(), "list", temporary_);
   RLHF_RETURN_IF_ERROR(SyncPath(temporary_));
@@ -176,8 +177,9 @@ bool FileExists(const std::string& path) {
 std::vector<std::string> ListDirectory(const std::string& path) {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(path, error)) {
-    names.push_back(entry.path().filename().string());
+  fs::directory_iterator entry(path, error);
+  for (; !error && entry != fs::end(entry); entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
   }
   std::sort(names.begin(), names.end());
   return names;

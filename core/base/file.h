@@ -11,15 +11,14 @@
 
 namespace rlhf {
 
-// Errors: NotFound if there is no such file, Unavailable for any other failure
-// of the operating system. All messages name the path.
+// Errors: as ErrnoStatus. All messages name the path.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
 // Writes `path` so that a crash at any moment leaves either the old file or
 // the new one: a temporary file beside it, fsync, rename, fsync of the folder.
 //
-// Errors: ResourceExhausted if the disk is full, else Unavailable; in both
-// cases `path` is untouched and the temporary file is gone.
+// Errors: as ErrnoStatus, ResourceExhausted if the disk is full; `path` is
+// untouched then and the temporary file is gone.
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::string_view contents);
 

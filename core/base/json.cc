@@ -17,7 +17,10 @@ absl::StatusOr<Json> ParseJson(absl::string_view text) {
   std::string problem;
   const auto callback = [&](int depth, Json::parse_event_t event,
                             Json& parsed) {
-    if (depth > kMaxDepth) problem = "more than 64 levels deep";
+    const bool opens = event == Json::parse_event_t::object_start ||
+                       event == Json::parse_event_t::array_start;
+    // The outermost value has depth 0.
+    if (opens && depth >= kMaxDepth) problem = "more than 64 levels deep";
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key &&

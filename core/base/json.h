@@ -14,7 +14,7 @@ using Json = nlohmann::json;
 
 // Parses one JSON value.
 //
-// Errors: InvalidArgument for a syntax error (with its byte position), a
+// Errors: InvalidArgument for a syntax error (with line and column), a
 // duplicate key, invalid UTF-8, or more than 64 levels.
 absl::StatusOr<Json> ParseJson(absl::string_view text);
 

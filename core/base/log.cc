@@ -2,10 +2,13 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/base/mutex.h"
 
 namespace rlhf {
 namespace {
@@ -25,6 +28,19 @@ const char* ShortPath(const char* path) {
   return cut;
 }
 
+// Pipes take long lines in pieces, and signals interrupt; the lock keeps the
+// pieces together. A full disk or a closed terminal must not stop the run.
+void WriteWhole(absl::string_view text) {
+  static auto* const mutex = new Mutex;
+  MutexLock lock(mutex);
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
 }  // namespace
 
 void SetLogRole(absl::string_view role) { Role() = std::string(role); }
@@ -40,12 +56,11 @@ LogLine::LogLine(LogSeverity severity, const char* file, int line) {
 }
 
 LogLine::~LogLine() {
-  stream_ << "\n";
-  const std::string text = stream_.str();
-  // One write call, so that lines of several threads never mix. A full disk or
-  // a closed terminal must not stop the run.
-  [[maybe_unused]] const auto written =
-      ::write(STDERR_FILENO, text.data(), text.size());
+  // What a client sent may be in the message; it must not make lines of its
+  // own.
+  const std::string text =
+      absl::StrReplaceAll(stream_.str(), {{"\n", "\\n"}, {"\r", "\\r"}}) + "\n";
+  WriteWhole(text);
 }
 
 }  // namespace internal

@@ -2,6 +2,7 @@
 // (absl::Mutex from Debian's package raises false races under TSan.)
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -42,12 +43,14 @@ class CondVar {
     condition_.wait(lock);
     lock.release();
   }
-  // Returns false if `timeout` passed first.
+  // Returns false if `timeout` passed first. It may be infinite.
   bool WaitFor(Mutex* mutex, absl::Duration timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
+    // The standard library adds the timeout to now, which must not overflow.
+    const absl::Duration bounded = std::min(timeout, absl::Hours(24 * 365));
     const auto status =
-        condition_.wait_for(lock, absl::ToChronoNanoseconds(timeout));
+        condition_.wait_for(lock, absl::ToChronoNanoseconds(bounded));
     lock.release();
     return status == std::cv_status::no_timeout;
   }

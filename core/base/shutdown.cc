@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 
 #include "absl/time/clock.h"
 #include "core/base/check.h"
@@ -14,14 +15,24 @@
 namespace rlhf {
 namespace {
 
-std::atomic<int> num_requests = 0;
+std::atomic<bool> requested = false;
+std::atomic<bool> signalled = false;
 
 // A pipe that is never read: once a byte is in it, every poll returns at once.
 int pipe_fds[2] = {-1, -1};
 
-void OnSignal(int) {
-  if (num_requests.fetch_add(1) > 0) _exit(130);
+void Request() {
+  requested = true;
   [[maybe_unused]] const auto written = ::write(pipe_fds[1], "x", 1);
+}
+
+void OnSignal(int) {
+  // A request made by the program itself does not count: the first signal
+  // after it must not cut the draining short.
+  if (signalled.exchange(true)) _exit(130);
+  const int interrupted_errno = errno;
+  Request();
+  errno = interrupted_errno;
 }
 
 void OpenPipeOnce() {
@@ -43,12 +54,11 @@ void InstallShutdownHandler() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-bool ShutdownRequested() { return num_requests.load() > 0; }
+bool ShutdownRequested() { return requested; }
 
 void RequestShutdown() {
   OpenPipeOnce();
-  num_requests.fetch_add(1);
-  [[maybe_unused]] const auto written = ::write(pipe_fds[1], "x", 1);
+  Request();
 }
 
 bool WaitForShutdown(absl::Duration timeout) {
@@ -58,8 +68,8 @@ bool WaitForShutdown(absl::Duration timeout) {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) break;
     pollfd fd = {.fd = pipe_fds[0], .events = POLLIN, .revents = 0};
-    const int64_t ms = absl::ToInt64Milliseconds(left) + 1;
-    ::poll(&fd, 1, static_cast<int>(std::min<int64_t>(ms, 1'000'000)));
+    const absl::Duration look = std::min(left, absl::Minutes(10));
+    ::poll(&fd, 1, static_cast<int>(absl::ToInt64Milliseconds(look)) + 1);
   }
   return ShutdownRequested();
 }

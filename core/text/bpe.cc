@@ -26,9 +26,8 @@ struct Candidate {
 }  // namespace
 
 void BpeMerges::Add(int32_t left, int32_t right, int32_t merged) {
-  merges_.try_emplace(
-      {left, right},
-      Merge{.rank = static_cast<int32_t>(merges_.size()), .merged = merged});
+  merges_.insert_or_assign({left, right},
+                           Merge{.rank = next_rank_++, .merged = merged});
 }
 
 void BpeMerges::Encode(absl::string_view word,

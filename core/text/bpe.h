@@ -20,7 +20,7 @@ class BpeMerges {
       : byte_ids_(std::move(byte_ids)) {}
 
   // Declares that `left` and `right` merge to `merged`; pairs declared earlier
-  // come first.
+  // come first. Of a pair declared twice the last counts.
   void Add(int32_t left, int32_t right, int32_t merged);
 
   // Appends the tokens of `word` (raw bytes) to `ids`. O(n log n).
@@ -34,6 +34,7 @@ class BpeMerges {
 
   const std::vector<int32_t> byte_ids_;
   absl::flat_hash_map<std::pair<int32_t, int32_t>, Merge> merges_;
+  int32_t next_rank_ = 0;
 };
 
 }  // namespace rlhf

@@ -15,11 +15,11 @@ namespace rlhf {
 // Const methods may run at once.
 class PreTokenizer {
  public:
-  // Understands Sequence, Digits, ByteLevel (with and without its pattern) and
-  // Split with a Regex pattern.
+  // Understands Digits, Split with a Regex pattern, and at the end ByteLevel,
+  // in a Sequence or alone.
   //
-  // Errors: Unimplemented for another kind or option, InvalidArgument for a
-  // malformed one.
+  // Errors: Unimplemented for another kind or option, or a pattern that may
+  // mean something else to PCRE2; InvalidArgument for a malformed one.
   static absl::StatusOr<std::unique_ptr<PreTokenizer>> Create(const Json& json);
   ~PreTokenizer();
 
@@ -33,9 +33,13 @@ class PreTokenizer {
   class Step;
   PreTokenizer();
   absl::Status Add(const Json& json);
+  absl::Status AddByteLevel(const Json& json);
+  absl::Status AddSplit(const Json& json);
+  absl::Status AddStep(absl::string_view pattern);
 
   std::vector<std::unique_ptr<Step>> steps_;
   bool add_prefix_space_ = false;
+  bool ends_in_bytes_ = false;
 };
 
 }  // namespace rlhf

@@ -1,44 +1,52 @@
 #include "core/text/tokenizer.h"
 
-#include <utf8proc.h>
-
-#include <algorithm>
-#include <cstdlib>
-
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "core/base/file.h"
-#include "core/base/json.h"
 #include "core/base/status_macros.h"
 #include "core/text/byte_level.h"
+#include "core/text/json_options.h"
+#include "core/text/nfc.h"
 
 namespace rlhf {
 namespace {
 
 constexpr size_t kMaxFileBytes = 64 << 20;
-constexpr int32_t kMaxVocab = 1 << 22;
+constexpr uint64_t kMaxVocab = 1 << 22;
 
+// Errors name the file.
 absl::StatusOr<Json> ReadJson(const std::string& path) {
   RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   if (text.size() > kMaxFileBytes) {
-    return absl::InvalidArgumentError("more than 64 MiB");
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": ", text.size(), " bytes; at most 64 MiB are read"));
   }
-  return ParseJson(text);
+  absl::StatusOr<Json> json = ParseJson(text);
+  if (!json.ok()) return WithContext(json.status(), path);
+  if (!json->is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": not a JSON object"));
+  }
+  return json;
 }
 
-std::string ToNfc(absl::string_view text) {
-  utf8proc_uint8_t* result = nullptr;
-  const auto size = utf8proc_map(
-      reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-      static_cast<utf8proc_ssize_t>(text.size()), &result,
-      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  if (size < 0) return std::string(text);
-  std::string normalized(reinterpret_cast<const char*>(result),
-                         static_cast<size_t>(size));
-  std::free(result);
-  return normalized;
+// The object `key` of `object`; null if it is absent or null.
+absl::StatusOr<Json> GetObject(const Json& object, const char* key) {
+  const auto it = object.find(key);
+  if (it == object.end() || it->is_null()) return Json(nullptr);
+  if (!it->is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", key, "\" is not an object"));
+  }
+  return *it;
+}
+
+absl::StatusOr<int32_t> ParseId(const Json& id, absl::string_view token) {
+  if (!id.is_number_unsigned() || id.get<uint64_t>() >= kMaxVocab) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the id of \"", token, "\" is not a number below ", kMaxVocab));
+  }
+  return id.get<int32_t>();
 }
 
 // A merge as "left right" or ["left", "right"].
@@ -55,9 +63,19 @@ std::optional<std::pair<std::string, std::string>> ParseMerge(
   return std::pair(text.substr(0, space), text.substr(space + 1));
 }
 
-bool IsWordByte(char c) {
-  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' ||
-         (static_cast<unsigned char>(c) & 0x80) != 0;
+// Options of BPE that byte-level tokenizers leave off.
+absl::Status CheckModelOptions(const Json& model) {
+  for (const char* key : {"dropout", "continuing_subword_prefix",
+                          "end_of_word_suffix", "byte_fallback"}) {
+    const Json value = model.value(key, Json(nullptr));
+    if (value.is_null() || value == Json("") || value == Json(0.0) ||
+        value == Json(false)) {
+      continue;
+    }
+    return absl::UnimplementedError(
+        absl::StrCat("BPE with \"", key, "\" is not known"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -65,55 +83,50 @@ bool IsWordByte(char c) {
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(
     const std::string& directory) {
   const std::string path = directory + "/tokenizer.json";
-  absl::StatusOr<Json> json = ReadJson(path);
-  if (!json.ok()) {
-    return json.status().code() == absl::StatusCode::kNotFound
-               ? json.status()
-               : WithContext(json.status(), path);
-  }
+  RLHF_ASSIGN_OR_RETURN(const Json file, ReadJson(path));
   std::unique_ptr<Tokenizer> tokenizer(new Tokenizer());
-  absl::Status status = [&]() -> absl::Status {
-    if (!json->is_object() || !json->contains("model")) {
-      return absl::InvalidArgumentError("\"model\" is missing");
-    }
-    RLHF_RETURN_IF_ERROR(tokenizer->LoadModel(json->at("model")));
-    RLHF_RETURN_IF_ERROR(
-        tokenizer->LoadNormalizer(json->value("normalizer", Json(nullptr))));
-    RLHF_ASSIGN_OR_RETURN(
-        tokenizer->pre_tokenizer_,
-        PreTokenizer::Create(json->value("pre_tokenizer", Json(nullptr))));
-    return tokenizer->LoadAddedTokens(
-        json->value("added_tokens", Json::array()));
-  }();
-  if (!status.ok()) return WithContext(status, path);
-  const absl::StatusOr<Json> config =
-      ReadJson(directory + "/tokenizer_config.json");
-  if (config.ok()) tokenizer->LoadConfig(*config);
+  RLHF_RETURN_IF_ERROR(WithContext(tokenizer->LoadFile(file), path));
+  const std::string config_path = directory + "/tokenizer_config.json";
+  if (!FileExists(config_path)) return tokenizer;
+  RLHF_ASSIGN_OR_RETURN(const Json config, ReadJson(config_path));
+  RLHF_RETURN_IF_ERROR(WithContext(tokenizer->LoadConfig(config), config_path));
   return tokenizer;
 }
 
+absl::Status Tokenizer::LoadFile(const Json& file) {
+  RLHF_ASSIGN_OR_RETURN(const Json model, GetObject(file, "model"));
+  if (model.is_null()) {
+    return absl::InvalidArgumentError("\"model\" is missing");
+  }
+  RLHF_RETURN_IF_ERROR(LoadModel(model));
+  RLHF_ASSIGN_OR_RETURN(const Json normalizer, GetObject(file, "normalizer"));
+  RLHF_RETURN_IF_ERROR(LoadNormalizer(normalizer));
+  RLHF_ASSIGN_OR_RETURN(const Json pre_tokenizer,
+                        GetObject(file, "pre_tokenizer"));
+  RLHF_ASSIGN_OR_RETURN(pre_tokenizer_, PreTokenizer::Create(pre_tokenizer));
+  RLHF_ASSIGN_OR_RETURN(const Json decoder, GetObject(file, "decoder"));
+  if (decoder.value("type", Json()) != Json("ByteLevel")) {
+    return absl::UnimplementedError("the decoder is not ByteLevel");
+  }
+  RLHF_ASSIGN_OR_RETURN(const Json added,
+                        GetListOr(file, "added_tokens", Json::array()));
+  return LoadAddedTokens(added);
+}
+
 absl::Status Tokenizer::LoadModel(const Json& model) {
-  if (model.value("type", "BPE") != "BPE" || !model.contains("vocab") ||
-      !model.at("vocab").is_object() || !model.contains("merges") ||
-      !model.at("merges").is_array()) {
+  const Json type = model.value("type", Json("BPE"));
+  if (type != Json("BPE")) {
     return absl::UnimplementedError(
-        absl::StrCat("model \"", model.value("type", "?"),
-                     "\" is not byte-level BPE with a vocabulary and merges"));
+        absl::StrCat("model ", type.dump(), " is not known; known is BPE"));
   }
-  if (model.value("byte_fallback", false)) {
-    return absl::UnimplementedError("BPE with byte_fallback is not known");
+  RLHF_RETURN_IF_ERROR(CheckModelOptions(model));
+  RLHF_ASSIGN_OR_RETURN(const Json vocabulary, GetObject(model, "vocab"));
+  RLHF_ASSIGN_OR_RETURN(const Json merges,
+                        GetListOr(model, "merges", Json(nullptr)));
+  if (vocabulary.is_null() || merges.is_null()) {
+    return absl::InvalidArgumentError("BPE without \"vocab\" or \"merges\"");
   }
-  ignore_merges_ = model.value("ignore_merges", false);
-  for (const auto& [token, id] : model.at("vocab").items()) {
-    if (!id.is_number_unsigned() || id.get<int64_t>() >= kMaxVocab) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "vocabulary id of \"", token, "\" is not a small number"));
-    }
-    const auto number = id.get<int32_t>();
-    id_of_[token] = number;
-    if (number >= vocab_size()) tokens_.resize(number + 1);
-    tokens_[number].bytes = BytesOfToken(token).value_or(token);
-  }
+  RLHF_RETURN_IF_ERROR(LoadVocabulary(vocabulary));
   // Vocabularies leave out bytes that no UTF-8 text holds (0xC0, 0xF5, …), and
   // sometimes rare ones; like Hugging Face we then leave the byte out too.
   std::vector<int32_t> byte_ids;
@@ -124,8 +137,35 @@ absl::Status Tokenizer::LoadModel(const Json& model) {
     return absl::UnimplementedError(
         "the vocabulary lacks single bytes: this is not byte-level BPE");
   }
+  if (model.contains("unk_token") && !model.at("unk_token").is_null() &&
+      absl::c_linear_search(byte_ids, -1)) {
+    return absl::UnimplementedError(
+        "BPE with \"unk_token\" and without a token for each byte");
+  }
   merges_ = std::make_unique<BpeMerges>(std::move(byte_ids));
-  for (const Json& merge : model.at("merges")) {
+  RLHF_RETURN_IF_ERROR(LoadMerges(merges));
+  RLHF_ASSIGN_OR_RETURN(const bool ignore_merges,
+                        GetBoolOr(model, "ignore_merges", false));
+  if (!ignore_merges) return absl::OkStatus();
+  for (const auto& [token, id] : id_of_) {
+    const auto bytes = BytesOfToken(token);
+    if (bytes.has_value()) whole_words_[*bytes] = id;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Tokenizer::LoadVocabulary(const Json& vocabulary) {
+  for (const auto& [token, number] : vocabulary.items()) {
+    RLHF_ASSIGN_OR_RETURN(const int32_t id, ParseId(number, token));
+    id_of_[token] = id;
+    if (id >= vocab_size()) tokens_.resize(id + 1);
+    tokens_[id].bytes = BytesOfToken(token).value_or(token);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Tokenizer::LoadMerges(const Json& merges) {
+  for (const Json& merge : merges) {
     const auto pair = ParseMerge(merge);
     if (!pair.has_value()) {
       return absl::InvalidArgumentError("a merge is not a pair of tokens");
@@ -146,9 +186,9 @@ absl::Status Tokenizer::LoadNormalizer(const Json& json) {
   if (json.is_null()) return absl::OkStatus();
   RLHF_ASSIGN_OR_RETURN(const std::string type, GetString(json, "type"));
   if (type == "Sequence") {
-    for (const Json& part : json.value("normalizers", Json::array())) {
-      RLHF_RETURN_IF_ERROR(LoadNormalizer(part));
-    }
+    RLHF_ASSIGN_OR_RETURN(const Json parts,
+                          GetListOr(json, "normalizers", Json::array()));
+    for (const Json& part : parts) RLHF_RETURN_IF_ERROR(LoadNormalizer(part));
     return absl::OkStatus();
   }
   if (type != "NFC") {
@@ -159,110 +199,103 @@ absl::Status Tokenizer::LoadNormalizer(const Json& json) {
   return absl::OkStatus();
 }
 
-absl::Status Tokenizer::LoadAddedTokens(const Json& list) {
-  for (const Json& json : list) {
-    RLHF_ASSIGN_OR_RETURN(const std::string content,
-                          GetString(json, "content"));
-    if (content.empty() || !json.contains("id") ||
-        !json.at("id").is_number_unsigned() ||
-        json.at("id").get<int64_t>() >= kMaxVocab) {
-      return absl::InvalidArgumentError("an added token has no content or id");
-    }
-    const auto id = json.at("id").get<int32_t>();
-    if (id >= vocab_size()) tokens_.resize(id + 1);
-    tokens_[id] = {.bytes = content, .special = json.value("special", false)};
-    id_of_[content] = id;
-    added_[static_cast<unsigned char>(content[0])].push_back(
-        {.content = content,
-         .id = id,
-         .single_word = json.value("single_word", false),
-         .strip_left = json.value("lstrip", false),
-         .strip_right = json.value("rstrip", false)});
+absl::StatusOr<AddedToken> Tokenizer::ParseAddedToken(const Json& json) const {
+  AddedToken token;
+  RLHF_ASSIGN_OR_RETURN(token.content, GetString(json, "content"));
+  if (token.content.empty()) {
+    return absl::InvalidArgumentError("an added token is empty");
   }
-  for (auto& bucket : added_) {
-    std::stable_sort(bucket.begin(), bucket.end(),
-                     [](const AddedToken& a, const AddedToken& b) {
-                       return a.content.size() > b.content.size();
-                     });
+  RLHF_ASSIGN_OR_RETURN(
+      token.id, ParseId(json.value("id", Json(nullptr)), token.content));
+  // Hugging Face numbers added tokens itself, whatever the file says.
+  const int32_t expected = TokenToId(token.content).value_or(vocab_size());
+  if (token.id != expected) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("added token \"", token.content, "\" has id ", token.id,
+                     " where its place is ", expected));
+  }
+  RLHF_ASSIGN_OR_RETURN(token.special, GetBoolOr(json, "special", false));
+  RLHF_ASSIGN_OR_RETURN(token.single_word,
+                        GetBoolOr(json, "single_word", false));
+  RLHF_ASSIGN_OR_RETURN(token.strip_left, GetBoolOr(json, "lstrip", false));
+  RLHF_ASSIGN_OR_RETURN(token.strip_right, GetBoolOr(json, "rstrip", false));
+  RLHF_ASSIGN_OR_RETURN(token.normalized,
+                        GetBoolOr(json, "normalized", !token.special));
+  return token;
+}
+
+absl::Status Tokenizer::LoadAddedTokens(const Json& list) {
+  std::vector<AddedToken> before, after;
+  for (const Json& json : list) {
+    RLHF_ASSIGN_OR_RETURN(AddedToken token, ParseAddedToken(json));
+    if (token.id >= vocab_size()) tokens_.resize(token.id + 1);
+    tokens_[token.id] = {
+        .bytes = BytesOfToken(token.content).value_or(token.content),
+        .special = token.special};
+    id_of_[token.content] = token.id;
+    if (token.normalized && normalize_nfc_) {
+      token.content = ToNfc(token.content);
+    }
+    (token.normalized ? after : before).push_back(std::move(token));
+  }
+  added_before_normalization_ =
+      std::make_unique<AddedTokens>(std::move(before));
+  added_after_normalization_ = std::make_unique<AddedTokens>(std::move(after));
+  return absl::OkStatus();
+}
+
+absl::Status Tokenizer::LoadConfig(const Json& config) {
+  Json eos = config.value("eos_token", Json(nullptr));
+  // Older files hold the whole added token.
+  if (eos.is_object()) eos = eos.value("content", Json(nullptr));
+  if (eos.is_null()) return absl::OkStatus();
+  if (eos.is_string()) eos_id_ = TokenToId(eos.get<std::string>());
+  if (!eos_id_.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"eos_token\" is ", eos.dump(), ", which is no token"));
   }
   return absl::OkStatus();
 }
 
-void Tokenizer::LoadConfig(const Json& config) {
-  const auto it = config.find("eos_token");
-  if (it == config.end()) return;
-  if (it->is_string()) eos_id_ = TokenToId(it->get<std::string>());
-  // Older files hold the whole AddedToken.
-  if (it->is_object()) eos_id_ = TokenToId(it->value("content", ""));
-}
-
 std::optional<int32_t> Tokenizer::TokenToId(absl::string_view token) const {
-  const auto it = id_of_.find(std::string(token));
+  const auto it = id_of_.find(token);
   if (it == id_of_.end()) return std::nullopt;
   return it->second;
 }
 
-const Tokenizer::AddedToken* Tokenizer::AddedAt(absl::string_view text,
-                                                size_t position) const {
-  const absl::string_view rest = text.substr(position);
-  for (const AddedToken& token : added_[static_cast<unsigned char>(rest[0])]) {
-    if (!absl::StartsWith(rest, token.content)) continue;
-    const size_t end = position + token.content.size();
-    const bool inside_word = (position > 0 && IsWordByte(text[position - 1])) ||
-                             (end < text.size() && IsWordByte(text[end]));
-    if (!token.single_word || !inside_word) return &token;
-  }
-  return nullptr;
-}
-
 std::vector<int32_t> Tokenizer::Encode(absl::string_view text) const {
   const std::string valid = ReplaceInvalidUtf8(text);
-  text = valid;
   std::vector<int32_t> ids;
-  size_t begin = 0, position = 0;
-  while (position < text.size()) {
-    const AddedToken* token = AddedAt(text, position);
-    if (token == nullptr) {
-      ++position;
+  for (const auto& piece : added_before_normalization_->Cut(valid)) {
+    if (piece.id >= 0) {
+      ids.push_back(piece.id);
       continue;
     }
-    absl::string_view before = text.substr(begin, position - begin);
-    if (token->strip_left) before = absl::StripTrailingAsciiWhitespace(before);
-    EncodeOrdinary(before, ids);
-    ids.push_back(token->id);
-    position += token->content.size();
-    while (token->strip_right && position < text.size() &&
-           absl::ascii_isspace(static_cast<unsigned char>(text[position]))) {
-      ++position;
+    const std::string normalized =
+        normalize_nfc_ ? ToNfc(piece.text) : std::string(piece.text);
+    for (const auto& part : added_after_normalization_->Cut(normalized)) {
+      if (part.id >= 0) {
+        ids.push_back(part.id);
+      } else {
+        EncodeWords(part.text, ids);
+      }
     }
-    begin = position;
   }
-  EncodeOrdinary(text.substr(begin), ids);
   return ids;
 }
 
-void Tokenizer::EncodeOrdinary(absl::string_view text,
-                               std::vector<int32_t>& ids) const {
-  if (text.empty()) return;
-  std::string normalized, storage;
-  if (normalize_nfc_) {
-    normalized = ToNfc(text);
-    text = normalized;
-  }
+void Tokenizer::EncodeWords(absl::string_view text,
+                            std::vector<int32_t>& ids) const {
+  std::string storage;
   std::vector<absl::string_view> words;
   pre_tokenizer_->Split(text, storage, words);
   for (const absl::string_view word : words) {
-    if (ignore_merges_) {
-      std::string token;
-      for (const char c : word) {
-        absl::StrAppend(&token, ByteAlphabet()[static_cast<unsigned char>(c)]);
-      }
-      if (const auto id = TokenToId(token); id.has_value()) {
-        ids.push_back(*id);
-        continue;
-      }
+    const auto whole = whole_words_.find(word);
+    if (whole != whole_words_.end()) {
+      ids.push_back(whole->second);
+    } else {
+      merges_->Encode(word, ids);
     }
-    merges_->Encode(word, ids);
   }
 }
 

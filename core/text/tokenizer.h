@@ -1,7 +1,6 @@
 // Byte-level BPE tokenizers of Hugging Face directories (tokenizer.json).
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +11,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "core/base/json.h"
+#include "core/text/added_tokens.h"
 #include "core/text/bpe.h"
 #include "core/text/pre_tokenizer.h"
 
@@ -53,30 +54,26 @@ class Tokenizer {
     std::string bytes;
     bool special = false;
   };
-  struct AddedToken {
-    std::string content;
-    int32_t id = 0;
-    bool single_word = false;
-    bool strip_left = false;
-    bool strip_right = false;
-  };
-
   Tokenizer() = default;
+  absl::Status LoadFile(const Json& file);
   absl::Status LoadModel(const Json& model);
+  absl::Status LoadVocabulary(const Json& vocabulary);
+  absl::Status LoadMerges(const Json& merges);
   absl::Status LoadAddedTokens(const Json& list);
+  absl::StatusOr<AddedToken> ParseAddedToken(const Json& json) const;
   absl::Status LoadNormalizer(const Json& json);
-  void LoadConfig(const Json& config);
-  const AddedToken* AddedAt(absl::string_view text, size_t position) const;
-  void EncodeOrdinary(absl::string_view text, std::vector<int32_t>& ids) const;
+  absl::Status LoadConfig(const Json& config);
+  void EncodeWords(absl::string_view text, std::vector<int32_t>& ids) const;
 
   std::vector<Token> tokens_;  // by id
   absl::flat_hash_map<std::string, int32_t> id_of_;
   std::unique_ptr<BpeMerges> merges_;
-  bool ignore_merges_ = false;
+  // With "ignore_merges": words, as bytes, that are tokens whatever the merges.
+  absl::flat_hash_map<std::string, int32_t> whole_words_;
   std::unique_ptr<PreTokenizer> pre_tokenizer_;
   bool normalize_nfc_ = false;
-  // By first byte, longest first.
-  std::array<std::vector<AddedToken>, 256> added_;
+  std::unique_ptr<AddedTokens> added_before_normalization_;
+  std::unique_ptr<AddedTokens> added_after_normalization_;
   std::optional<int32_t> eos_id_;
 };
 

@@ -73,7 +73,14 @@ absl::Status CheckpointStore::Save(
   RLHF_RETURN_IF_ERROR(fill(folder.temporary()));
   RLHF_RETURN_IF_ERROR(WriteManifest(folder.temporary()));
   RLHF_RETURN_IF_ERROR(folder.Commit());
+  return RemoveOldOnes(step);
+}
+
+absl::Status CheckpointStore::RemoveOldOnes(int64_t step) {
   std::vector<int64_t> steps = Steps();
+  // Newer ones are damaged, or this one would not have been made: they must not
+  // push it out.
+  std::erase_if(steps, [step](int64_t other) { return other > step; });
   for (size_t i = 0; i + static_cast<size_t>(num_kept_) < steps.size(); ++i) {
     RLHF_RETURN_IF_ERROR(RemoveAll(Directory(steps[i])));
   }
@@ -105,7 +112,7 @@ absl::Status VerifyCheckpoint(const std::string& directory) {
   const absl::StatusOr<Json> manifest =
       text.ok() ? ParseJson(*text) : absl::StatusOr<Json>(text.status());
   if (!manifest.ok() || !manifest->contains("files") ||
-      !manifest->at("files").is_object()) {
+      !manifest->at("files").is_object() || manifest->at("files").empty()) {
     return absl::DataLossError(absl::StrCat(path, ": missing or unreadable"));
   }
   for (const auto& [name, entry] : manifest->at("files").items()) {

@@ -27,8 +27,8 @@ class CheckpointStore {
   CheckpointStore(std::string root, int num_kept);
 
   // Makes the checkpoint of `step` out of what `fill` writes into the folder it
-  // is given, then removes those that are too old. One that exists already is
-  // left as it is.
+  // is given (at least one file, no folders), then removes all but the newest
+  // up to `step`. One that exists already and is intact is left as it is.
   //
   // Errors: those of `fill`; ResourceExhausted on a full disk. Older
   // checkpoints are untouched then, and nothing half-written stays.
@@ -45,6 +45,7 @@ class CheckpointStore {
   absl::StatusOr<std::optional<Checkpoint>> Newest() const;
 
  private:
+  absl::Status RemoveOldOnes(int64_t step);
   // All steps, oldest first, damaged ones included.
   std::vector<int64_t> Steps() const;
   std::string Directory(int64_t step) const;

@@ -22,6 +22,11 @@ v1::RolloutAck Ack(const v1::Rollout& rollout, v1::RolloutAck::Status status,
   return ack;
 }
 
+std::string Name(const v1::ModelVersion& model) {
+  return absl::StrCat("version ", model.version(), " (digest ",
+                      model.digest().substr(0, 12), ")");
+}
+
 // The slot that `rollout_id` names within `update`; -1 for another update, -2
 // for something that is no rollout_id.
 int64_t SlotOf(const std::string& rollout_id, int64_t update,
@@ -31,10 +36,11 @@ int64_t SlotOf(const std::string& rollout_id, int64_t update,
   if (slash == std::string::npos ||
       !absl::SimpleAtoi(rollout_id.substr(0, slash), &named_update) ||
       !absl::SimpleAtoi(rollout_id.substr(slash + 1), &slot) || slot < 0 ||
-      slot >= num_slots || RolloutId(named_update, slot) != rollout_id) {
+      RolloutId(named_update, slot) != rollout_id) {
     return -2;
   }
-  return named_update == update ? slot : -1;
+  if (named_update != update) return -1;
+  return slot < num_slots ? slot : -2;
 }
 
 }  // namespace
@@ -51,7 +57,11 @@ void RolloutBroker::StartBatch(int64_t update, const v1::ModelVersion& pm) {
   RLHF_CHECK(update > 0 && update >= update_) << update << " after " << update_;
   update_ = update;
   pm_ = pm;
-  slots_.assign(static_cast<size_t>(options_.rollouts_per_update), Slot());
+  slots_.clear();
+  const int64_t first = (update - 1) * options_.rollouts_per_update;
+  for (int64_t i = 0; i < options_.rollouts_per_update; ++i) {
+    slots_.push_back({.scheduled = schedule_->At(first + i)});
+  }
   num_accepted_ = 0;
   open_ = true;
 }
@@ -62,7 +72,6 @@ std::vector<v1::PromptLease> RolloutBroker::Lease(const std::string&,
                                                   absl::Time now) {
   std::vector<v1::PromptLease> leases;
   if (!open_ || !gate_.Admits(policy_version, update_)) return leases;
-  const int64_t first = (update_ - 1) * options_.rollouts_per_update;
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (static_cast<int>(leases.size()) >= max_leases) break;
     Slot& slot = slots_[i];
@@ -70,12 +79,11 @@ std::vector<v1::PromptLease> RolloutBroker::Lease(const std::string&,
     ++slot.attempt;
     slot.lease_end = now + options_.lease;
     const auto index = static_cast<int64_t>(i);
-    const PromptSchedule::Slot scheduled = schedule_->At(first + index);
     v1::PromptLease& lease = leases.emplace_back();
     lease.set_rollout_id(RolloutId(update_, index));
     lease.set_attempt(slot.attempt);
-    *lease.mutable_prompt() = *scheduled.prompt;
-    lease.set_sample(static_cast<int32_t>(scheduled.sample));
+    *lease.mutable_prompt() = *slot.scheduled.prompt;
+    lease.set_sample(static_cast<int32_t>(slot.scheduled.sample));
     lease.set_min_policy_version(gate_.MinVersion(update_));
     lease.set_pm_version(pm_.version());
     lease.set_max_new_tokens(options_.max_new_tokens);
@@ -87,11 +95,10 @@ std::vector<v1::PromptLease> RolloutBroker::Lease(const std::string&,
 }
 
 std::string RolloutBroker::Refusal(const v1::Rollout& rollout,
-                                   int64_t slot) const {
-  const int64_t first = (update_ - 1) * options_.rollouts_per_update;
+                                   const Slot& slot) const {
   const int length = rollout.response_ids_size();
-  if (rollout.prompt().prompt_id() !=
-      schedule_->At(first + slot).prompt->prompt_id()) {
+  if (rollout.attempt() < 1) return "attempt: leases are counted from 1";
+  if (rollout.prompt().prompt_id() != slot.scheduled.prompt->prompt_id()) {
     return "prompt: not the one that was leased";
   }
   if (rollout.prompt_ids().empty()) return "prompt_ids: empty";
@@ -123,8 +130,8 @@ std::string RolloutBroker::Refusal(const v1::Rollout& rollout,
   }
   if (rollout.pm().version() != pm_.version() ||
       rollout.pm().digest() != pm_.digest()) {
-    return absl::StrCat("pm: scored by version ", rollout.pm().version(),
-                        ", this batch has version ", pm_.version());
+    return absl::StrCat("pm: scored by ", Name(rollout.pm()),
+                        ", this batch has ", Name(pm_));
   }
   if (rollout.finish_reason() != v1::FINISH_REASON_STOP &&
       rollout.finish_reason() != v1::FINISH_REASON_LENGTH) {
@@ -140,10 +147,11 @@ v1::RolloutAck RolloutBroker::Check(const v1::Rollout& rollout) const {
     return Ack(rollout, v1::RolloutAck::REFUSED,
                "rollout_id: not one that was leased");
   }
-  // A rollout of a batch that is done can only come from an actor that was
-  // slow: its slot was filled by somebody, perhaps by this very rollout.
+  // Of a batch that is done: from a slow actor whose slot was filled by
+  // somebody, perhaps by this very rollout. Of a batch that a restarted learner
+  // has not opened yet: its prompt will be leased again.
   if (index == -1) {
-    return Ack(rollout, v1::RolloutAck::SUPERSEDED, "its batch is closed");
+    return Ack(rollout, v1::RolloutAck::SUPERSEDED, "its batch is not open");
   }
   const Slot& slot = slots_[static_cast<size_t>(index)];
   if (slot.accepted) {
@@ -153,7 +161,7 @@ v1::RolloutAck RolloutBroker::Check(const v1::Rollout& rollout) const {
                      "another attempt was accepted");
   }
   if (!open_) {
-    return Ack(rollout, v1::RolloutAck::SUPERSEDED, "its batch is closed");
+    return Ack(rollout, v1::RolloutAck::SUPERSEDED, "its batch is not open");
   }
   if (rollout.attempt() < slot.attempt) {
     return Ack(rollout, v1::RolloutAck::SUPERSEDED,
@@ -168,7 +176,7 @@ v1::RolloutAck RolloutBroker::Check(const v1::Rollout& rollout) const {
                      "; update ", update_, " takes ", gate_.MinVersion(update_),
                      " to ", update_ - 1));
   }
-  const std::string refusal = Refusal(rollout, index);
+  const std::string refusal = Refusal(rollout, slot);
   if (!refusal.empty()) return Ack(rollout, v1::RolloutAck::REFUSED, refusal);
   return Ack(rollout, v1::RolloutAck::ACCEPTED);
 }

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -72,6 +71,7 @@ class RolloutBroker {
 
  private:
   struct Slot {
+    PromptSchedule::Slot scheduled;
     int32_t attempt = 0;  // leases granted so far
     absl::Time lease_end = absl::InfinitePast();
     bool accepted = false;
@@ -79,7 +79,7 @@ class RolloutBroker {
   };
 
   // Why the content of `rollout` cannot be trained on; empty if it can.
-  std::string Refusal(const v1::Rollout& rollout, int64_t slot) const;
+  std::string Refusal(const v1::Rollout& rollout, const Slot& slot) const;
 
   const Options options_;
   const PromptSchedule* const schedule_;

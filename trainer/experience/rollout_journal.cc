@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/file.h"
 #include "core/base/hash.h"
+#include "core/base/log.h"
 #include "core/base/status_macros.h"
 
 namespace rlhf {
@@ -29,9 +30,8 @@ void AppendRecord(const google::protobuf::Message& message,
   bytes.append(body);
 }
 
-// The record at the front of `bytes`; an empty result if it was cut off.
+// The record at the front of `bytes`; not intact if it was cut off or damaged.
 struct Record {
-  bool whole = false;
   bool intact = false;
   absl::string_view body;
 };
@@ -44,10 +44,18 @@ Record FirstRecord(absl::string_view bytes) {
   std::memcpy(&length, bytes.data(), sizeof(length));
   std::memcpy(&hash, bytes.data() + sizeof(length), sizeof(hash));
   if (bytes.size() - kFrameBytes < length) return record;
-  record.whole = true;
   record.body = bytes.substr(kFrameBytes, length);
   record.intact = Xxh3(record.body) == hash;
   return record;
+}
+
+// Whether an intact record begins anywhere in `bytes`. A 64-bit hash makes a
+// chance match as good as impossible.
+bool HoldsARecord(absl::string_view bytes) {
+  for (; !bytes.empty(); bytes.remove_prefix(1)) {
+    if (FirstRecord(bytes).intact) return true;
+  }
+  return false;
 }
 
 // Parses `bytes`; returns the size of the intact part.
@@ -57,10 +65,10 @@ absl::StatusOr<int64_t> Parse(const std::string& path, absl::string_view bytes,
   bool first = true;
   while (offset < bytes.size()) {
     const Record record = FirstRecord(bytes.substr(offset));
-    const size_t end = offset + kFrameBytes + record.body.size();
-    // Damage at the very end is a write that a crash cut short; anywhere else
-    // it is damage.
-    if (!record.whole || (!record.intact && end == bytes.size())) break;
+    // Nothing intact from here on: a write that a crash cut short. With intact
+    // records behind it, it is damage to what was acknowledged (the length may
+    // be what is damaged, so the end of this record is not known).
+    if (!record.intact && !HoldsARecord(bytes.substr(offset + 1))) break;
     const std::string body(record.body);
     const bool parsed =
         record.intact &&
@@ -72,7 +80,7 @@ absl::StatusOr<int64_t> Parse(const std::string& path, absl::string_view bytes,
           " is damaged; restore the file or delete it to sample anew"));
     }
     first = false;
-    offset = end;
+    offset += kFrameBytes + body.size();
   }
   if (first) {
     return absl::DataLossError(
@@ -123,6 +131,11 @@ absl::StatusOr<RolloutJournal> RolloutJournal::Open(const std::string& path,
   const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus(errno, "open", path);
   RolloutJournal journal(path, fd, size);
+  if (static_cast<size_t>(size) < bytes.size()) {
+    RLHF_LOG(WARNING) << path << ": dropped " << bytes.size() - size
+                      << " bytes at offset " << size
+                      << ", a record that a crash cut off";
+  }
   if (::ftruncate(fd, size) != 0) return ErrnoStatus(errno, "truncate", path);
   return journal;
 }

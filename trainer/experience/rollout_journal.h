@@ -28,10 +28,10 @@ class RolloutJournal {
                                                const v1::BatchHeader& header);
 
   // Opens a journal for appending and returns what is in it. A record that a
-  // crash cut off at the end is removed.
+  // crash cut off at the end is removed, with a line in the log.
   //
-  // Errors: NotFound; DataLoss, with the offset, if a record in the middle is
-  // damaged.
+  // Errors: NotFound; DataLoss, with the offset, if the header or a record
+  // before the last is damaged.
   static absl::StatusOr<RolloutJournal> Open(const std::string& path,
                                              JournalContents& contents);
 

@@ -9,7 +9,12 @@ namespace rlhf {
 // rollout may feed it if it was sampled by a version at most `max_staleness`
 // older than that. With 0 the loop is synchronous, as in the paper. Work is
 // bounded by admission, when a prompt is leased, never by throwing finished
-// work away (Fu et al. 2025, arXiv:2505.24298, §5.1).
+// work away.
+//
+// This is AReaL's rule (Fu et al. 2025, arXiv:2505.24298, §5.1): the N-th
+// rollout of the run, in batches of B, may be begun by version i if
+//   floor((N - 1) / B) <= i + eta,
+// where floor((N - 1) / B) is u - 1 and eta is `max_staleness`.
 class StalenessGate {
  public:
   explicit StalenessGate(int64_t max_staleness)
