@@ -6,7 +6,6 @@
 
 #include <iostream>
 
-#include "cli/config_flag.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
 #include "core/base/status_macros.h"
@@ -16,11 +15,7 @@ namespace rlhf {
 namespace {
 
 absl::StatusOr<v1::RunConfig> Load(const Flags& flags, size_t index) {
-  RLHF_ASSIGN_OR_RETURN(
-      v1::RunConfig config,
-      LoadRunConfig(flags.positional()[index], flags.Repeated("set")));
-  RLHF_RETURN_IF_ERROR(CheckAddresses(config));
-  return config;
+  return LoadRunConfig(flags.positional()[index], flags.Repeated("set"));
 }
 
 }  // namespace

@@ -27,8 +27,7 @@ struct StoreContext {
 
   absl::StatusOr<std::unique_ptr<PreferenceStore>> Open(
       const v1::RunConfig& config) {
-    return PreferenceStore::Open(PreferenceStorePath(config), &clock,
-                                 &metrics);
+    return PreferenceStore::Open(PreferenceStorePath(config), &clock, &metrics);
   }
 };
 
