@@ -114,7 +114,8 @@ TEST_F(BadTokenizerTest, RefusesMalformedFiles) {
       LoadWith("pre_tokenizer",
                R"({"type":"Split","behavior":"Isolated",
                    "pattern":{"Regex":"("}})"),
-      StatusIs(StatusCode::kInvalidArgument, HasSubstr("not understood")));
+      StatusIs(StatusCode::kInvalidArgument,
+               HasSubstr("missing closing parenthesis")));
 }
 
 TEST_F(BadTokenizerTest, AMissingFileIsNotFound) {
