@@ -1,15 +1,46 @@
 #include "cli/config_flag.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
+#include "cli/run_directory.h"
+#include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 
 namespace rlhf {
+namespace {
+
+// Two roles at one port would only be found out when the second one starts.
+absl::Status CheckDistinctPorts(const v1::RunConfig& config) {
+  std::map<std::string, std::string> field_of_port;
+  for (const ListenField& listen : ListenFields(config)) {
+    const std::string port =
+        listen.address.substr(listen.address.rfind(':') + 1);
+    const auto [it, is_new] = field_of_port.emplace(port, listen.field);
+    if (!is_new) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(listen.field, ": port ", port, " is taken by ",
+                       it->second, "; give each its own"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::RunConfig> LoadCheckedConfig(const std::string& path,
+                                                const Flags& flags) {
+  RLHF_ASSIGN_OR_RETURN(v1::RunConfig config,
+                        LoadRunConfig(path, flags.Repeated("set")));
+  RLHF_RETURN_IF_ERROR(CheckDistinctPorts(config));
+  return config;
+}
 
 absl::StatusOr<v1::RunConfig> ConfigFromFlag(const Flags& flags) {
   if (flags.String("config").empty()) {
     return absl::InvalidArgumentError("--config is needed");
   }
-  return LoadRunConfig(flags.String("config"), flags.Repeated("set"));
+  return LoadCheckedConfig(flags.String("config"), flags);
 }
 
 absl::StatusOr<v1::RunConfig> ConfigFromArgument(const Flags& flags) {
@@ -18,7 +49,7 @@ absl::StatusOr<v1::RunConfig> ConfigFromArgument(const Flags& flags) {
         absl::StrCat("wanted one configuration file, got ",
                      flags.positional().size(), " arguments"));
   }
-  return LoadRunConfig(flags.positional()[0], flags.Repeated("set"));
+  return LoadCheckedConfig(flags.positional()[0], flags);
 }
 
 }  // namespace rlhf

@@ -6,35 +6,31 @@
 
 #include <iostream>
 
+#include "cli/config_flag.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 
 namespace rlhf {
-namespace {
-
-absl::StatusOr<v1::RunConfig> Load(const Flags& flags, size_t index) {
-  return LoadRunConfig(flags.positional()[index], flags.Repeated("set"));
-}
-
-}  // namespace
-
 absl::Status ConfigVerb(const Flags& flags) {
   const std::vector<std::string>& words = flags.positional();
   if (words.size() == 2 && words[0] == "show") {
-    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, Load(flags, 1));
+    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config,
+                          LoadCheckedConfig(words[1], flags));
     std::cout << ResolvedText(config);
     return absl::OkStatus();
   }
   if (words.size() == 2 && words[0] == "check") {
-    RLHF_RETURN_IF_ERROR(Load(flags, 1).status());
+    RLHF_RETURN_IF_ERROR(LoadCheckedConfig(words[1], flags).status());
     std::cout << words[1] << ": good\n";
     return absl::OkStatus();
   }
   if (words.size() == 3 && words[0] == "diff") {
-    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig a, Load(flags, 1));
-    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig b, Load(flags, 2));
+    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig a,
+                          LoadCheckedConfig(words[1], flags));
+    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig b,
+                          LoadCheckedConfig(words[2], flags));
     for (const std::string& line : DiffConfigs(a, b)) std::cout << line << "\n";
     return absl::OkStatus();
   }

@@ -252,7 +252,8 @@ void WholeLoopTest::CheckReport() {
     last += report.updates(i).reward_anchored_mean() / 4;
   }
   EXPECT_GT(last, 0.3);
-  EXPECT_EQ(report.pms_size(), 3);
+  // Three thresholds; one refresh covers two if comparisons came faster.
+  EXPECT_GE(report.pms_size(), 2);
   EXPECT_EQ(report.num_comparisons(), kComparisons);
   EXPECT_EQ(report.gold().num_prompts(), 10);
 }
