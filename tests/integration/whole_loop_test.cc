@@ -34,7 +34,7 @@ namespace rlhf {
 namespace {
 
 constexpr int64_t kUpdates = 36;
-constexpr int64_t kRollouts = 16;
+constexpr int64_t kRollouts = 64;
 constexpr int64_t kComparisons = 120;
 
 // A port that was free a moment ago. Sockets stay open until all were drawn, so
@@ -62,7 +62,7 @@ std::string MakeConfig(const std::string& folder) {
         "worker_id: \"c\" accuracy: 0.85", "worker_id: \"d\" accuracy: 0.8",
         "worker_id: \"e\" accuracy: 0.9 left_bias: 0.2"}) {
     absl::StrAppend(&workers, "  workers { ", line,
-                    " seconds_per_task: 0.2 }\n");
+                    " seconds_per_task: 0.3 }\n");
   }
   return absl::StrCat(
       "name: \"loop\"\nruns_dir: \"", folder, "/runs\"\n", "initial_policy: \"",
@@ -70,19 +70,20 @@ std::string MakeConfig(const std::string& folder) {
       "/prompts.jsonl\"\nheld_out_prompt_share: 0.3\nthreads: 1\n",
       "sampling { max_new_tokens: 8 max_prompt_tokens: 240 }\n",
       "ppo { num_updates: ", kUpdates, " rollouts_per_update: ", kRollouts,
-      " learning_rate: 0.003 kl_coefficient: 0.001 }\n",
+      " num_epochs: 2 num_minibatches: 4 learning_rate: 0.003 kl_coefficient: "
+      "0.001 }\n",
       "learner { address: ", address(p[0]), " metrics_port: ", p[1],
       " checkpoint_every: 4 lease_seconds: 3 }\n",
       "actor { address: ", address(p[2]), " metrics_port: ", p[3],
-      " max_batch: 16 }\n", "reward_server { address: ", address(p[4]),
+      " max_batch: 64 }\n", "reward_server { address: ", address(p[4]),
       " metrics_port: ", p[5], " }\n", "preference { address: ", address(p[6]),
       " metrics_port: ", p[7],
       " refresh_at: [40, 80, 120] num_epochs: 2 batch_size: 8 ",
       "learning_rate: 0.003 min_accuracy: 0 max_accuracy_drop: 1 }\n",
       "feedback { http_address: ", address(p[8]), " address: ", address(p[9]),
       " max_comparisons: ", kComparisons, " lease_seconds: 5 }\n",
-      "crowd { metrics_port: ", p[10], "\n", workers, "}\n",
-      "evaluation { num_prompts: 10 }\n");
+      "crowd { gold_model: \"", folder, "/gold\" metrics_port: ", p[10], "\n",
+      workers, "}\n", "evaluation { num_prompts: 10 }\n");
 }
 
 // The process of `role` in the run that `config_path` belongs to; 0 if none.
@@ -116,6 +117,8 @@ class WholeLoopTest : public testing::Test {
     binary_ = std::getenv("RLHF_BINARY");
     ASSERT_TRUE(FileExists(binary_)) << binary_;
     ASSERT_OK(WriteTinyModel(folder_ / "model", 1));
+    // What a random model writes is never finished, so a PM judges.
+    ASSERT_OK(WriteTinyPm(folder_ / "gold", 2));
     std::string prompts;
     for (int i = 0; i < 60; ++i) {
       absl::StrAppend(&prompts, "{\"prompt\": \"make tea ", i, "\"}\n");
@@ -190,6 +193,7 @@ class WholeLoopTest : public testing::Test {
   std::string config_path_;
   std::string run_;
   pid_t up_ = 0;
+  int64_t num_comparisons_ = 0;  // in the log, at the end
 };
 
 // Every slot of every batch once, sampled by the version before, scored by the
@@ -215,7 +219,7 @@ void WholeLoopTest::CheckRollouts() {
   }
 }
 
-// The log holds each judgement once, and as many as were wanted.
+// The log holds each judgement once, without a gap.
 void WholeLoopTest::CheckComparisons() {
   const std::string path = folder_ / "export.jsonl";
   int status = 0;
@@ -232,8 +236,11 @@ void WholeLoopTest::CheckComparisons() {
     EXPECT_EQ(comparison.seq(), ++seq);
     ids.insert(comparison.comparison_id());
   }
-  EXPECT_EQ(seq, kComparisons);
-  EXPECT_EQ(ids.size(), kComparisons);
+  // The run may end before the crowd has answered all.
+  EXPECT_GT(seq, 40);
+  EXPECT_LE(seq, kComparisons);
+  EXPECT_EQ(ids.size(), static_cast<size_t>(seq));
+  num_comparisons_ = seq;
 }
 
 void WholeLoopTest::CheckReport() {
@@ -246,15 +253,15 @@ void WholeLoopTest::CheckReport() {
     EXPECT_TRUE(std::isfinite(report.updates(i).kl_k1_nats_per_sequence()));
     EXPECT_GT(report.updates(i).pm().version(), 0);
   }
-  // Reward rises under the PM of the last batch, on the anchor's scale.
-  double last = 0;
-  for (int i = kUpdates - 4; i < kUpdates; ++i) {
-    last += report.updates(i).reward_anchored_mean() / 4;
+  // On the anchor's scale the initial policy stands at 0, whatever the PM.
+  double second_half = 0;
+  for (int i = kUpdates / 2; i < kUpdates; ++i) {
+    second_half += report.updates(i).reward_anchored_mean() / (kUpdates / 2);
   }
-  EXPECT_GT(last, 0.3);
+  EXPECT_GT(second_half, 0.05);
   // Three thresholds; one refresh covers two if comparisons came faster.
   EXPECT_GE(report.pms_size(), 2);
-  EXPECT_EQ(report.num_comparisons(), kComparisons);
+  EXPECT_EQ(report.num_comparisons(), num_comparisons_);
   EXPECT_EQ(report.gold().num_prompts(), 10);
 }
 

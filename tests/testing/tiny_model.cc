@@ -89,4 +89,17 @@ absl::Status WriteTinyModel(const std::string& directory, uint64_t seed) {
   return SaveModel(MakeTinyModel(seed), TinyTokenizer(), directory);
 }
 
+absl::Status WriteTinyPm(const std::string& directory, uint64_t seed) {
+  const Transformer trunk = MakeTinyModel(seed);
+  const ModelConfig config = AsPreferenceModel(
+      trunk.config(), trunk.config().num_layers, /*pad_token_id=*/0);
+  NamedTensors weights = trunk.parameters();
+  weights.push_back({"score.weight", Normal({1, config.hidden_size}, 1,
+                                            MixHash(seed, Xxh3("score")))});
+  RLHF_ASSIGN_OR_RETURN(const Transformer pm,
+                        Transformer::Create(config, std::move(weights)));
+  RLHF_RETURN_IF_ERROR(MakeDirectories(directory));
+  return SaveModel(pm, TinyTokenizer(), directory);
+}
+
 }  // namespace rlhf

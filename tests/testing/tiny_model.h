@@ -15,6 +15,10 @@ Transformer MakeTinyModel(uint64_t seed);
 // Writes it into `directory`, which is made.
 absl::Status WriteTinyModel(const std::string& directory, uint64_t seed);
 
+// Writes the same trunk as a preference model with a random head: its scores
+// hardly ever tie.
+absl::Status WriteTinyPm(const std::string& directory, uint64_t seed);
+
 // The folder of the tests' tokenizer.
 std::string TinyTokenizer();
 
