@@ -20,7 +20,7 @@ $(BUILD)/build.ninja: | $(LIBTORCH)
 setup: ## install Debian packages, LibTorch and the default model (CUDA=1: CUDA libraries too)
 	@CUDA=$(CUDA) tools/setup.sh
 
-quickstart: setup ## run the whole loop on this machine, about 15 minutes on 2 cores
+quickstart: setup ## run the whole loop on this machine
 	@$(MAKE) --no-print-directory build
 	$(RLHF) up examples/quickstart.txtpb
 
