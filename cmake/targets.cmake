@@ -6,7 +6,9 @@ set(CMAKE_BUILD_RPATH ${RLHF_RPATH})
 
 find_program(RLHF_CCACHE ccache)
 if(RLHF_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${RLHF_CCACHE})
+  # Relative to this folder, so that every clone finds the same objects.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+    CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${RLHF_CCACHE})
 endif()
 find_program(RLHF_MOLD mold)
 
