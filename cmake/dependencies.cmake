@@ -42,14 +42,19 @@ target_link_options(rlhf_torch INTERFACE
   -Wl,--allow-shlib-undefined
   -Wl,-rpath-link,${RLHF_TORCH_DIR}/lib)
 
+# Headers and definitions of the CUDA path, for the few files that see it; the
+# others compile to the same objects with and without it.
+add_library(rlhf_cuda INTERFACE)
+add_library(rlhf::cuda ALIAS rlhf_cuda)
+
 if(RLHF_CUDA)
   if(NOT EXISTS ${RLHF_TORCH_DIR}/lib/libtorch_cuda.so OR
      NOT EXISTS ${RLHF_NVIDIA_DIR}/nccl/include/nccl.h)
     message(FATAL_ERROR "The CUDA libraries are not unpacked: run `make setup CUDA=1`")
   endif()
-  target_include_directories(rlhf_torch SYSTEM INTERFACE
+  target_include_directories(rlhf_cuda SYSTEM INTERFACE
     ${RLHF_NVIDIA_DIR}/cu13/include ${RLHF_NVIDIA_DIR}/nccl/include)
-  target_compile_definitions(rlhf_torch INTERFACE USE_C10D_NCCL RLHF_CUDA)
+  target_compile_definitions(rlhf_cuda INTERFACE USE_C10D_NCCL RLHF_CUDA)
   # Nothing refers to libtorch_cuda by symbol: its operators register
   # themselves when the library is loaded, so it must stay linked. The other
   # CUDA libraries (cuBLAS, cuDNN, …) are needed only to run on a GPU.

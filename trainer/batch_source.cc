@@ -6,11 +6,13 @@
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/rpc/retry.h"
 
 namespace rlhf {
 namespace {
 
-constexpr absl::Duration kScoreTimeout = absl::Seconds(120);
+// Less than the shortest useful collective timeout: other ranks wait meanwhile.
+constexpr absl::Duration kScoreTimeout = absl::Seconds(20);
 constexpr absl::Duration kPmCheckInterval = absl::Seconds(2);
 constexpr absl::Duration kKeepAliveInterval = absl::Milliseconds(300);
 
@@ -58,24 +60,46 @@ absl::StatusOr<std::optional<v1::RewardStatus>> BatchSource::WaitForPm() {
 }
 
 absl::StatusOr<v1::BatchHeader> BatchSource::MakeHeader(
-    int64_t update, const v1::ModelVersion& pm) {
+    int64_t update, const v1::ModelVersion& pm,
+    const std::vector<v1::Rollout>& anchor) {
   v1::BatchHeader header;
   header.set_update(update);
   *header.mutable_pm() = pm;
   // The first batch is its own anchor; scale 0 says so.
   if (update == 1) return header;
-  JournalContents first;
-  RLHF_RETURN_IF_ERROR(
-      RolloutJournal::Open(JournalPath(options_.run_directory, 1), first)
-          .status());
-  RLHF_ASSIGN_OR_RETURN(const ScoreResult result,
-                        options_.rewards->Score(Dialogues(first.rollouts),
-                                                pm.version(), kScoreTimeout));
-  const RewardAnchor anchor =
+  RLHF_ASSIGN_OR_RETURN(
+      const ScoreResult result,
+      options_.rewards->Score(Dialogues(anchor), pm.version(), kScoreTimeout));
+  const RewardAnchor found =
       ComputeAnchor({result.scores.begin(), result.scores.end()});
-  header.set_reward_mean(anchor.mean);
-  header.set_reward_scale(anchor.scale);
+  header.set_reward_mean(found.mean);
+  header.set_reward_scale(found.scale);
   return header;
+}
+
+absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::PinServingPm(
+    int64_t update, std::vector<v1::Rollout>& rollouts) {
+  JournalContents first;
+  if (update > 1) {
+    RLHF_RETURN_IF_ERROR(
+        RolloutJournal::Open(JournalPath(options_.run_directory, 1), first)
+            .status());
+  }
+  while (true) {
+    RLHF_ASSIGN_OR_RETURN(const std::optional<v1::RewardStatus> status,
+                          WaitForPm());
+    if (!status.has_value()) return std::optional<v1::BatchHeader>();
+    absl::StatusOr<v1::BatchHeader> header =
+        MakeHeader(update, status->serving(), first.rollouts);
+    absl::Status scored = header.status();
+    if (scored.ok()) scored = Rescore(*header, rollouts);
+    if (scored.ok()) return std::optional(*std::move(header));
+    if (!absl::IsNotFound(scored) && !IsTransient(scored)) return scored;
+    RLHF_LOG(WARNING) << "cannot score with PM version "
+                      << status->serving().version()
+                      << "; asking again which one serves: " << scored;
+    RLHF_RETURN_IF_ERROR(KeepAlive());
+  }
 }
 
 absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::Open(
@@ -89,20 +113,19 @@ absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::Open(
                                   contents.rollouts);
     return std::optional(contents.header);
   }
-  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::RewardStatus> status,
-                        WaitForPm());
-  if (!status.has_value()) return std::optional<v1::BatchHeader>();
-  RLHF_ASSIGN_OR_RETURN(const v1::BatchHeader header,
-                        MakeHeader(update, status->serving()));
+  std::vector<v1::Rollout> none;
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::BatchHeader> header,
+                        PinServingPm(update, none));
+  if (!header.has_value()) return header;
   RLHF_ASSIGN_OR_RETURN(RolloutJournal journal,
-                        RolloutJournal::Create(path, header));
-  options_.rollouts->StartBatch(header, std::move(journal), {});
-  return std::optional(header);
+                        RolloutJournal::Create(path, *header));
+  options_.rollouts->StartBatch(*header, std::move(journal), {});
+  return header;
 }
 
 // Acknowledged rollouts are never thrown away: if their PM left both slots of
 // the reward server, they are scored again by the one that serves.
-absl::Status BatchSource::Rescore(v1::BatchHeader& header,
+absl::Status BatchSource::Rescore(const v1::BatchHeader& header,
                                   std::vector<v1::Rollout>& rollouts) {
   if (rollouts.empty()) return absl::OkStatus();
   RLHF_ASSIGN_OR_RETURN(
@@ -127,21 +150,20 @@ absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::RescoreIfPmIsGone(
   }
   RLHF_LOG(WARNING) << "PM version " << pinned
                     << " is no longer served; scoring the batch of update "
-                    << header.update() << " with version "
-                    << status->serving().version();
+                    << header.update() << " with the one that is";
   std::vector<v1::Rollout> rollouts = options_.rollouts->AbandonBatch();
-  RLHF_ASSIGN_OR_RETURN(v1::BatchHeader fresh,
-                        MakeHeader(header.update(), status->serving()));
-  RLHF_RETURN_IF_ERROR(Rescore(fresh, rollouts));
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::BatchHeader> fresh,
+                        PinServingPm(header.update(), rollouts));
+  if (!fresh.has_value()) return fresh;
   const std::string path = JournalPath(options_.run_directory, header.update());
   const std::string rewritten = path + ".rescored";
   RLHF_RETURN_IF_ERROR(RemoveAll(rewritten));
   RLHF_ASSIGN_OR_RETURN(RolloutJournal journal,
-                        RolloutJournal::Create(rewritten, fresh));
+                        RolloutJournal::Create(rewritten, *fresh));
   RLHF_RETURN_IF_ERROR(journal.Append(rollouts));
   RLHF_RETURN_IF_ERROR(journal.MoveTo(path));
-  options_.rollouts->StartBatch(fresh, std::move(journal), rollouts);
-  return std::optional(fresh);
+  options_.rollouts->StartBatch(*fresh, std::move(journal), rollouts);
+  return fresh;
 }
 
 absl::StatusOr<std::optional<Batch>> BatchSource::Collect(int64_t update) {

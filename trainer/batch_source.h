@@ -49,12 +49,19 @@ class BatchSource {
   // The PM that serves, once there is one; nullopt on shutdown.
   absl::StatusOr<std::optional<v1::RewardStatus>> WaitForPm();
   absl::Status KeepAlive();
-  absl::StatusOr<v1::BatchHeader> MakeHeader(int64_t update,
-                                             const v1::ModelVersion& pm);
+  // `anchor` are the rollouts of the first batch.
+  absl::StatusOr<v1::BatchHeader> MakeHeader(
+      int64_t update, const v1::ModelVersion& pm,
+      const std::vector<v1::Rollout>& anchor);
+  // A header with the PM that serves, which also scores `rollouts` anew. While
+  // the reward server is away, or swaps that PM out, it asks again. nullopt on
+  // shutdown.
+  absl::StatusOr<std::optional<v1::BatchHeader>> PinServingPm(
+      int64_t update, std::vector<v1::Rollout>& rollouts);
   absl::StatusOr<std::optional<v1::BatchHeader>> Open(int64_t update);
   absl::StatusOr<std::optional<v1::BatchHeader>> RescoreIfPmIsGone(
       const v1::BatchHeader& header);
-  absl::Status Rescore(v1::BatchHeader& header,
+  absl::Status Rescore(const v1::BatchHeader& header,
                        std::vector<v1::Rollout>& rollouts);
 
   const Options options_;

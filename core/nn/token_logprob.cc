@@ -2,9 +2,10 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/gather.h>
-#include <ATen/ops/log_softmax.h>
-#include <c10/core/GradMode.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <vector>
@@ -14,8 +15,86 @@
 namespace rlhf {
 namespace {
 
-// 256 rows of a 50,000-token vocabulary are 50 MB.
-constexpr int64_t kChunk = 256;
+// 128 rows of a 50,000-token vocabulary are 25 MB: few enough for the caches to
+// help, enough for the matrix products to run at full speed.
+constexpr int64_t kSlice = 128;
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Calls `function(begin, size)` for each slice of `count` rows.
+template <typename F>
+void ForEachSlice(int64_t count, F&& function) {
+  for (int64_t begin = 0; begin < count; begin += kSlice) {
+    function(begin, std::min(kSlice, count - begin));
+  }
+}
+
+at::Tensor ScaledLogits(const at::Tensor& hidden, const at::Tensor& weight,
+                        double temperature) {
+  return at::linear(hidden, weight).to(at::kFloat).div_(temperature);
+}
+
+// (hidden [N, D], head weight [V, D], targets [N]) to (log-probabilities [N],
+// entropies [N]).
+class TokenLogprobFunction
+    : public torch::autograd::Function<TokenLogprobFunction> {
+ public:
+  static variable_list forward(AutogradContext* context,
+                               const at::Tensor& hidden_ND,
+                               const at::Tensor& weight_VD,
+                               const at::Tensor& target_N, double temperature) {
+    std::vector<at::Tensor> logprobs, log_sums, entropies;
+    ForEachSlice(hidden_ND.size(0), [&](int64_t begin, int64_t size) {
+      const at::Tensor logit_NV = ScaledLogits(hidden_ND.narrow(0, begin, size),
+                                               weight_VD, temperature);
+      const at::Tensor chosen_N =
+          logit_NV.gather(1, target_N.narrow(0, begin, size).unsqueeze(1))
+              .squeeze(1);
+      const at::Tensor log_sum_N = logit_NV.logsumexp(1);
+      logprobs.push_back(chosen_N - log_sum_N);
+      log_sums.push_back(log_sum_N);
+      // H = log sum - sum p * logit.
+      const at::Tensor p_NV = (logit_NV - log_sum_N.unsqueeze(1)).exp_();
+      entropies.push_back(log_sum_N - p_NV.mul_(logit_NV).sum(1));
+    });
+    context->save_for_backward(
+        {hidden_ND, weight_VD, target_N, at::cat(log_sums)});
+    context->saved_data["temperature"] = temperature;
+    const at::Tensor entropy_N = at::cat(entropies);
+    context->mark_non_differentiable({entropy_N});
+    return {at::cat(logprobs), entropy_N};
+  }
+
+  // With p the softmax of logit / T and g the incoming gradient,
+  // d logprob / d logit = (onehot - p) * g / T.
+  static variable_list backward(AutogradContext* context,
+                                variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &hidden_ND = saved[0], &weight_VD = saved[1],
+                     &target_N = saved[2], &log_sum_N = saved[3];
+    const double temperature = context->saved_data["temperature"].toDouble();
+    const at::Tensor scaled_N = gradients[0] / temperature;
+    const at::Tensor hidden_gradient_ND = at::empty_like(hidden_ND);
+    const at::Tensor weight_gradient_VD = at::zeros_like(weight_VD);
+    ForEachSlice(hidden_ND.size(0), [&](int64_t begin, int64_t size) {
+      const at::Tensor hidden = hidden_ND.narrow(0, begin, size);
+      const at::Tensor g = scaled_N.narrow(0, begin, size).unsqueeze(1);
+      at::Tensor gradient_NV =
+          ScaledLogits(hidden, weight_VD, temperature)
+              .sub_(log_sum_N.narrow(0, begin, size).unsqueeze(1))
+              .exp_()
+              .mul_(-g);
+      gradient_NV.scatter_add_(1, target_N.narrow(0, begin, size).unsqueeze(1),
+                               g);
+      gradient_NV = gradient_NV.to(weight_VD.scalar_type());
+      hidden_gradient_ND.narrow(0, begin, size)
+          .copy_(gradient_NV.matmul(weight_VD));
+      weight_gradient_VD.addmm_(gradient_NV.t(), hidden);
+    });
+    return {hidden_gradient_ND, weight_gradient_VD, at::Tensor(), at::Tensor()};
+  }
+};
 
 }  // namespace
 
@@ -26,20 +105,9 @@ TokenLogprobs ComputeTokenLogprobs(const Transformer& model,
   RLHF_CHECK(temperature > 0) << temperature;
   const int64_t count = hidden_ND.size(0);
   RLHF_CHECK(target_N.size(0) == count && count > 0) << count;
-  std::vector<at::Tensor> logprobs, entropies;
-  for (int64_t begin = 0; begin < count; begin += kChunk) {
-    const int64_t size = std::min(kChunk, count - begin);
-    const auto logit_NV =
-        model.Logits(hidden_ND.narrow(0, begin, size)).to(at::kFloat) /
-        temperature;
-    const auto logprob_NV = at::log_softmax(logit_NV, /*dim=*/-1);
-    logprobs.push_back(
-        at::gather(logprob_NV, 1, target_N.narrow(0, begin, size).unsqueeze(1))
-            .squeeze(1));
-    const auto fixed_NV = logprob_NV.detach();
-    entropies.push_back(-(fixed_NV.exp() * fixed_NV).sum(-1));
-  }
-  return {.logprob_N = at::cat(logprobs), .entropy_N = at::cat(entropies)};
+  const variable_list results = TokenLogprobFunction::apply(
+      hidden_ND, model.head_weight(), target_N, temperature);
+  return {.logprob_N = results[0], .entropy_N = results[1]};
 }
 
 }  // namespace rlhf

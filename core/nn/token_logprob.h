@@ -1,5 +1,5 @@
-// Log-probabilities of given tokens, without keeping more than a slice of the
-// [tokens x vocabulary] logits alive outside the autograd graph.
+// Log-probabilities of given tokens without ever holding [tokens x vocabulary]:
+// logits live in slices of some rows, and the backward pass makes them again.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,7 +18,8 @@ struct TokenLogprobs {
 
 // `hidden_ND` are the states *before* each target token: the state of position
 // t predicts token t + 1. Logits are divided by `temperature` > 0 first, as the
-// sampler does, so that both speak of one distribution.
+// sampler does, so that both speak of one distribution. The softmax is float32
+// whatever the weights' dtype. Dies if there are no tokens.
 TokenLogprobs ComputeTokenLogprobs(const Transformer& model,
                                    const at::Tensor& hidden_ND,
                                    const at::Tensor& target_N,

@@ -2,6 +2,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 
 #include <cmath>
@@ -39,6 +41,38 @@ TEST(TokenLogprobTest, EqualsTheLogSoftmaxOfTransformersLogits) {
                 logits[ids[4 + i]] / 0.7 - std::log(sum), 1e-4);
     EXPECT_NEAR(result.entropy_N[i].item<double>(), entropy, 1e-4);
   }
+}
+
+// More rows than one slice holds, and gradients into both inputs.
+TEST(TokenLogprobTest, GradientsEqualThoseOfALogSoftmaxOverAllRows) {
+  ASSERT_OK_AND_ASSIGN(const Transformer model,
+                       LoadModel(NnFixture("llama_tied")));
+  constexpr int64_t kRows = 300;
+  const auto floats = at::TensorOptions(at::kFloat);
+  const at::Tensor hidden =
+      at::randn({kRows, model.config().hidden_size}, floats)
+          .requires_grad_(true);
+  const at::Tensor target = at::randint(model.config().vocab_size, {kRows},
+                                        at::TensorOptions(at::kLong));
+  const at::Tensor weight = model.head_weight();
+  weight.set_requires_grad(true);
+  const at::Tensor upstream = at::randn({kRows}, floats);
+
+  const at::Tensor plain = at::log_softmax(model.Logits(hidden) / 0.7, -1)
+                               .gather(1, target.unsqueeze(1))
+                               .squeeze(1);
+  (plain * upstream).sum().backward();
+  const at::Tensor hidden_gradient = hidden.grad().clone();
+  const at::Tensor weight_gradient = weight.grad().clone();
+  hidden.mutable_grad().reset();
+  weight.mutable_grad().reset();
+
+  const at::Tensor sliced =
+      ComputeTokenLogprobs(model, hidden, target, 0.7).logprob_N;
+  (sliced * upstream).sum().backward();
+  EXPECT_LT((sliced - plain).abs().max().item<double>(), 1e-5);
+  EXPECT_LT((hidden.grad() - hidden_gradient).abs().max().item<double>(), 1e-5);
+  EXPECT_LT((weight.grad() - weight_gradient).abs().max().item<double>(), 1e-4);
 }
 
 }  // namespace

@@ -276,9 +276,13 @@ at::Tensor Transformer::Decode(const at::Tensor& token_B,
   return hidden_BD;
 }
 
-at::Tensor Transformer::Logits(const at::Tensor& hidden_ND) const {
+const at::Tensor& Transformer::head_weight() const {
   RLHF_CHECK(config_.head == ModelConfig::Head::kLanguageModel);
-  return at::linear(hidden_ND, head_);
+  return head_;
+}
+
+at::Tensor Transformer::Logits(const at::Tensor& hidden_ND) const {
+  return at::linear(hidden_ND, head_weight());
 }
 
 at::Tensor Transformer::Scores(const at::Tensor& hidden_ND) const {

@@ -63,6 +63,10 @@ class Transformer {
   // Next-token logits of hidden states, [N, V]. Dies on a score model.
   at::Tensor Logits(const at::Tensor& hidden_ND) const;
 
+  // What turns hidden states into logits, [V, D]; the embedding where these are
+  // tied. Dies on a score model.
+  const at::Tensor& head_weight() const;
+
   // Scores of hidden states, [N]. Dies on a language model.
   at::Tensor Scores(const at::Tensor& hidden_ND) const;
 

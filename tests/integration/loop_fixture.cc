@@ -1,0 +1,177 @@
+#include "tests/integration/loop_fixture.h"
+
+#include <google/protobuf/text_format.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "core/base/check.h"
+#include "core/base/file.h"
+#include "core/base/proto_json.h"
+#include "core/config/run_config.h"
+#include "core/telemetry/listen_socket.h"
+#include "gmock/gmock.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/tiny_model.h"
+
+extern char** environ;
+
+namespace rlhf {
+namespace {
+
+constexpr char kConfig[] = R"(
+  name: "loop"
+  held_out_prompt_share: 0.3
+  threads: 1
+  sampling { max_new_tokens: 8 max_prompt_tokens: 240 }
+  ppo {
+    num_epochs: 2 num_minibatches: 4
+    learning_rate: 0.01 kl_coefficient: 0.001
+  }
+  learner { checkpoint_every: 4 lease_seconds: 3 }
+  actor { max_batch: 64 }
+  preference {
+    num_epochs: 2 batch_size: 8 learning_rate: 0.003
+    min_accuracy: 0 max_accuracy_drop: 1
+  }
+  feedback { lease_seconds: 5 }
+  evaluation { num_prompts: 10 }
+)";
+
+void ChoosePorts(v1::RunConfig& config) {
+  const std::vector<int> p = FreePorts(11);
+  const auto address = [](int port) {
+    return absl::StrCat("127.0.0.1:", port);
+  };
+  config.mutable_learner()->set_address(address(p[0]));
+  config.mutable_learner()->set_metrics_port(p[1]);
+  config.mutable_actor()->set_address(address(p[2]));
+  config.mutable_actor()->set_metrics_port(p[3]);
+  config.mutable_reward_server()->set_address(address(p[4]));
+  config.mutable_reward_server()->set_metrics_port(p[5]);
+  config.mutable_preference()->set_address(address(p[6]));
+  config.mutable_preference()->set_metrics_port(p[7]);
+  config.mutable_feedback()->set_http_address(address(p[8]));
+  config.mutable_feedback()->set_address(address(p[9]));
+  config.mutable_crowd()->set_metrics_port(p[10]);
+}
+
+// What a failed test shows of its processes.
+void PrintLogs(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const auto text = ReadFile(entry.path().string());
+    if (!text.ok()) continue;
+    const size_t shown = std::min<size_t>(text->size(), 6000);
+    std::cerr << "--- " << entry.path() << "\n"
+              << text->substr(text->size() - shown) << "\n";
+  }
+}
+
+}  // namespace
+
+std::vector<int> FreePorts(size_t count) {
+  // Sockets stay open until all were drawn, so that no port comes twice.
+  std::vector<int> ports, sockets;
+  while (ports.size() < count) {
+    const auto socket = Listen("127.0.0.1:0");
+    RLHF_CHECK(socket.ok()) << socket.status();
+    sockets.push_back(socket->fd);
+    ports.push_back(socket->port);
+  }
+  for (const int fd : sockets) ::close(fd);
+  return ports;
+}
+
+void LoopTest::SetUp() {
+  const char* binary = std::getenv("RLHF_BINARY");
+  ASSERT_TRUE(binary != nullptr && FileExists(binary));
+  binary_ = binary;
+  ASSERT_OK(WriteTinyModel(folder_ / "model", 1));
+  // What a random model writes is never finished, so a PM judges.
+  ASSERT_OK(WriteTinyPm(folder_ / "gold", 2));
+  std::string prompts;
+  for (int i = 0; i < 60; ++i) {
+    absl::StrAppend(&prompts, "{\"prompt\": \"make tea ", i, "\"}\n");
+  }
+  ASSERT_OK(WriteFileAtomically(folder_ / "prompts.jsonl", prompts));
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(kConfig, &config_));
+  config_.set_runs_dir(folder_ / "runs");
+  config_.set_initial_policy(folder_ / "model");
+  config_.set_prompts(folder_ / "prompts.jsonl");
+  config_.mutable_crowd()->set_gold_model(folder_ / "gold");
+  ChoosePorts(config_);
+  config_path_ = folder_ / "loop.txtpb";
+  run_ = RunDirectory(config_);
+}
+
+void LoopTest::TearDown() {
+  while (!running_.empty()) Stop(running_.back());
+  if (HasFailure()) PrintLogs(run_ + "/logs");
+}
+
+void LoopTest::WriteConfig() {
+  std::string text;
+  ASSERT_TRUE(google::protobuf::TextFormat::PrintToString(config_, &text));
+  ASSERT_OK(WriteFileAtomically(config_path_, text));
+}
+
+pid_t LoopTest::Start(const std::vector<std::string>& words,
+                      const std::vector<std::string>& environment) {
+  std::vector<char*> argv = {binary_.data()};
+  for (const std::string& word : words) {
+    argv.push_back(const_cast<char*>(word.c_str()));
+  }
+  argv.push_back(nullptr);
+  std::vector<char*> variables;
+  for (const std::string& variable : environment) {
+    variables.push_back(const_cast<char*>(variable.c_str()));
+  }
+  for (char** v = environ; *v != nullptr; ++v) variables.push_back(*v);
+  variables.push_back(nullptr);
+  pid_t pid = 0;
+  EXPECT_EQ(::posix_spawn(&pid, binary_.c_str(), nullptr, nullptr, argv.data(),
+                          variables.data()),
+            0);
+  running_.push_back(pid);
+  return pid;
+}
+
+int LoopTest::Wait(pid_t pid) {
+  int status = 0;
+  EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+  std::erase(running_, pid);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+int LoopTest::Stop(pid_t pid) {
+  ::kill(pid, SIGTERM);
+  return Wait(pid);
+}
+
+std::vector<v1::UpdateReport> LoopTest::Updates() const {
+  // A learner that was killed may write an update twice.
+  std::map<int64_t, v1::UpdateReport> updates;
+  const auto text = ReadFile(run_ + "/metrics.jsonl");
+  if (!text.ok()) return {};
+  for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
+    v1::UpdateReport report;
+    if (!line.empty() && JsonToProto(line, &report).ok()) {
+      updates[report.update()] = report;
+    }
+  }
+  std::vector<v1::UpdateReport> list;
+  for (const auto& [number, report] : updates) list.push_back(report);
+  return list;
+}
+
+}  // namespace rlhf

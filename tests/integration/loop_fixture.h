@@ -1,0 +1,67 @@
+// A run of real `rlhf` processes on a tiny random model, in a folder and on
+// ports of its own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "rlhf/v1/config.pb.h"
+#include "rlhf/v1/report.pb.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+
+// The base of tests that start processes. Ends those that a test leaves behind.
+class LoopTest : public testing::Test {
+ protected:
+  // Writes model, gold PM and prompts, and fills `config_`.
+  void SetUp() override;
+  void TearDown() override;
+
+  // Writes `config_` to `config_path_`.
+  void WriteConfig();
+
+  // Starts `rlhf WORDS…` with NAME=value `environment` added to this process's.
+  pid_t Start(const std::vector<std::string>& words,
+              const std::vector<std::string>& environment = {});
+
+  // Waits for the end of a process that Start gave; returns its exit code, or
+  // minus the signal that killed it.
+  int Wait(pid_t pid);
+
+  // SIGTERM, then Wait.
+  int Stop(pid_t pid);
+
+  // Updates that metrics.jsonl holds, each once, in order.
+  std::vector<v1::UpdateReport> Updates() const;
+
+  TempDir folder_;
+  v1::RunConfig config_;
+  std::string config_path_;
+  std::string run_;  // the run directory
+
+ private:
+  std::string binary_;
+  std::vector<pid_t> running_;
+};
+
+// Ports that were free a moment ago, no one twice.
+std::vector<int> FreePorts(size_t count);
+
+// Polls until `condition` holds; false if it does not within `timeout`.
+template <typename F>
+bool WaitUntil(absl::Duration timeout, F&& condition) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (!condition()) {
+    if (absl::Now() > deadline) return false;
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  return true;
+}
+
+}  // namespace rlhf
