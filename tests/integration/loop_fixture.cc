@@ -35,7 +35,7 @@ constexpr char kConfig[] = R"(
   sampling { max_new_tokens: 8 max_prompt_tokens: 240 }
   ppo {
     num_epochs: 2 num_minibatches: 4
-    learning_rate: 0.01 kl_coefficient: 0.001
+    learning_rate: 0.02 kl_coefficient: 0.001
   }
   learner { checkpoint_every: 4 lease_seconds: 3 }
   actor { max_batch: 64 }
