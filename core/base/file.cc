@@ -116,6 +116,18 @@ absl::Status WriteFileAtomically(const std::string& path,
   return SyncPath(ParentOf(path));
 }
 
+absl::Status AppendLine(const std::string& path, absl::string_view line) {
+  const Fd fd(
+      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
+  if (fd.get() < 0) return ErrnoStatus(errno, "open", path);
+  struct stat before = {};
+  if (::fstat(fd.get(), &before) != 0) return ErrnoStatus(errno, "stat", path);
+  const absl::Status status =
+      WriteAll(fd.get(), absl::StrCat(line, "\n"), path);
+  if (status.ok() || ::ftruncate(fd.get(), before.st_size) == 0) return status;
+  return WithContext(status, "half a line may be left");
+}
+
 AtomicDirectory::AtomicDirectory(std::string path, std::string temporary)
     : path_(std::move(path)), temporary_(std::move(temporary)) {}
 

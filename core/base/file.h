@@ -22,6 +22,12 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::string_view contents);
 
+// Appends `line` and a line break to `path`, or nothing: what a full disk takes
+// of it is removed again. One process at a time may append to a file.
+//
+// Errors: as ErrnoStatus.
+absl::Status AppendLine(const std::string& path, absl::string_view line);
+
 // Makes a folder appear whole: the caller fills `temporary()`, then Commit
 // syncs every file in it and renames it to `path`. Without Commit the folder is
 // removed by the destructor.

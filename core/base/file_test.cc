@@ -1,10 +1,12 @@
 #include "core/base/file.h"
 
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "gmock/gmock.h"
@@ -69,6 +71,40 @@ TEST(WriteFileAtomicallyTest, AFailedRenameLeavesNoTemporaryFile) {
               StatusIs(absl::StatusCode::kUnavailable,
                        HasSubstr("cannot rename to " + dir / "f")));
   EXPECT_THAT(ListDirectory(dir.path()), ElementsAre("f"));
+}
+
+TEST(AppendLineTest, LinesFollowOneAnother) {
+  const TempDir dir;
+  ASSERT_OK(AppendLine(dir / "log", "one"));
+  ASSERT_OK(AppendLine(dir / "log", ""));
+  ASSERT_OK(AppendLine(dir / "log", "two"));
+  EXPECT_EQ(Contents(dir / "log"), "one\n\ntwo\n");
+  EXPECT_THAT(AppendLine(dir / "no/log", "x"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir / "no/log")));
+}
+
+// With a limit of 16 bytes the system takes ten bytes of the second line, and
+// says that the file is too large when it is offered the rest.
+TEST(AppendLineTest, HalfALineIsTakenBack) {
+  const TempDir dir;
+  const std::string path = dir / "log";
+  ASSERT_OK(AppendLine(path, "first"));
+
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old_limit = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  const rlimit limit = {.rlim_cur = 16, .rlim_max = old_limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const absl::Status status = AppendLine(path, "the second line");
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  std::signal(SIGXFSZ, old_handler);
+
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
+                               AllOf(HasSubstr("cannot write " + path),
+                                     HasSubstr("File too large"))));
+  EXPECT_EQ(Contents(path), "first\n");
+  EXPECT_OK(AppendLine(path, "third"));
+  EXPECT_EQ(Contents(path), "first\nthird\n");
 }
 
 TEST(AtomicDirectoryTest, AppearsWholeOnCommit) {
@@ -172,6 +208,25 @@ TEST_F(FullDiskTest, AFileThatDoesNotFitLeavesTheOldOne) {
   EXPECT_EQ(Contents(path), "old");
   EXPECT_THAT(ListDirectory(disk_), ElementsAre("f"));
   EXPECT_OK(WriteFileAtomically(path, "new"));
+}
+
+TEST_F(FullDiskTest, ALineThatFitsInPartIsTakenBack) {
+  const std::string path = disk_ + "/log", ballast = disk_ + "/ballast";
+  ASSERT_OK(AppendLine(path, "first"));
+  EXPECT_THAT(AppendLine(ballast, too_much_),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("No space left on device")));
+  EXPECT_EQ(Contents(ballast), "");
+  // All but less than a page.
+  for (int kib = 512; kib > 0; kib /= 2) {
+    AppendLine(ballast, std::string(kib << 10, 'x')).IgnoreError();
+  }
+
+  // The rest of the first page is free, and no other.
+  EXPECT_THAT(AppendLine(path, std::string(10'000, 'x')),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("cannot write " + path)));
+  EXPECT_EQ(Contents(path), "first\n");
 }
 
 // Fills a folder with one file that fits and one that does not.

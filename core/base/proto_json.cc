@@ -1,14 +1,8 @@
 #include "core/base/proto_json.h"
 
-#include <fcntl.h>
 #include <google/protobuf/util/json_util.h>
-#include <unistd.h>
 
-#include <cerrno>
-
-#include "absl/strings/str_cat.h"
 #include "core/base/check.h"
-#include "core/base/file.h"
 
 namespace rlhf {
 namespace {
@@ -41,21 +35,6 @@ absl::Status JsonToProto(absl::string_view json,
       google::protobuf::util::JsonStringToMessage(std::string(json), message);
   if (status.ok()) return absl::OkStatus();
   return absl::InvalidArgumentError(std::string(status.message()));
-}
-
-absl::Status AppendLine(const std::string& path, absl::string_view line) {
-  const int fd =
-      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return ErrnoStatus(errno, "open", path);
-  const std::string text = absl::StrCat(line, "\n");
-  const ssize_t written = ::write(fd, text.data(), text.size());
-  const int error = errno;
-  ::close(fd);
-  if (written < 0) return ErrnoStatus(error, "write", path);
-  if (static_cast<size_t>(written) != text.size()) {
-    return ErrnoStatus(ENOSPC, "write", path);
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace rlhf

@@ -21,7 +21,4 @@ std::string ProtoToPrettyJson(const google::protobuf::Message& message);
 absl::Status JsonToProto(absl::string_view json,
                          google::protobuf::Message* message);
 
-// Appends `line` and a line break to `path`, in one write.
-absl::Status AppendLine(const std::string& path, absl::string_view line);
-
 }  // namespace rlhf

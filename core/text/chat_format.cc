@@ -42,20 +42,39 @@ constexpr const char* kChatMlTemplates[] = {
 constexpr char kDefaultSystem[] =
     "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
 
-// The template, written with line breaks either as such or as "\n" within
-// Jinja strings, which mean the same.
+// `text` with its line breaks in one spelling. As Jinja reads it, "\n" is a
+// line break within the strings of {{ … }} and {% … %} and two characters
+// elsewhere; \r\n and \r in the file are line breaks; and two at its end, after
+// the last block, render as nothing.
 std::string Normalize(absl::string_view text) {
   std::string result;
+  bool in_code = false;
+  char quote = '\0';  // of the string that we are in
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\r') continue;
-    if (text[i] == '\\' && i + 1 < text.size() && text[i + 1] == 'n') {
-      result.push_back('\n');
+    const absl::string_view two = text.substr(i, 2);
+    if (quote != '\0' && text[i] == '\\') {
+      absl::StrAppend(&result, two == "\\n" ? "\n" : two);
       ++i;
       continue;
     }
+    if (text[i] == '\r') {
+      if (two != "\r\n") result.push_back('\n');
+      continue;
+    }
+    if (quote != '\0') {
+      if (text[i] == quote) quote = '\0';
+    } else if (in_code && (text[i] == '\'' || text[i] == '"')) {
+      quote = text[i];
+    } else if (two == "{{" || two == "{%") {
+      in_code = true;
+    } else if (two == "}}" || two == "%}") {
+      in_code = false;
+    }
     result.push_back(text[i]);
   }
-  return std::string(absl::StripTrailingAsciiWhitespace(result));
+  absl::string_view body = result;
+  for (int i = 0; i < 2; ++i) absl::ConsumeSuffix(&body, "\n");
+  return std::string(body);
 }
 
 absl::StatusOr<ChatFormat> Recognise(absl::string_view text,
@@ -73,8 +92,11 @@ absl::StatusOr<ChatFormat> Recognise(absl::string_view text,
   }
   return absl::UnimplementedError(absl::StrCat(
       path,
-      ": unknown chat template; known are SmolLM2's, plain ChatML and "
-      "the Human/Assistant format"));
+      ": unknown chat template; known are SmolLM2's, plain ChatML and the "
+      "Human/Assistant format, in the spellings of core/text/chat_format.cc. "
+      "If the model was trained on the text of one of these, write that one's "
+      "template to chat_template.jinja in the model's folder, which is read "
+      "before tokenizer_config.json"));
 }
 
 absl::StatusOr<std::string> RenderChatMl(const Messages& messages,
@@ -124,6 +146,12 @@ absl::StatusOr<ChatFormat> ChatFormat::Load(const std::string& directory) {
   if (!config.ok()) return WithContext(config.status(), config_path);
   const absl::StatusOr<std::string> chat_template =
       GetString(*config, "chat_template");
+  if (config->contains("chat_template") && !chat_template.ok()) {
+    return absl::UnimplementedError(absl::StrCat(
+        config_path,
+        ": \"chat_template\" is a list of templates; write the one to use to ",
+        path));
+  }
   if (!chat_template.ok()) {
     return absl::NotFoundError(
         absl::StrCat(directory,

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 
 namespace rlhf {
@@ -17,14 +18,18 @@ absl::Status ToStatus(const absl::StatusOr<T>& value) {
   return value.status();
 }
 
-MATCHER_P2(StatusIs, code, message_matcher, "") {
+MATCHER_P2(
+    StatusIs, code, message_matcher,
+    absl::StrCat(negation ? "is no " : "is a ", absl::StatusCodeToString(code),
+                 " whose message ",
+                 testing::DescribeMatcher<std::string>(message_matcher))) {
   const absl::Status status = ToStatus(arg);
   *result_listener << status;
   return status.code() == code &&
          testing::Value(std::string(status.message()), message_matcher);
 }
 
-MATCHER(IsOk, "is OK") {
+MATCHER(IsOk, negation ? "is an error" : "is OK") {
   const absl::Status status = ToStatus(arg);
   *result_listener << status;
   return status.ok();
