@@ -13,8 +13,11 @@ absl::Status SaveLearner(const PpoTrainer& trainer, int64_t update,
                                         trainer.ExportParameters()));
   RLHF_RETURN_IF_ERROR(WriteSafetensors(directory + "/optimizer.safetensors",
                                         trainer.ExportOptimizer()));
-  return WriteFileAtomically(directory + "/state.json",
-                             Json{{"update", update}}.dump(2) + "\n");
+  return WriteFileAtomically(
+      directory + "/state.json",
+      Json{{"update", update}, {"kl_coefficient", trainer.kl_coefficient()}}
+              .dump(2) +
+          "\n");
 }
 
 absl::StatusOr<int64_t> LoadLearner(const std::string& directory,
@@ -26,12 +29,17 @@ absl::StatusOr<int64_t> LoadLearner(const std::string& directory,
   if (update == state.end() || !update->is_number_integer()) {
     return absl::InvalidArgumentError(path + ": \"update\" is missing");
   }
+  const auto kl_coefficient = state.find("kl_coefficient");
+  if (kl_coefficient == state.end() || !kl_coefficient->is_number()) {
+    return absl::InvalidArgumentError(path + ": \"kl_coefficient\" is missing");
+  }
   RLHF_ASSIGN_OR_RETURN(const NamedTensors parameters,
                         ReadSafetensors(directory + "/policy.safetensors"));
   RLHF_ASSIGN_OR_RETURN(const NamedTensors optimizer,
                         ReadSafetensors(directory + "/optimizer.safetensors"));
   const absl::Status status = trainer.Import(parameters, optimizer);
   if (!status.ok()) return WithContext(status, directory);
+  trainer.set_kl_coefficient(kl_coefficient->get<double>());
   return update->get<int64_t>();
 }
 

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -22,13 +21,12 @@
 #include "core/nn/torch_call.h"
 #include "trainer/optim/gradient_clip.h"
 #include "trainer/optim/schedule.h"
-#include "trainer/ppo/advantage.h"
 #include "trainer/ppo/explained_variance.h"
+#include "trainer/ppo/kl_controller.h"
 #include "trainer/ppo/kl_estimators.h"
 #include "trainer/ppo/kl_penalty.h"
 #include "trainer/ppo/ppo_loss.h"
 #include "trainer/ppo/value_loss.h"
-#include "trainer/ppo/whiten.h"
 #include "trainer/response_forward.h"
 
 namespace rlhf {
@@ -53,39 +51,64 @@ int64_t CountTokens(const std::vector<PpoSample>& batch,
   return count;
 }
 
-// All-reduces a handful of numbers.
-absl::Status SumOverRanks(Communicator& communicator,
-                          std::vector<double*> numbers) {
-  if (communicator.world_size() == 1) return absl::OkStatus();
-  std::vector<double> values;
-  for (const double* number : numbers) values.push_back(*number);
-  const at::Tensor sums = at::tensor(values, at::TensorOptions(at::kDouble));
-  RLHF_RETURN_IF_ERROR(communicator.AllReduceSum({sums}));
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    *numbers[i] = sums[static_cast<int64_t>(i)].item<double>();
+KlEstimator EstimatorOf(const v1::PpoConfig& config) {
+  switch (config.kl_estimator()) {
+    case v1::PpoConfig::K1:
+      return KlEstimator::kK1;
+    case v1::PpoConfig::K2:
+      return KlEstimator::kK2;
+    case v1::PpoConfig::K3:
+      break;
   }
-  return absl::OkStatus();
+  return KlEstimator::kK3;
 }
 
-absl::Status SumOverRanks(Communicator& communicator, MomentSums& sums) {
-  return SumOverRanks(communicator,
-                      {&sums.count, &sums.sum, &sums.sum_of_squares});
+// [N], for the samples `own`, whose tokens `evaluation` holds.
+at::Tensor TokenRewards(const std::vector<PpoSample>& batch,
+                        const OwnRewards& own,
+                        const BatchEvaluation& evaluation,
+                        const KlPenaltyOptions& options) {
+  std::vector<float> scores;
+  std::vector<int64_t> ended;
+  for (const int64_t i : own.samples) {
+    scores.push_back(static_cast<float>(batch[i].score));
+    ended.push_back(batch[i].ended ? 1 : 0);
+  }
+  return ComputeTokenRewards(
+      {.logprob_N = evaluation.logprob_N,
+       .ref_logprob_N = evaluation.ref_logprob_N,
+       .score_S = at::tensor(scores, at::TensorOptions(at::kFloat)),
+       .ended_S =
+           at::tensor(ended, at::TensorOptions(at::kLong)).to(at::kBool)},
+      own.lengths, options);
+}
+
+// The largest difference between the actors' log-probabilities and ours.
+double BehaviourMismatch(const std::vector<PpoSample>& batch,
+                         const OwnRewards& own, const at::Tensor& logprob_N) {
+  double mismatch = 0;
+  int64_t begin = 0;
+  for (size_t k = 0; k < own.samples.size(); ++k) {
+    const at::Tensor theirs =
+        at::tensor(batch[own.samples[k]].behaviour_logprobs,
+                   at::TensorOptions(at::kFloat));
+    const at::Tensor ours = logprob_N.narrow(0, begin, own.lengths[k]);
+    mismatch = std::max(mismatch, (ours - theirs).abs().max().item<double>());
+    begin += own.lengths[k];
+  }
+  return mismatch;
 }
 
 }  // namespace
 
-// What the passes need of each sample that this rank owns; all tensors [n] over
-// the response tokens of one sample.
+// What the passes need of the samples that this rank owns.
 struct PpoTrainer::Prepared {
-  std::vector<int64_t> own;  // indices into the batch
-  std::vector<int64_t> lengths;
-  // Packed over `own`, [N].
-  at::Tensor old_logprob_N, ref_logprob_N, old_value_N, reward_N;
-  at::Tensor advantage_N, return_N;
-  double entropy_sum = 0;
-  double seconds = 0;
+  OwnRewards own;
   // By batch index: where the sample's tokens begin in the packed tensors.
   std::vector<int64_t> begin_of;
+  BatchEvaluation evaluation;
+  Credit credit;
+  double seconds = 0;
 };
 
 // Sums over all minibatches of an update, on this rank.
@@ -103,10 +126,11 @@ PpoTrainer::PpoTrainer(Transformer policy,
     : options_(options),
       communicator_(communicator),
       policy_(std::move(policy)),
-      reference_(std::move(reference)) {
+      reference_(std::move(reference)),
+      kl_coefficient_(options.ppo.kl_coefficient()) {
   const auto like = at::TensorOptions(at::kFloat).device(policy_.device());
-  value_weight_D_ = at::zeros({1, policy_.config().hidden_size}, like);
-  value_bias_ = at::zeros({1}, like);
+  value_head_ = {.weight_D = at::zeros({1, policy_.config().hidden_size}, like),
+                 .bias = at::zeros({1}, like)};
   ParameterGroup group{.parameters = ExportParameters(), .learning_rate = 0};
   for (const NamedTensor& p : group.parameters)
     p.tensor.set_requires_grad(true);
@@ -120,8 +144,8 @@ PpoTrainer::PpoTrainer(Transformer policy,
 
 NamedTensors PpoTrainer::ExportParameters() const {
   NamedTensors parameters = policy_.parameters();
-  parameters.push_back({"value_head.weight", value_weight_D_});
-  parameters.push_back({"value_head.bias", value_bias_});
+  parameters.push_back({"value_head.weight", value_head_.weight_D});
+  parameters.push_back({"value_head.bias", value_head_.bias});
   return parameters;
 }
 
@@ -165,9 +189,6 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   RLHF_CHECK(!batch.empty());
   const Stopwatch stopwatch;
   RLHF_ASSIGN_OR_RETURN(Prepared prepared, Prepare(batch));
-  if (options_.ppo.whiten_advantages()) {
-    RLHF_RETURN_IF_ERROR(WhitenAdvantages(prepared));
-  }
   prepared.seconds = stopwatch.seconds();
   const double learning_rate = LearningRate(
       {.learning_rate = options_.ppo.learning_rate(),
@@ -188,6 +209,13 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   report.set_learning_rate(learning_rate);
   report.set_forward_seconds(prepared.seconds);
   report.set_train_seconds(stopwatch.seconds() - prepared.seconds);
+  if (options_.ppo.kl_target_nats() > 0) {
+    kl_coefficient_ = NextKlCoefficient(
+        kl_coefficient_, report.kl_k1_nats_per_sequence(),
+        static_cast<int64_t>(batch.size()),
+        {.target_nats = options_.ppo.kl_target_nats(),
+         .horizon_rollouts = options_.ppo.kl_horizon_rollouts()});
+  }
   return report;
 }
 
@@ -196,81 +224,38 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
   Prepared prepared;
   std::vector<int64_t> all(batch.size());
   std::iota(all.begin(), all.end(), int64_t{0});
-  prepared.own = Own(all);
+  OwnRewards& own = prepared.own;
+  own.samples = Own(all);
   prepared.begin_of.assign(batch.size(), -1);
   int64_t begin = 0;
-  for (const int64_t i : prepared.own) {
+  for (const int64_t i : own.samples) {
     prepared.begin_of[i] = begin;
-    prepared.lengths.push_back(
-        static_cast<int64_t>(batch[i].response_ids.size()));
-    begin += prepared.lengths.back();
+    own.lengths.push_back(static_cast<int64_t>(batch[i].response_ids.size()));
+    begin += own.lengths.back();
   }
   RLHF_RETURN_IF_ERROR(TorchCall("evaluate rollouts", [&] {
-    const c10::NoGradGuard no_grad;
-    std::vector<at::Tensor> old_logprob, ref_logprob, value, scores, ended;
-    const auto dialogues = Dialogues(batch, prepared.own);
-    size_t first = 0;
-    for (const size_t size :
-         MicroBatchSizes(dialogues, options_.micro_batch_tokens)) {
-      const auto piece = absl::MakeConstSpan(dialogues).subspan(first, size);
-      const ResponseStates states = ForwardResponses(policy_, piece);
-      const TokenLogprobs now = ComputeTokenLogprobs(
-          policy_, states.hidden_ND, states.target_N, options_.temperature);
-      const ResponseStates ref_states = ForwardResponses(*reference_, piece);
-      const TokenLogprobs then =
-          ComputeTokenLogprobs(*reference_, ref_states.hidden_ND,
-                               states.target_N, options_.temperature);
-      old_logprob.push_back(now.logprob_N);
-      ref_logprob.push_back(then.logprob_N);
-      value.push_back(at::linear(states.hidden_ND, value_weight_D_, value_bias_)
-                          .squeeze(-1));
-      prepared.entropy_sum += now.entropy_N.sum().item<double>();
-      first += size;
-    }
-    std::vector<float> score;
-    std::vector<int64_t> end;
-    for (const int64_t i : prepared.own) {
-      score.push_back(static_cast<float>(batch[i].score));
-      end.push_back(batch[i].ended ? 1 : 0);
-    }
-    const auto join = [&](const std::vector<at::Tensor>& parts) {
-      return parts.empty() ? at::zeros({0}) : at::cat(parts).to(at::kCPU);
-    };
-    prepared.old_logprob_N = join(old_logprob);
-    prepared.ref_logprob_N = join(ref_logprob);
-    prepared.old_value_N = join(value);
-    prepared.reward_N = ComputeTokenRewards(
-        {.logprob_N = prepared.old_logprob_N,
-         .ref_logprob_N = prepared.ref_logprob_N,
-         .score_S = at::tensor(score, at::TensorOptions(at::kFloat)),
-         .ended_S =
-             at::tensor(end, at::TensorOptions(at::kLong)).to(at::kBool)},
-        prepared.lengths,
-        {.kl_coefficient = options_.ppo.kl_coefficient(),
+    prepared.evaluation = EvaluateBatch(
+        policy_, value_head_, *reference_, Dialogues(batch, own.samples),
+        {.temperature = options_.temperature,
+         .micro_batch_tokens = options_.micro_batch_tokens});
+    own.reward_N = TokenRewards(
+        batch, own, prepared.evaluation,
+        {.kl_coefficient = kl_coefficient_,
+         .estimator = EstimatorOf(options_.ppo),
          .missing_eos_penalty = options_.ppo.missing_eos_penalty()});
-    const Advantages advantages = ComputeAdvantages(
-        prepared.reward_N, prepared.old_value_N, prepared.lengths,
-        {.discount = options_.ppo.discount(),
-         .lambda = options_.ppo.gae_lambda()});
-    prepared.advantage_N = advantages.advantage_N;
-    prepared.return_N = advantages.return_N;
+    own.value_N = prepared.evaluation.value_N;
   }));
+  RLHF_ASSIGN_OR_RETURN(
+      prepared.credit,
+      AssignCredit(options_.ppo, own, static_cast<int64_t>(batch.size()),
+                   *communicator_));
   return prepared;
-}
-
-absl::Status PpoTrainer::WhitenAdvantages(Prepared& prepared) {
-  MomentSums sums = SumMoments(prepared.advantage_N);
-  RLHF_RETURN_IF_ERROR(SumOverRanks(*communicator_, sums));
-  prepared.advantage_N =
-      Whiten(prepared.advantage_N, FromSums(sums), /*shift_mean=*/true);
-  return absl::OkStatus();
 }
 
 absl::Status PpoTrainer::Pass(const std::vector<PpoSample>& batch,
                               const Prepared& prepared, uint64_t pass_key,
                               Totals& totals) {
-  std::vector<int64_t> order(batch.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<int64_t> order = prepared.credit.trained;
   std::sort(order.begin(), order.end(), [pass_key](int64_t a, int64_t b) {
     return std::pair(MixHash(pass_key, a), a) <
            std::pair(MixHash(pass_key, b), b);
@@ -297,65 +282,79 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
   const auto num_tokens = static_cast<double>(CountTokens(batch, minibatch));
   optimizer_->ClearGradients();
   RLHF_RETURN_IF_ERROR(TorchCall("update", [&] {
-    const auto dialogues = Dialogues(batch, own);
     size_t first = 0;
     for (const size_t size :
-         MicroBatchSizes(dialogues, options_.micro_batch_tokens)) {
-      const auto piece = absl::MakeConstSpan(dialogues).subspan(first, size);
-      const ResponseStates states = ForwardResponses(policy_, piece);
-      const TokenLogprobs now = ComputeTokenLogprobs(
-          policy_, states.hidden_ND, states.target_N, options_.temperature);
-      const at::Tensor value_N =
-          at::linear(states.hidden_ND, value_weight_D_, value_bias_)
-              .squeeze(-1);
-      const auto gather = [&](const at::Tensor& packed_N) {
-        std::vector<at::Tensor> parts;
-        for (size_t k = first; k < first + size; ++k) {
-          const auto length =
-              static_cast<int64_t>(batch[own[k]].response_ids.size());
-          parts.push_back(
-              packed_N.narrow(0, prepared.begin_of[own[k]], length));
-        }
-        return at::cat(parts).to(policy_.device());
-      };
-      const PpoLoss policy_loss =
-          ComputePpoLoss({.logprob_N = now.logprob_N,
-                          .old_logprob_N = gather(prepared.old_logprob_N),
-                          .advantage_N = gather(prepared.advantage_N)},
-                         options_.ppo.clip_epsilon());
-      const ValueLoss value_loss =
-          ComputeValueLoss({.value_N = value_N,
-                            .old_value_N = gather(prepared.old_value_N),
-                            .return_N = gather(prepared.return_N)},
-                           options_.ppo.value_clip_epsilon());
-      ((policy_loss.loss_sum +
-        value_loss.loss_sum * options_.ppo.value_coefficient()) /
-       num_tokens)
-          .backward();
-      totals.policy_loss += policy_loss.loss_sum.item<double>();
-      totals.value_loss += value_loss.loss_sum.item<double>();
-      totals.clip_count += policy_loss.clip_count.item<double>();
-      totals.approx_kl += policy_loss.approx_kl_sum.item<double>();
-      totals.num_tokens += static_cast<double>(policy_loss.num_tokens);
+         MicroBatchSizes(Dialogues(batch, own), options_.micro_batch_tokens)) {
+      AccumulateGradients(batch, prepared,
+                          absl::MakeConstSpan(own).subspan(first, size),
+                          num_tokens, totals);
       first += size;
     }
   }));
   RLHF_RETURN_IF_ERROR(ReduceGradients());
-  return TorchCall("optimizer step", [&]() -> absl::Status {
-    const std::vector<at::Tensor> gradients = optimizer_->Gradients();
-    const double squared_norm = SquaredNorm(gradients);
-    if (!std::isfinite(squared_norm)) {
-      return absl::InternalError(
-          "the gradient is not finite; the policy was left as it was before "
-          "this step");
+  return TorchCall("optimizer step", [&] { return StepOptimizer(totals); });
+}
+
+void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
+                                     const Prepared& prepared,
+                                     absl::Span<const int64_t> indices,
+                                     double num_tokens, Totals& totals) {
+  const auto gather = [&](const at::Tensor& packed_N) {
+    std::vector<at::Tensor> parts;
+    for (const int64_t i : indices) {
+      parts.push_back(
+          packed_N.narrow(0, prepared.begin_of[i],
+                          static_cast<int64_t>(batch[i].response_ids.size())));
     }
-    Scale(gradients,
-          ClipFactor(squared_norm, options_.ppo.max_gradient_norm()));
-    optimizer_->Step();
-    totals.gradient_norm += std::sqrt(squared_norm);
-    ++totals.num_steps;
-    return absl::OkStatus();
-  });
+    return at::cat(parts).to(policy_.device());
+  };
+  const ResponseStates states =
+      ForwardResponses(policy_, Dialogues(batch, indices));
+  const at::Tensor logprob_N =
+      ComputeTokenLogprobs(policy_, states.hidden_ND, states.target_N,
+                           options_.temperature)
+          .logprob_N;
+  const at::Tensor advantage_N = gather(prepared.credit.advantage_N);
+  const PpoLoss clipped =
+      ComputePpoLoss({.logprob_N = logprob_N,
+                      .old_logprob_N = gather(prepared.evaluation.logprob_N),
+                      .advantage_N = advantage_N},
+                     {.clip_epsilon = options_.ppo.clip_epsilon(),
+                      .dual_clip = options_.ppo.dual_clip()});
+  // Imitation does not ask how likely the answer was.
+  const bool imitates = options_.ppo.algorithm() == v1::PpoConfig::BEST_OF_K;
+  const at::Tensor policy_loss =
+      imitates ? -(logprob_N * advantage_N).sum() : clipped.loss_sum;
+  at::Tensor loss = policy_loss;
+  if (HasCritic(options_.ppo)) {
+    const ValueLoss value_loss =
+        ComputeValueLoss({.value_N = value_head_(states.hidden_ND),
+                          .old_value_N = gather(prepared.evaluation.value_N),
+                          .return_N = gather(prepared.credit.return_N)},
+                         options_.ppo.value_clip_epsilon());
+    loss = loss + value_loss.loss_sum * options_.ppo.value_coefficient();
+    totals.value_loss += value_loss.loss_sum.item<double>();
+  }
+  (loss / num_tokens).backward();
+  totals.policy_loss += policy_loss.item<double>();
+  totals.clip_count += clipped.clip_count.item<double>();
+  totals.approx_kl += clipped.approx_kl_sum.item<double>();
+  totals.num_tokens += static_cast<double>(clipped.num_tokens);
+}
+
+absl::Status PpoTrainer::StepOptimizer(Totals& totals) {
+  const std::vector<at::Tensor> gradients = optimizer_->Gradients();
+  const double squared_norm = SquaredNorm(gradients);
+  if (!std::isfinite(squared_norm)) {
+    return absl::InternalError(
+        "the gradient is not finite; the policy was left as it was before "
+        "this step");
+  }
+  Scale(gradients, ClipFactor(squared_norm, options_.ppo.max_gradient_norm()));
+  optimizer_->Step();
+  totals.gradient_norm += std::sqrt(squared_norm);
+  ++totals.num_steps;
+  return absl::OkStatus();
 }
 
 absl::Status PpoTrainer::ReduceGradients() {
@@ -373,20 +372,21 @@ absl::Status PpoTrainer::ReduceGradients() {
 
 absl::StatusOr<v1::UpdateReport> PpoTrainer::Summarize(
     const std::vector<PpoSample>& batch, const Prepared& prepared,
-    Totals& totals) const {
-  const KlSums own_kl = SumKl(prepared.old_logprob_N, prepared.ref_logprob_N);
+    Totals& totals) {
+  const BatchEvaluation& evaluation = prepared.evaluation;
+  const KlSums own_kl = SumKl(evaluation.logprob_N, evaluation.ref_logprob_N);
   double kl_k1 = own_kl.k1_nats, kl_k3 = own_kl.k3_nats;
   double kl_tokens = static_cast<double>(own_kl.num_tokens);
-  double entropy = prepared.entropy_sum;
-  MomentSums returns = SumMoments(prepared.return_N);
-  MomentSums residuals = SumMoments(prepared.return_N - prepared.old_value_N);
-  RLHF_RETURN_IF_ERROR(
-      SumOverRanks(*communicator_,
-                   {&kl_k1, &kl_k3, &kl_tokens, &entropy, &totals.policy_loss,
-                    &totals.value_loss, &totals.clip_count, &totals.approx_kl,
-                    &totals.num_tokens, &returns.count, &returns.sum,
-                    &returns.sum_of_squares, &residuals.count, &residuals.sum,
-                    &residuals.sum_of_squares}));
+  double entropy = evaluation.entropy_sum;
+  MomentSums returns = SumMoments(prepared.credit.return_N);
+  MomentSums residuals =
+      SumMoments(prepared.credit.return_N - evaluation.value_N);
+  RLHF_RETURN_IF_ERROR(communicator_->SumNumbers(
+      {&kl_k1, &kl_k3, &kl_tokens, &entropy, &totals.policy_loss,
+       &totals.value_loss, &totals.clip_count, &totals.approx_kl,
+       &totals.num_tokens, &returns.count, &returns.sum,
+       &returns.sum_of_squares, &residuals.count, &residuals.sum,
+       &residuals.sum_of_squares}));
   const KlSummary kl =
       SummarizeKl({.k1_nats = kl_k1,
                    .k3_nats = kl_k3,
@@ -405,18 +405,10 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Summarize(
                            static_cast<double>(totals.num_steps));
   report.set_value_explained_variance(
       ExplainedVariance(FromSums(returns), FromSums(residuals)));
-  report.set_kl_coefficient(options_.ppo.kl_coefficient());
+  report.set_kl_coefficient(kl_coefficient_);
   // Rank 0's share stands for all: the actors are the same for every rank.
-  double mismatch = 0;
-  for (size_t k = 0; k < prepared.own.size(); ++k) {
-    const PpoSample& sample = batch[prepared.own[k]];
-    const at::Tensor ours = prepared.old_logprob_N.narrow(
-        0, prepared.begin_of[prepared.own[k]], prepared.lengths[k]);
-    const at::Tensor theirs =
-        at::tensor(sample.behaviour_logprobs, at::TensorOptions(at::kFloat));
-    mismatch = std::max(mismatch, (ours - theirs).abs().max().item<double>());
-  }
-  report.set_behaviour_mismatch_max_nats(mismatch);
+  report.set_behaviour_mismatch_max_nats(
+      BehaviourMismatch(batch, prepared.own, evaluation.logprob_N));
   return report;
 }
 

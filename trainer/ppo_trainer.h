@@ -1,6 +1,6 @@
-// One PPO update on one batch of rollouts, readable top to bottom: old
-// log-probabilities, reference, rewards, advantages, passes. Every rank calls
-// it with the same batch and works on its own share of it.
+// One update of the policy on one batch of rollouts, readable top to bottom:
+// evaluation, rewards, credit, passes. Every rank calls it with the same batch
+// and works on its own share of it.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "core/comm/communicator.h"
 #include "core/nn/transformer.h"
 #include "rlhf/v1/config.pb.h"
 #include "rlhf/v1/report.pb.h"
+#include "trainer/batch_evaluation.h"
+#include "trainer/credit_assignment.h"
 #include "trainer/optim/adamw.h"
 
 namespace rlhf {
@@ -59,6 +62,10 @@ class PpoTrainer {
 
   const Transformer& policy() const { return policy_; }
 
+  // beta: fixed, or what the controller made of it; part of a checkpoint.
+  double kl_coefficient() const { return kl_coefficient_; }
+  void set_kl_coefficient(double value) { kl_coefficient_ = value; }
+
   // Everything an uninterrupted run would have in memory: weights, value head.
   NamedTensors ExportParameters() const;
   NamedTensors ExportOptimizer() const { return optimizer_->ExportState(); }
@@ -71,7 +78,6 @@ class PpoTrainer {
   struct Totals;
 
   absl::StatusOr<Prepared> Prepare(const std::vector<PpoSample>& batch);
-  absl::Status WhitenAdvantages(Prepared& prepared);
   absl::Status Pass(const std::vector<PpoSample>& batch,
                     const Prepared& prepared, uint64_t pass_key,
                     Totals& totals);
@@ -79,10 +85,17 @@ class PpoTrainer {
                              const Prepared& prepared,
                              const std::vector<int64_t>& minibatch,
                              Totals& totals);
+  // Forward and backward over the samples `indices` at once. Gradients are of
+  // the loss summed over their tokens, divided by `num_tokens`.
+  void AccumulateGradients(const std::vector<PpoSample>& batch,
+                           const Prepared& prepared,
+                           absl::Span<const int64_t> indices, double num_tokens,
+                           Totals& totals);
+  absl::Status StepOptimizer(Totals& totals);
   absl::Status ReduceGradients();
   absl::StatusOr<v1::UpdateReport> Summarize(
       const std::vector<PpoSample>& batch, const Prepared& prepared,
-      Totals& totals) const;
+      Totals& totals);
   // Indices of the samples that this rank works on, among `indices`.
   std::vector<int64_t> Own(const std::vector<int64_t>& indices) const;
 
@@ -90,8 +103,8 @@ class PpoTrainer {
   Communicator* const communicator_;
   Transformer policy_;
   const std::shared_ptr<const Transformer> reference_;
-  at::Tensor value_weight_D_;
-  at::Tensor value_bias_;
+  ValueHead value_head_;
+  double kl_coefficient_;
   std::unique_ptr<AdamW> optimizer_;
 };
 

@@ -146,9 +146,61 @@ TEST(PpoTrainerTest, RefusesAStateThatDoesNotFit) {
                        HasSubstr("value_head.bias")));
 }
 
+// Two answers to one question, the first good, the second bad; returns how
+// much likelier the good one's token became against the bad one's.
+double LearnToPrefer(const PpoTrainer::Options& options) {
+  SingleCommunicator alone;
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  std::vector<PpoSample> batch;
+  for (const int32_t token : {40, 41}) {
+    batch.push_back({.prompt_ids = {5, 6, 7},
+                     .response_ids = {token, token, 2},
+                     .behaviour_logprobs = {-6, -6, -6},
+                     .score = token == 40 ? 1.0 : -1.0,
+                     .ended = true});
+  }
+  const auto gap = [&] {
+    const at::Tensor hidden = trainer.policy().Forward(
+        Pack(std::vector<std::vector<int32_t>>{{5, 6, 7}}, at::kCPU));
+    const at::Tensor logits = trainer.policy().Logits(hidden[2].unsqueeze(0));
+    return (logits[0][40] - logits[0][41]).item<double>();
+  };
+  const double before = gap();
+  for (int64_t update = 1; update <= 10; ++update) {
+    EXPECT_OK(trainer.Update(batch, update));
+  }
+  return gap() - before;
+}
+
+TEST(PpoTrainerTest, EveryAlgorithmMakesTheBetterAnswerLikelier) {
+  for (const auto algorithm :
+       {v1::PpoConfig::PPO, v1::PpoConfig::GRPO, v1::PpoConfig::RLOO,
+        v1::PpoConfig::REINFORCE_PP, v1::PpoConfig::BEST_OF_K}) {
+    PpoTrainer::Options options = MakeOptions();
+    options.ppo.set_algorithm(algorithm);
+    options.ppo.set_samples_per_prompt(2);
+    EXPECT_GT(LearnToPrefer(options), 0.1)
+        << v1::PpoConfig::Algorithm_Name(algorithm);
+  }
+}
+
+TEST(PpoTrainerTest, TheKlCoefficientFollowsItsTarget) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_kl_target_nats(1);
+  options.ppo.set_kl_horizon_rollouts(60);
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  ASSERT_OK_AND_ASSIGN(const auto report, trainer.Update(MakeBatch(1), 1));
+  // The first batch has no KL: the error is cut at -0.2, and 6 of 60 rollouts
+  // make 2 %.
+  EXPECT_EQ(report.kl_coefficient(), 0.05);
+  EXPECT_NEAR(trainer.kl_coefficient(), 0.05 * 0.98, 1e-12);
+}
+
 // The losses of 20 updates on one rank, or as rank `rank` of two over Gloo.
-std::vector<v1::UpdateReport> TwentyUpdates(Communicator* communicator) {
-  PpoTrainer trainer = MakeTrainer(MakeOptions(), communicator);
+std::vector<v1::UpdateReport> TwentyUpdates(const PpoTrainer::Options& options,
+                                            Communicator* communicator) {
+  PpoTrainer trainer = MakeTrainer(options, communicator);
   std::vector<v1::UpdateReport> reports;
   for (int64_t update = 1; update <= 20; ++update) {
     absl::StatusOr<v1::UpdateReport> report =
@@ -160,9 +212,15 @@ std::vector<v1::UpdateReport> TwentyUpdates(Communicator* communicator) {
   return reports;
 }
 
-TEST(PpoTrainerTest, TwoRanksGiveTheLossesOfOne) {
+class RanksTest : public testing::TestWithParam<v1::PpoConfig::Algorithm> {};
+
+TEST_P(RanksTest, TwoGiveTheLossesOfOne) {
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_algorithm(GetParam());
+  options.ppo.set_samples_per_prompt(3);
+  options.ppo.set_whiten_rewards(GetParam() == v1::PpoConfig::GRPO);
   SingleCommunicator alone;
-  const std::vector<v1::UpdateReport> expected = TwentyUpdates(&alone);
+  const std::vector<v1::UpdateReport> expected = TwentyUpdates(options, &alone);
 
   // A port that was free a moment ago.
   auto socket = Listen("127.0.0.1:0");
@@ -179,7 +237,7 @@ TEST(PpoTrainerTest, TwoRanksGiveTheLossesOfOne) {
                                                   .master_port = socket->port,
                                                   .store_prefix = "test"});
         ASSERT_OK(communicator);
-        actual[rank] = TwentyUpdates(communicator->get());
+        actual[rank] = TwentyUpdates(options, communicator->get());
       });
     }
   }
@@ -194,6 +252,13 @@ TEST(PpoTrainerTest, TwoRanksGiveTheLossesOfOne) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Algorithms, RanksTest,
+    testing::Values(v1::PpoConfig::PPO, v1::PpoConfig::GRPO,
+                    v1::PpoConfig::RLOO, v1::PpoConfig::REINFORCE_PP,
+                    v1::PpoConfig::BEST_OF_K),
+    [](const auto& info) { return v1::PpoConfig::Algorithm_Name(info.param); });
 
 }  // namespace
 }  // namespace rlhf

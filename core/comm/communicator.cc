@@ -2,12 +2,25 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 
 #include <cstring>
 
 #include "core/base/status_macros.h"
 
 namespace rlhf {
+
+absl::Status Communicator::SumNumbers(const std::vector<double*>& numbers) {
+  if (world_size() == 1) return absl::OkStatus();
+  std::vector<double> values;
+  for (const double* number : numbers) values.push_back(*number);
+  const at::Tensor sums = at::tensor(values, at::TensorOptions(at::kDouble));
+  RLHF_RETURN_IF_ERROR(AllReduceSum({sums}));
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    *numbers[i] = sums[static_cast<int64_t>(i)].item<double>();
+  }
+  return absl::OkStatus();
+}
 
 absl::Status Communicator::BroadcastBytes(std::string& bytes) {
   if (world_size() == 1) return absl::OkStatus();

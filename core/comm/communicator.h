@@ -29,6 +29,9 @@ class Communicator {
   // Replaces `tensor` by rank 0's; shapes must agree beforehand.
   virtual absl::Status Broadcast(const at::Tensor& tensor) = 0;
 
+  // Replaces each number by its sum over all ranks, in float64.
+  absl::Status SumNumbers(const std::vector<double*>& numbers);
+
   // Replaces `bytes` by rank 0's, whatever their length.
   absl::Status BroadcastBytes(std::string& bytes);
 };

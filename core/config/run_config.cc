@@ -133,6 +133,32 @@ bool IsFolderName(const std::string& name) {
   return !absl::StartsWith(name, ".");
 }
 
+void CheckAlgorithm(const v1::PpoConfig& ppo,
+                    std::vector<FieldProblem>& problems) {
+  const int32_t group = ppo.samples_per_prompt();
+  if (ppo.rollouts_per_update() % group != 0) {
+    problems.push_back({"ppo.samples_per_prompt",
+                        absl::StrCat("is ", group, "; wanted a divisor of the ",
+                                     ppo.rollouts_per_update(),
+                                     " of ppo.rollouts_per_update")});
+  }
+  const bool needs_group = ppo.algorithm() == v1::PpoConfig::GRPO ||
+                           ppo.algorithm() == v1::PpoConfig::RLOO ||
+                           ppo.algorithm() == v1::PpoConfig::BEST_OF_K;
+  if (needs_group && group < 2) {
+    problems.push_back(
+        {"ppo.samples_per_prompt",
+         absl::StrCat("is ", group, "; ",
+                      v1::PpoConfig::Algorithm_Name(ppo.algorithm()),
+                      " compares responses to one prompt: wanted at least 2")});
+  }
+  if (ppo.dual_clip() > 0 && ppo.dual_clip() <= 1) {
+    problems.push_back(
+        {"ppo.dual_clip",
+         absl::StrCat("is ", ppo.dual_clip(), "; wanted 0 or above 1")});
+  }
+}
+
 // What no single field can show.
 std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   std::vector<FieldProblem> problems;
@@ -150,6 +176,7 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
                       ppo.rollouts_per_update(),
                       " of ppo.rollouts_per_update")});
   }
+  CheckAlgorithm(ppo, problems);
   const auto& refresh_at = config.preference().refresh_at();
   for (int i = 1; i < refresh_at.size(); ++i) {
     if (refresh_at[i] > refresh_at[i - 1]) continue;

@@ -207,5 +207,16 @@ TEST(RunDirectoryTest, IsTheNameUnderRunsDir) {
   EXPECT_EQ(RunDirectory(config), "runs/a");
 }
 
+TEST(RunConfigTest, GroupsMustFitTheAlgorithmAndTheBatch) {
+  ExpectRefused("ppo { algorithm: RLOO }\n",
+                "ppo.samples_per_prompt is 1; RLOO compares responses to one "
+                "prompt: wanted at least 2");
+  ExpectRefused("ppo { rollouts_per_update: 16 samples_per_prompt: 3 }\n",
+                "ppo.samples_per_prompt is 3; wanted a divisor of the 16");
+  ExpectRefused("ppo { dual_clip: 0.5 }\n",
+                "ppo.dual_clip is 0.5; wanted 0 or above 1");
+  ExpectRefused("ppo { algorithm: PPG }\n", "PPG");
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -13,8 +13,10 @@ namespace rlhf {
 // Thread-compatible.
 class PromptSchedule {
  public:
-  // `prompts` must not be empty.
-  PromptSchedule(std::vector<v1::Prompt> prompts, uint64_t seed);
+  // `prompts` must not be empty. Each place in a pass is for
+  // `samples_per_prompt` consecutive rollouts.
+  PromptSchedule(std::vector<v1::Prompt> prompts, uint64_t seed,
+                 int64_t samples_per_prompt = 1);
 
   struct Slot {
     const v1::Prompt* prompt;  // owned by the schedule
@@ -28,6 +30,7 @@ class PromptSchedule {
  private:
   const std::vector<v1::Prompt> prompts_;
   const uint64_t seed_;
+  const int64_t samples_per_prompt_;
 };
 
 }  // namespace rlhf

@@ -47,6 +47,18 @@ TEST(PromptScheduleTest, TheSampleCountsHowOftenThePromptCameBefore) {
   }
 }
 
+TEST(PromptScheduleTest, AGroupTakesOnePromptWithSamplesOfItsOwn) {
+  const PromptSchedule schedule(Prompts(5), /*seed=*/1,
+                                /*samples_per_prompt=*/3);
+  const PromptSchedule single(Prompts(5), /*seed=*/1);
+  std::map<std::string, int64_t> count;
+  for (int64_t i = 0; i < 30; ++i) {
+    const PromptSchedule::Slot slot = schedule.At(i);
+    EXPECT_EQ(slot.prompt->prompt_id(), single.At(i / 3).prompt->prompt_id());
+    EXPECT_EQ(slot.sample, count[slot.prompt->prompt_id()]++) << i;
+  }
+}
+
 TEST(PromptScheduleTest, TheOrderFollowsFromTheSeedAndTheNumberAlone) {
   const PromptSchedule first(Prompts(50), /*seed=*/9);
   const PromptSchedule second(Prompts(50), /*seed=*/9);

@@ -17,6 +17,19 @@ void CheckPerSequence(const at::Tensor& values_S, size_t num_sequences) {
       << " responses";
 }
 
+at::Tensor EstimateKl(KlEstimator estimator, const at::Tensor& logprob_N,
+                      const at::Tensor& ref_logprob_N) {
+  switch (estimator) {
+    case KlEstimator::kK1:
+      return KlK1(logprob_N, ref_logprob_N);
+    case KlEstimator::kK2:
+      return KlK2(logprob_N, ref_logprob_N);
+    case KlEstimator::kK3:
+      break;
+  }
+  return KlK3(logprob_N, ref_logprob_N);
+}
+
 }  // namespace
 
 at::Tensor ComputeTokenRewards(const ScoredResponses& responses,
@@ -28,9 +41,9 @@ at::Tensor ComputeTokenRewards(const ScoredResponses& responses,
   RLHF_CHECK(options.kl_coefficient >= 0) << options.kl_coefficient;
   RLHF_CHECK(options.missing_eos_penalty <= 0) << options.missing_eos_penalty;
 
-  const at::Tensor logprob_N = responses.logprob_N.detach();
   const at::Tensor reward_N =
-      KlK1(logprob_N, responses.ref_logprob_N.detach()) *
+      EstimateKl(options.estimator, responses.logprob_N.detach(),
+                 responses.ref_logprob_N.detach()) *
       -options.kl_coefficient;
   const at::Tensor missing_S =
       responses.ended_S.logical_not().to(responses.score_S.scalar_type());

@@ -22,14 +22,20 @@ struct ScoredResponses {
   at::Tensor ended_S;
 };
 
+enum class KlEstimator { kK1, kK2, kK3 };
+
 struct KlPenaltyOptions {
   // beta >= 0.
   double kl_coefficient = 0.001;
+  // How each token's KL is estimated (kl_estimators.h). Only k1 makes the
+  // expected penalty the gradient of the KL; the others are there to compare.
+  KlEstimator estimator = KlEstimator::kK1;
   // Added to the score of a response that did not end by itself; <= 0.
   double missing_eos_penalty = 0;
 };
 
-// Returns [N]: -beta * (log pi_old - log pi_ref) at each token, plus, at each
+// Returns [N]: -beta times the KL estimate, which for k1 is log pi_old - log
+// pi_ref, at each token, plus, at each
 // response's last token, its score and, if it did not end, the missing-EOS
 // penalty. The penalty's sign is minus: a token that the policy likes more than
 // the reference costs (Bai et al. 2022, eq. 4.1; the form per token is

@@ -2,6 +2,8 @@
 
 #include <ATen/ops/tensor.h>
 
+#include <cmath>
+
 #include "gtest/gtest.h"
 #include "tests/fixtures/math/fixture.h"
 
@@ -28,6 +30,22 @@ TEST(ComputeTokenRewardsTest, MatchesHandComputedValues) {
   // -0.1 * (-1 + 2);  -0.1 * (-2 + 1) + 5;  -0.1 * 0 + 7 - 1.
   EXPECT_THAT(Elements(reward_N),
               Near(std::vector<double>{-0.1, 5.1, 6}, 1e-15));
+}
+
+TEST(ComputeTokenRewardsTest, TakesTheEstimatorThatIsAskedFor) {
+  const auto last = [](KlEstimator estimator) {
+    // One token with log pi = -1, log pi_ref = -2: k1 1, k2 1/2, k3 1/e.
+    const at::Tensor reward_N = ComputeTokenRewards(
+        {.logprob_N = Row({-1}),
+         .ref_logprob_N = Row({-2}),
+         .score_S = Row({0}),
+         .ended_S = Flags({1})},
+        std::vector<int64_t>{1}, {.kl_coefficient = 1, .estimator = estimator});
+    return reward_N.item<double>();
+  };
+  EXPECT_NEAR(last(KlEstimator::kK1), -1, 1e-15);
+  EXPECT_NEAR(last(KlEstimator::kK2), -0.5, 1e-15);
+  EXPECT_NEAR(last(KlEstimator::kK3), -std::exp(-1), 1e-15);
 }
 
 TEST(ComputeTokenRewardsTest, ATokenThePolicyPrefersCosts) {

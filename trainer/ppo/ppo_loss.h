@@ -34,12 +34,20 @@ struct PpoLoss {
   int64_t num_tokens = 0;
 };
 
+struct PpoLossOptions {
+  // In (0, 1).
+  double clip_epsilon = 0.2;
+  // Above 1: where A < 0, the surrogate is at least this times A, so that one
+  // token that became much likelier cannot rule the update (dual clip, Ye et
+  // al. 2020, arXiv:1912.09729, eq. 5). 0: no such bound.
+  double dual_clip = 0;
+};
+
 // Returns minus the clipped surrogate, sum of
 //   min(ratio * A, clamp(ratio, 1 - epsilon, 1 + epsilon) * A)
 // with ratio = exp(log pi - log pi_old) (Schulman et al. 2017,
-// arXiv:1707.06347, eq. 7). No tokens give 0, not NaN.
-//
-// `clip_epsilon` is in (0, 1). Dies if the shapes differ.
-PpoLoss ComputePpoLoss(const PpoTokens& tokens, double clip_epsilon);
+// arXiv:1707.06347, eq. 7). No tokens give 0, not NaN. Dies if the shapes
+// differ.
+PpoLoss ComputePpoLoss(const PpoTokens& tokens, const PpoLossOptions& options);
 
 }  // namespace rlhf

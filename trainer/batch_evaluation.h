@@ -1,0 +1,47 @@
+// What an update must know of its batch before its first step: how likely the
+// policy and the reference find each token, and what the value head expects.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "core/nn/transformer.h"
+#include "trainer/response_forward.h"
+
+namespace rlhf {
+
+// Reads the value of a state off the policy's last hidden layer.
+struct ValueHead {
+  at::Tensor weight_D;  // [1, D]
+  at::Tensor bias;      // [1]
+
+  // [N, D] to [N].
+  at::Tensor operator()(const at::Tensor& hidden_ND) const;
+};
+
+// Packed over the dialogues, response after response; on the CPU, float32, no
+// gradient. N is 0 if there are no dialogues.
+struct BatchEvaluation {
+  at::Tensor logprob_N;      // nats
+  at::Tensor ref_logprob_N;  // nats
+  at::Tensor value_N;
+  double entropy_sum = 0;  // of the policy's next-token distributions, nats
+};
+
+struct EvaluationOptions {
+  // Logits are divided by it.
+  double temperature = 1;
+  // Tokens in one forward pass; bounds memory, not results.
+  int64_t micro_batch_tokens = 2048;
+};
+
+// Runs both models over each micro-batch in turn. Throws c10::Error.
+BatchEvaluation EvaluateBatch(const Transformer& policy,
+                              const ValueHead& value_head,
+                              const Transformer& reference,
+                              absl::Span<const PromptResponse> dialogues,
+                              const EvaluationOptions& options);
+
+}  // namespace rlhf
