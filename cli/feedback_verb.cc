@@ -1,7 +1,10 @@
 // feedback: the service itself, and batches in and out.
 #include <iostream>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "cli/config_flag.h"
 #include "cli/verbs.h"
 #include "core/base/clock.h"
@@ -36,13 +39,44 @@ void Print(int64_t accepted, int64_t duplicates, size_t refused) {
             << " were there before, " << refused << " refused\n";
 }
 
+// `text` with all but the characters that any URL may hold as %XX.
+std::string PercentEncoded(absl::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (absl::ascii_isalnum(byte) || absl::StrContains("-._~", c)) {
+      encoded.push_back(c);
+    } else {
+      absl::StrAppendFormat(&encoded, "%%%02X", byte);
+    }
+  }
+  return encoded;
+}
+
+// The service's answer to one piece of a batch.
+absl::StatusOr<Json> PostPiece(const std::string& url,
+                               const std::string& piece) {
+  RLHF_ASSIGN_OR_RETURN(
+      const HttpReply reply,
+      PostHttp(url, piece, kPieceTimeout, "application/x-ndjson"));
+  const absl::StatusOr<Json> json = ParseJson(reply.body);
+  if (!json.ok() || !json->is_object()) {
+    return absl::UnavailableError(absl::StrCat(
+        url, ": HTTP ", reply.status, ": this is no feedback service"));
+  }
+  if (reply.status == 200) return json;
+  return absl::InvalidArgumentError(
+      json->value("error", absl::StrCat("HTTP ", reply.status)));
+}
+
 // The service has the store open, so the batch goes through its door, in pieces
 // that end with a line.
 absl::Status ImportIntoService(const v1::RunConfig& config,
                                const std::string& text,
                                const std::string& name) {
-  const std::string url = absl::StrCat(
-      "http://", config.feedback().http_address(), "/api/import?source=", name);
+  const std::string url =
+      absl::StrCat("http://", config.feedback().http_address(),
+                   "/api/import?source=", PercentEncoded(name));
   int64_t accepted = 0, duplicates = 0, refused = 0;
   size_t begin = 0;
   while (begin < text.size()) {
@@ -55,14 +89,8 @@ absl::Status ImportIntoService(const v1::RunConfig& config,
       }
       ++end;
     }
-    RLHF_ASSIGN_OR_RETURN(const HttpReply reply,
-                          PostHttp(url, text.substr(begin, end - begin),
-                                   kPieceTimeout, "application/x-ndjson"));
-    RLHF_ASSIGN_OR_RETURN(const Json json, ParseJson(reply.body));
-    if (reply.status != 200) {
-      return absl::InvalidArgumentError(
-          json.value("error", absl::StrCat("HTTP ", reply.status)));
-    }
+    RLHF_ASSIGN_OR_RETURN(const Json json,
+                          PostPiece(url, text.substr(begin, end - begin)));
     accepted += json.value("accepted", int64_t{0});
     duplicates += json.value("duplicates", int64_t{0});
     refused +=
@@ -78,9 +106,15 @@ absl::Status Import(const v1::RunConfig& config, const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
   // All of it must be readable before any of it is stored.
   RLHF_RETURN_IF_ERROR(ParseComparisons(text, name).status());
+  const std::string store_path = PreferenceStorePath(config);
+  RLHF_RETURN_IF_ERROR(
+      MakeDirectories(store_path.substr(0, store_path.rfind('/'))));
   StoreContext context;
   const auto store = context.Open(config);
-  if (!store.ok()) return ImportIntoService(config, text, name);
+  if (absl::IsFailedPrecondition(store.status())) {
+    return ImportIntoService(config, text, name);
+  }
+  RLHF_RETURN_IF_ERROR(store.status());
   RLHF_ASSIGN_OR_RETURN(const ImportReport report,
                         ImportComparisons(store->get(), path));
   Print(report.num_accepted, report.num_duplicates, report.refused.size());
@@ -95,6 +129,13 @@ absl::Status Export(const v1::RunConfig& config, const std::string& path,
   if (format != "rlhf" && format != "trl") {
     return absl::InvalidArgumentError(
         absl::StrCat("--format=", format, ": wanted rlhf or trl"));
+  }
+  const std::string store_path = PreferenceStorePath(config);
+  if (!FileExists(store_path)) {
+    return absl::NotFoundError(
+        absl::StrCat(store_path,
+                     ": there is no preference store; it is made when the run "
+                     "starts or a batch is imported"));
   }
   StoreContext context;
   RLHF_ASSIGN_OR_RETURN(const auto store, context.Open(config));

@@ -4,6 +4,7 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
+#include <unistd.h>
 
 #include <chrono>
 
@@ -11,8 +12,32 @@
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
 #include "core/rpc/channel.h"
+#include "core/telemetry/listen_socket.h"
 
 namespace rlhf {
+namespace {
+
+// gRPC writes why it cannot listen into its log and returns nothing, so the
+// system is asked again.
+absl::Status WhyItCannotListen(const std::string& address) {
+  const absl::StatusOr<ListenSocket> socket = Listen(address);
+  if (socket.ok()) {
+    ::close(socket->fd);
+    return absl::UnavailableError(
+        absl::StrCat("gRPC cannot listen at ", address,
+                     ", which is free now: start again, and if that does not "
+                     "help, configure another address"));
+  }
+  if (!absl::IsAlreadyExists(socket.status())) {
+    return WithContext(socket.status(), "gRPC");
+  }
+  return absl::AlreadyExistsError(
+      absl::StrCat("cannot listen at ", address,
+                   ": the port is in use (see `ss -ltnp`); "
+                   "stop the other process or configure another port"));
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const std::string& address, const std::vector<grpc::Service*>& services) {
@@ -32,10 +57,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   for (grpc::Service* service : services) builder.RegisterService(service);
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr || result->port_ == 0) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("cannot listen at ", address,
-                     ": the port is in use (see `ss -ltnp`); "
-                     "stop the other process or configure another port"));
+    return WhyItCannotListen(address);
   }
   result->SetServing(false);
   return result;

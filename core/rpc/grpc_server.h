@@ -21,6 +21,7 @@ class GrpcServer {
   // Errors:
   //   InvalidArgument  `address` is malformed or not loopback
   //   AlreadyExists    the port is in use
+  //   Unavailable      the system does not let us listen there, and why
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const std::string& address, const std::vector<grpc::Service*>& services);
   ~GrpcServer();

@@ -2,8 +2,10 @@
 
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +22,7 @@ namespace {
 using absl::StatusCode;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 // Answers with one score per dialogue, or only when its caller goes away.
 class EchoReward final : public v1::Reward::Service {
@@ -116,6 +119,22 @@ TEST_F(GrpcServerTest, RefusesAPortInUse) {
       StatusIs(StatusCode::kAlreadyExists,
                AllOf(HasSubstr(address()), HasSubstr("port is in use"),
                      HasSubstr("ss -ltnp"), HasSubstr("another port"))));
+}
+
+// Ports below 1024 are root's, unless the machine says otherwise.
+TEST_F(GrpcServerTest, APortThatIsNotAllowedIsNotCalledTaken) {
+  int first_free = 0;
+  std::ifstream("/proc/sys/net/ipv4/ip_unprivileged_port_start") >> first_free;
+  if (first_free < 2) GTEST_SKIP() << "everybody may listen at port 1";
+  const uid_t user = ::geteuid();
+  ASSERT_TRUE(user != 0 || ::seteuid(65534) == 0);
+  const absl::Status status =
+      GrpcServer::Start("127.0.0.1:1", {&service_}).status();
+  ASSERT_EQ(::seteuid(user), 0);
+  EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable,
+                               AllOf(HasSubstr("127.0.0.1:1: "),
+                                     HasSubstr("Permission denied"),
+                                     Not(HasSubstr("in use")))));
 }
 
 TEST_F(GrpcServerTest, RefusesAddressesBeyondThisMachine) {

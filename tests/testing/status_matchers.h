@@ -2,6 +2,7 @@
 // ASSERT_OK_AND_ASSIGN(auto x, StatusOr). Debian's Abseil has none of these.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,16 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+
+namespace absl {
+
+// How GoogleTest prints it, which else shows its bytes.
+template <typename T>
+void PrintTo(const StatusOr<T>& value, std::ostream* out) {
+  *out << value.status();
+}
+
+}  // namespace absl
 
 namespace rlhf {
 
@@ -24,16 +35,11 @@ MATCHER_P2(
                  " whose message ",
                  testing::DescribeMatcher<std::string>(message_matcher))) {
   const absl::Status status = ToStatus(arg);
-  *result_listener << status;
   return status.code() == code &&
          testing::Value(std::string(status.message()), message_matcher);
 }
 
-MATCHER(IsOk, negation ? "is an error" : "is OK") {
-  const absl::Status status = ToStatus(arg);
-  *result_listener << status;
-  return status.ok();
-}
+MATCHER(IsOk, negation ? "is an error" : "is OK") { return arg.ok(); }
 
 }  // namespace rlhf
 

@@ -38,5 +38,11 @@ TEST(StatusMatchersTest, DescribeThemselvesInWords) {
   EXPECT_EQ(DescribeMatcher<absl::Status>(Not(IsOk())), "is an error");
 }
 
+TEST(StatusMatchersTest, AStatusOrIsPrintedAsItsStatus) {
+  EXPECT_EQ(testing::PrintToString(absl::StatusOr<int>(kAbsent)),
+            "NOT_FOUND: no file");
+  EXPECT_EQ(testing::PrintToString(absl::StatusOr<int>(1)), "OK");
+}
+
 }  // namespace
 }  // namespace rlhf

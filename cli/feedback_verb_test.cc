@@ -1,0 +1,159 @@
+#include "absl/strings/str_cat.h"
+#include "cli/verbs.h"
+#include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/config/run_config.h"
+#include "feedback/feedback_server.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using absl::StatusCode;
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr char kPair[] = R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"
+                         "\n";
+constexpr char kOtherPair[] =
+    R"({"prompt": "3+3?", "chosen": "6", "rejected": "7"})"
+    "\n";
+
+class FeedbackVerbTest : public testing::Test {
+ protected:
+  // Nobody listens at port 1.
+  void SetUp() override { WriteConfig("127.0.0.1:1"); }
+
+  void WriteConfig(const std::string& http_address) {
+    ASSERT_OK(WriteFileAtomically(
+        config_path_,
+        absl::StrCat("name: \"a\"\ninitial_policy: \"m\"\n"
+                     "prompts: \"p.jsonl\"\nruns_dir: \"",
+                     folder_.path(), "\"\nfeedback { http_address: \"",
+                     http_address, "\" }\n")));
+  }
+
+  std::string File(const std::string& name, const std::string& text) {
+    EXPECT_OK(WriteFileAtomically(folder_ / name, text));
+    return folder_ / name;
+  }
+
+  // `rlhf feedback --config C ARGS`; what it prints is in out_.
+  absl::Status Feedback(std::vector<std::string> args) {
+    args.insert(args.end(), {"--config", config_path_});
+    const auto flags =
+        Flags::Parse({{"config"},
+                      {"set", FlagSpec::Kind::kRepeated},
+                      {"format", FlagSpec::Kind::kString, "rlhf"}},
+                     args);
+    EXPECT_OK(flags);
+    testing::internal::CaptureStdout();
+    const absl::Status status = FeedbackVerb(*flags);
+    out_ = testing::internal::GetCapturedStdout();
+    return status;
+  }
+
+  const TempDir folder_;
+  const std::string config_path_ = folder_ / "run.txtpb";
+  std::string out_;
+};
+
+TEST_F(FeedbackVerbTest, ItSaysWhatItWants) {
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"import"},
+        {"export"},
+        {"stats", "x"},
+        {"import", "a", "b"}}) {
+    EXPECT_THAT(Feedback(args),
+                StatusIs(StatusCode::kInvalidArgument,
+                         "wanted: nothing (the service), import FILE, or "
+                         "export FILE"));
+  }
+}
+
+TEST_F(FeedbackVerbTest, WhatIsImportedIsExported) {
+  const std::string batch =
+      File("batch.jsonl", absl::StrCat(kPair, kOtherPair));
+  ASSERT_OK(Feedback({"import", batch}));
+  EXPECT_EQ(out_, "2 comparisons accepted, 0 were there before, 0 refused\n");
+  ASSERT_OK(Feedback({"import", batch}));
+  EXPECT_EQ(out_, "0 comparisons accepted, 2 were there before, 0 refused\n");
+
+  const std::string out = folder_ / "out.jsonl";
+  ASSERT_OK(Feedback({"export", out, "--format", "trl"}));
+  EXPECT_EQ(out_, absl::StrCat("2 comparisons written to ", out, "\n"));
+  ASSERT_OK_AND_ASSIGN(const std::string lines, ReadFile(out));
+  ASSERT_OK_AND_ASSIGN(const Json first,
+                       ParseJson(lines.substr(0, lines.find('\n'))));
+  EXPECT_EQ(first["chosen"][0]["content"], "4");
+  EXPECT_EQ(first["rejected"][0]["content"], "5");
+}
+
+TEST_F(FeedbackVerbTest, AMalformedLineIsNamedAndNothingIsStored) {
+  EXPECT_THAT(
+      Feedback({"import", File("bad.jsonl", absl::StrCat(kPair, "{}\n"))}),
+      StatusIs(StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("bad.jsonl:2: "),
+                     HasSubstr("nothing was imported"))));
+  EXPECT_THAT(Feedback({"export", folder_ / "out.jsonl"}),
+              StatusIs(StatusCode::kNotFound,
+                       AllOf(HasSubstr("a/feedback/comparisons.db"),
+                             HasSubstr("there is no preference store"))));
+  EXPECT_FALSE(FileExists(folder_ / "out.jsonl"));
+}
+
+TEST_F(FeedbackVerbTest, ALineThatIsNoPreferenceIsRefusedByNumber) {
+  // The two sides answer different prompts.
+  const std::string line = R"({"chosen": "\n\nHuman: a\n\nAssistant: b",)"
+                           R"( "rejected": "\n\nHuman: c\n\nAssistant: d"})"
+                           "\n";
+  ASSERT_OK(
+      Feedback({"import", File("mixed.jsonl", absl::StrCat(kPair, line))}));
+  EXPECT_THAT(out_,
+              AllOf(HasSubstr("1 comparisons accepted"), HasSubstr("1 refused"),
+                    HasSubstr("mixed.jsonl:2: ")));
+}
+
+TEST_F(FeedbackVerbTest, RefusesFilesAndFormatsThatItCannotUse) {
+  EXPECT_THAT(Feedback({"import", folder_ / "none.jsonl"}),
+              StatusIs(StatusCode::kNotFound, HasSubstr("none.jsonl")));
+  EXPECT_THAT(Feedback({"export", folder_ / "out", "--format=csv"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       "--format=csv: wanted rlhf or trl"));
+}
+
+TEST_F(FeedbackVerbTest, AStoreThatCannotBeReadIsNotLookedForInTheService) {
+  ASSERT_OK(MakeDirectories(folder_ / "a/feedback"));
+  File("a/feedback/comparisons.db", "not a database");
+  EXPECT_THAT(Feedback({"import", File("batch.jsonl", kPair)}),
+              StatusIs(StatusCode::kDataLoss, HasSubstr("comparisons.db")));
+}
+
+TEST_F(FeedbackVerbTest, ABatchGoesThroughTheServiceThatHasTheStore) {
+  ASSERT_OK_AND_ASSIGN(v1::RunConfig config, LoadRunConfig(config_path_, {}));
+  config.mutable_feedback()->set_http_address("127.0.0.1:0");
+  config.mutable_feedback()->set_address("127.0.0.1:0");
+  v1::Prompt prompt;
+  prompt.set_prompt_id("p");
+  prompt.add_messages()->set_role("user");
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config, {prompt}));
+
+  const std::string batch = File("a batch & more.jsonl", kPair);
+  EXPECT_THAT(Feedback({"import", batch}),
+              StatusIs(StatusCode::kUnavailable,
+                       HasSubstr("http://127.0.0.1:1/api/import")));
+  WriteConfig(absl::StrCat("127.0.0.1:", server->http_port()));
+  ASSERT_OK(Feedback({"import", batch}));
+  EXPECT_EQ(out_, "1 comparisons accepted, 0 were there before, 0 refused\n");
+  EXPECT_THAT(Feedback({"export", folder_ / "out.jsonl"}),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("stop that process first")));
+}
+
+}  // namespace
+}  // namespace rlhf
