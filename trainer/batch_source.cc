@@ -171,10 +171,13 @@ absl::StatusOr<std::optional<Batch>> BatchSource::Collect(int64_t update) {
   RLHF_ASSIGN_OR_RETURN(std::optional<v1::BatchHeader> header, Open(update));
   if (!header.has_value()) return std::optional<Batch>();
   const Stopwatch stopwatch;
-  options_.control->Change([&](v1::LearnerStatus& status) {
-    status.set_phase("rollouts");
-    *status.mutable_pm() = header->pm();
-  });
+  const auto show = [this](const v1::BatchHeader& open) {
+    options_.control->Change([&](v1::LearnerStatus& status) {
+      status.set_phase("rollouts");
+      *status.mutable_pm() = open.pm();
+    });
+  };
+  show(*header);
   absl::Time next_check = absl::Now() + kPmCheckInterval;
   while (!options_.rollouts->WaitComplete(absl::Milliseconds(200))) {
     if (ShutdownRequested()) return std::optional<Batch>();
@@ -187,7 +190,9 @@ absl::StatusOr<std::optional<Batch>> BatchSource::Collect(int64_t update) {
     next_check = absl::Now() + kPmCheckInterval;
     RLHF_ASSIGN_OR_RETURN(const std::optional<v1::BatchHeader> fresh,
                           RescoreIfPmIsGone(*header));
-    if (fresh.has_value()) header = fresh;
+    if (!fresh.has_value()) continue;
+    header = fresh;
+    show(*header);
   }
   Batch batch{.header = *header,
               .rollouts = options_.rollouts->TakeBatch(),

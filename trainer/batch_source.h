@@ -10,19 +10,12 @@
 #include "absl/status/statusor.h"
 #include "core/rpc/reward_client.h"
 #include "rlhf/v1/rollout.pb.h"
+#include "trainer/batch.h"
 #include "trainer/control_service.h"
 #include "trainer/reward_anchor.h"
 #include "trainer/rollouts_service.h"
 
 namespace rlhf {
-
-struct Batch {
-  v1::BatchHeader header;
-  // In slot order.
-  std::vector<v1::Rollout> rollouts;
-  // Waiting for actors, in seconds.
-  double seconds = 0;
-};
 
 // Used by one thread.
 class BatchSource {

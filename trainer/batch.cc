@@ -1,0 +1,80 @@
+#include "trainer/batch.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/base/check.h"
+
+namespace rlhf {
+
+std::vector<PpoSample> ToSamples(const Batch& batch) {
+  std::vector<PpoSample> samples;
+  for (const v1::Rollout& rollout : batch.rollouts) {
+    samples.push_back(
+        {.prompt_ids = {rollout.prompt_ids().begin(),
+                        rollout.prompt_ids().end()},
+         .response_ids = {rollout.response_ids().begin(),
+                          rollout.response_ids().end()},
+         .behaviour_logprobs = {rollout.behaviour_logprobs().begin(),
+                                rollout.behaviour_logprobs().end()},
+         .score = (rollout.reward() - batch.header.reward_mean()) /
+                  batch.header.reward_scale(),
+         .ended = rollout.finish_reason() == v1::FINISH_REASON_STOP});
+  }
+  return samples;
+}
+
+void DescribeBatch(const Batch& batch, v1::UpdateReport& report) {
+  const auto count = static_cast<double>(batch.rollouts.size());
+  double sum = 0, square_sum = 0, tokens = 0, ended = 0;
+  int64_t staleness = 0;
+  for (const v1::Rollout& rollout : batch.rollouts) {
+    sum += rollout.reward();
+    square_sum += static_cast<double>(rollout.reward()) * rollout.reward();
+    tokens += rollout.response_ids_size();
+    ended += rollout.finish_reason() == v1::FINISH_REASON_STOP ? 1 : 0;
+    staleness = std::max(staleness,
+                         batch.header.update() - 1 - rollout.policy_version());
+  }
+  const double mean = sum / count;
+  *report.mutable_pm() = batch.header.pm();
+  report.set_policy_version(batch.header.update());
+  report.set_num_rollouts(static_cast<int32_t>(batch.rollouts.size()));
+  report.set_reward_mean(mean);
+  report.set_reward_std(
+      std::sqrt(std::max(0.0, square_sum / count - mean * mean)));
+  report.set_reward_offset(batch.header.reward_mean());
+  report.set_reward_scale(batch.header.reward_scale());
+  report.set_reward_anchored_mean((mean - batch.header.reward_mean()) /
+                                  batch.header.reward_scale());
+  report.set_response_tokens_mean(tokens / count);
+  report.set_finished_share(ended / count);
+  report.set_staleness_max(staleness);
+  report.set_rollout_seconds(batch.seconds);
+}
+
+std::string EncodeBatch(const Batch& batch) {
+  v1::SubmitRolloutsRequest rollouts;
+  for (const v1::Rollout& rollout : batch.rollouts) {
+    *rollouts.add_rollouts() = rollout;
+  }
+  const std::string header = batch.header.SerializeAsString();
+  return absl::StrCat(absl::StrFormat("%08d", header.size()), header,
+                      rollouts.SerializeAsString());
+}
+
+Batch DecodeBatch(const std::string& bytes) {
+  Batch batch;
+  const size_t header_size = std::stoul(bytes.substr(0, 8));
+  v1::SubmitRolloutsRequest rollouts;
+  const bool parsed =
+      batch.header.ParseFromString(bytes.substr(8, header_size)) &&
+      rollouts.ParseFromString(bytes.substr(8 + header_size));
+  RLHF_CHECK(parsed);
+  batch.rollouts = {rollouts.rollouts().begin(), rollouts.rollouts().end()};
+  return batch;
+}
+
+}  // namespace rlhf

@@ -1,0 +1,240 @@
+#include "trainer/batch_source.h"
+
+#include <atomic>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/mutex.h"
+#include "core/rpc/grpc_server.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+v1::ModelVersion Version(int64_t version) {
+  v1::ModelVersion result;
+  result.set_version(version);
+  result.set_digest(absl::StrCat("digest ", version));
+  return result;
+}
+
+// A reward server whose PM is replaced whenever a test says so. Version v
+// scores a response of n letters with v * n.
+class FakeRewards final : public v1::Reward::Service,
+                          public v1::RewardAdmin::Service {
+ public:
+  grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
+                     v1::ScoreResponse* response) override {
+    MutexLock lock(&mutex_);
+    if (num_swaps_before_scoring_ > 0) {
+      --num_swaps_before_scoring_;
+      serving_ += 2;
+    }
+    if (request->pm_version() < serving_ - 1) {
+      return {grpc::StatusCode::NOT_FOUND, "neither serving nor previous"};
+    }
+    for (const v1::ScoredDialogue& dialogue : request->dialogues()) {
+      response->add_scores(
+          static_cast<float>(request->pm_version() *
+                             static_cast<int64_t>(dialogue.response().size())));
+    }
+    *response->mutable_pm() = Version(request->pm_version());
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetStatus(grpc::ServerContext*,
+                         const v1::GetRewardStatusRequest*,
+                         v1::RewardStatus* response) override {
+    MutexLock lock(&mutex_);
+    *response->mutable_serving() = Version(serving_);
+    *response->mutable_previous() = Version(serving_ - 1);
+    return grpc::Status::OK;
+  }
+
+  void Serve(int64_t version) {
+    MutexLock lock(&mutex_);
+    serving_ = version;
+  }
+  // The next `count` calls of Score each find that two swaps have passed.
+  void SwapTwiceBeforeScoring(int count) {
+    MutexLock lock(&mutex_);
+    num_swaps_before_scoring_ = count;
+  }
+
+ private:
+  Mutex mutex_;
+  int64_t serving_ ABSL_GUARDED_BY(mutex_) = 1;
+  int num_swaps_before_scoring_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+class BatchSourceTest : public testing::Test {
+ protected:
+  BatchSourceTest()
+      : metrics_(registry_),
+        schedule_(Prompts(), 1),
+        rollouts_({.rollouts_per_update = 2, .vocab_size = 100}, &schedule_,
+                  &metrics_) {
+    auto server = GrpcServer::Start(
+        "127.0.0.1:0", {static_cast<v1::Reward::Service*>(&fake_),
+                        static_cast<v1::RewardAdmin::Service*>(&fake_)});
+    EXPECT_OK(server);
+    server_ = *std::move(server);
+    client_.emplace(absl::StrCat("127.0.0.1:", server_->port()));
+    source_.emplace(
+        BatchSource::Options{.run_directory = folder_.path(),
+                             .rewards = &*client_,
+                             .rollouts = &rollouts_,
+                             .control = &control_,
+                             .keep_alive = [] { return absl::OkStatus(); }});
+  }
+
+  static std::vector<v1::Prompt> Prompts() {
+    std::vector<v1::Prompt> prompts(1);
+    prompts[0].set_prompt_id("p");
+    prompts[0].add_messages()->set_role("user");
+    prompts[0].mutable_messages(0)->set_content("Tea?");
+    return prompts;
+  }
+
+  // Samples whatever is leased, as an actor with policy `version`, and has it
+  // scored with the PM that the lease names, until the batch is complete.
+  void Act(int64_t version, int64_t num_rollouts) {
+    int64_t done = 0;
+    while (done < num_rollouts) {
+      v1::LeasePromptsRequest request;
+      request.set_actor_id("a");
+      request.set_max_leases(1);
+      request.set_policy_version(version);
+      v1::LeasePromptsResponse response;
+      rollouts_.LeasePrompts(nullptr, &request, &response);
+      for (const v1::PromptLease& lease : response.leases()) {
+        Submit(lease, version);
+        ++done;
+      }
+      if (response.leases().empty()) std::this_thread::yield();
+    }
+  }
+
+  void Submit(const v1::PromptLease& lease, int64_t version) {
+    v1::SubmitRolloutsRequest request;
+    v1::Rollout& rollout = *request.add_rollouts();
+    rollout.set_rollout_id(lease.rollout_id());
+    rollout.set_attempt(lease.attempt());
+    *rollout.mutable_prompt() = lease.prompt();
+    rollout.add_prompt_ids(1);
+    rollout.add_response_ids(2);
+    rollout.add_behaviour_logprobs(-1);
+    rollout.set_policy_version(version);
+    rollout.set_finish_reason(v1::FINISH_REASON_STOP);
+    rollout.set_response_text(std::string(lease.sample() + 1, 'x'));
+    rollout.set_reward(
+        static_cast<float>(lease.pm_version() * (lease.sample() + 1)));
+    *rollout.mutable_pm() = Version(lease.pm_version());
+    v1::SubmitRolloutsResponse response;
+    rollouts_.SubmitRollouts(nullptr, &request, &response);
+    EXPECT_EQ(response.acks(0).status(), v1::RolloutAck::ACCEPTED)
+        << response.acks(0).message();
+  }
+
+  int64_t PmShown() {
+    v1::LearnerStatus status;
+    control_.GetStatus(nullptr, nullptr, &status);
+    return status.pm().version();
+  }
+
+  Batch Collect(int64_t update) {
+    auto batch = source_->Collect(update);
+    EXPECT_OK(batch);
+    EXPECT_TRUE(batch->has_value());
+    return **std::move(batch);
+  }
+
+  TempDir folder_;
+  prometheus::Registry registry_;
+  LearnerMetrics metrics_;
+  const PromptSchedule schedule_;
+  RolloutsService rollouts_;
+  ControlService control_;
+  FakeRewards fake_;
+  std::unique_ptr<GrpcServer> server_;
+  std::optional<RewardClient> client_;
+  std::optional<BatchSource> source_;
+};
+
+TEST_F(BatchSourceTest, TheFirstBatchIsItsOwnAnchor) {
+  std::jthread actor([&] { Act(0, 2); });
+  const Batch batch = Collect(1);
+  // Rewards 1 and 2.
+  EXPECT_EQ(batch.header.pm().version(), 1);
+  EXPECT_EQ(batch.header.reward_mean(), 1.5);
+  EXPECT_EQ(batch.header.reward_scale(), 0.5);
+}
+
+TEST_F(BatchSourceTest, ALaterPmIsAnchoredOnTheFirstBatch) {
+  {
+    std::jthread actor([&] { Act(0, 2); });
+    Collect(1);
+  }
+  fake_.Serve(3);
+  std::jthread actor([&] { Act(1, 2); });
+  const Batch batch = Collect(2);
+  EXPECT_EQ(batch.header.pm().version(), 3);
+  // It scores the first batch's responses 3 and 6.
+  EXPECT_EQ(batch.header.reward_mean(), 4.5);
+  EXPECT_EQ(batch.header.reward_scale(), 1.5);
+}
+
+TEST_F(BatchSourceTest, APmThatIsSwappedOutTwiceMeanwhileIsAskedForAgain) {
+  {
+    std::jthread actor([&] { Act(0, 2); });
+    Collect(1);
+  }
+  fake_.SwapTwiceBeforeScoring(2);
+  std::jthread actor([&] { Act(1, 2); });
+  // 1, then 3, then 5 serves.
+  EXPECT_EQ(Collect(2).header.pm().version(), 5);
+}
+
+TEST_F(BatchSourceTest, AnOpenBatchIsScoredAgainWhenItsPmIsGone) {
+  {
+    std::jthread actor([&] { Act(0, 2); });
+    Collect(1);
+  }
+  std::jthread actor([&] {
+    Act(1, 1);
+    fake_.Serve(4);
+    // Noticed within some seconds; the test's own limit is CTest's.
+    while (PmShown() != 4) std::this_thread::yield();
+    Act(1, 1);
+  });
+  const Batch batch = Collect(2);
+  EXPECT_EQ(batch.header.pm().version(), 4);
+  for (const v1::Rollout& rollout : batch.rollouts) {
+    EXPECT_EQ(rollout.pm().version(), batch.header.pm().version());
+    EXPECT_EQ(rollout.reward(),
+              static_cast<float>(
+                  batch.header.pm().version() *
+                  static_cast<int64_t>(rollout.response_text().size())));
+  }
+}
+
+TEST_F(BatchSourceTest, ARestartFindsTheBatchInTheJournal) {
+  std::vector<v1::Rollout> before;
+  {
+    std::jthread actor([&] { Act(0, 2); });
+    before = Collect(1).rollouts;
+  }
+  // No actor this time.
+  const Batch again = Collect(1);
+  ASSERT_EQ(again.rollouts.size(), before.size());
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(again.rollouts[i].SerializeAsString(),
+              before[i].SerializeAsString());
+  }
+}
+
+}  // namespace
+}  // namespace rlhf

@@ -1,0 +1,73 @@
+// What only rank 0 of the learner has: the services that actors and people ask,
+// and the run directory.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/rpc/grpc_server.h"
+#include "core/rpc/reward_client.h"
+#include "core/telemetry/metrics_server.h"
+#include "rlhf/v1/config.pb.h"
+#include "trainer/batch_source.h"
+#include "trainer/control_service.h"
+#include "trainer/experience/prompt_schedule.h"
+#include "trainer/learner_metrics.h"
+#include "trainer/ppo_trainer.h"
+#include "trainer/rollouts_service.h"
+#include "trainer/weights_service.h"
+
+namespace rlhf {
+
+// Used by the learner's main thread; the services answer on gRPC's threads.
+class LearnerHead {
+ public:
+  // `config` must outlive the head. `keep_alive` is called every now and then
+  // while a batch is waited for (BatchSource::Options).
+  LearnerHead(const v1::RunConfig& config, std::vector<v1::Prompt> prompts,
+              int64_t vocab_size, std::function<absl::Status()> keep_alive);
+
+  // Starts metrics and gRPC. Errors: AlreadyExists for a port in use.
+  absl::Status Serve();
+
+  // Offers the policy as `version` to the actors.
+  void Publish(const PpoTrainer& trainer, int64_t version);
+
+  // Waits for the batch of `update`; nullopt if shutdown is requested first.
+  absl::StatusOr<std::optional<Batch>> Collect(int64_t update);
+
+  // Shows an update to everybody: metrics, status, log, metrics.jsonl.
+  absl::Status Record(const v1::UpdateReport& report);
+
+  // Puts the policy into the registry, unless `version` is there.
+  absl::Status Snapshot(const PpoTrainer& trainer, int64_t version);
+
+  absl::Status Checkpoint(const PpoTrainer& trainer, int64_t update);
+
+  // Tells everybody that the run is over.
+  void Finish();
+
+  // Ends the services.
+  void Stop();
+
+ private:
+  const v1::RunConfig& config_;
+  const std::string run_directory_;
+  prometheus::Registry registry_;
+  LearnerMetrics metrics_;
+  const PromptSchedule schedule_;
+  RolloutsService rollouts_;
+  WeightsService weights_;
+  ControlService control_;
+  RewardClient rewards_;
+  BatchSource source_;
+  std::unique_ptr<MetricsServer> metrics_server_;
+  std::unique_ptr<GrpcServer> server_;
+};
+
+}  // namespace rlhf
