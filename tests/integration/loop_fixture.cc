@@ -35,12 +35,13 @@ constexpr char kConfig[] = R"(
   sampling { max_new_tokens: 8 max_prompt_tokens: 240 }
   ppo {
     num_epochs: 2 num_minibatches: 4
-    learning_rate: 0.02 kl_coefficient: 0.001
+    learning_rate: 0.01 kl_coefficient: 0.001
   }
   learner { checkpoint_every: 4 lease_seconds: 3 }
   actor { max_batch: 64 }
   preference {
-    num_epochs: 2 batch_size: 8 learning_rate: 0.003
+    num_epochs: 2 batch_size: 8 learning_rate: 0.0003
+    head_learning_rate: 0.02
     min_accuracy: 0 max_accuracy_drop: 1
   }
   feedback { lease_seconds: 5 }
