@@ -12,6 +12,7 @@
 #include "core/nn/sequence_scores.h"
 #include "core/text/prompt_set.h"
 #include "core/text/tokenizer.h"
+#include "feedback/preference_pair.h"
 #include "reward_server/pm_slots.h"
 
 namespace rlhf {
@@ -69,17 +70,13 @@ absl::StatusOr<std::vector<v1::ScoredDialogue>> ReadScoreInput(
     const Json& json) {
   std::vector<v1::ScoredDialogue> dialogues;
   if (json.is_object() && json.contains("chosen")) {
-    for (const char* key : {"chosen", "rejected"}) {
-      RLHF_ASSIGN_OR_RETURN(const std::string text, GetString(json, key));
-      RLHF_ASSIGN_OR_RETURN(Messages messages, ParseHumanAssistant(text));
-      if (messages.empty() || messages.rbegin()->role() != "assistant") {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "\"", key, "\" does not end with an assistant's turn"));
-      }
+    RLHF_ASSIGN_OR_RETURN(PreferenceDialogues sides,
+                          ReadPreferenceDialogues(json));
+    for (Messages* side : {&sides.chosen, &sides.rejected}) {
       v1::ScoredDialogue& dialogue = dialogues.emplace_back();
-      dialogue.set_response(messages.rbegin()->content());
-      messages.RemoveLast();
-      *dialogue.mutable_prompt() = messages;
+      dialogue.set_response((*side)[side->size() - 1].content());
+      side->RemoveLast();
+      *dialogue.mutable_prompt() = std::move(*side);
     }
     return dialogues;
   }

@@ -50,35 +50,40 @@ absl::StatusOr<Messages> GetMessages(const Json& json, absl::string_view key,
   return messages;
 }
 
-absl::Status CheckAnswer(const Messages& messages, absl::string_view key) {
-  if (messages[messages.size() - 1].role() == "assistant") {
-    return absl::OkStatus();
-  }
-  return absl::FailedPreconditionError(
-      absl::StrCat("\"", key, "\" does not end with the assistant's answer"));
-}
-
 }  // namespace
 
-absl::StatusOr<PreferencePair> ReadPreferencePair(const Json& json) {
-  const bool has_prompt = json.contains("prompt");
-  Messages prompt;
+absl::StatusOr<PreferenceDialogues> ReadPreferenceDialogues(const Json& json) {
+  const bool has_prompt = json.is_object() && json.contains("prompt");
+  PreferenceDialogues dialogues;
   if (has_prompt) {
-    RLHF_ASSIGN_OR_RETURN(prompt, GetMessages(json, "prompt", "user", false));
+    RLHF_ASSIGN_OR_RETURN(dialogues.chosen,
+                          GetMessages(json, "prompt", "user", false));
+    dialogues.rejected = dialogues.chosen;
   }
-  RLHF_ASSIGN_OR_RETURN(Messages chosen,
-                        GetMessages(json, "chosen", "assistant", !has_prompt));
-  RLHF_ASSIGN_OR_RETURN(
-      Messages rejected,
-      GetMessages(json, "rejected", "assistant", !has_prompt));
-  RLHF_RETURN_IF_ERROR(CheckAnswer(chosen, "chosen"));
-  RLHF_RETURN_IF_ERROR(CheckAnswer(rejected, "rejected"));
+  for (const auto& [key, side] : {std::pair("chosen", &dialogues.chosen),
+                                  std::pair("rejected", &dialogues.rejected)}) {
+    RLHF_ASSIGN_OR_RETURN(const Messages messages,
+                          GetMessages(json, key, "assistant", !has_prompt));
+    side->MergeFrom(messages);
+    if ((*side)[side->size() - 1].role() != "assistant") {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "\"", key, "\" does not end with the assistant's answer"));
+    }
+  }
+  return dialogues;
+}
+
+absl::StatusOr<PreferencePair> ReadPreferencePair(const Json& json) {
+  RLHF_ASSIGN_OR_RETURN(PreferenceDialogues dialogues,
+                        ReadPreferenceDialogues(json));
+  Messages& chosen = dialogues.chosen;
+  Messages& rejected = dialogues.rejected;
   PreferencePair pair;
   pair.chosen = chosen[chosen.size() - 1].content();
   pair.rejected = rejected[rejected.size() - 1].content();
   chosen.RemoveLast();
   rejected.RemoveLast();
-  // What stands before the answers belongs to the prompt, and must be shared.
+  // What stands before the answers is the prompt, and must be shared.
   if (PromptId(chosen) != PromptId(rejected)) {
     return absl::FailedPreconditionError(
         "\"chosen\" and \"rejected\" do not answer the same prompt");
@@ -87,13 +92,12 @@ absl::StatusOr<PreferencePair> ReadPreferencePair(const Json& json) {
     return absl::FailedPreconditionError(
         "\"chosen\" and \"rejected\" are the same");
   }
-  prompt.MergeFrom(chosen);
-  if (prompt.empty() || prompt[prompt.size() - 1].role() != "user") {
+  if (chosen.empty() || chosen[chosen.size() - 1].role() != "user") {
     return absl::FailedPreconditionError(
         "the prompt does not end on the human side");
   }
-  pair.prompt.set_prompt_id(PromptId(prompt));
-  *pair.prompt.mutable_messages() = std::move(prompt);
+  pair.prompt.set_prompt_id(PromptId(chosen));
+  *pair.prompt.mutable_messages() = std::move(chosen);
   return pair;
 }
 

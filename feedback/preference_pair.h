@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/base/json.h"
+#include "core/text/chat_format.h"
 #include "rlhf/v1/common.pb.h"
 
 namespace rlhf {
@@ -14,6 +15,16 @@ struct PreferencePair {
   std::string chosen;
   std::string rejected;
 };
+
+// The two sides as whole dialogues, each ending with the assistant's answer.
+struct PreferenceDialogues {
+  Messages chosen;
+  Messages rejected;
+};
+
+// As ReadPreferencePair, for whoever does not care whether the two answer the
+// same prompt.
+absl::StatusOr<PreferenceDialogues> ReadPreferenceDialogues(const Json& json);
 
 // From {"prompt", "chosen", "rejected"} (TRL), or {"chosen", "rejected"} that
 // are whole dialogues. Each is a string, dialogues then in the form of HH-RLHF,
