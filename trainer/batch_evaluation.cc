@@ -20,7 +20,7 @@ at::Tensor Join(const std::vector<at::Tensor>& parts) {
 }  // namespace
 
 at::Tensor ValueHead::operator()(const at::Tensor& hidden_ND) const {
-  return at::linear(hidden_ND, weight_D, bias).squeeze(-1);
+  return at::linear(hidden_ND.to(at::kFloat), weight_D, bias).squeeze(-1);
 }
 
 BatchEvaluation EvaluateBatch(const Transformer& policy,

@@ -12,7 +12,8 @@
 
 namespace rlhf {
 
-// Reads the value of a state off the policy's last hidden layer.
+// Reads the value of a state off the policy's last hidden layer. Float32,
+// whatever the policy computes in.
 struct ValueHead {
   at::Tensor weight_D;  // [1, D]
   at::Tensor bias;      // [1]

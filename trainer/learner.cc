@@ -155,6 +155,8 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
       {.ppo = config.ppo(),
        .temperature = config.sampling().temperature(),
        .micro_batch_tokens = config.learner().micro_batch_tokens(),
+       .dtype = config.learner().dtype() == v1::BFLOAT16 ? at::kBFloat16
+                                                         : at::kFloat,
        .seed = config.seed()},
       communicator.get());
   const CheckpointStore store(RunDirectory(config) + "/checkpoints",

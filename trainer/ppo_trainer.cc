@@ -126,14 +126,24 @@ PpoTrainer::PpoTrainer(Transformer policy,
     : options_(options),
       communicator_(communicator),
       policy_(std::move(policy)),
-      reference_(std::move(reference)),
+      reference_(options.dtype == at::kFloat
+                     ? std::move(reference)
+                     : std::make_shared<const Transformer>(
+                           reference->Cast(options.dtype))),
       kl_coefficient_(options.ppo.kl_coefficient()) {
   const auto like = at::TensorOptions(at::kFloat).device(policy_.device());
   value_head_ = {.weight_D = at::zeros({1, policy_.config().hidden_size}, like),
                  .bias = at::zeros({1}, like)};
   ParameterGroup group{.parameters = ExportParameters(), .learning_rate = 0};
-  for (const NamedTensor& p : group.parameters)
+  for (const NamedTensor& p : group.parameters) {
     p.tensor.set_requires_grad(true);
+  }
+  if (options.dtype != at::kFloat) {
+    working_copy_ = policy_.Cast(options.dtype);
+    for (const NamedTensor& p : working_copy_->parameters()) {
+      p.tensor.set_requires_grad(true);
+    }
+  }
   optimizer_ = std::make_unique<AdamW>(
       std::vector<ParameterGroup>{std::move(group)},
       AdamWOptions{.beta1 = options.ppo.adam_beta1(),
@@ -170,7 +180,31 @@ absl::Status PpoTrainer::Import(const NamedTensors& parameters,
           [&](const NamedTensor& p) { return p.name == target.name; });
       target.tensor.copy_(it->tensor);
     }
+    RefreshWorkingCopy();
   });
+}
+
+const Transformer& PpoTrainer::Working() const {
+  return working_copy_.has_value() ? *working_copy_ : policy_;
+}
+
+void PpoTrainer::RefreshWorkingCopy() {
+  if (!working_copy_.has_value()) return;
+  const c10::NoGradGuard no_grad;
+  for (size_t i = 0; i < policy_.parameters().size(); ++i) {
+    working_copy_->parameters()[i].tensor.copy_(policy_.parameters()[i].tensor);
+  }
+}
+
+void PpoTrainer::CollectGradients() {
+  if (!working_copy_.has_value()) return;
+  for (size_t i = 0; i < policy_.parameters().size(); ++i) {
+    at::Tensor& from = working_copy_->parameters()[i].tensor.mutable_grad();
+    if (!from.defined()) continue;
+    at::Tensor& to = policy_.parameters()[i].tensor.mutable_grad();
+    to = to.defined() ? to.add_(from) : from.to(at::kFloat);
+    from.reset();
+  }
 }
 
 std::vector<int64_t> PpoTrainer::Own(
@@ -235,7 +269,7 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
   }
   RLHF_RETURN_IF_ERROR(TorchCall("evaluate rollouts", [&] {
     prepared.evaluation = EvaluateBatch(
-        policy_, value_head_, *reference_, Dialogues(batch, own.samples),
+        Working(), value_head_, *reference_, Dialogues(batch, own.samples),
         {.temperature = options_.temperature,
          .micro_batch_tokens = options_.micro_batch_tokens});
     own.reward_N = TokenRewards(
@@ -309,9 +343,9 @@ void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
     return at::cat(parts).to(policy_.device());
   };
   const ResponseStates states =
-      ForwardResponses(policy_, Dialogues(batch, indices));
+      ForwardResponses(Working(), Dialogues(batch, indices));
   const at::Tensor logprob_N =
-      ComputeTokenLogprobs(policy_, states.hidden_ND, states.target_N,
+      ComputeTokenLogprobs(Working(), states.hidden_ND, states.target_N,
                            options_.temperature)
           .logprob_N;
   const at::Tensor advantage_N = gather(prepared.credit.advantage_N);
@@ -336,6 +370,7 @@ void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
     totals.value_loss += value_loss.loss_sum.item<double>();
   }
   (loss / num_tokens).backward();
+  CollectGradients();
   totals.policy_loss += policy_loss.item<double>();
   totals.clip_count += clipped.clip_count.item<double>();
   totals.approx_kl += clipped.approx_kl_sum.item<double>();
@@ -352,6 +387,7 @@ absl::Status PpoTrainer::StepOptimizer(Totals& totals) {
   }
   Scale(gradients, ClipFactor(squared_norm, options_.ppo.max_gradient_norm()));
   optimizer_->Step();
+  RefreshWorkingCopy();
   totals.gradient_norm += std::sqrt(squared_norm);
   ++totals.num_steps;
   return absl::OkStatus();

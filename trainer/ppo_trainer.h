@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,13 +42,16 @@ class PpoTrainer {
     double temperature = 1;
     // Tokens in one forward pass; bounds memory, not results.
     int64_t micro_batch_tokens = 2048;
+    // What the passes compute in.
+    at::ScalarType dtype = at::kFloat;
     // Decides the order of samples within an update.
     uint64_t seed = 1;
   };
 
-  // The value head reads the policy's last hidden state and starts at zero.
-  // `reference` is shared with nobody that changes it. `communicator` is not
-  // owned and must outlive the trainer.
+  // `policy` is float32 and stays so: with another dtype the passes run on a
+  // copy of it. The value head reads the policy's last hidden state and starts
+  // at zero. `reference` is shared with nobody that changes it. `communicator`
+  // is not owned and must outlive the trainer.
   PpoTrainer(Transformer policy, std::shared_ptr<const Transformer> reference,
              const Options& options, Communicator* communicator);
 
@@ -92,6 +96,11 @@ class PpoTrainer {
                            absl::Span<const int64_t> indices, double num_tokens,
                            Totals& totals);
   absl::Status StepOptimizer(Totals& totals);
+  // The policy as the passes see it.
+  const Transformer& Working() const;
+  // From the working copy into float32, to be summed there.
+  void CollectGradients();
+  void RefreshWorkingCopy();
   absl::Status ReduceGradients();
   absl::StatusOr<v1::UpdateReport> Summarize(
       const std::vector<PpoSample>& batch, const Prepared& prepared,
@@ -102,6 +111,7 @@ class PpoTrainer {
   const Options options_;
   Communicator* const communicator_;
   Transformer policy_;
+  std::optional<Transformer> working_copy_;  // none for float32
   const std::shared_ptr<const Transformer> reference_;
   ValueHead value_head_;
   double kl_coefficient_;

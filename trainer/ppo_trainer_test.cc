@@ -136,6 +136,37 @@ TEST(PpoTrainerTest, AnImportedStateGoesOnBitForBit) {
   }
 }
 
+TEST(PpoTrainerTest, Bfloat16TakesNearlyTheSameStepAndKeepsFloat32Weights) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  PpoTrainer full = MakeTrainer(options, &alone);
+  options.dtype = at::kBFloat16;
+  PpoTrainer half = MakeTrainer(options, &alone);
+  ASSERT_OK_AND_ASSIGN(const auto a, full.Update(MakeBatch(1), 1));
+  ASSERT_OK_AND_ASSIGN(const auto b, half.Update(MakeBatch(1), 1));
+  // bfloat16 has eight bits: a third of a percent.
+  EXPECT_NEAR(a.policy_loss(), b.policy_loss(), 0.02);
+  EXPECT_NEAR(a.value_loss(), b.value_loss(), 0.02 * a.value_loss());
+  EXPECT_NEAR(a.gradient_norm(), b.gradient_norm(), 0.05 * a.gradient_norm());
+  EXPECT_NEAR(a.entropy_nats_per_token(), b.entropy_nats_per_token(), 0.01);
+  for (const NamedTensor& p : half.ExportParameters()) {
+    EXPECT_EQ(p.tensor.scalar_type(), at::kFloat) << p.name;
+  }
+}
+
+TEST(PpoTrainerTest, Bfloat16GoesOnBitForBitAfterAnImport) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.dtype = at::kBFloat16;
+  PpoTrainer a = MakeTrainer(options, &alone);
+  ASSERT_OK(a.Update(MakeBatch(1), 1).status());
+  PpoTrainer b = MakeTrainer(options, &alone);
+  ASSERT_OK(b.Import(a.ExportParameters(), a.ExportOptimizer()));
+  ASSERT_OK_AND_ASSIGN(const auto one, a.Update(MakeBatch(2), 2));
+  ASSERT_OK_AND_ASSIGN(const auto two, b.Update(MakeBatch(2), 2));
+  EXPECT_EQ(one.policy_loss(), two.policy_loss());
+}
+
 TEST(PpoTrainerTest, RefusesAStateThatDoesNotFit) {
   SingleCommunicator alone;
   PpoTrainer trainer = MakeTrainer(MakeOptions(), &alone);

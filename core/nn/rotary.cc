@@ -54,7 +54,8 @@ at::Tensor ApplyRotary(const at::Tensor& x, const RotaryTable& table) {
   const auto rotated = at::cat(
       std::vector<at::Tensor>{-x.narrow(-1, half, half), x.narrow(-1, 0, half)},
       /*dim=*/-1);
-  return x * table.cos + rotated * table.sin;
+  const at::ScalarType dtype = x.scalar_type();
+  return x * table.cos.to(dtype) + rotated * table.sin.to(dtype);
 }
 
 }  // namespace rlhf

@@ -145,10 +145,16 @@ void Transformer::To(at::Device device) {
 }
 
 Transformer Transformer::Clone() const {
+  return Cast(embedding_VD_.scalar_type());
+}
+
+Transformer Transformer::Cast(at::ScalarType dtype) const {
   Transformer copy;
   copy.config_ = config_;
   for (const NamedTensor& p : parameters_) {
-    copy.parameters_.push_back({p.name, p.tensor.detach().clone()});
+    copy.parameters_.push_back(
+        {p.name, p.tensor.detach().to(dtype, /*non_blocking=*/false,
+                                      /*copy=*/true)});
   }
   RLHF_CHECK(copy.Bind().ok());
   return copy;

@@ -47,6 +47,9 @@ class Transformer {
   // A model with its own copy of every weight.
   Transformer Clone() const;
 
+  // As Clone, with weights of another dtype, which its passes then compute in.
+  Transformer Cast(at::ScalarType dtype) const;
+
   // Hidden states after the last norm, [T, D].
   at::Tensor Forward(const PackedBatch& batch) const;
 
