@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
+#include "core/base/status_macros.h"
 #include "core/nn/sampler.h"
 #include "core/nn/torch_call.h"
 
@@ -20,7 +21,7 @@ GenerationEngine::GenerationEngine(std::shared_ptr<const Transformer> model,
       cache_(model_->config(), options_.max_batch, options_.max_tokens,
              model_->device()) {}
 
-absl::Status GenerationEngine::Add(EngineRequest request) {
+absl::Status GenerationEngine::Validate(const EngineRequest& request) const {
   if (request.prompt_ids.empty()) {
     return absl::InvalidArgumentError("the prompt has no tokens");
   }
@@ -39,6 +40,11 @@ absl::Status GenerationEngine::Add(EngineRequest request) {
                        model_->config().vocab_size));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status GenerationEngine::Add(EngineRequest request) {
+  RLHF_RETURN_IF_ERROR(Validate(request));
   waiting_.push_back(std::move(request));
   return absl::OkStatus();
 }

@@ -56,10 +56,11 @@ class GenerationEngine {
   // `model` is a language model.
   GenerationEngine(std::shared_ptr<const Transformer> model, Options options);
 
-  // Queues a request; the caller bounds how many.
-  //
   // Errors: InvalidArgument for an empty prompt, an id outside the vocabulary,
-  // or more than max_tokens in all.
+  // no new token, or more than max_tokens in all.
+  absl::Status Validate(const EngineRequest& request) const;
+
+  // Queues a request; the caller bounds how many. Errors: those of Validate.
   absl::Status Add(EngineRequest request);
 
   // Admits what has room, then extends every sequence by one token. Returns the

@@ -32,6 +32,13 @@ std::unique_ptr<GenerationJob> GenerationService::Next(absl::Duration timeout) {
   return queue_.Pop(timeout).value_or(nullptr);
 }
 
+void GenerationService::Stop() {
+  queue_.Close();
+  // A job that is dropped answers its call.
+  while (queue_.Pop(absl::ZeroDuration()).has_value()) {
+  }
+}
+
 grpc::Status GenerationService::Generate(grpc::ServerContext* context,
                                          const v1::GenerateRequest* request,
                                          v1::GenerateResponse* response) {
@@ -41,8 +48,10 @@ grpc::Status GenerationService::Generate(grpc::ServerContext* context,
   job->request = *request;
   auto answer = job->answer.get_future();
   if (!queue_.TryPush(std::move(job))) {
-    return ToGrpcStatus(absl::ResourceExhaustedError(
-        "the generation queue is full or closing; try again later"));
+    return ToGrpcStatus(
+        queue_.closed() ? absl::UnavailableError("the actor is stopping")
+                        : absl::ResourceExhaustedError(
+                              "the generation queue is full; try again later"));
   }
   while (answer.wait_for(std::chrono::milliseconds(100)) !=
          std::future_status::ready) {

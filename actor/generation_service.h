@@ -26,8 +26,8 @@ class GenerationService final : public v1::Generation::Service {
   // The oldest request that waits, if one comes within `timeout`.
   std::unique_ptr<GenerationJob> Next(absl::Duration timeout);
 
-  // Refuses further requests.
-  void Stop() { queue_.Close(); }
+  // Answers requests that wait, and any that come later, with Unavailable.
+  void Stop();
 
   grpc::Status Generate(grpc::ServerContext* context,
                         const v1::GenerateRequest* request,

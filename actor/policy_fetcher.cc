@@ -73,12 +73,12 @@ absl::Status PolicyFetcher::last_status() const {
 
 void PolicyFetcher::Run(const std::stop_token& stop) {
   while (!stop.stop_requested() && !ShutdownRequested()) {
-    const absl::Status status = FetchNext();
+    const absl::Status status = FetchNext(stop);
     {
       MutexLock lock(&mutex_);
       last_status_ = status;
     }
-    if (status.ok()) continue;
+    if (status.ok() || stop.stop_requested()) continue;
     if (status.code() != absl::StatusCode::kUnavailable) {
       RLHF_LOG(WARNING) << "policy fetch failed, trying again: " << status;
     }
@@ -86,17 +86,22 @@ void PolicyFetcher::Run(const std::stop_token& stop) {
   }
 }
 
-absl::Status PolicyFetcher::FetchNext() {
+absl::Status PolicyFetcher::FetchNext(const std::stop_token& stop) {
   v1::GetManifestRequest request;
   request.set_newer_than(newest_);
   request.set_wait_ms(absl::ToInt64Milliseconds(kLongPoll));
   v1::WeightManifest manifest;
   const auto context = ContextWithDeadline(kLongPoll + absl::Seconds(5));
+  const std::stop_callback cancel(stop, [&context] { context->TryCancel(); });
   RLHF_RETURN_IF_ERROR(
       FromGrpcStatus(stub_->GetManifest(context.get(), request, &manifest)));
   // Versions never go back, also when the learner restarts behind us and
   // catches up: until then what we hold is as good.
-  if (manifest.version() <= newest_) return absl::OkStatus();
+  if (manifest.version() <= newest_) {
+    // A learner that is stopping answers at once.
+    WaitForShutdown(absl::Milliseconds(100));
+    return absl::OkStatus();
+  }
   const absl::Duration timeout =
       absl::Seconds(60) + absl::Seconds(TotalBytes(manifest) / (16 << 20));
   RLHF_ASSIGN_OR_RETURN(PolicyVersion fetched,

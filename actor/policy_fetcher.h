@@ -29,7 +29,8 @@ absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
                                           const ModelConfig& config,
                                           absl::Duration timeout);
 
-// Thread-safe. Its thread stops when it is destroyed.
+// Thread-safe. Its thread stops when it is destroyed, after a fetch that is
+// under way.
 class PolicyFetcher {
  public:
   // `address` is the learner's; weights must fit `config`.
@@ -44,7 +45,7 @@ class PolicyFetcher {
 
  private:
   void Run(const std::stop_token& stop);
-  absl::Status FetchNext();
+  absl::Status FetchNext(const std::stop_token& stop);
 
   const ModelConfig config_;
   const std::unique_ptr<v1::Weights::Stub> stub_;

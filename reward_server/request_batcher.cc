@@ -15,8 +15,13 @@ RequestBatcher::~RequestBatcher() {
     changed_.SignalAll();
   }
   thread_.join();
-  MutexLock lock(&mutex_);
-  for (Request& request : waiting_) {
+  std::vector<Request> waiting;
+  {
+    MutexLock lock(&mutex_);
+    waiting.swap(waiting_);
+    num_waiting_ = 0;
+  }
+  for (const Request& request : waiting) {
     request.done(absl::UnavailableError("the reward server is stopping"));
   }
 }
@@ -77,12 +82,14 @@ void RequestBatcher::Score(std::vector<Request> batch) const {
   }
   const absl::StatusOr<std::vector<float>> scores = ScoreSequences(
       batch.front().pm->model, sequences, options_.max_batch_tokens);
+  if (!scores.ok()) {
+    if (batch.size() == 1) return batch.front().done(scores.status());
+    // One client's dialogues must not fail another's.
+    for (Request& request : batch) Score({std::move(request)});
+    return;
+  }
   size_t begin = 0;
   for (const Request& request : batch) {
-    if (!scores.ok()) {
-      request.done(scores.status());
-      continue;
-    }
     const auto first = scores->begin() + static_cast<ptrdiff_t>(begin);
     begin += request.sequences.size();
     request.done(std::vector<float>(

@@ -32,7 +32,7 @@ absl::Status FollowRegistry(const ModelRegistry& registry, PmSlots& slots) {
       RLHF_ASSIGN_OR_RETURN(const v1::ModelVersion version,
                             registry.Get(*previous));
       const auto pm = LoadPm(registry.Directory(*previous), version);
-      if (pm.ok()) slots.Swap(*pm);
+      if (pm.ok() && registry.Verify(*previous).ok()) slots.Swap(*pm);
     }
   }
   RLHF_RETURN_IF_ERROR(registry.Verify(*wanted));

@@ -1,0 +1,50 @@
+// Samples rollouts: leases prompts from the learner, has the policy runner
+// answer them, and hands the result on to its reward and the learner.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "actor/actor_metrics.h"
+#include "actor/policy_runner.h"
+#include "actor/prompt_codec.h"
+#include "actor/rollout_submitter.h"
+#include "rlhf/v1/rollout.grpc.pb.h"
+
+namespace rlhf {
+
+// Not thread-safe: of the thread that steps the runner.
+class LeaseSampler {
+ public:
+  // Pointers are not owned and must outlive this, and the runner's sequences.
+  LeaseSampler(const std::string& learner_address, const PromptCodec* codec,
+               PolicyRunner* runner, RolloutSubmitter* submitter,
+               ActorMetrics* metrics);
+
+  // Leases as many prompts as the runner has room for, unless the learner said
+  // to wait.
+  void TakeLeases();
+
+ private:
+  // A leased prompt while it is sampled.
+  struct Work {
+    v1::PromptLease lease;
+    absl::Time started;
+    std::vector<int32_t> prompt_ids;
+  };
+
+  absl::Status Start(const v1::PromptLease& lease);
+  void Finish(const Work& work, absl::StatusOr<EngineResult> result);
+  v1::Rollout MakeRollout(const Work& work, const EngineResult& result) const;
+
+  const std::unique_ptr<v1::Rollouts::Stub> learner_;
+  const PromptCodec* const codec_;
+  PolicyRunner* const runner_;
+  RolloutSubmitter* const submitter_;
+  ActorMetrics* const metrics_;
+  const std::string actor_id_;
+  absl::Time next_lease_ = absl::InfinitePast();
+};
+
+}  // namespace rlhf

@@ -1,0 +1,74 @@
+#include "actor/policy_runner.h"
+
+#include <algorithm>
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+
+namespace rlhf {
+
+void PolicyRunner::Offer(PolicyVersion policy) {
+  offered_ = std::move(policy);
+  TakeOffered();
+}
+
+void PolicyRunner::TakeOffered() {
+  if (!offered_.has_value() || !idle()) return;
+  version_ = offered_->version;
+  if (engine_ == nullptr) {
+    engine_ = std::make_unique<GenerationEngine>(offered_->model, options_);
+  } else {
+    engine_->SetModel(offered_->model);
+  }
+  offered_.reset();
+  metrics_->policy_version.Set(static_cast<double>(version_));
+  metrics_->weights_pulled.Increment();
+  RLHF_LOG(INFO) << "policy version " << version_;
+}
+
+int PolicyRunner::room() const {
+  if (engine_ == nullptr) return 0;
+  return std::max(
+      0, options_.max_batch - engine_->num_running() - engine_->num_waiting());
+}
+
+absl::Status PolicyRunner::Validate(const EngineRequest& request) const {
+  RLHF_CHECK(engine_ != nullptr);
+  return engine_->Validate(request);
+}
+
+absl::Status PolicyRunner::Add(EngineRequest request, Done done) {
+  RLHF_CHECK(engine_ != nullptr);
+  const uint64_t id = next_id_++;
+  const auto num_prompt_tokens = static_cast<double>(request.prompt_ids.size());
+  request.id = id;
+  RLHF_RETURN_IF_ERROR(engine_->Add(std::move(request)));
+  done_by_id_[id] = std::move(done);
+  metrics_->prompt_tokens.Increment(num_prompt_tokens);
+  return absl::OkStatus();
+}
+
+void PolicyRunner::Step() {
+  if (engine_ == nullptr) return;
+  metrics_->sequences_running.Set(engine_->num_running());
+  metrics_->sequences_waiting.Set(engine_->num_waiting());
+  if (engine_->idle()) return;
+  absl::StatusOr<std::vector<EngineResult>> results = engine_->Step();
+  if (!results.ok()) {
+    RLHF_LOG(ERROR) << "generation failed: " << results.status();
+    for (const auto& [id, done] : std::exchange(done_by_id_, {})) {
+      done(results.status());
+    }
+  } else {
+    for (EngineResult& result : *results) {
+      metrics_->generated_tokens.Increment(
+          static_cast<double>(result.token_ids.size()));
+      const auto entry = done_by_id_.extract(result.id);
+      entry.mapped()(std::move(result));
+    }
+  }
+  TakeOffered();
+}
+
+}  // namespace rlhf

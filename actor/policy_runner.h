@@ -1,0 +1,64 @@
+// The policy that the actor samples with, and who waits for which of its
+// sequences.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "actor/actor_metrics.h"
+#include "actor/generation_engine.h"
+#include "actor/policy_fetcher.h"
+
+namespace rlhf {
+
+// Not thread-safe: one thread adds and steps. Destroyed, it drops what is
+// unfinished without calling back.
+class PolicyRunner {
+ public:
+  // The finished sequence, or why there is none.
+  using Done = std::function<void(absl::StatusOr<EngineResult>)>;
+
+  // `metrics` is not owned and must outlive this.
+  PolicyRunner(GenerationEngine::Options options, ActorMetrics* metrics)
+      : options_(std::move(options)), metrics_(metrics) {}
+
+  // Takes a new version, once the sequences of the old one are done.
+  void Offer(PolicyVersion policy);
+
+  bool has_policy() const { return engine_ != nullptr; }
+  // The version that samples; every sequence in flight is of this one.
+  int64_t version() const { return version_; }
+  // False while a new version waits for the sequences of the old one.
+  bool accepting() const { return !offered_.has_value(); }
+  // Sequences that have a place right now; 0 without a policy.
+  int room() const;
+  bool idle() const { return engine_ == nullptr || engine_->idle(); }
+
+  // As GenerationEngine::Validate. Dies without a policy.
+  absl::Status Validate(const EngineRequest& request) const;
+
+  // Starts a sequence, under an id of this class's choice; `done` is called
+  // once, from Step. Dies without a policy.
+  // Errors (then `done` is not called): those of Validate.
+  absl::Status Add(EngineRequest request, Done done);
+
+  // Extends every sequence by one token and hands the finished ones out.
+  void Step();
+
+ private:
+  void TakeOffered();
+
+  const GenerationEngine::Options options_;
+  ActorMetrics* const metrics_;
+  std::optional<PolicyVersion> offered_;
+  std::unique_ptr<GenerationEngine> engine_;
+  int64_t version_ = 0;
+  uint64_t next_id_ = 1;
+  std::map<uint64_t, Done> done_by_id_;
+};
+
+}  // namespace rlhf
