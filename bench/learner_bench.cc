@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "core/base/check.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 #include "core/nn/model_directory.h"
 #include "core/nn/token_logprob.h"
@@ -54,11 +54,12 @@ void Print(const std::string& name, const std::vector<double>& seconds,
       name.c_str(), seconds.front(), median, seconds.back(), work / median);
 }
 
-void MeasureMatrixProduct(int repetitions) {
+void MeasureMatrixProduct(at::ScalarType dtype, int repetitions) {
   constexpr int64_t kSize = 2048;
-  const auto a = at::randn({kSize, kSize}, at::TensorOptions(at::kFloat));
-  const auto b = at::randn({kSize, kSize}, at::TensorOptions(at::kFloat));
-  Print("gemm_2048", Repeat(repetitions, [&] { at::matmul(a, b); }),
+  const auto a = at::randn({kSize, kSize}).to(dtype);
+  const auto b = at::randn({kSize, kSize}).to(dtype);
+  Print(absl::StrCat("gemm_2048_", at::toString(dtype)),
+        Repeat(repetitions, [&] { at::matmul(a, b); }),
         2e-9 * kSize * kSize * kSize);
 }
 
@@ -85,40 +86,40 @@ struct Dialogues {
   std::vector<PromptResponse> views;
 };
 
-void MeasureUpdate(const std::string& directory, const Shape& shape) {
-  auto model = LoadModel(directory);
-  RLHF_CHECK(model.ok()) << model.status();
+void MeasureUpdate(const Transformer& model, at::ScalarType dtype,
+                   const Shape& shape) {
   double trunk = 0;
-  for (const NamedTensor& p : model->parameters()) {
+  for (const NamedTensor& p : model.parameters()) {
     p.tensor.set_requires_grad(true);
     trunk += static_cast<double>(p.tensor.numel());
   }
-  const auto head = static_cast<double>(model->head_weight().numel());
+  const auto head = static_cast<double>(model.head_weight().numel());
   trunk -= head;
-  const Dialogues dialogues(shape, model->config().vocab_size);
+  const Dialogues dialogues(shape, model.config().vocab_size);
   const auto tokens = static_cast<double>(shape.sequences * (shape.tokens - 1));
   const auto targets =
       static_cast<double>(shape.sequences * shape.response_tokens);
   // Two operations per weight and token forward, four more backward.
   const double forward_work = 2e-9 * (trunk * tokens + head * targets);
   const auto forward = [&] {
-    const ResponseStates states = ForwardResponses(*model, dialogues.views);
-    return ComputeTokenLogprobs(*model, states.hidden_ND, states.target_N, 1.0)
+    const ResponseStates states = ForwardResponses(model, dialogues.views);
+    return ComputeTokenLogprobs(model, states.hidden_ND, states.target_N, 1.0)
         .logprob_N;
   };
   Print("forward_backward",
         Repeat(shape.repetitions,
                [&] {
                  forward().sum().backward();
-                 for (const NamedTensor& p : model->parameters()) {
+                 for (const NamedTensor& p : model.parameters()) {
                    p.tensor.mutable_grad().reset();
                  }
                }),
         3 * forward_work);
-  for (const NamedTensor& p : model->parameters()) {
+  for (const NamedTensor& p : model.parameters()) {
     p.tensor.set_requires_grad(false);
   }
-  Print("forward", Repeat(shape.repetitions, forward), forward_work);
+  Print(absl::StrCat("forward_", at::toString(dtype)),
+        Repeat(shape.repetitions, forward), forward_work);
 }
 
 }  // namespace
@@ -138,7 +139,14 @@ int main(int argc, char** argv) {
              .response_tokens = std::atoll(argv[4]),
              .repetitions = std::atoi(argv[5])};
   }
-  rlhf::MeasureMatrixProduct(shape.repetitions);
-  rlhf::MeasureUpdate(argv[1], shape);
-  rlhf::MeasureMatrixProduct(shape.repetitions);
+  auto model = rlhf::LoadModel(argv[1]);
+  if (!model.ok()) {
+    std::fprintf(stderr, "%s\n", model.status().ToString().c_str());
+    return 2;
+  }
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    rlhf::MeasureMatrixProduct(dtype, shape.repetitions);
+    rlhf::MeasureUpdate(model->Cast(dtype), dtype, shape);
+    rlhf::MeasureMatrixProduct(dtype, shape.repetitions);
+  }
 }
