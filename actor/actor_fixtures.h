@@ -1,0 +1,146 @@
+// What the actor's tests share: a tiny policy, and a learner and a reward
+// server that do as they are told.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "actor/actor_metrics.h"
+#include "actor/generation_engine.h"
+#include "core/base/mutex.h"
+#include "rlhf/v1/reward.grpc.pb.h"
+#include "rlhf/v1/rollout.grpc.pb.h"
+#include "tests/testing/tiny_model.h"
+
+namespace rlhf {
+
+// Looks until `condition` holds; false if it does not within 10 seconds.
+inline bool Eventually(const std::function<bool()>& condition) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (!condition()) {
+    if (absl::Now() > deadline) return false;
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  return true;
+}
+
+inline std::shared_ptr<const Transformer> TinyPolicy(uint64_t seed) {
+  return std::make_shared<const Transformer>(MakeTinyModel(seed));
+}
+
+inline v1::Prompt UserPrompt(const std::string& id, const std::string& text) {
+  v1::Prompt prompt;
+  prompt.set_prompt_id(id);
+  v1::Message& message = *prompt.add_messages();
+  message.set_role("user");
+  message.set_content(text);
+  return prompt;
+}
+
+// Series of their own for one test.
+struct TestMetrics {
+  prometheus::Registry registry;
+  ActorMetrics series{registry};
+};
+
+// Scores a response with its length, by the PM version that is asked for. The
+// first `num_away` calls are told that nobody is there.
+class LengthReward final : public v1::Reward::Service {
+ public:
+  grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
+                     v1::ScoreResponse* response) override {
+    MutexLock lock(&mutex_);
+    ++num_calls_;
+    while (held_) changed_.Wait(&mutex_);
+    if (!error_.ok()) return error_;
+    if (num_calls_ <= num_away_) return {grpc::UNAVAILABLE, "away"};
+    for (const v1::ScoredDialogue& dialogue : request->dialogues()) {
+      response->add_scores(static_cast<float>(dialogue.response().size()));
+    }
+    response->mutable_pm()->set_version(request->pm_version());
+    response->mutable_pm()->set_digest(
+        absl::StrCat("digest", request->pm_version()));
+    return grpc::Status::OK;
+  }
+
+  void BeAwayFor(int num_calls) {
+    MutexLock lock(&mutex_);
+    num_away_ = num_calls;
+  }
+  void Fail(const grpc::Status& error) {
+    MutexLock lock(&mutex_);
+    error_ = error;
+  }
+  // Calls wait until Release.
+  void Hold() {
+    MutexLock lock(&mutex_);
+    held_ = true;
+  }
+  void Release() {
+    MutexLock lock(&mutex_);
+    held_ = false;
+    changed_.SignalAll();
+  }
+  int num_calls() const {
+    MutexLock lock(&mutex_);
+    return num_calls_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  CondVar changed_;
+  int num_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  int num_away_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool held_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::Status error_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Grants `leases` once, and keeps what is handed in. The first `num_away`
+// submissions are told that nobody is there.
+class FakeLearner final : public v1::Rollouts::Service {
+ public:
+  grpc::Status LeasePrompts(grpc::ServerContext*,
+                            const v1::LeasePromptsRequest* request,
+                            v1::LeasePromptsResponse* response) override {
+    MutexLock lock(&mutex_);
+    last_request = *request;
+    for (const v1::PromptLease& lease : leases) *response->add_leases() = lease;
+    leases.clear();
+    return grpc::Status::OK;
+  }
+
+  grpc::Status SubmitRollouts(grpc::ServerContext*,
+                              const v1::SubmitRolloutsRequest* request,
+                              v1::SubmitRolloutsResponse* response) override {
+    MutexLock lock(&mutex_);
+    if (++num_calls_ <= num_away) return {grpc::UNAVAILABLE, "away"};
+    for (const v1::Rollout& rollout : request->rollouts()) {
+      rollouts_.push_back(rollout);
+      v1::RolloutAck& ack = *response->add_acks();
+      ack.set_rollout_id(rollout.rollout_id());
+      ack.set_status(v1::RolloutAck::ACCEPTED);
+    }
+    return grpc::Status::OK;
+  }
+
+  std::vector<v1::Rollout> rollouts() const {
+    MutexLock lock(&mutex_);
+    return rollouts_;
+  }
+
+  // Set before the first call; read when none is under way.
+  std::vector<v1::PromptLease> leases;
+  v1::LeasePromptsRequest last_request;
+  int num_away = 0;
+
+ private:
+  mutable Mutex mutex_;
+  int num_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<v1::Rollout> rollouts_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace rlhf

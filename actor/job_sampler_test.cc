@@ -1,0 +1,150 @@
+#include "actor/job_sampler.h"
+
+#include <future>
+
+#include "actor/actor_fixtures.h"
+#include "core/nn/sampler.h"
+#include "core/rpc/channel.h"
+#include "core/rpc/grpc_server.h"
+#include "core/rpc/grpc_status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+
+namespace rlhf {
+namespace {
+
+using absl::StatusCode;
+using testing::AllOf;
+using testing::HasSubstr;
+
+using Reply = absl::StatusOr<v1::GenerateResponse>;
+
+v1::GenerateRequest Request() {
+  v1::GenerateRequest request;
+  *request.add_prompts() = UserPrompt("p", "one two");
+  *request.add_prompts() = UserPrompt("q", "three");
+  request.set_num_samples(2);
+  request.set_max_new_tokens(6);
+  request.set_temperature(1);
+  request.set_seed(11);
+  return request;
+}
+
+class JobSamplerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK_AND_ASSIGN(PromptCodec codec, PromptCodec::Load(TinyTokenizer()));
+    codec_ = std::make_unique<PromptCodec>(std::move(codec));
+    runner_ = std::make_unique<PolicyRunner>(
+        GenerationEngine::Options{.max_batch = 3, .max_tokens = 200},
+        &metrics_.series);
+    ASSERT_OK_AND_ASSIGN(server_,
+                         GrpcServer::Start("127.0.0.1:0", {&service_}));
+    stub_ = v1::Generation::NewStub(
+        MakeChannel(absl::StrCat("127.0.0.1:", server_->port())));
+  }
+
+  void LoadPolicy() { runner_->Offer({.version = 8, .model = TinyPolicy(1)}); }
+
+  std::future<Reply> CallLater(const v1::GenerateRequest& request) {
+    return std::async(std::launch::async, [this, request]() -> Reply {
+      v1::GenerateResponse response;
+      const auto context = ContextWithDeadline(absl::Seconds(10));
+      const absl::Status status =
+          FromGrpcStatus(stub_->Generate(context.get(), request, &response));
+      if (!status.ok()) return status;
+      return response;
+    });
+  }
+
+  // Calls, and turns the loop until the call is answered.
+  Reply Call(const v1::GenerateRequest& request) {
+    JobSampler jobs(&service_, codec_.get(), runner_.get());
+    auto call = CallLater(request);
+    EXPECT_TRUE(Eventually([&] {
+      jobs.TakeJobs();
+      runner_->Step();
+      return call.wait_for(std::chrono::seconds(0)) ==
+             std::future_status::ready;
+    }));
+    return call.get();
+  }
+
+  TestMetrics metrics_;
+  std::unique_ptr<PromptCodec> codec_;
+  std::unique_ptr<PolicyRunner> runner_;
+  GenerationService service_{/*capacity=*/4};
+  std::unique_ptr<GrpcServer> server_;
+  std::unique_ptr<v1::Generation::Stub> stub_;
+};
+
+TEST_F(JobSamplerTest, AnswersEveryPromptAndSampleInItsPlace) {
+  LoadPolicy();
+  const v1::GenerateRequest request = Request();
+  ASSERT_OK_AND_ASSIGN(const v1::GenerateResponse reply, Call(request));
+  EXPECT_EQ(reply.policy_version(), 8);
+  ASSERT_EQ(reply.results_size(), 2);
+  for (int p = 0; p < 2; ++p) {
+    ASSERT_EQ(reply.results(p).responses_size(), 2);
+    for (int s = 0; s < 2; ++s) {
+      // The same sequence by an engine of its own.
+      ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> ids,
+                           codec_->Encode(request.prompts(p)));
+      GenerationEngine engine(TinyPolicy(1), {});
+      ASSERT_OK(engine.Add(
+          {.prompt_ids = ids,
+           .stream = SampleStream(11, request.prompts(p).prompt_id(), s),
+           .max_new_tokens = 6}));
+      std::vector<EngineResult> expected;
+      while (expected.empty()) {
+        ASSERT_OK_AND_ASSIGN(expected, engine.Step());
+      }
+      const v1::Response& response = reply.results(p).responses(s);
+      EXPECT_THAT(response.token_ids(),
+                  testing::ElementsAreArray(expected[0].token_ids));
+      EXPECT_EQ(response.logprobs_size(), 6);
+      EXPECT_EQ(response.text(), codec_->Decode(expected[0].token_ids));
+      EXPECT_EQ(response.finish_reason(), v1::FINISH_REASON_LENGTH);
+    }
+  }
+}
+
+TEST_F(JobSamplerTest, WithoutAPolicyACallIsToldToComeBack) {
+  EXPECT_THAT(Call(Request()), StatusIs(StatusCode::kUnavailable,
+                                        HasSubstr("no policy is loaded yet")));
+}
+
+TEST_F(JobSamplerTest, OneBadPromptRefusesTheWholeCallAndStartsNothing) {
+  LoadPolicy();
+  v1::GenerateRequest request = Request();
+  std::string words;
+  for (int i = 0; i < 300; ++i) absl::StrAppend(&words, "word ");
+  *request.mutable_prompts(1) = UserPrompt("q", words);
+  EXPECT_THAT(Call(request),
+              StatusIs(StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("prompts[1]"),
+                             HasSubstr("exceed the limit of 200 tokens"))));
+  EXPECT_TRUE(runner_->idle());
+
+  request.mutable_prompts(0)->clear_messages();
+  EXPECT_THAT(Call(request),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("prompts[0]")));
+}
+
+TEST_F(JobSamplerTest, ACallThatIsUnfinishedWhenTheRunnerEndsIsAnswered) {
+  LoadPolicy();
+  JobSampler jobs(&service_, codec_.get(), runner_.get());
+  auto call = CallLater(Request());
+  ASSERT_TRUE(Eventually([&] {
+    jobs.TakeJobs();
+    return !runner_->idle();
+  }));
+  runner_->Step();
+  runner_.reset();
+  EXPECT_THAT(call.get(), StatusIs(StatusCode::kUnavailable,
+                                   HasSubstr("the actor is stopping")));
+}
+
+}  // namespace
+}  // namespace rlhf
