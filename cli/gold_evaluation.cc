@@ -16,6 +16,7 @@
 #include "core/text/prompt_set.h"
 #include "core/text/tokenizer.h"
 #include "crowd/gold_rule.h"
+#include "trainer/preference/calibration.h"
 
 namespace rlhf {
 namespace {
@@ -55,21 +56,15 @@ absl::StatusOr<std::vector<std::string>> Respond(
   return responses;
 }
 
-// The win rate with its 95 % interval: the normal one for a mean of scores that
-// are 1, 1/2 or 0, clamped to [0, 1].
+// The win rate, a tie being half a win, with its 95 % interval.
 void FillWinRate(v1::GoldEvaluation& evaluation) {
   const auto n = static_cast<double>(evaluation.num_prompts());
-  const double rate = (static_cast<double>(evaluation.wins()) +
-                       0.5 * static_cast<double>(evaluation.ties())) /
-                      n;
-  const double square_mean = (static_cast<double>(evaluation.wins()) +
-                              0.25 * static_cast<double>(evaluation.ties())) /
-                             n;
-  const double half_width =
-      1.96 * std::sqrt(std::max(0.0, square_mean - rate * rate) / n);
-  evaluation.set_win_rate(rate);
-  evaluation.set_win_rate_low(std::max(0.0, rate - half_width));
-  evaluation.set_win_rate_high(std::min(1.0, rate + half_width));
+  const double points = static_cast<double>(evaluation.wins()) +
+                        0.5 * static_cast<double>(evaluation.ties());
+  const Interval interval = WilsonInterval(points, n);
+  evaluation.set_win_rate(points / n);
+  evaluation.set_win_rate_low(interval.low);
+  evaluation.set_win_rate_high(interval.high);
 }
 
 }  // namespace

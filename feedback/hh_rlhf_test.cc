@@ -89,7 +89,6 @@ TEST(HhRlhfTest, HarmlessBaseHasThePublishedCounts) {
                                                  {11, 2},
                                                  {12, 1},
                                                  {18, 1}}));
-  std::printf("pairs %d prompts %zu\n", num_pairs, prompts.size());
 }
 
 }  // namespace

@@ -16,8 +16,12 @@ constexpr absl::Duration kScoreTimeout = absl::Seconds(20);
 constexpr absl::Duration kPmCheckInterval = absl::Seconds(2);
 constexpr absl::Duration kKeepAliveInterval = absl::Milliseconds(300);
 
+// Dialogues in one request: well below a reward server's queue, and scored
+// within the timeout on a slow machine.
+constexpr size_t kScoreChunk = 32;
+
 std::vector<v1::ScoredDialogue> Dialogues(
-    const std::vector<v1::Rollout>& rollouts) {
+    absl::Span<const v1::Rollout> rollouts) {
   std::vector<v1::ScoredDialogue> dialogues;
   for (const v1::Rollout& rollout : rollouts) {
     v1::ScoredDialogue& dialogue = dialogues.emplace_back();
@@ -59,6 +63,21 @@ absl::StatusOr<std::optional<v1::RewardStatus>> BatchSource::WaitForPm() {
   return std::optional<v1::RewardStatus>();
 }
 
+absl::StatusOr<ScoreResult> BatchSource::Score(
+    absl::Span<const v1::Rollout> rollouts, int64_t pm_version) {
+  ScoreResult all;
+  for (size_t begin = 0; begin < rollouts.size(); begin += kScoreChunk) {
+    RLHF_ASSIGN_OR_RETURN(
+        const ScoreResult part,
+        options_.rewards->Score(Dialogues(rollouts.subspan(begin, kScoreChunk)),
+                                pm_version, kScoreTimeout));
+    all.scores.insert(all.scores.end(), part.scores.begin(), part.scores.end());
+    all.pm = part.pm;
+    RLHF_RETURN_IF_ERROR(KeepAlive());
+  }
+  return all;
+}
+
 absl::StatusOr<v1::BatchHeader> BatchSource::MakeHeader(
     int64_t update, const v1::ModelVersion& pm,
     const std::vector<v1::Rollout>& anchor) {
@@ -67,9 +86,7 @@ absl::StatusOr<v1::BatchHeader> BatchSource::MakeHeader(
   *header.mutable_pm() = pm;
   // The first batch is its own anchor; scale 0 says so.
   if (update == 1) return header;
-  RLHF_ASSIGN_OR_RETURN(
-      const ScoreResult result,
-      options_.rewards->Score(Dialogues(anchor), pm.version(), kScoreTimeout));
+  RLHF_ASSIGN_OR_RETURN(const ScoreResult result, Score(anchor, pm.version()));
   const RewardAnchor found =
       ComputeAnchor({result.scores.begin(), result.scores.end()});
   header.set_reward_mean(found.mean);
@@ -128,10 +145,8 @@ absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::Open(
 absl::Status BatchSource::Rescore(const v1::BatchHeader& header,
                                   std::vector<v1::Rollout>& rollouts) {
   if (rollouts.empty()) return absl::OkStatus();
-  RLHF_ASSIGN_OR_RETURN(
-      const ScoreResult result,
-      options_.rewards->Score(Dialogues(rollouts), header.pm().version(),
-                              kScoreTimeout));
+  RLHF_ASSIGN_OR_RETURN(const ScoreResult result,
+                        Score(rollouts, header.pm().version()));
   for (size_t i = 0; i < rollouts.size(); ++i) {
     rollouts[i].set_reward(result.scores[i]);
     *rollouts[i].mutable_pm() = result.pm;

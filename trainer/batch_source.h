@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "core/rpc/reward_client.h"
 #include "rlhf/v1/rollout.pb.h"
 #include "trainer/batch.h"
@@ -42,6 +43,9 @@ class BatchSource {
   // The PM that serves, once there is one; nullopt on shutdown.
   absl::StatusOr<std::optional<v1::RewardStatus>> WaitForPm();
   absl::Status KeepAlive();
+  // As RewardClient::Score, in several requests.
+  absl::StatusOr<ScoreResult> Score(absl::Span<const v1::Rollout> rollouts,
+                                    int64_t pm_version);
   // `anchor` are the rollouts of the first batch.
   absl::StatusOr<v1::BatchHeader> MakeHeader(
       int64_t update, const v1::ModelVersion& pm,

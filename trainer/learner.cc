@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -24,9 +25,21 @@
 namespace rlhf {
 namespace {
 
-// What rank 0 sends to the others: a batch, "" at the end of the run, or this
-// while it waits.
+// What rank 0 sends to the others: a batch (which begins with a digit), "" at
+// the end of the run, this while it waits, or what went wrong.
 constexpr char kStillWaiting[] = "w";
+constexpr char kFailed[] = "failed: ";
+
+// Ranks read checkpoints each for itself; on a shared disk all see the same.
+absl::Status CheckSameStart(Communicator& communicator, int64_t done) {
+  std::string of_rank_zero = absl::StrCat(done);
+  RLHF_RETURN_IF_ERROR(communicator.BroadcastBytes(of_rank_zero));
+  if (of_rank_zero == absl::StrCat(done)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("rank ", communicator.rank(), " resumes after update ", done,
+                   ", rank 0 after ", of_rank_zero,
+                   "; all ranks must see one and the same run directory"));
+}
 
 absl::StatusOr<std::unique_ptr<Communicator>> Join(const v1::RunConfig& config,
                                                    const LaunchInfo& launch) {
@@ -80,7 +93,12 @@ class Loop {
     if (head_ != nullptr) {
       absl::StatusOr<std::optional<Batch>> batch = head_->Collect(update);
       // The others must hear of the end, whatever its reason.
-      if (batch.ok() && batch->has_value()) bytes = EncodeBatch(**batch);
+      if (!batch.ok()) {
+        bytes = absl::StrCat(kFailed, batch.status().message());
+        communicator_.BroadcastBytes(bytes).IgnoreError();
+        return batch.status();
+      }
+      if (batch->has_value()) bytes = EncodeBatch(**batch);
       RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
       return batch;
     }
@@ -88,6 +106,9 @@ class Loop {
       RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
     } while (bytes == kStillWaiting);
     if (bytes.empty()) return std::optional<Batch>();
+    if (absl::StartsWith(bytes, kFailed)) {
+      return absl::AbortedError(absl::StrCat("rank 0 ", bytes));
+    }
     return std::optional(DecodeBatch(bytes));
   }
 
@@ -168,11 +189,12 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
     RLHF_LOG(INFO) << "resuming after update " << done << " from "
                    << newest->directory;
   }
+  RLHF_RETURN_IF_ERROR(CheckSameStart(*communicator, done));
   Loop loop(config, *communicator, trainer, head.get());
   RLHF_ASSIGN_OR_RETURN(done, loop.Run(done));
   if (head == nullptr) return absl::OkStatus();
   absl::Status status;
-  if (done == config.ppo().num_updates()) {
+  if (done >= config.ppo().num_updates()) {
     status = head->Snapshot(trainer, done);
     head->Finish();
   } else if (done > 0) {

@@ -1,34 +1,33 @@
 #include "trainer/pm_data.h"
 
-#include "absl/strings/str_cat.h"
-#include "core/base/status_macros.h"
+#include <utility>
+
+#include "core/base/log.h"
 #include "core/text/prompt_id.h"
 
 namespace rlhf {
 
-absl::StatusOr<PmData> MakePmData(
-    const std::vector<v1::Comparison>& comparisons, const Tokenizer& tokenizer,
-    const ChatFormat& format, const v1::PreferenceConfig& config) {
+PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
+                  const Tokenizer& tokenizer, const ChatFormat& format,
+                  const v1::PreferenceConfig& config) {
   PmData data;
   for (const v1::Comparison& comparison : comparisons) {
     if (comparison.choice() != v1::A_BETTER &&
         comparison.choice() != v1::B_BETTER) {
       continue;
     }
-    const auto encode = [&](const std::string& response)
-        -> absl::StatusOr<std::vector<int32_t>> {
-      const auto text =
-          format.RenderScored(comparison.prompt().messages(), response);
-      if (!text.ok()) {
-        return WithContext(text.status(),
-                           absl::StrCat("comparison ", comparison.seq()));
-      }
-      return tokenizer.Encode(*text);
-    };
-    RLHF_ASSIGN_OR_RETURN(std::vector<int32_t> a,
-                          encode(comparison.response_a()));
-    RLHF_ASSIGN_OR_RETURN(std::vector<int32_t> b,
-                          encode(comparison.response_b()));
+    const auto& messages = comparison.prompt().messages();
+    const auto text_a = format.RenderScored(messages, comparison.response_a());
+    const auto text_b = format.RenderScored(messages, comparison.response_b());
+    if (!text_a.ok() || !text_b.ok()) {
+      // The log is append-only: one such record must not end every refresh.
+      RLHF_LOG(WARNING) << "comparison " << comparison.seq()
+                        << " is left out: " << text_a.status();
+      ++data.num_unusable;
+      continue;
+    }
+    std::vector<int32_t> a = tokenizer.Encode(*text_a);
+    std::vector<int32_t> b = tokenizer.Encode(*text_b);
     const auto limit = static_cast<size_t>(config.max_tokens());
     if (a.size() > limit || b.size() > limit) {
       ++data.num_too_long;

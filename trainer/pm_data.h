@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "core/text/chat_format.h"
 #include "core/text/tokenizer.h"
 #include "rlhf/v1/config.pb.h"
@@ -18,13 +17,16 @@ struct PmData {
   std::vector<PmExample> held_out;
   // Decided comparisons with a dialogue of more tokens than allowed.
   int64_t num_too_long = 0;
+  // Decided comparisons that the PM's chat format cannot express; each is named
+  // in the log.
+  int64_t num_unusable = 0;
 };
 
 // Keeps what was decided (ties, skips and "both bad" name no winner; the paper
 // binarises likewise, §2.2), and splits by the prompt's hash, so that no prompt
 // is on both sides, in this refresh or any other.
-absl::StatusOr<PmData> MakePmData(
-    const std::vector<v1::Comparison>& comparisons, const Tokenizer& tokenizer,
-    const ChatFormat& format, const v1::PreferenceConfig& config);
+PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
+                  const Tokenizer& tokenizer, const ChatFormat& format,
+                  const v1::PreferenceConfig& config);
 
 }  // namespace rlhf

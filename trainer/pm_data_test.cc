@@ -33,9 +33,7 @@ class PmDataTest : public testing::Test {
   }
 
   PmData Make(const std::vector<v1::Comparison>& comparisons) {
-    auto data = MakePmData(comparisons, *tokenizer_, *format_, config_);
-    EXPECT_OK(data);
-    return *std::move(data);
+    return MakePmData(comparisons, *tokenizer_, *format_, config_);
   }
 
   TempDir folder_;
@@ -86,6 +84,14 @@ TEST_F(PmDataTest, NoPromptIsOnBothSidesWhateverElseIsThere) {
     if (one.training.empty()) continue;
     EXPECT_TRUE(training.contains(one.training[0].chosen)) << i;
   }
+}
+
+TEST_F(PmDataTest, OneRecordThatCannotBeRenderedDoesNotEndTheRefresh) {
+  v1::Comparison odd = Compare(1, v1::A_BETTER);
+  odd.mutable_prompt()->mutable_messages(0)->set_role("tool");
+  const PmData data = Make({odd, Compare(2, v1::A_BETTER)});
+  EXPECT_EQ(data.num_unusable, 1);
+  EXPECT_EQ(data.training.size() + data.held_out.size(), 1);
 }
 
 TEST_F(PmDataTest, DialoguesOverTheLimitAreCounted) {

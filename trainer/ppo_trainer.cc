@@ -244,6 +244,9 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   report.set_forward_seconds(prepared.seconds);
   report.set_train_seconds(stopwatch.seconds() - prepared.seconds);
   if (options_.ppo.kl_target_nats() > 0) {
+    if (!std::isfinite(report.kl_k1_nats_per_sequence())) {
+      return absl::InternalError("the KL to the reference is not finite");
+    }
     kl_coefficient_ = NextKlCoefficient(
         kl_coefficient_, report.kl_k1_nats_per_sequence(),
         static_cast<int64_t>(batch.size()),

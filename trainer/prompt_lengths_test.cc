@@ -24,12 +24,19 @@ TEST(CheckPromptLengthsTest, NamesThePromptThatIsTooLong) {
   prompts[1].mutable_messages(0)->set_content("Tell me all about tea, please.");
 
   config.mutable_sampling()->set_max_prompt_tokens(1000);
+  config.mutable_sampling()->set_max_new_tokens(8);
   EXPECT_OK(CheckPromptLengths(config, prompts));
   config.mutable_sampling()->set_max_prompt_tokens(10);
   EXPECT_THAT(CheckPromptLengths(config, {prompts[1]}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("prompts.jsonl: the prompt \"Tell me"),
                              HasSubstr("sampling.max_prompt_tokens is 10"))));
+  config.mutable_sampling()->set_max_prompt_tokens(1000);
+  config.mutable_sampling()->set_max_new_tokens(8192);
+  EXPECT_THAT(CheckPromptLengths(config, prompts),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("sampling.max_new_tokens 8192"),
+                             HasSubstr("positions of"))));
 }
 
 }  // namespace

@@ -165,9 +165,8 @@ class Refresher {
   absl::Status Refresh(const v1::DataSnapshot& snapshot) {
     RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
                           ReadLog(snapshot.last_seq()));
-    RLHF_ASSIGN_OR_RETURN(
-        const PmData data,
-        MakePmData(comparisons, *tokenizer_, *format_, preference_));
+    const PmData data =
+        MakePmData(comparisons, *tokenizer_, *format_, preference_);
     if (data.training.empty()) {
       return absl::FailedPreconditionError(absl::StrCat(
           "none of ", comparisons.size(), " comparisons can be trained on"));
@@ -177,7 +176,8 @@ class Refresher {
     *report.mutable_data() = snapshot;
     RLHF_LOG(INFO) << "training PM version " << report.pm().version() << " on "
                    << data.training.size() << " comparisons, "
-                   << data.held_out.size() << " held out";
+                   << data.held_out.size() << " held out, " << data.num_too_long
+                   << " too long, " << data.num_unusable << " unusable";
     RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModelAs(pm_config_, initial_));
     RLHF_RETURN_IF_ERROR(Train(model, data, report));
     RLHF_RETURN_IF_ERROR(Judge(model, data, report));

@@ -116,10 +116,32 @@ absl::Status WriteFileAtomically(const std::string& path,
   return SyncPath(ParentOf(path));
 }
 
+namespace {
+
+// Cuts off what a crash left of a last line without its line break.
+absl::Status CutTornLine(int fd, const std::string& path) {
+  struct stat info = {};
+  if (::fstat(fd, &info) != 0) return ErrnoStatus(errno, "stat", path);
+  off_t end = info.st_size;
+  char last = '\n';
+  while (end > 0) {
+    if (::pread(fd, &last, 1, end - 1) != 1) {
+      return ErrnoStatus(errno, "read", path);
+    }
+    if (last == '\n') break;
+    --end;
+  }
+  if (end == info.st_size || ::ftruncate(fd, end) == 0) return absl::OkStatus();
+  return ErrnoStatus(errno, "truncate", path);
+}
+
+}  // namespace
+
 absl::Status AppendLine(const std::string& path, absl::string_view line) {
   const Fd fd(
-      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
+      ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
   if (fd.get() < 0) return ErrnoStatus(errno, "open", path);
+  RLHF_RETURN_IF_ERROR(CutTornLine(fd.get(), path));
   struct stat before = {};
   if (::fstat(fd.get(), &before) != 0) return ErrnoStatus(errno, "stat", path);
   const absl::Status status =

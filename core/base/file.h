@@ -23,7 +23,8 @@ absl::Status WriteFileAtomically(const std::string& path,
                                  absl::string_view contents);
 
 // Appends `line` and a line break to `path`, or nothing: what a full disk takes
-// of it is removed again. One process at a time may append to a file.
+// of it is removed again, and so is a last line that a crash cut short. One
+// process at a time may append to a file.
 //
 // Errors: as ErrnoStatus.
 absl::Status AppendLine(const std::string& path, absl::string_view line);

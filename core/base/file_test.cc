@@ -73,6 +73,16 @@ TEST(WriteFileAtomicallyTest, AFailedRenameLeavesNoTemporaryFile) {
   EXPECT_THAT(ListDirectory(dir.path()), ElementsAre("f"));
 }
 
+TEST(AppendLineTest, ALineThatACrashCutShortDoesNotSpoilTheNext) {
+  TempDir dir;
+  ASSERT_OK(WriteFileAtomically(dir / "log", "one\n{\"half"));
+  ASSERT_OK(AppendLine(dir / "log", "two"));
+  EXPECT_EQ(*ReadFile(dir / "log"), "one\ntwo\n");
+  ASSERT_OK(WriteFileAtomically(dir / "log", "only half"));
+  ASSERT_OK(AppendLine(dir / "log", "two"));
+  EXPECT_EQ(*ReadFile(dir / "log"), "two\n");
+}
+
 TEST(AppendLineTest, LinesFollowOneAnother) {
   const TempDir dir;
   ASSERT_OK(AppendLine(dir / "log", "one"));

@@ -76,7 +76,9 @@ class TokenLogprobFunction
     const double temperature = context->saved_data["temperature"].toDouble();
     const at::Tensor scaled_N = gradients[0] / temperature;
     const at::Tensor hidden_gradient_ND = at::empty_like(hidden_ND);
-    const at::Tensor weight_gradient_VD = at::zeros_like(weight_VD);
+    // Summed in float32 over the slices, whatever the weights' dtype.
+    const at::Tensor weight_gradient_VD =
+        at::zeros_like(weight_VD, weight_VD.options().dtype(at::kFloat));
     ForEachSlice(hidden_ND.size(0), [&](int64_t begin, int64_t size) {
       const at::Tensor hidden = hidden_ND.narrow(0, begin, size);
       const at::Tensor g = scaled_N.narrow(0, begin, size).unsqueeze(1);
@@ -90,9 +92,14 @@ class TokenLogprobFunction
       gradient_NV = gradient_NV.to(weight_VD.scalar_type());
       hidden_gradient_ND.narrow(0, begin, size)
           .copy_(gradient_NV.matmul(weight_VD));
-      weight_gradient_VD.addmm_(gradient_NV.t(), hidden);
+      if (weight_VD.scalar_type() == at::kFloat) {
+        weight_gradient_VD.addmm_(gradient_NV.t(), hidden);
+      } else {
+        weight_gradient_VD.add_(gradient_NV.t().matmul(hidden));
+      }
     });
-    return {hidden_gradient_ND, weight_gradient_VD, at::Tensor(), at::Tensor()};
+    return {hidden_gradient_ND, weight_gradient_VD.to(weight_VD.scalar_type()),
+            at::Tensor(), at::Tensor()};
   }
 };
 

@@ -13,9 +13,12 @@ double NextKlCoefficient(double kl_coefficient, double kl_nats,
   RLHF_CHECK(std::isfinite(kl_nats)) << kl_nats;
   RLHF_CHECK(options.target_nats > 0 && options.horizon_rollouts > 0);
   const double error = std::clamp(kl_nats / options.target_nats - 1, -0.2, 0.2);
-  return kl_coefficient *
-         (1 + error * static_cast<double>(num_rollouts) /
-                  static_cast<double>(options.horizon_rollouts));
+  // A batch beyond the horizon counts as one horizon: the factor stays
+  // positive.
+  const double share =
+      std::min(1.0, static_cast<double>(num_rollouts) /
+                        static_cast<double>(options.horizon_rollouts));
+  return kl_coefficient * (1 + error * share);
 }
 
 }  // namespace rlhf

@@ -13,7 +13,7 @@ struct KlControllerOptions {
 };
 
 // Returns the coefficient for the next update:
-//   beta * (1 + clip(KL / target - 1, -0.2, 0.2) * n / horizon)
+//   beta * (1 + clip(KL / target - 1, -0.2, 0.2) * min(1, n / horizon))
 // after an update on `num_rollouts` = n rollouts whose mean KL per response was
 // `kl_nats` (Ziegler et al. 2019, arXiv:1909.08593, eq. 2; code
 // openai/lm-human-preferences). Pure. Dies if the KL is not finite.

@@ -24,5 +24,9 @@ TEST(KlControllerTest, OneUpdateMovesItByAFifthPerHorizonAtMost) {
   EXPECT_NEAR(NextKlCoefficient(1, -1000, 10'000, kOptions), 0.8, 1e-15);
 }
 
+TEST(KlControllerTest, ABatchBeyondTheHorizonCountsAsOne) {
+  EXPECT_NEAR(NextKlCoefficient(1, 0, 1'000'000, kOptions), 0.8, 1e-15);
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -34,11 +34,11 @@ void FinishBins(std::vector<CalibrationBin>& bins) {
 
 }  // namespace
 
-Interval WilsonInterval(int64_t correct, int64_t total) {
+Interval WilsonInterval(double correct, double total) {
   RLHF_CHECK(correct >= 0 && correct <= total) << correct << " of " << total;
   if (total == 0) return {};
-  const auto n = static_cast<double>(total);
-  const double share = static_cast<double>(correct) / n;
+  const double n = total;
+  const double share = correct / n;
   const double z2_over_n = kZ * kZ / n;
   const double center = (share + z2_over_n / 2) / (1 + z2_over_n);
   const double half_width =

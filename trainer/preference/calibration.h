@@ -14,8 +14,9 @@ struct Interval {
 };
 
 // Returns the Wilson score interval, at 95 %, of a share seen as `correct` of
-// `total`. Nothing seen gives [0, 1]. Dies unless 0 <= correct <= total.
-Interval WilsonInterval(int64_t correct, int64_t total);
+// `total`; half a point for a tie is fine and makes it a little too wide.
+// Nothing seen gives [0, 1]. Dies unless 0 <= correct <= total.
+Interval WilsonInterval(double correct, double total);
 
 // Pairs about whose winner the model was about equally sure.
 struct CalibrationBin {
