@@ -1,0 +1,152 @@
+#include "reward_server/request_batcher.h"
+
+#include <future>
+#include <latch>
+#include <optional>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "core/nn/sequence_scores.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "reward_server/reward_fixtures.h"
+#include "tests/testing/status_matchers.h"
+
+namespace rlhf {
+namespace {
+
+using absl::StatusCode;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+using Sequences = std::vector<std::vector<int32_t>>;
+using Scores = absl::StatusOr<std::vector<float>>;
+
+// What becomes of one request.
+class Answer {
+ public:
+  ScoreCallback Callback() {
+    return [this](Scores scores) { promise_.set_value(std::move(scores)); };
+  }
+  Scores Get() { return promise_.get_future().get(); }
+
+ private:
+  std::promise<Scores> promise_;
+};
+
+// A batcher of which each test may hold up the thread: what is added meanwhile
+// waits together.
+class RequestBatcherTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    batcher_.emplace(RequestBatcher::Options{.max_queue = 8});
+    ASSERT_OK(batcher_->Add(first_pm_, {{5}}, [this](const Scores&) {
+      held_.count_down();
+      release_.wait();
+    }));
+    held_.wait();
+  }
+  void TearDown() override { Release(); }
+  void Release() {
+    if (!release_.try_wait()) release_.count_down();
+  }
+
+  void ExpectScoresOf(const LoadedPm& pm, const Sequences& sequences,
+                      const Scores& scores) {
+    ASSERT_OK(scores);
+    ASSERT_OK_AND_ASSIGN(const std::vector<float> expected,
+                         ScoreSequences(pm.model, sequences, 1000));
+    ASSERT_THAT(*scores, SizeIs(expected.size()));
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR((*scores)[i], expected[i], 1e-5);
+    }
+  }
+
+  const std::shared_ptr<const LoadedPm> first_pm_ = TinyPm(1, 1);
+  const std::shared_ptr<const LoadedPm> second_pm_ = TinyPm(2, 2);
+  std::latch held_{1}, release_{1};
+  std::optional<RequestBatcher> batcher_;
+};
+
+TEST_F(RequestBatcherTest, RequestsThatWaitAreScoredTogetherEachInItsOrder) {
+  const Sequences a = {{9, 81}, {17}}, b = {{33, 34, 35}}, c = {{500}, {4, 5}};
+  Answer of_b, of_c;
+  std::promise<std::pair<Scores, size_t>> of_a;
+  ASSERT_OK(batcher_->Add(first_pm_, a, [&](Scores scores) {
+    of_a.set_value({std::move(scores), batcher_->num_waiting()});
+  }));
+  ASSERT_OK(batcher_->Add(first_pm_, b, of_b.Callback()));
+  ASSERT_OK(batcher_->Add(first_pm_, c, of_c.Callback()));
+  EXPECT_EQ(batcher_->num_waiting(), 5u);
+  Release();
+  const auto [scores, num_waiting] = of_a.get_future().get();
+  EXPECT_EQ(num_waiting, 0u) << "the others were not taken with the first";
+  ExpectScoresOf(*first_pm_, a, scores);
+  ExpectScoresOf(*first_pm_, b, of_b.Get());
+  ExpectScoresOf(*first_pm_, c, of_c.Get());
+}
+
+TEST_F(RequestBatcherTest, EachRequestIsScoredByThePmItNames) {
+  const Sequences sequences = {{9, 81}, {17}};
+  Answer a, b, c;
+  ASSERT_OK(batcher_->Add(first_pm_, sequences, a.Callback()));
+  ASSERT_OK(batcher_->Add(second_pm_, sequences, b.Callback()));
+  ASSERT_OK(batcher_->Add(first_pm_, sequences, c.Callback()));
+  Release();
+  ExpectScoresOf(*first_pm_, sequences, a.Get());
+  ExpectScoresOf(*second_pm_, sequences, b.Get());
+  ExpectScoresOf(*first_pm_, sequences, c.Get());
+}
+
+TEST_F(RequestBatcherTest, AFullQueueRefusesWithoutCallingBack) {
+  Answer waiting, after;
+  ASSERT_OK(batcher_->Add(first_pm_, Sequences(7, {5}), waiting.Callback()));
+  EXPECT_THAT(
+      batcher_->Add(first_pm_, {{5}, {6}},
+                    [](const Scores&) { ADD_FAILURE() << "called back"; }),
+      StatusIs(StatusCode::kResourceExhausted,
+               HasSubstr("7 dialogues wait already, the limit is 8")));
+  // One dialogue has room still.
+  EXPECT_OK(batcher_->Add(first_pm_, {{5}}, after.Callback()));
+  Release();
+  EXPECT_THAT(*waiting.Get(), SizeIs(7));
+  EXPECT_OK(after.Get());
+  EXPECT_EQ(batcher_->num_waiting(), 0u);
+}
+
+TEST_F(RequestBatcherTest, ABadRequestDoesNotFailItsNeighbours) {
+  const Sequences good = {{9, 81}};
+  Answer a, bad, c;
+  ASSERT_OK(batcher_->Add(first_pm_, good, a.Callback()));
+  ASSERT_OK(batcher_->Add(first_pm_, {{9}, {9999}}, bad.Callback()));
+  ASSERT_OK(batcher_->Add(first_pm_, good, c.Callback()));
+  Release();
+  ExpectScoresOf(*first_pm_, good, a.Get());
+  EXPECT_THAT(bad.Get(),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("dialogue 1: token id 9999 is outside")));
+  ExpectScoresOf(*first_pm_, good, c.Get());
+}
+
+TEST_F(RequestBatcherTest, WhatWaitsWhenItStopsIsAnswered) {
+  RequestBatcher* const batcher = &*batcher_;
+  std::promise<Scores> answer;
+  ASSERT_OK(batcher->Add(second_pm_, {{5}}, [&](Scores scores) {
+    // The service asks for it with every answer.
+    EXPECT_EQ(batcher->num_waiting(), 0u);
+    answer.set_value(std::move(scores));
+  }));
+  std::jthread stopping([&] { batcher_.reset(); });
+  // Nothing tells that the destructor has begun. If it had not, the request is
+  // scored, and this test shows less.
+  absl::SleepFor(absl::Milliseconds(20));
+  Release();
+  const Scores scores = answer.get_future().get();
+  if (!scores.ok()) {
+    EXPECT_THAT(scores, StatusIs(StatusCode::kUnavailable,
+                                 HasSubstr("the reward server is stopping")));
+  }
+}
+
+}  // namespace
+}  // namespace rlhf

@@ -1,0 +1,49 @@
+// What the reward server's tests share: tiny preference models.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/check.h"
+#include "reward_server/pm_slots.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_model.h"
+
+namespace rlhf {
+
+inline v1::ModelVersion PmVersion(int64_t version) {
+  v1::ModelVersion result;
+  result.set_version(version);
+  result.set_digest(absl::StrCat("digest", version));
+  return result;
+}
+
+// The tiny PM of `seed`, loaded from a directory as version `version`.
+inline std::shared_ptr<const LoadedPm> TinyPm(int64_t version, uint64_t seed) {
+  const TempDir directory;
+  const absl::Status written = WriteTinyPm(directory / "pm", seed);
+  RLHF_CHECK(written.ok()) << written;
+  auto pm = LoadPm(directory / "pm", PmVersion(version));
+  RLHF_CHECK(pm.ok()) << pm.status();
+  return *std::move(pm);
+}
+
+inline v1::ScoredDialogue Dialogue(const std::string& question,
+                                   const std::string& answer) {
+  v1::ScoredDialogue dialogue;
+  v1::Message& message = *dialogue.add_prompt();
+  message.set_role("user");
+  message.set_content(question);
+  dialogue.set_response(answer);
+  return dialogue;
+}
+
+// A dialogue of more tokens than the tiny PM takes (1024).
+inline v1::ScoredDialogue LongDialogue() {
+  std::string words;
+  for (int i = 0; i < 1100; ++i) absl::StrAppend(&words, "word ");
+  return Dialogue("q", words);
+}
+
+}  // namespace rlhf
