@@ -16,6 +16,7 @@
 #include "core/config/run_config.h"
 #include "core/telemetry/listen_socket.h"
 #include "rlhf/v1/report.pb.h"
+#include "tests/testing/free_ports.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -70,27 +71,8 @@ class UpTest : public testing::Test {
     config.mutable_ppo()->set_num_updates(2);
     config.mutable_evaluation()->set_num_prompts(5);
     config.mutable_crowd()->add_workers()->set_worker_id("ann");
-    config.mutable_crowd()->set_metrics_port(FreePort());
-    config.mutable_learner()->set_address(FreeAddress());
-    config.mutable_learner()->set_metrics_port(FreePort());
-    config.mutable_actor()->set_address(FreeAddress());
-    config.mutable_actor()->set_metrics_port(FreePort());
-    config.mutable_reward_server()->set_address(FreeAddress());
-    config.mutable_reward_server()->set_metrics_port(FreePort());
-    config.mutable_preference()->set_address(FreeAddress());
-    config.mutable_preference()->set_metrics_port(FreePort());
-    config.mutable_feedback()->set_address(FreeAddress());
-    config.mutable_feedback()->set_http_address(FreeAddress());
+    SetFreePorts(config);
     return config;
-  }
-
-  static int FreePort() {
-    const ListenSocket socket = *Listen("127.0.0.1:0");
-    ::close(socket.fd);
-    return socket.port;
-  }
-  static std::string FreeAddress() {
-    return absl::StrCat("127.0.0.1:", FreePort());
   }
 
   static absl::Status Up(const v1::RunConfig& config, std::string* output) {

@@ -1,8 +1,6 @@
 // The crowd against a small HTTP service that speaks the feedback API.
 #include "crowd/crowd.h"
 
-#include <unistd.h>
-
 #include <map>
 #include <set>
 #include <string>
@@ -11,8 +9,8 @@
 #include "core/base/json.h"
 #include "core/base/mutex.h"
 #include "core/telemetry/http_server.h"
-#include "core/telemetry/listen_socket.h"
 #include "crowd/feedback_http_client.h"
+#include "tests/testing/free_ports.h"
 #include "tests/testing/status_matchers.h"
 
 namespace rlhf {
@@ -91,16 +89,10 @@ class FakeFeedback {
   std::unique_ptr<HttpServer> server_;
 };
 
-int FreePort() {
-  const ListenSocket socket = *Listen("127.0.0.1:0");
-  ::close(socket.fd);
-  return socket.port;
-}
-
 v1::RunConfig MakeConfig(const std::string& address, int num_workers) {
   v1::RunConfig config;
   config.mutable_feedback()->set_http_address(address);
-  config.mutable_crowd()->set_metrics_port(FreePort());
+  config.mutable_crowd()->set_metrics_port(FreePorts(1)[0]);
   for (int i = 0; i < num_workers; ++i) {
     v1::CrowdWorker* const worker = config.mutable_crowd()->add_workers();
     worker->set_worker_id(absl::StrCat("worker-", i));
@@ -157,7 +149,7 @@ TEST(CrowdTest, WantsWorkers) {
 }
 
 TEST(FeedbackHttpClientTest, NamesTheServiceThatDoesNotAnswer) {
-  FeedbackHttpClient client(absl::StrCat("127.0.0.1:", FreePort()));
+  FeedbackHttpClient client(absl::StrCat("127.0.0.1:", FreePorts(1)[0]));
   EXPECT_THAT(client.TakeTask("ann"), StatusIs(absl::StatusCode::kUnavailable,
                                                HasSubstr("/api/task: ")));
 }

@@ -2,18 +2,16 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
-#include <unistd.h>
 
 #include <cmath>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/hash.h"
-#include "core/telemetry/listen_socket.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_model.h"
+#include "tests/testing/two_ranks.h"
 
 namespace rlhf {
 namespace {
@@ -253,25 +251,10 @@ TEST_P(RanksTest, TwoGiveTheLossesOfOne) {
   SingleCommunicator alone;
   const std::vector<v1::UpdateReport> expected = TwentyUpdates(options, &alone);
 
-  // A port that was free a moment ago.
-  auto socket = Listen("127.0.0.1:0");
-  ASSERT_OK(socket);
-  ::close(socket->fd);
   std::vector<v1::UpdateReport> actual[2];
-  {
-    std::vector<std::jthread> ranks;
-    for (int rank = 0; rank < 2; ++rank) {
-      ranks.emplace_back([&, rank] {
-        auto communicator = MakeC10dCommunicator({.rank = rank,
-                                                  .world_size = 2,
-                                                  .master_address = "127.0.0.1",
-                                                  .master_port = socket->port,
-                                                  .store_prefix = "test"});
-        ASSERT_OK(communicator);
-        actual[rank] = TwentyUpdates(options, communicator->get());
-      });
-    }
-  }
+  OnTwoRanks(absl::Seconds(60), [&](Communicator& communicator) {
+    actual[communicator.rank()] = TwentyUpdates(options, &communicator);
+  });
 
   for (const auto& reports : actual) {
     ASSERT_EQ(reports.size(), expected.size());

@@ -5,7 +5,8 @@
 #include <latch>
 
 #include "absl/strings/str_cat.h"
-#include "core/comm/comm_fixtures.h"
+#include "tests/testing/free_ports.h"
+#include "tests/testing/two_ranks.h"
 
 namespace rlhf {
 namespace {
@@ -92,7 +93,7 @@ TEST(CommunicatorTest, ABroadcastThatRankZeroNeverMakesIsNamed) {
 }
 
 TEST(CommunicatorTest, ARankThatJoinsAloneIsToldWhereItWaited) {
-  const int port = FreePort();
+  const int port = FreePorts(1)[0];
   EXPECT_THAT(
       MakeC10dCommunicator(TwoRanks(0, port, absl::Milliseconds(300))).status(),
       StatusIs(StatusCode::kUnavailable,

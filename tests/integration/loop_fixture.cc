@@ -14,12 +14,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "core/base/check.h"
 #include "core/base/file.h"
 #include "core/base/proto_json.h"
 #include "core/config/run_config.h"
-#include "core/telemetry/listen_socket.h"
 #include "gmock/gmock.h"
+#include "tests/testing/free_ports.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_model.h"
 
@@ -48,24 +47,6 @@ constexpr char kConfig[] = R"(
   evaluation { num_prompts: 10 }
 )";
 
-void ChoosePorts(v1::RunConfig& config) {
-  const std::vector<int> p = FreePorts(11);
-  const auto address = [](int port) {
-    return absl::StrCat("127.0.0.1:", port);
-  };
-  config.mutable_learner()->set_address(address(p[0]));
-  config.mutable_learner()->set_metrics_port(p[1]);
-  config.mutable_actor()->set_address(address(p[2]));
-  config.mutable_actor()->set_metrics_port(p[3]);
-  config.mutable_reward_server()->set_address(address(p[4]));
-  config.mutable_reward_server()->set_metrics_port(p[5]);
-  config.mutable_preference()->set_address(address(p[6]));
-  config.mutable_preference()->set_metrics_port(p[7]);
-  config.mutable_feedback()->set_http_address(address(p[8]));
-  config.mutable_feedback()->set_address(address(p[9]));
-  config.mutable_crowd()->set_metrics_port(p[10]);
-}
-
 // What a failed test shows of its processes.
 void PrintLogs(const std::string& folder) {
   std::error_code error;
@@ -79,19 +60,6 @@ void PrintLogs(const std::string& folder) {
 }
 
 }  // namespace
-
-std::vector<int> FreePorts(size_t count) {
-  // Sockets stay open until all were drawn, so that no port comes twice.
-  std::vector<int> ports, sockets;
-  while (ports.size() < count) {
-    const auto socket = Listen("127.0.0.1:0");
-    RLHF_CHECK(socket.ok()) << socket.status();
-    sockets.push_back(socket->fd);
-    ports.push_back(socket->port);
-  }
-  for (const int fd : sockets) ::close(fd);
-  return ports;
-}
 
 void LoopTest::SetUp() {
   const char* binary = std::getenv("RLHF_BINARY");
@@ -110,7 +78,7 @@ void LoopTest::SetUp() {
   config_.set_initial_policy(folder_ / "model");
   config_.set_prompts(folder_ / "prompts.jsonl");
   config_.mutable_crowd()->set_gold_model(folder_ / "gold");
-  ChoosePorts(config_);
+  SetFreePorts(config_);
   config_path_ = folder_ / "loop.txtpb";
   run_ = RunDirectory(config_);
 }

@@ -50,9 +50,6 @@ class LoopTest : public testing::Test {
   std::vector<pid_t> running_;
 };
 
-// Ports that were free a moment ago, no one twice.
-std::vector<int> FreePorts(size_t count);
-
 // Polls until `condition` holds; false if it does not within `timeout`.
 template <typename F>
 bool WaitUntil(absl::Duration timeout, F&& condition) {

@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/loop_fixture.h"
+#include "tests/testing/free_ports.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_model.h"
 
