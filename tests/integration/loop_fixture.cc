@@ -17,6 +17,7 @@
 #include "core/base/file.h"
 #include "core/base/proto_json.h"
 #include "core/config/run_config.h"
+#include "core/registry/model_registry.h"
 #include "gmock/gmock.h"
 #include "tests/testing/free_ports.h"
 #include "tests/testing/status_matchers.h"
@@ -96,11 +97,16 @@ void LoopTest::WriteConfig() {
 
 pid_t LoopTest::Start(const std::vector<std::string>& words,
                       const std::vector<std::string>& environment) {
-  std::vector<char*> argv = {binary_.data()};
-  for (const std::string& word : words) {
-    argv.push_back(const_cast<char*>(word.c_str()));
-  }
-  argv.push_back(nullptr);
+  std::vector<std::string> argv = {binary_};
+  argv.insert(argv.end(), words.begin(), words.end());
+  return StartProgram(std::move(argv), environment);
+}
+
+pid_t LoopTest::StartProgram(std::vector<std::string> argv,
+                             const std::vector<std::string>& environment) {
+  std::vector<char*> words;
+  for (std::string& word : argv) words.push_back(word.data());
+  words.push_back(nullptr);
   std::vector<char*> variables;
   for (const std::string& variable : environment) {
     variables.push_back(const_cast<char*>(variable.c_str()));
@@ -108,8 +114,8 @@ pid_t LoopTest::Start(const std::vector<std::string>& words,
   for (char** v = environ; *v != nullptr; ++v) variables.push_back(*v);
   variables.push_back(nullptr);
   pid_t pid = 0;
-  EXPECT_EQ(::posix_spawn(&pid, binary_.c_str(), nullptr, nullptr, argv.data(),
-                          variables.data()),
+  EXPECT_EQ(::posix_spawnp(&pid, words[0], nullptr, nullptr, words.data(),
+                           variables.data()),
             0);
   running_.push_back(pid);
   return pid;
@@ -141,6 +147,32 @@ std::vector<v1::UpdateReport> LoopTest::Updates() const {
   std::vector<v1::UpdateReport> list;
   for (const auto& [number, report] : updates) list.push_back(report);
   return list;
+}
+
+void LearnerTest::Prepare(const std::string& name) {
+  config_.set_name(name);
+  config_.mutable_ppo()->set_num_updates(kUpdates);
+  config_.mutable_ppo()->set_rollouts_per_update(16);
+  run_ = RunDirectory(config_);
+  WriteConfig();
+  const ModelRegistry registry(run_ + "/registry/pm");
+  ASSERT_OK(registry
+                .Publish(1, nullptr,
+                         [](const std::string& folder) {
+                           return WriteTinyPm(folder, 3);
+                         })
+                .status());
+  ASSERT_OK(registry.Promote(1, std::nullopt));
+}
+
+void LearnerTest::StartServers() {
+  servers_ = {Start({"reward-server", "--config", config_path_}),
+              Start({"actor", "--config", config_path_})};
+}
+
+void LearnerTest::StopServers() {
+  for (const pid_t server : servers_) Stop(server);
+  servers_.clear();
 }
 
 }  // namespace rlhf

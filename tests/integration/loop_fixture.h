@@ -30,8 +30,12 @@ class LoopTest : public testing::Test {
   pid_t Start(const std::vector<std::string>& words,
               const std::vector<std::string>& environment = {});
 
-  // Waits for the end of a process that Start gave; returns its exit code, or
-  // minus the signal that killed it.
+  // Starts any other program, found in PATH.
+  pid_t StartProgram(std::vector<std::string> argv,
+                     const std::vector<std::string>& environment = {});
+
+  // Waits for the end of a process that one of these gave; returns its exit
+  // code, or minus the signal that killed it.
   int Wait(pid_t pid);
 
   // SIGTERM, then Wait.
@@ -43,11 +47,28 @@ class LoopTest : public testing::Test {
   TempDir folder_;
   v1::RunConfig config_;
   std::string config_path_;
-  std::string run_;  // the run directory
+  std::string run_;     // the run directory
+  std::string binary_;  // rlhf
 
  private:
-  std::string binary_;
   std::vector<pid_t> running_;
+};
+
+// The base of tests of learner processes: a run without people, whose first PM
+// is there already.
+class LearnerTest : public LoopTest {
+ protected:
+  static constexpr int kUpdates = 4;
+
+  // Makes that run, under the name `name`.
+  void Prepare(const std::string& name);
+
+  // What a learner needs beside itself.
+  void StartServers();
+  void StopServers();
+
+ private:
+  std::vector<pid_t> servers_;
 };
 
 // Polls until `condition` holds; false if it does not within `timeout`.
