@@ -50,6 +50,9 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
                                      {{"result", "failed"}})),
       updates_(AddCounter(registry, "rlhf_ppo_updates_total",
                           "PPO updates finished since start.")),
+      skipped_steps_(AddCounter(registry, "rlhf_ppo_skipped_steps_total",
+                                "Optimizer steps left out because their "
+                                "gradient was not finite.")),
       reward_mean_(AddGauge(registry, "rlhf_reward_mean",
                             "Mean PM score of the last batch, log-odds.")),
       reward_anchored_mean_(
@@ -103,6 +106,7 @@ void LearnerMetrics::CountRollout(v1::RolloutAck::Status status) {
 
 void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {
   updates_.Increment();
+  skipped_steps_.Increment(static_cast<double>(report.num_skipped_steps()));
   reward_mean_.Set(report.reward_mean());
   reward_anchored_mean_.Set(report.reward_anchored_mean());
   kl_k1_per_sequence_.Set(report.kl_k1_nats_per_sequence());

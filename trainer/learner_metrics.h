@@ -34,6 +34,7 @@ class LearnerMetrics {
  private:
   std::map<v1::RolloutAck::Status, prometheus::Counter*> rollouts_;
   prometheus::Counter& updates_;
+  prometheus::Counter& skipped_steps_;
   prometheus::Gauge& reward_mean_;
   prometheus::Gauge& reward_anchored_mean_;
   prometheus::Gauge& kl_k1_per_sequence_;

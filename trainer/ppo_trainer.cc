@@ -118,6 +118,7 @@ struct PpoTrainer::Totals {
   double num_tokens = 0;
   double gradient_norm = 0;  // equal on all ranks
   int64_t num_steps = 0;
+  int64_t num_skipped_steps = 0;
 };
 
 PpoTrainer::PpoTrainer(Transformer policy,
@@ -237,6 +238,12 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
     RLHF_RETURN_IF_ERROR(
         Pass(batch, prepared, MixHash(update_key, epoch), totals));
   }
+  if (totals.num_steps == 0) {
+    return absl::InternalError(absl::StrCat(
+        "no step of update ", update,
+        " had a finite gradient; the policy is as it was before it. Look at "
+        "the rewards of its rollouts, or lower ppo.learning_rate"));
+  }
   RLHF_ASSIGN_OR_RETURN(v1::UpdateReport report,
                         Summarize(batch, prepared, totals));
   report.set_update(update);
@@ -317,6 +324,7 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
   // Every rank divides by the tokens of all ranks, so that the sum of their
   // gradients is the gradient of the mean.
   const auto num_tokens = static_cast<double>(CountTokens(batch, minibatch));
+  const Totals before = totals;
   optimizer_->ClearGradients();
   RLHF_RETURN_IF_ERROR(TorchCall("update", [&] {
     size_t first = 0;
@@ -329,7 +337,11 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
     }
   }));
   RLHF_RETURN_IF_ERROR(ReduceGradients());
-  return TorchCall("optimizer step", [&] { return StepOptimizer(totals); });
+  return TorchCall("optimizer step", [&] {
+    if (StepOptimizer(totals)) return;
+    totals = before;
+    ++totals.num_skipped_steps;
+  });
 }
 
 void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
@@ -380,20 +392,16 @@ void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
   totals.num_tokens += static_cast<double>(clipped.num_tokens);
 }
 
-absl::Status PpoTrainer::StepOptimizer(Totals& totals) {
+bool PpoTrainer::StepOptimizer(Totals& totals) {
   const std::vector<at::Tensor> gradients = optimizer_->Gradients();
   const double squared_norm = SquaredNorm(gradients);
-  if (!std::isfinite(squared_norm)) {
-    return absl::InternalError(
-        "the gradient is not finite; the policy was left as it was before "
-        "this step");
-  }
+  if (!std::isfinite(squared_norm)) return false;
   Scale(gradients, ClipFactor(squared_norm, options_.ppo.max_gradient_norm()));
   optimizer_->Step();
   RefreshWorkingCopy();
   totals.gradient_norm += std::sqrt(squared_norm);
   ++totals.num_steps;
-  return absl::OkStatus();
+  return true;
 }
 
 absl::Status PpoTrainer::ReduceGradients() {
@@ -442,6 +450,7 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Summarize(
   report.set_approx_kl_nats(totals.approx_kl / totals.num_tokens);
   report.set_gradient_norm(totals.gradient_norm /
                            static_cast<double>(totals.num_steps));
+  report.set_num_skipped_steps(totals.num_skipped_steps);
   report.set_value_explained_variance(
       ExplainedVariance(FromSums(returns), FromSums(residuals)));
   report.set_kl_coefficient(kl_coefficient_);

@@ -95,7 +95,8 @@ class PpoTrainer {
                            const Prepared& prepared,
                            absl::Span<const int64_t> indices, double num_tokens,
                            Totals& totals);
-  absl::Status StepOptimizer(Totals& totals);
+  // False, and nothing done, if the gradient is not finite: on all ranks alike.
+  bool StepOptimizer(Totals& totals);
   // The policy as the passes see it.
   const Transformer& Working() const;
   // From the working copy into float32, to be summed there.

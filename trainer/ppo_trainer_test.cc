@@ -2,8 +2,10 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/isfinite.h>
 
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/hash.h"
@@ -102,6 +104,37 @@ TEST(PpoTrainerTest, RewardedTokensBecomeLikelier) {
   }
   // The policy moved away from the reference.
   EXPECT_GT(last_kl, 0.01);
+}
+
+TEST(PpoTrainerTest, AStepWhoseGradientIsNotFiniteIsLeftOutAndCounted) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_algorithm(v1::PpoConfig::RLOO);
+  options.ppo.set_samples_per_prompt(3);
+  options.ppo.set_num_minibatches(6);
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  std::vector<PpoSample> batch = MakeBatch(1);
+  // It spoils the advantages of its own group, and no other's.
+  batch[0].score = std::numeric_limits<double>::infinity();
+
+  ASSERT_OK_AND_ASSIGN(const v1::UpdateReport report, trainer.Update(batch, 1));
+
+  EXPECT_EQ(report.num_skipped_steps(), 3 * options.ppo.num_epochs());
+  EXPECT_TRUE(std::isfinite(report.policy_loss()));
+  EXPECT_GT(report.gradient_norm(), 0);
+  for (const NamedTensor& p : trainer.ExportParameters()) {
+    EXPECT_TRUE(p.tensor.isfinite().all().item<bool>()) << p.name;
+  }
+}
+
+TEST(PpoTrainerTest, AnUpdateWithoutAnyFiniteGradientIsRefused) {
+  SingleCommunicator alone;
+  PpoTrainer trainer = MakeTrainer(MakeOptions(), &alone);
+  std::vector<PpoSample> batch = MakeBatch(1);
+  batch[0].score = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THAT(trainer.Update(batch, 7),
+              StatusIs(absl::StatusCode::kInternal,
+                       HasSubstr("no step of update 7 had a finite gradient")));
 }
 
 TEST(PpoTrainerTest, MicroBatchesDoNotChangeTheUpdate) {

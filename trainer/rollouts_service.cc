@@ -13,6 +13,9 @@ namespace {
 
 // How soon an actor that got nothing asks again.
 constexpr int64_t kRetryAfterMs = 50;
+// Actors come and go; a prompt that has outlived so many of them needs a
+// person.
+constexpr int kManyAttempts = 5;
 
 }  // namespace
 
@@ -78,6 +81,12 @@ grpc::Status RolloutsService::LeasePrompts(
   for (v1::PromptLease& lease :
        broker_.Lease(request->actor_id(), request->max_leases(),
                      request->policy_version(), now)) {
+    if (lease.attempt() >= kManyAttempts) {
+      RLHF_LOG(WARNING) << "rollout " << lease.rollout_id() << " of prompt "
+                        << lease.prompt().prompt_id() << " is leased for the "
+                        << lease.attempt()
+                        << "th time; the actors' logs say why it never comes";
+    }
     *response->add_leases() = std::move(lease);
   }
   response->set_retry_after_ms(kRetryAfterMs);
