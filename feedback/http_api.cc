@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/json.h"
+#include "core/config/address.h"
 #include "core/telemetry/metrics_server.h"
 #include "feedback/api_messages.h"
 #include "feedback/import_export.h"
@@ -62,6 +63,15 @@ bool IsForeignOrigin(const HttpRequest& request) {
          origin.substr(scheme_end + 3) != request.header("host");
 }
 
+// A site whose name was pointed at this machine is, to a browser, the origin of
+// what it reads here; only the Host header still tells its name.
+bool IsForeignHost(const HttpRequest& request) {
+  const std::string host(request.header("host"));
+  const size_t colon = host.rfind(':');
+  const bool has_port = colon != std::string::npos && host.back() != ']';
+  return !IsLoopbackHost(has_port ? host.substr(0, colon) : host);
+}
+
 bool HasContentType(const HttpRequest& request, absl::string_view wanted) {
   absl::string_view type = request.header("content-type");
   type = absl::StripAsciiWhitespace(type.substr(0, type.find(';')));
@@ -78,7 +88,11 @@ HttpLimits HttpApi::Limits() {
 
 HttpResponse HttpApi::Handle(const HttpRequest& request) {
   HttpResponse response;
-  if (request.method == "GET" || request.method == "HEAD") {
+  if (IsForeignHost(request)) {
+    response = JsonErrorResponse(
+        403, absl::StrCat("the host is \"", request.header("host"),
+                          "\"; ask as localhost or 127.0.0.1"));
+  } else if (request.method == "GET" || request.method == "HEAD") {
     response = HandleGet(request);
   } else if (request.method == "POST") {
     response = HandlePost(request);

@@ -206,6 +206,20 @@ TEST_F(HttpApiTest, PostFromAnotherSiteIsRefused) {
   EXPECT_EQ(post(absl::StrCat("http://127.0.0.1:", server_->port())), 204);
 }
 
+TEST_F(HttpApiTest, OnlyNamesOfThisMachineAreServed) {
+  const auto get = [&](const std::string& host) {
+    return client_->Get("/api/stats", {"Host: " + host}).status;
+  };
+  for (const char* host :
+       {"localhost", "localhost:8080", "127.0.0.1:1", "[::1]", "[::1]:7180"}) {
+    EXPECT_EQ(get(host), 200) << host;
+  }
+  for (const char* host : {"evil.example", "evil.example:7180",
+                           "127.0.0.1.evil.example", "[::2]"}) {
+    EXPECT_EQ(get(host), 403) << host;
+  }
+}
+
 TEST_F(HttpApiTest, EveryResponseForbidsForeignContent) {
   for (const char* path : {"/", "/page.js", "/api/stats", "/nothing"}) {
     const HttpTestReply reply = client_->Get(path);
@@ -291,7 +305,8 @@ TEST_F(HttpApiTest, FullDiskIs507AndTheSameAnswerCountsOnceThereIsSpace) {
     const HttpRequest request{
         .method = "POST",
         .path = "/api/comparison",
-        .headers = {{"content-type", "application/json"}},
+        .headers = {{"content-type", "application/json"},
+                    {"host", "localhost"}},
         .body = absl::StrCat(R"({"worker_id": "ada", "comparison_id": "c1", )",
                              R"("choice": "tie", "task_id": ")", task.task_id,
                              "\"}")};

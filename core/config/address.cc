@@ -7,30 +7,27 @@
 #include "absl/strings/str_cat.h"
 
 namespace rlhf {
-namespace {
 
 // A prefix test would take the name "127.example.com" for a loopback address.
-bool IsLoopback(const std::string& host) {
+bool IsLoopbackHost(const std::string& host) {
   if (host == "localhost" || host == "[::1]") return true;
   in_addr ipv4 = {};
   return ::inet_pton(AF_INET, host.c_str(), &ipv4) == 1 &&
          (ntohl(ipv4.s_addr) >> 24) == 127;
 }
 
-}  // namespace
-
 absl::Status CheckLoopback(const std::string& address) {
   const size_t colon = address.rfind(':');
   int port = -1;
   if (colon == std::string::npos || colon == 0 ||
-      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 ||
-      port > 65535) {
+      address.find_first_not_of("0123456789", colon + 1) != std::string::npos ||
+      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", address,
                      "\" is not an address; wanted HOST:PORT, such as "
                      "127.0.0.1:7101"));
   }
-  if (IsLoopback(address.substr(0, colon))) return absl::OkStatus();
+  if (IsLoopbackHost(address.substr(0, colon))) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("\"", address,
                    "\" is not a loopback address: other hosts need TLS, "

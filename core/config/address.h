@@ -7,10 +7,12 @@
 
 namespace rlhf {
 
-// InvalidArgument unless `address` is "HOST:PORT" with a loopback host
-// (127.x.x.x,
-// [::1] or localhost): this version has no TLS, so nothing may leave the
-// machine. Port 0 means "any free one" to a server.
+// Whether `host` is 127.x.x.x, [::1] or localhost.
+bool IsLoopbackHost(const std::string& host);
+
+// InvalidArgument unless `address` is "HOST:PORT" with a loopback host: this
+// version has no TLS, so nothing may leave the machine. Port 0 means "any free
+// one" to a server.
 absl::Status CheckLoopback(const std::string& address);
 
 }  // namespace rlhf

@@ -31,7 +31,7 @@ TEST(CheckLoopbackTest, SaysWhyOtherHostsAreRefused) {
 TEST(CheckLoopbackTest, SaysWhatAnAddressLooksLike) {
   for (const char* address :
        {"", "127.0.0.1", ":7101", "127.0.0.1:", "127.0.0.1:http",
-        "127.0.0.1:65536", "127.0.0.1:-1"}) {
+        "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1: 80", "127.0.0.1:80 "}) {
     EXPECT_THAT(CheckLoopback(address),
                 StatusIs(StatusCode::kInvalidArgument,
                          HasSubstr("HOST:PORT, such as 127.0.0.1:7101")))
