@@ -12,6 +12,7 @@
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
 #include "core/text/prompt_id.h"
+#include "core/text/prompt_set.h"
 #include "feedback/preference_pair.h"
 #include "google/protobuf/util/json_util.h"
 
@@ -29,9 +30,8 @@ bool IsDecided(const v1::Comparison& comparison) {
 }
 
 absl::Status Validate(const v1::Comparison& comparison) {
-  if (comparison.prompt().messages().empty()) {
-    return absl::InvalidArgumentError("the prompt has no message");
-  }
+  RLHF_RETURN_IF_ERROR(
+      WithContext(CheckPrompt(comparison.prompt().messages()), "prompt"));
   if (!v1::Choice_IsValid(comparison.choice()) ||
       comparison.choice() == v1::CHOICE_UNSPECIFIED) {
     return absl::InvalidArgumentError(

@@ -62,7 +62,14 @@ TEST(ParseComparisonsTest, EachBadLineIsNamedWithItsProblem) {
       R"({"prompt": "2+2?", "chosen": "4", "rejected": "4"})", "\n",
       R"({"prompt": {"messages": [{"role": "user"}]}, "response_a": "x",)"
       R"( "choice": "TIE", "strength": 2})",
-      "\n", R"({"response_a": "x", "colour": "red"})", "\n[1]\n");
+      "\n", R"({"response_a": "x", "colour": "red"})", "\n[1]\n",
+      R"({"prompt": [{"role": "robot", "content": "?"}, )"
+      R"({"role": "user", "content": "2+2?"}], )"
+      R"("chosen": "4", "rejected": "5"})",
+      "\n",
+      R"({"prompt": {"messages": [{"role": "assistant", "content": "Hi"}]},)"
+      R"( "response_a": "x", "choice": "TIE"})",
+      "\n");
   EXPECT_THAT(
       ParseComparisons(text, "b.jsonl"),
       StatusIs(absl::StatusCode::kInvalidArgument,
@@ -71,6 +78,8 @@ TEST(ParseComparisonsTest, EachBadLineIsNamedWithItsProblem) {
                      HasSubstr("b.jsonl:5: \"strength\" is 2"),
                      HasSubstr("b.jsonl:6: "), HasSubstr("colour"),
                      HasSubstr("b.jsonl:7: the line is no JSON object"),
+                     HasSubstr("b.jsonl:8: prompt: unknown role \"robot\""),
+                     HasSubstr("b.jsonl:9: prompt: a prompt ends on the human"),
                      HasSubstr("nothing was imported"))));
 }
 

@@ -161,8 +161,7 @@ absl::StatusOr<ChatFormat> ChatFormat::Load(const std::string& directory) {
   return Recognise(*chat_template, config_path);
 }
 
-absl::StatusOr<std::string> ChatFormat::Render(
-    const Messages& messages, bool add_generation_prompt) const {
+absl::Status CheckMessages(const Messages& messages) {
   if (messages.empty()) {
     return absl::InvalidArgumentError("a dialogue needs at least one message");
   }
@@ -174,6 +173,12 @@ absl::StatusOr<std::string> ChatFormat::Render(
                        "\"; wanted system, user or assistant"));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ChatFormat::Render(
+    const Messages& messages, bool add_generation_prompt) const {
+  RLHF_RETURN_IF_ERROR(CheckMessages(messages));
   if (kind_ == Kind::kHumanAssistant) {
     return RenderHumanAssistant(messages, add_generation_prompt);
   }

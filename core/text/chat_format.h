@@ -12,6 +12,9 @@ namespace rlhf {
 
 using Messages = google::protobuf::RepeatedPtrField<v1::Message>;
 
+// InvalidArgument for no message or a role other than system, user, assistant.
+absl::Status CheckMessages(const Messages& messages);
+
 // Templates are recognised, not interpreted: a directory whose template is not
 // one of these is refused, because a near miss would train silently on the
 // wrong text. Message contents are taken as they are, so that a special token

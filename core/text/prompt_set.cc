@@ -10,6 +10,13 @@
 
 namespace rlhf {
 
+absl::Status CheckPrompt(const Messages& messages) {
+  RLHF_RETURN_IF_ERROR(CheckMessages(messages));
+  if (messages[messages.size() - 1].role() == "user") return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "a prompt ends on the human side: its last role must be \"user\"");
+}
+
 absl::StatusOr<v1::Prompt> ParsePrompt(const Json& json) {
   v1::Prompt prompt;
   if (json.is_object() && json.contains("messages")) {
@@ -28,10 +35,7 @@ absl::StatusOr<v1::Prompt> ParsePrompt(const Json& json) {
     RLHF_ASSIGN_OR_RETURN(*message.mutable_content(),
                           GetString(json, "prompt"));
   }
-  if (prompt.messages(prompt.messages_size() - 1).role() != "user") {
-    return absl::InvalidArgumentError(
-        "a prompt ends on the human side: its last role must be \"user\"");
-  }
+  RLHF_RETURN_IF_ERROR(CheckPrompt(prompt.messages()));
   prompt.set_prompt_id(PromptId(prompt.messages()));
   return prompt;
 }

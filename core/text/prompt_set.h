@@ -7,9 +7,14 @@
 
 #include "absl/status/statusor.h"
 #include "core/base/json.h"
+#include "core/text/chat_format.h"
 #include "rlhf/v1/common.pb.h"
 
 namespace rlhf {
+
+// InvalidArgument unless `messages` are some, of known roles, the last one the
+// user's.
+absl::Status CheckPrompt(const Messages& messages);
 
 // A prompt from {"prompt": TEXT} (one user message) or {"messages": [{"role",
 // "content"}, …]}.
