@@ -16,6 +16,7 @@ absl::Status CheckDistinctPorts(const v1::RunConfig& config) {
   for (const ListenField& listen : ListenFields(config)) {
     const std::string port =
         listen.address.substr(listen.address.rfind(':') + 1);
+    if (port == "0") continue;  // any free one
     const auto [it, is_new] = field_of_port.emplace(port, listen.field);
     if (!is_new) {
       return absl::InvalidArgumentError(

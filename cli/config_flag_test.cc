@@ -83,6 +83,10 @@ TEST_F(ConfigFlagTest, APortBelongsToOneField) {
   EXPECT_OK(ConfigFromArgument(
       Parse({path_, "--set", "feedback.address=127.0.0.1:7103", "--set",
              "reward_server.address=127.0.0.1:7303"})));
+  // Port 0 is any free one, a different one each time.
+  EXPECT_OK(ConfigFromArgument(
+      Parse({path_, "--set", "feedback.address=127.0.0.1:0", "--set",
+             "reward_server.address=127.0.0.1:0"})));
 }
 
 }  // namespace

@@ -59,14 +59,13 @@ absl::StatusOr<Json> PostPiece(const std::string& url,
   RLHF_ASSIGN_OR_RETURN(
       const HttpReply reply,
       PostHttp(url, piece, kPieceTimeout, "application/x-ndjson"));
-  const absl::StatusOr<Json> json = ParseJson(reply.body);
+  if (reply.status != 200) return HttpError(url, reply);
+  absl::StatusOr<Json> json = ParseJson(reply.body);
   if (!json.ok() || !json->is_object()) {
     return absl::UnavailableError(absl::StrCat(
         url, ": HTTP ", reply.status, ": this is no feedback service"));
   }
-  if (reply.status == 200) return json;
-  return absl::InvalidArgumentError(
-      json->value("error", absl::StrCat("HTTP ", reply.status)));
+  return json;
 }
 
 // The service has the store open, so the batch goes through its door, in pieces

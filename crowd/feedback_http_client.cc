@@ -23,8 +23,9 @@ size_t AppendBody(char* data, size_t, size_t size, void* body) {
   return size;
 }
 
-// What the reply says went wrong, in the service's own words where it has any.
-absl::Status ErrorOf(const std::string& url, const HttpReply& reply) {
+}  // namespace
+
+absl::Status HttpError(const std::string& url, const HttpReply& reply) {
   std::string message = absl::StrCat(url, ": HTTP ", reply.status);
   const absl::StatusOr<Json> json = ParseJson(reply.body);
   if (json.ok() && json->is_object()) {
@@ -43,8 +44,6 @@ absl::Status ErrorOf(const std::string& url, const HttpReply& reply) {
                                  : absl::InvalidArgumentError(message);
   }
 }
-
-}  // namespace
 
 absl::StatusOr<HttpReply> PostHttp(const std::string& url,
                                    const std::string& body,
@@ -88,7 +87,7 @@ absl::StatusOr<std::optional<Json>> FeedbackHttpClient::TakeTask(
   RLHF_ASSIGN_OR_RETURN(const HttpReply reply,
                         PostHttp(url, body, kCallTimeout));
   if (reply.status == 204) return std::optional<Json>();
-  if (reply.status != 200) return ErrorOf(url, reply);
+  if (reply.status != 200) return HttpError(url, reply);
   RLHF_ASSIGN_OR_RETURN(Json task, ParseJson(reply.body));
   return std::optional<Json>(std::move(task));
 }
@@ -99,7 +98,7 @@ absl::Status FeedbackHttpClient::Save(const Json& comparison) {
   return RetryTransient(absl::InfiniteDuration(), [&]() -> absl::Status {
     RLHF_ASSIGN_OR_RETURN(const HttpReply reply,
                           PostHttp(url, body, kCallTimeout));
-    return reply.status == 200 ? absl::OkStatus() : ErrorOf(url, reply);
+    return reply.status == 200 ? absl::OkStatus() : HttpError(url, reply);
   });
 }
 

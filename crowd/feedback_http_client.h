@@ -21,6 +21,11 @@ absl::StatusOr<HttpReply> PostHttp(
     const std::string& url, const std::string& body, absl::Duration timeout,
     const std::string& content_type = "application/json");
 
+// What a reply other than 200 says went wrong, in the service's own words where
+// it has any: Unavailable for 5xx, OutOfRange for 410, FailedPrecondition for
+// 403, 404 and 409, else InvalidArgument.
+absl::Status HttpError(const std::string& url, const HttpReply& reply);
+
 // Thread-compatible: one per thread.
 class FeedbackHttpClient {
  public:
