@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
@@ -19,12 +18,7 @@ at::Tensor Join(const std::vector<at::Tensor>& parts) {
 
 }  // namespace
 
-at::Tensor ValueHead::operator()(const at::Tensor& hidden_ND) const {
-  return at::linear(hidden_ND.to(at::kFloat), weight_D, bias).squeeze(-1);
-}
-
-BatchEvaluation EvaluateBatch(const Transformer& policy,
-                              const ValueHead& value_head,
+BatchEvaluation EvaluateBatch(const Transformer& policy, const Critic& critic,
                               const Transformer& reference,
                               absl::Span<const PromptResponse> dialogues,
                               const EvaluationOptions& options) {
@@ -43,7 +37,7 @@ BatchEvaluation EvaluateBatch(const Transformer& policy,
         states.target_N, options.temperature);
     logprobs.push_back(ours.logprob_N);
     ref_logprobs.push_back(theirs.logprob_N);
-    values.push_back(value_head(states.hidden_ND));
+    values.push_back(critic.Values(piece, states.hidden_ND));
     result.entropy_sum += ours.entropy_N.sum().item<double>();
     first += size;
   }

@@ -1,5 +1,5 @@
 // What an update must know of its batch before its first step: how likely the
-// policy and the reference find each token, and what the value head expects.
+// policy and the reference find each token, and what the critic expects.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,19 +8,10 @@
 
 #include "absl/types/span.h"
 #include "core/nn/transformer.h"
+#include "trainer/critic.h"
 #include "trainer/response_forward.h"
 
 namespace rlhf {
-
-// Reads the value of a state off the policy's last hidden layer. Float32,
-// whatever the policy computes in.
-struct ValueHead {
-  at::Tensor weight_D;  // [1, D]
-  at::Tensor bias;      // [1]
-
-  // [N, D] to [N].
-  at::Tensor operator()(const at::Tensor& hidden_ND) const;
-};
 
 // Packed over the dialogues, response after response; on the CPU, float32, no
 // gradient. N is 0 if there are no dialogues.
@@ -39,8 +30,7 @@ struct EvaluationOptions {
 };
 
 // Runs both models over each micro-batch in turn. Throws c10::Error.
-BatchEvaluation EvaluateBatch(const Transformer& policy,
-                              const ValueHead& value_head,
+BatchEvaluation EvaluateBatch(const Transformer& policy, const Critic& critic,
                               const Transformer& reference,
                               absl::Span<const PromptResponse> dialogues,
                               const EvaluationOptions& options);

@@ -13,11 +13,11 @@
 #include "core/base/status_macros.h"
 #include "core/comm/communicator.h"
 #include "core/config/run_config.h"
-#include "core/nn/model_directory.h"
 #include "core/text/prompt_set.h"
 #include "trainer/batch.h"
 #include "trainer/checkpoint/checkpoint_store.h"
 #include "trainer/learner_head.h"
+#include "trainer/learner_models.h"
 #include "trainer/learner_state.h"
 #include "trainer/ppo_trainer.h"
 #include "trainer/prompt_lengths.h"
@@ -151,17 +151,12 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
                      ": every prompt is held out; lower "
                      "held_out_prompt_share or add prompts"));
   }
-  RLHF_ASSIGN_OR_RETURN(Transformer initial,
-                        LoadModel(config.initial_policy()));
-  if (initial.config().head != ModelConfig::Head::kLanguageModel) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(config.initial_policy(), ": not a language model"));
-  }
+  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
   std::unique_ptr<Communicator> communicator;
   std::unique_ptr<LearnerHead> head;
   if (launch.rank == 0) {
     head = std::make_unique<LearnerHead>(
-        config, std::move(split.training), initial.config().vocab_size,
+        config, std::move(split.training), models.policy.config().vocab_size,
         [&communicator] {
           std::string waiting = kStillWaiting;
           return communicator->BroadcastBytes(waiting);
@@ -169,10 +164,8 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
     RLHF_RETURN_IF_ERROR(head->Serve());
   }
   RLHF_ASSIGN_OR_RETURN(communicator, Join(config, launch));
-  Transformer policy = initial.Clone();
   PpoTrainer trainer(
-      std::move(policy),
-      std::make_shared<const Transformer>(std::move(initial)),
+      std::move(models),
       {.ppo = config.ppo(),
        .temperature = config.sampling().temperature(),
        .micro_batch_tokens = config.learner().micro_batch_tokens(),

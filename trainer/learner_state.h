@@ -10,7 +10,7 @@
 
 namespace rlhf {
 
-// Writes policy, value head and optimizer as of after `update` into the folder
+// Writes policy, critic and optimizer as of after `update` into the folder
 // `directory`. The rest follows from the configuration and the update's number:
 // sampling is counter-based, the prompt order and the learning rate are
 // functions of it, and rollouts are journaled.

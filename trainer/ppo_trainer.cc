@@ -32,6 +32,11 @@
 namespace rlhf {
 namespace {
 
+// The optimizer's groups. Models with weights of their own are clipped, and may
+// learn, each at its own rate; a value head belongs to the policy.
+constexpr size_t kPolicyGroup = 0;
+constexpr size_t kCriticGroup = 1;
+
 std::vector<PromptResponse> Dialogues(const std::vector<PpoSample>& batch,
                                       absl::Span<const int64_t> indices) {
   std::vector<PromptResponse> dialogues;
@@ -111,6 +116,13 @@ struct PpoTrainer::Prepared {
   double seconds = 0;
 };
 
+// What one forward and backward pass needs; tensors packed over `dialogues`.
+struct PpoTrainer::Piece {
+  std::vector<PromptResponse> dialogues;
+  at::Tensor old_logprob_N, old_value_N;
+  at::Tensor advantage_N, return_N;
+};
+
 // Sums over all minibatches of an update, on this rank.
 struct PpoTrainer::Totals {
   double policy_loss = 0, value_loss = 0;
@@ -121,32 +133,28 @@ struct PpoTrainer::Totals {
   int64_t num_skipped_steps = 0;
 };
 
-PpoTrainer::PpoTrainer(Transformer policy,
-                       std::shared_ptr<const Transformer> reference,
-                       const Options& options, Communicator* communicator)
+PpoTrainer::PpoTrainer(Models models, const Options& options,
+                       Communicator* communicator)
     : options_(options),
       communicator_(communicator),
-      policy_(std::move(policy)),
+      policy_(std::move(models.policy), options.dtype),
+      critic_(models.critic.has_value()
+                  ? Critic(*std::move(models.critic), options.dtype)
+                  : Critic(policy().config().hidden_size, policy().device())),
       reference_(options.dtype == at::kFloat
-                     ? std::move(reference)
+                     ? std::move(models.reference)
                      : std::make_shared<const Transformer>(
-                           reference->Cast(options.dtype))),
+                           models.reference->Cast(options.dtype))),
       kl_coefficient_(options.ppo.kl_coefficient()) {
-  const auto like = at::TensorOptions(at::kFloat).device(policy_.device());
-  value_head_ = {.weight_D = at::zeros({1, policy_.config().hidden_size}, like),
-                 .bias = at::zeros({1}, like)};
-  ParameterGroup group{.parameters = ExportParameters(), .learning_rate = 0};
-  for (const NamedTensor& p : group.parameters) {
-    p.tensor.set_requires_grad(true);
-  }
-  if (options.dtype != at::kFloat) {
-    working_copy_ = policy_.Cast(options.dtype);
-    for (const NamedTensor& p : working_copy_->parameters()) {
-      p.tensor.set_requires_grad(true);
-    }
+  std::vector<ParameterGroup> groups;
+  if (critic_.shares_policy()) {
+    groups = {{.parameters = ExportParameters()}};
+  } else {
+    groups = {{.parameters = policy().parameters()},
+              {.parameters = critic_.parameters()}};
   }
   optimizer_ = std::make_unique<AdamW>(
-      std::vector<ParameterGroup>{std::move(group)},
+      std::move(groups),
       AdamWOptions{.beta1 = options.ppo.adam_beta1(),
                    .beta2 = options.ppo.adam_beta2(),
                    .epsilon = options.ppo.adam_epsilon(),
@@ -154,9 +162,8 @@ PpoTrainer::PpoTrainer(Transformer policy,
 }
 
 NamedTensors PpoTrainer::ExportParameters() const {
-  NamedTensors parameters = policy_.parameters();
-  parameters.push_back({"value_head.weight", value_head_.weight_D});
-  parameters.push_back({"value_head.bias", value_head_.bias});
+  NamedTensors parameters = policy().parameters();
+  for (const NamedTensor& p : critic_.parameters()) parameters.push_back(p);
   return parameters;
 }
 
@@ -181,31 +188,9 @@ absl::Status PpoTrainer::Import(const NamedTensors& parameters,
           [&](const NamedTensor& p) { return p.name == target.name; });
       target.tensor.copy_(it->tensor);
     }
-    RefreshWorkingCopy();
+    policy_.RefreshCopy();
+    critic_.RefreshCopy();
   });
-}
-
-const Transformer& PpoTrainer::Working() const {
-  return working_copy_.has_value() ? *working_copy_ : policy_;
-}
-
-void PpoTrainer::RefreshWorkingCopy() {
-  if (!working_copy_.has_value()) return;
-  const c10::NoGradGuard no_grad;
-  for (size_t i = 0; i < policy_.parameters().size(); ++i) {
-    working_copy_->parameters()[i].tensor.copy_(policy_.parameters()[i].tensor);
-  }
-}
-
-void PpoTrainer::CollectGradients() {
-  if (!working_copy_.has_value()) return;
-  for (size_t i = 0; i < policy_.parameters().size(); ++i) {
-    at::Tensor& from = working_copy_->parameters()[i].tensor.mutable_grad();
-    if (!from.defined()) continue;
-    at::Tensor& to = policy_.parameters()[i].tensor.mutable_grad();
-    to = to.defined() ? to.add_(from) : from.to(at::kFloat);
-    from.reset();
-  }
 }
 
 std::vector<int64_t> PpoTrainer::Own(
@@ -219,18 +204,30 @@ std::vector<int64_t> PpoTrainer::Own(
   return own;
 }
 
+double PpoTrainer::RateAt(double full_rate, int64_t update,
+                          size_t batch_size) const {
+  return LearningRate(
+      {.learning_rate = full_rate,
+       .warmup_rollouts = options_.ppo.warmup_rollouts(),
+       .halve_every_rollouts = options_.ppo.halve_every_rollouts()},
+      update * static_cast<int64_t>(batch_size));
+}
+
 absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
     const std::vector<PpoSample>& batch, int64_t update) {
   RLHF_CHECK(!batch.empty());
   const Stopwatch stopwatch;
   RLHF_ASSIGN_OR_RETURN(Prepared prepared, Prepare(batch));
   prepared.seconds = stopwatch.seconds();
-  const double learning_rate = LearningRate(
-      {.learning_rate = options_.ppo.learning_rate(),
-       .warmup_rollouts = options_.ppo.warmup_rollouts(),
-       .halve_every_rollouts = options_.ppo.halve_every_rollouts()},
-      update * static_cast<int64_t>(batch.size()));
-  optimizer_->SetLearningRate(0, learning_rate);
+  const double learning_rate =
+      RateAt(options_.ppo.learning_rate(), update, batch.size());
+  optimizer_->SetLearningRate(kPolicyGroup, learning_rate);
+  if (!critic_.shares_policy()) {
+    const double own = options_.ppo.critic_learning_rate();
+    optimizer_->SetLearningRate(
+        kCriticGroup,
+        own > 0 ? RateAt(own, update, batch.size()) : learning_rate);
+  }
   Totals totals;
   const uint64_t update_key =
       MixHash(options_.seed, static_cast<uint64_t>(update));
@@ -279,7 +276,7 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
   }
   RLHF_RETURN_IF_ERROR(TorchCall("evaluate rollouts", [&] {
     prepared.evaluation = EvaluateBatch(
-        Working(), value_head_, *reference_, Dialogues(batch, own.samples),
+        policy_.working(), critic_, *reference_, Dialogues(batch, own.samples),
         {.temperature = options_.temperature,
          .micro_batch_tokens = options_.micro_batch_tokens});
     own.reward_N = TokenRewards(
@@ -355,51 +352,79 @@ void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
           packed_N.narrow(0, prepared.begin_of[i],
                           static_cast<int64_t>(batch[i].response_ids.size())));
     }
-    return at::cat(parts).to(policy_.device());
+    return at::cat(parts).to(policy().device());
   };
-  const ResponseStates states =
-      ForwardResponses(Working(), Dialogues(batch, indices));
+  const Piece piece = {.dialogues = Dialogues(batch, indices),
+                       .old_logprob_N = gather(prepared.evaluation.logprob_N),
+                       .old_value_N = gather(prepared.evaluation.value_N),
+                       .advantage_N = gather(prepared.credit.advantage_N),
+                       .return_N = gather(prepared.credit.return_N)};
+  ResponseStates states = ForwardResponses(policy_.working(), piece.dialogues);
+  at::Tensor loss = PolicyLoss(piece, states, totals);
+  if (HasCritic(options_.ppo)) {
+    if (!critic_.shares_policy()) {
+      // Frees the policy's activations before the critic makes its own.
+      (loss / num_tokens).backward();
+      loss = at::zeros({});
+      states = {};
+    }
+    loss = loss + ValueLossOf(piece, states, totals);
+  }
+  (loss / num_tokens).backward();
+  policy_.CollectGradients();
+  critic_.CollectGradients();
+}
+
+at::Tensor PpoTrainer::PolicyLoss(const Piece& piece,
+                                  const ResponseStates& states,
+                                  Totals& totals) const {
   const at::Tensor logprob_N =
-      ComputeTokenLogprobs(Working(), states.hidden_ND, states.target_N,
+      ComputeTokenLogprobs(policy_.working(), states.hidden_ND, states.target_N,
                            options_.temperature)
           .logprob_N;
-  const at::Tensor advantage_N = gather(prepared.credit.advantage_N);
   const PpoLoss clipped =
       ComputePpoLoss({.logprob_N = logprob_N,
-                      .old_logprob_N = gather(prepared.evaluation.logprob_N),
-                      .advantage_N = advantage_N},
+                      .old_logprob_N = piece.old_logprob_N,
+                      .advantage_N = piece.advantage_N},
                      {.clip_epsilon = options_.ppo.clip_epsilon(),
                       .dual_clip = options_.ppo.dual_clip()});
   // Imitation does not ask how likely the answer was.
   const bool imitates = options_.ppo.algorithm() == v1::PpoConfig::BEST_OF_K;
-  const at::Tensor policy_loss =
-      imitates ? -(logprob_N * advantage_N).sum() : clipped.loss_sum;
-  at::Tensor loss = policy_loss;
-  if (HasCritic(options_.ppo)) {
-    const ValueLoss value_loss =
-        ComputeValueLoss({.value_N = value_head_(states.hidden_ND),
-                          .old_value_N = gather(prepared.evaluation.value_N),
-                          .return_N = gather(prepared.credit.return_N)},
-                         options_.ppo.value_clip_epsilon());
-    loss = loss + value_loss.loss_sum * options_.ppo.value_coefficient();
-    totals.value_loss += value_loss.loss_sum.item<double>();
-  }
-  (loss / num_tokens).backward();
-  CollectGradients();
-  totals.policy_loss += policy_loss.item<double>();
+  const at::Tensor loss =
+      imitates ? -(logprob_N * piece.advantage_N).sum() : clipped.loss_sum;
+  totals.policy_loss += loss.item<double>();
   totals.clip_count += clipped.clip_count.item<double>();
   totals.approx_kl += clipped.approx_kl_sum.item<double>();
   totals.num_tokens += static_cast<double>(clipped.num_tokens);
+  return loss;
+}
+
+at::Tensor PpoTrainer::ValueLossOf(const Piece& piece,
+                                   const ResponseStates& states,
+                                   Totals& totals) const {
+  const ValueLoss loss = ComputeValueLoss(
+      {.value_N = critic_.Values(piece.dialogues, states.hidden_ND),
+       .old_value_N = piece.old_value_N,
+       .return_N = piece.return_N},
+      options_.ppo.value_clip_epsilon());
+  totals.value_loss += loss.loss_sum.item<double>();
+  return loss.loss_sum * options_.ppo.value_coefficient();
 }
 
 bool PpoTrainer::StepOptimizer(Totals& totals) {
-  const std::vector<at::Tensor> gradients = optimizer_->Gradients();
-  const double squared_norm = SquaredNorm(gradients);
-  if (!std::isfinite(squared_norm)) return false;
-  Scale(gradients, ClipFactor(squared_norm, options_.ppo.max_gradient_norm()));
+  std::vector<double> squared_norms;
+  for (size_t group = 0; group < optimizer_->num_groups(); ++group) {
+    squared_norms.push_back(SquaredNorm(optimizer_->Gradients(group)));
+    if (!std::isfinite(squared_norms.back())) return false;
+  }
+  for (size_t group = 0; group < optimizer_->num_groups(); ++group) {
+    Scale(optimizer_->Gradients(group),
+          ClipFactor(squared_norms[group], options_.ppo.max_gradient_norm()));
+  }
   optimizer_->Step();
-  RefreshWorkingCopy();
-  totals.gradient_norm += std::sqrt(squared_norm);
+  policy_.RefreshCopy();
+  critic_.RefreshCopy();
+  totals.gradient_norm += std::sqrt(squared_norms[kPolicyGroup]);
   ++totals.num_steps;
   return true;
 }

@@ -17,7 +17,9 @@
 #include "rlhf/v1/report.pb.h"
 #include "trainer/batch_evaluation.h"
 #include "trainer/credit_assignment.h"
+#include "trainer/critic.h"
 #include "trainer/optim/adamw.h"
+#include "trainer/trained_model.h"
 
 namespace rlhf {
 
@@ -33,10 +35,19 @@ struct PpoSample {
   bool ended = false;
 };
 
-// The policy with its value head, the reference and the optimizer.
-// Not thread-safe.
+// The policy, the critic, the reference and the optimizer. Not thread-safe.
 class PpoTrainer {
  public:
+  // All float32. The first and the last stay so: with another dtype the passes
+  // run on copies of them.
+  struct Models {
+    Transformer policy;
+    // Shared with nobody that changes it.
+    std::shared_ptr<const Transformer> reference;
+    // A score model; none: a value head on the policy, starting at zero.
+    std::optional<Transformer> critic;
+  };
+
   struct Options {
     v1::PpoConfig ppo;
     double temperature = 1;
@@ -48,12 +59,8 @@ class PpoTrainer {
     uint64_t seed = 1;
   };
 
-  // `policy` is float32 and stays so: with another dtype the passes run on a
-  // copy of it. The value head reads the policy's last hidden state and starts
-  // at zero. `reference` is shared with nobody that changes it. `communicator`
-  // is not owned and must outlive the trainer.
-  PpoTrainer(Transformer policy, std::shared_ptr<const Transformer> reference,
-             const Options& options, Communicator* communicator);
+  // `communicator` is not owned and must outlive the trainer.
+  PpoTrainer(Models models, const Options& options, Communicator* communicator);
 
   // Update number `update` (from 1). `batch` is the whole batch, the same on
   // every rank; sample i is worked on by rank i modulo world size. Fills the
@@ -64,13 +71,13 @@ class PpoTrainer {
   absl::StatusOr<v1::UpdateReport> Update(const std::vector<PpoSample>& batch,
                                           int64_t update);
 
-  const Transformer& policy() const { return policy_; }
+  const Transformer& policy() const { return policy_.weights(); }
 
   // beta: fixed, or what the controller made of it; part of a checkpoint.
   double kl_coefficient() const { return kl_coefficient_; }
   void set_kl_coefficient(double value) { kl_coefficient_ = value; }
 
-  // Everything an uninterrupted run would have in memory: weights, value head.
+  // Every weight that is trained: the policy's and the critic's.
   NamedTensors ExportParameters() const;
   NamedTensors ExportOptimizer() const { return optimizer_->ExportState(); }
   // Errors: InvalidArgument, naming the tensor that does not fit.
@@ -79,8 +86,10 @@ class PpoTrainer {
 
  private:
   struct Prepared;
+  struct Piece;
   struct Totals;
 
+  double RateAt(double full_rate, int64_t update, size_t batch_size) const;
   absl::StatusOr<Prepared> Prepare(const std::vector<PpoSample>& batch);
   absl::Status Pass(const std::vector<PpoSample>& batch,
                     const Prepared& prepared, uint64_t pass_key,
@@ -95,13 +104,13 @@ class PpoTrainer {
                            const Prepared& prepared,
                            absl::Span<const int64_t> indices, double num_tokens,
                            Totals& totals);
-  // False, and nothing done, if the gradient is not finite: on all ranks alike.
+  // Losses over the response tokens that `states` holds, summed.
+  at::Tensor PolicyLoss(const Piece& piece, const ResponseStates& states,
+                        Totals& totals) const;
+  at::Tensor ValueLossOf(const Piece& piece, const ResponseStates& states,
+                         Totals& totals) const;
+  // False, and nothing done, if a gradient is not finite: on all ranks alike.
   bool StepOptimizer(Totals& totals);
-  // The policy as the passes see it.
-  const Transformer& Working() const;
-  // From the working copy into float32, to be summed there.
-  void CollectGradients();
-  void RefreshWorkingCopy();
   absl::Status ReduceGradients();
   absl::StatusOr<v1::UpdateReport> Summarize(
       const std::vector<PpoSample>& batch, const Prepared& prepared,
@@ -111,10 +120,9 @@ class PpoTrainer {
 
   const Options options_;
   Communicator* const communicator_;
-  Transformer policy_;
-  std::optional<Transformer> working_copy_;  // none for float32
+  TrainedModel policy_;
+  Critic critic_;
   const std::shared_ptr<const Transformer> reference_;
-  ValueHead value_head_;
   double kl_coefficient_;
   std::unique_ptr<AdamW> optimizer_;
 };

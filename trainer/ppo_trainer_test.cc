@@ -30,11 +30,28 @@ PpoTrainer::Options MakeOptions() {
   return options;
 }
 
+// With a critic of its own where the options say so, starting at zero.
 PpoTrainer MakeTrainer(const PpoTrainer::Options& options,
                        Communicator* communicator) {
-  return PpoTrainer(MakeTinyModel(1),
-                    std::make_shared<const Transformer>(MakeTinyModel(1)),
-                    options, communicator);
+  PpoTrainer::Models models = {
+      .policy = MakeTinyModel(1),
+      .reference = std::make_shared<const Transformer>(MakeTinyModel(1)),
+      .critic = std::nullopt};
+  if (options.ppo.critic() == v1::PpoConfig::SEPARATE) {
+    const Transformer trunk = MakeTinyModel(2);
+    absl::StatusOr<Transformer> critic = Transformer::Create(
+        AsPreferenceModel(trunk.config(), trunk.config().num_layers,
+                          /*pad_token_id=*/0),
+        trunk.parameters());
+    EXPECT_OK(critic);
+    models.critic = *std::move(critic);
+  }
+  return PpoTrainer(std::move(models), options, communicator);
+}
+
+PpoTrainer::Options WithOwnCritic(PpoTrainer::Options options) {
+  options.ppo.set_critic(v1::PpoConfig::SEPARATE);
+  return options;
 }
 
 // A batch of 6 dialogues of various lengths, drawn by hash; the score is the
@@ -137,6 +154,47 @@ TEST(PpoTrainerTest, AnUpdateWithoutAnyFiniteGradientIsRefused) {
                        HasSubstr("no step of update 7 had a finite gradient")));
 }
 
+TEST(PpoTrainerTest, ACriticOfItsOwnLeavesThePolicyAlone) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_num_epochs(1);
+  options.ppo.set_num_minibatches(1);
+  // The policy as it would learn without any value loss.
+  options.ppo.set_value_coefficient(0);
+  PpoTrainer shared = MakeTrainer(options, &alone);
+  options.ppo.set_value_coefficient(10);
+  PpoTrainer separate = MakeTrainer(WithOwnCritic(options), &alone);
+  ASSERT_OK_AND_ASSIGN(const auto a, shared.Update(MakeBatch(1), 1));
+  ASSERT_OK_AND_ASSIGN(const auto b, separate.Update(MakeBatch(1), 1));
+  // Both critics begin at zero.
+  EXPECT_EQ(a.policy_loss(), b.policy_loss());
+  EXPECT_EQ(a.value_loss(), b.value_loss());
+  for (size_t i = 0; i < shared.policy().parameters().size(); ++i) {
+    const NamedTensor& p = shared.policy().parameters()[i];
+    EXPECT_TRUE(at::equal(p.tensor, separate.policy().parameters()[i].tensor))
+        << p.name;
+  }
+}
+
+TEST(PpoTrainerTest, ACriticOfItsOwnLearnsAtItsOwnRate) {
+  SingleCommunicator alone;
+  const auto explained = [&](double critic_rate) {
+    PpoTrainer::Options options = WithOwnCritic(MakeOptions());
+    options.ppo.set_learning_rate(1e-6);
+    options.ppo.set_critic_learning_rate(critic_rate);
+    PpoTrainer trainer = MakeTrainer(options, &alone);
+    double variance = 0;
+    for (int64_t update = 1; update <= 15; ++update) {
+      const auto report = trainer.Update(MakeBatch(1), update);
+      EXPECT_OK(report);
+      variance = report->value_explained_variance();
+    }
+    return variance;
+  };
+  EXPECT_GT(explained(3e-3), 0.5);
+  EXPECT_LT(explained(0), 0.1);
+}
+
 TEST(PpoTrainerTest, MicroBatchesDoNotChangeTheUpdate) {
   SingleCommunicator alone;
   PpoTrainer::Options coarse = MakeOptions();
@@ -187,7 +245,7 @@ TEST(PpoTrainerTest, Bfloat16TakesNearlyTheSameStepAndKeepsFloat32Weights) {
 
 TEST(PpoTrainerTest, Bfloat16GoesOnBitForBitAfterAnImport) {
   SingleCommunicator alone;
-  PpoTrainer::Options options = MakeOptions();
+  PpoTrainer::Options options = WithOwnCritic(MakeOptions());
   options.dtype = at::kBFloat16;
   PpoTrainer a = MakeTrainer(options, &alone);
   ASSERT_OK(a.Update(MakeBatch(1), 1).status());
@@ -274,13 +332,7 @@ std::vector<v1::UpdateReport> TwentyUpdates(const PpoTrainer::Options& options,
   return reports;
 }
 
-class RanksTest : public testing::TestWithParam<v1::PpoConfig::Algorithm> {};
-
-TEST_P(RanksTest, TwoGiveTheLossesOfOne) {
-  PpoTrainer::Options options = MakeOptions();
-  options.ppo.set_algorithm(GetParam());
-  options.ppo.set_samples_per_prompt(3);
-  options.ppo.set_whiten_rewards(GetParam() == v1::PpoConfig::GRPO);
+void ExpectTwoRanksGiveTheLossesOfOne(const PpoTrainer::Options& options) {
   SingleCommunicator alone;
   const std::vector<v1::UpdateReport> expected = TwentyUpdates(options, &alone);
 
@@ -298,6 +350,20 @@ TEST_P(RanksTest, TwoGiveTheLossesOfOne) {
                   expected[i].kl_k1_nats_per_sequence(), 1e-4);
     }
   }
+}
+
+class RanksTest : public testing::TestWithParam<v1::PpoConfig::Algorithm> {};
+
+TEST_P(RanksTest, TwoGiveTheLossesOfOne) {
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_algorithm(GetParam());
+  options.ppo.set_samples_per_prompt(3);
+  options.ppo.set_whiten_rewards(GetParam() == v1::PpoConfig::GRPO);
+  ExpectTwoRanksGiveTheLossesOfOne(options);
+}
+
+TEST(PpoTrainerTest, TwoRanksWithACriticOfItsOwnGiveTheLossesOfOne) {
+  ExpectTwoRanksGiveTheLossesOfOne(WithOwnCritic(MakeOptions()));
 }
 
 INSTANTIATE_TEST_SUITE_P(

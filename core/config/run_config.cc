@@ -152,6 +152,21 @@ void CheckAlgorithm(const v1::PpoConfig& ppo,
                       v1::PpoConfig::Algorithm_Name(ppo.algorithm()),
                       " compares responses to one prompt: wanted at least 2")});
   }
+  if (ppo.critic() == v1::PpoConfig::SEPARATE &&
+      ppo.algorithm() != v1::PpoConfig::PPO) {
+    problems.push_back(
+        {"ppo.critic",
+         absl::StrCat("is SEPARATE; ",
+                      v1::PpoConfig::Algorithm_Name(ppo.algorithm()),
+                      " has no critic: wanted ppo.algorithm PPO")});
+  }
+  if (ppo.critic() != v1::PpoConfig::SEPARATE && !ppo.critic_model().empty()) {
+    problems.push_back(
+        {"ppo.critic_model",
+         absl::StrCat("is \"", ppo.critic_model(),
+                      "\"; only a critic of its own starts from a model: "
+                      "wanted ppo.critic SEPARATE")});
+  }
   if (ppo.dual_clip() > 0 && ppo.dual_clip() <= 1) {
     problems.push_back(
         {"ppo.dual_clip",

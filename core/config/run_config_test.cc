@@ -218,5 +218,14 @@ TEST(RunConfigTest, GroupsMustFitTheAlgorithmAndTheBatch) {
   ExpectRefused("ppo { algorithm: PPG }\n", "PPG");
 }
 
+TEST(RunConfigTest, ACriticOfItsOwnMustFitTheAlgorithm) {
+  ExpectRefused(
+      "ppo { algorithm: RLOO samples_per_prompt: 4 critic: SEPARATE }\n",
+      "ppo.critic is SEPARATE; RLOO has no critic: wanted ppo.algorithm PPO");
+  ExpectRefused("ppo { critic_model: \"pm\" }\n",
+                "ppo.critic_model is \"pm\"; only a critic of its own starts "
+                "from a model: wanted ppo.critic SEPARATE");
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -293,7 +293,7 @@ at::Tensor Transformer::Logits(const at::Tensor& hidden_ND) const {
 
 at::Tensor Transformer::Scores(const at::Tensor& hidden_ND) const {
   RLHF_CHECK(config_.head == ModelConfig::Head::kScore);
-  return at::linear(hidden_ND, head_).squeeze(-1);
+  return at::linear(hidden_ND.to(at::kFloat), head_.to(at::kFloat)).squeeze(-1);
 }
 
 }  // namespace rlhf

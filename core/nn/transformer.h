@@ -70,7 +70,8 @@ class Transformer {
   // tied. Dies on a score model.
   const at::Tensor& head_weight() const;
 
-  // Scores of hidden states, [N]. Dies on a language model.
+  // Scores of hidden states, [N], float32 whatever the weights' dtype. Dies on
+  // a language model.
   at::Tensor Scores(const at::Tensor& hidden_ND) const;
 
  private:

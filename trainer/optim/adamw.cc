@@ -102,11 +102,20 @@ void AdamW::ClearGradients() {
 
 std::vector<at::Tensor> AdamW::Gradients() const {
   std::vector<at::Tensor> gradients;
-  for (const Group& group : groups_) {
-    for (const NamedTensor& parameter : group.parameters) {
-      const at::Tensor& gradient = parameter.tensor.grad();
-      if (gradient.defined()) gradients.push_back(gradient);
+  for (size_t group = 0; group < groups_.size(); ++group) {
+    for (at::Tensor& gradient : Gradients(group)) {
+      gradients.push_back(std::move(gradient));
     }
+  }
+  return gradients;
+}
+
+std::vector<at::Tensor> AdamW::Gradients(size_t group) const {
+  RLHF_CHECK(group < groups_.size()) << group << " of " << groups_.size();
+  std::vector<at::Tensor> gradients;
+  for (const NamedTensor& parameter : groups_[group].parameters) {
+    const at::Tensor& gradient = parameter.tensor.grad();
+    if (gradient.defined()) gradients.push_back(gradient);
   }
   return gradients;
 }

@@ -50,6 +50,9 @@ class AdamW {
   // The gradients there are, in the order of the parameters: what clipping and
   // averaging over ranks work on, in place.
   std::vector<at::Tensor> Gradients() const;
+  // Those of one group. Dies if there is no such group.
+  std::vector<at::Tensor> Gradients(size_t group) const;
+  size_t num_groups() const { return groups_.size(); }
 
   // For the next Step. Dies if there is no such group.
   void SetLearningRate(size_t group, double learning_rate);

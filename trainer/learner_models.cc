@@ -1,0 +1,53 @@
+#include "trainer/learner_models.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/nn/model_directory.h"
+
+namespace rlhf {
+namespace {
+
+// A language model comes without its head, and with a score head at zero.
+absl::StatusOr<Transformer> LoadCritic(const v1::RunConfig& config,
+                                       const ModelConfig& policy) {
+  const std::string& directory = config.ppo().critic_model().empty()
+                                     ? config.initial_policy()
+                                     : config.ppo().critic_model();
+  RLHF_ASSIGN_OR_RETURN(ModelConfig critic, LoadModelConfig(directory));
+  if (critic.vocab_size != policy.vocab_size) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(directory, ": a vocabulary of ", critic.vocab_size,
+                     "; ppo.critic_model must have that of the policy, ",
+                     policy.vocab_size));
+  }
+  if (critic.head == ModelConfig::Head::kLanguageModel) {
+    critic = AsPreferenceModel(critic, critic.num_layers,
+                               /*pad_token_id=*/std::nullopt);
+  }
+  return LoadModelAs(critic, directory);
+}
+
+}  // namespace
+
+absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
+    const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(Transformer policy, LoadModel(config.initial_policy()));
+  if (policy.config().head != ModelConfig::Head::kLanguageModel) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(config.initial_policy(), ": not a language model"));
+  }
+  auto reference = std::make_shared<const Transformer>(policy.Clone());
+  std::optional<Transformer> critic;
+  if (config.ppo().critic() == v1::PpoConfig::SEPARATE) {
+    RLHF_ASSIGN_OR_RETURN(critic, LoadCritic(config, policy.config()));
+  }
+  return PpoTrainer::Models{.policy = std::move(policy),
+                            .reference = std::move(reference),
+                            .critic = std::move(critic)};
+}
+
+}  // namespace rlhf
