@@ -103,6 +103,8 @@ absl::Status TokenizeVerb(const Flags& flags) {
 
 absl::Status GenerateVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(const std::string directory, ModelFlag(flags));
+  // The clearest word on a directory that is none, before any input is read.
+  RLHF_RETURN_IF_ERROR(LoadModelConfig(directory).status());
   RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
                         Tokenizer::Load(directory));
   std::vector<GenerateInput> inputs;

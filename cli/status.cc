@@ -39,9 +39,12 @@ std::string DescribeLearner(const v1::LearnerStatus& status) {
 }
 
 std::string DescribeRefresher(const v1::RefreshStatus& status) {
-  return absl::StrFormat("%s, %d comparisons seen, %d PMs, next at %d",
-                         status.phase(), status.num_comparisons(),
-                         status.pms_size(), status.next_refresh_at());
+  return absl::StrFormat(
+      "%s, %d comparisons seen, %d PMs, %s", status.phase(),
+      status.num_comparisons(), status.pms_size(),
+      status.next_refresh_at() > 0
+          ? absl::StrCat("next at ", status.next_refresh_at())
+          : "no further one planned");
 }
 
 std::string DescribeRewardServer(const v1::RewardStatus& status) {
@@ -113,7 +116,11 @@ absl::Status PrintStatus(const v1::RunConfig& config, bool json) {
   if (::fputs(text.c_str(), stdout) < 0 || ::fflush(stdout) != 0) {
     return absl::UnavailableError("cannot write to stdout");
   }
-  return absl::OkStatus();
+  for (const RoleAnswer& answer : answers) {
+    if (answer.status.ok()) return absl::OkStatus();
+  }
+  return absl::UnavailableError(
+      absl::StrCat("no role answers; is run \"", config.name(), "\" started?"));
 }
 
 }  // namespace rlhf

@@ -50,6 +50,18 @@ TEST_F(StatusTest, TableHasALinePerRoleThatAnswersOrNot) {
                           HasSubstr("generates"), HasSubstr("no answer: ")));
 }
 
+TEST_F(StatusTest, ARunOfWhichNoRoleAnswersIsAnError) {
+  config_.set_name("idle");
+  config_.mutable_learner()->set_address("127.0.0.1:1");
+  config_.mutable_actor()->set_address("127.0.0.1:1");
+  testing::internal::CaptureStdout();
+  const absl::Status status = PrintStatus(config_, /*json=*/false);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(),
+              HasSubstr("no answer: cannot connect: Connection refused"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable,
+                               "no role answers; is run \"idle\" started?"));
+}
+
 TEST_F(StatusTest, JsonHasStatusOrErrorOfEveryRole) {
   testing::internal::CaptureStdout();
   ASSERT_OK(PrintStatus(config_, /*json=*/true));

@@ -23,10 +23,10 @@ absl::StatusOr<std::vector<int32_t>> LoadedPm::Encode(
 
 absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
     const std::string& directory, const v1::ModelVersion& version) {
+  RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
   RLHF_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer,
                         Tokenizer::Load(directory));
   RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(directory));
-  RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
   if (model.config().head != ModelConfig::Head::kScore) {
     return absl::InvalidArgumentError(
         absl::StrCat(directory,

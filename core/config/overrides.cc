@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "core/base/status_macros.h"
 #include "core/config/field_checks.h"
 
@@ -90,10 +92,12 @@ absl::Status Apply(const std::string& path, const std::string& value,
   RLHF_ASSIGN_OR_RETURN(const Target target, FindTarget(path, message));
   target.message->GetReflection()->ClearField(target.message, target.field);
   if (!target.field->is_repeated()) return SetValue(value, target);
-  if (value.empty()) return absl::OkStatus();
-  const std::vector<std::string> parts = absl::StrSplit(value, ',');
-  for (const std::string& part : parts) {
-    RLHF_RETURN_IF_ERROR(SetValue(part, target));
+  absl::string_view list = value;
+  if (absl::ConsumePrefix(&list, "[")) absl::ConsumeSuffix(&list, "]");
+  if (list.empty()) return absl::OkStatus();
+  for (const absl::string_view part : absl::StrSplit(list, ',')) {
+    const std::string item(absl::StripAsciiWhitespace(part));
+    RLHF_RETURN_IF_ERROR(SetValue(item, target));
   }
   return absl::OkStatus();
 }

@@ -10,7 +10,8 @@
 namespace rlhf {
 
 // Applies "ppo.learning_rate=1e-5" to `message` and returns the field path.
-// Strings need no quotes; a list is given as a,b,c and replaces the old one.
+// Strings need no quotes; a list is given as a,b,c or, as in a run file,
+// [a, b, c], and replaces the old one.
 //
 // Errors: InvalidArgument if there is no such field, or the value is not of its
 // type; the message then begins with "--set " and the assignment.

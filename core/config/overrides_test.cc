@@ -46,6 +46,8 @@ TEST(ApplyOverrideTest, ReplacesAList) {
   config.mutable_preference()->add_refresh_at(7);
   ASSERT_OK(ApplyOverride("preference.refresh_at=64,160", &config));
   EXPECT_THAT(config.preference().refresh_at(), ElementsAre(64, 160));
+  ASSERT_OK(ApplyOverride("preference.refresh_at=[48, 96]", &config));
+  EXPECT_THAT(config.preference().refresh_at(), ElementsAre(48, 96));
   ASSERT_OK(ApplyOverride("preference.refresh_at=", &config));
   EXPECT_THAT(config.preference().refresh_at(), IsEmpty());
 }

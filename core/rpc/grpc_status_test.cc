@@ -26,5 +26,16 @@ TEST(GrpcStatusTest, CodesKeepTheirNames) {
       StatusIs(absl::StatusCode::kUnavailable, "gone"));
 }
 
+TEST(GrpcStatusTest, AServerThatIsNotThereIsSaidInOneClause) {
+  EXPECT_THAT(
+      FromGrpcStatus(grpc::Status(
+          grpc::StatusCode::UNAVAILABLE,
+          "failed to connect to all addresses; last error: UNKNOWN: "
+          "ipv4:127.0.0.1:1: Failed to connect to remote host: Connection "
+          "refused")),
+      StatusIs(absl::StatusCode::kUnavailable,
+               "cannot connect: Connection refused"));
+}
+
 }  // namespace
 }  // namespace rlhf
