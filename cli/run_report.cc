@@ -248,9 +248,11 @@ void AppendCosts(const v1::Report& report, std::string* text) {
 
 std::string SummaryTable(const v1::Report& report) {
   std::string text = absl::StrFormat(
-      "run %s: %d updates, %d comparisons, %d PM swaps during PPO, %s\n",
+      "run %s: %d updates, %d comparisons, %d PM swap%s during PPO, %s\n",
       report.run_name(), report.updates_size(), report.num_comparisons(),
-      report.num_pm_swaps_during_ppo(), HumanSeconds(report.wall_seconds()));
+      report.num_pm_swaps_during_ppo(),
+      report.num_pm_swaps_during_ppo() == 1 ? "" : "s",
+      HumanSeconds(report.wall_seconds()));
   AppendUpdateTable(report, &text);
   AppendPms(report, &text);
   AppendGold(report, &text);
