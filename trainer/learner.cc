@@ -152,6 +152,7 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
                      "held_out_prompt_share or add prompts"));
   }
   RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
+  RLHF_ASSIGN_OR_RETURN(auto pretraining, LoadPretrainingMix(config));
   std::unique_ptr<Communicator> communicator;
   std::unique_ptr<LearnerHead> head;
   if (launch.rank == 0) {
@@ -171,7 +172,8 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
        .micro_batch_tokens = config.learner().micro_batch_tokens(),
        .dtype = config.learner().dtype() == v1::BFLOAT16 ? at::kBFloat16
                                                          : at::kFloat,
-       .seed = config.seed()},
+       .seed = config.seed(),
+       .pretraining = std::move(pretraining)},
       communicator.get());
   const CheckpointStore store(RunDirectory(config) + "/checkpoints",
                               config.learner().checkpoints_kept());

@@ -50,4 +50,16 @@ absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
                             .critic = std::move(critic)};
 }
 
+absl::StatusOr<std::shared_ptr<const PretrainingMix>> LoadPretrainingMix(
+    const v1::RunConfig& config) {
+  const v1::PretrainingMixConfig& mix = config.ppo().pretraining_mix();
+  if (mix.data().empty()) return nullptr;
+  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
+                        Tokenizer::Load(config.initial_policy()));
+  RLHF_ASSIGN_OR_RETURN(
+      PretrainingMix loaded,
+      PretrainingMix::Load(mix.data(), *tokenizer, mix.max_tokens()));
+  return std::make_shared<const PretrainingMix>(std::move(loaded));
+}
+
 }  // namespace rlhf

@@ -1,5 +1,7 @@
-// The models that a learner begins with.
+// The models and the text that a learner begins with.
 #pragma once
+
+#include <memory>
 
 #include "absl/status/statusor.h"
 #include "rlhf/v1/config.pb.h"
@@ -13,6 +15,11 @@ namespace rlhf {
 // Errors: as LoadModel; InvalidArgument if the initial policy is no language
 // model, or the critic's vocabulary another than the policy's.
 absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
+    const v1::RunConfig& config);
+
+// The text of ppo.pretraining_mix; null if there is none.
+// Errors: as PretrainingMix::Load and Tokenizer::Load.
+absl::StatusOr<std::shared_ptr<const PretrainingMix>> LoadPretrainingMix(
     const v1::RunConfig& config);
 
 }  // namespace rlhf

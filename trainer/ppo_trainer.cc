@@ -21,9 +21,7 @@
 #include "core/nn/torch_call.h"
 #include "trainer/optim/gradient_clip.h"
 #include "trainer/optim/schedule.h"
-#include "trainer/ppo/explained_variance.h"
 #include "trainer/ppo/kl_controller.h"
-#include "trainer/ppo/kl_estimators.h"
 #include "trainer/ppo/kl_penalty.h"
 #include "trainer/ppo/ppo_loss.h"
 #include "trainer/ppo/value_loss.h"
@@ -123,16 +121,6 @@ struct PpoTrainer::Piece {
   at::Tensor advantage_N, return_N;
 };
 
-// Sums over all minibatches of an update, on this rank.
-struct PpoTrainer::Totals {
-  double policy_loss = 0, value_loss = 0;
-  double clip_count = 0, approx_kl = 0;
-  double num_tokens = 0;
-  double gradient_norm = 0;  // equal on all ranks
-  int64_t num_steps = 0;
-  int64_t num_skipped_steps = 0;
-};
-
 PpoTrainer::PpoTrainer(Models models, const Options& options,
                        Communicator* communicator)
     : options_(options),
@@ -193,13 +181,15 @@ absl::Status PpoTrainer::Import(const NamedTensors& parameters,
   });
 }
 
+bool PpoTrainer::IsOwn(int64_t index) const {
+  return index % communicator_->world_size() == communicator_->rank();
+}
+
 std::vector<int64_t> PpoTrainer::Own(
     const std::vector<int64_t>& indices) const {
   std::vector<int64_t> own;
   for (const int64_t i : indices) {
-    if (i % communicator_->world_size() == communicator_->rank()) {
-      own.push_back(i);
-    }
+    if (IsOwn(i)) own.push_back(i);
   }
   return own;
 }
@@ -228,7 +218,7 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
         kCriticGroup,
         own > 0 ? RateAt(own, update, batch.size()) : learning_rate);
   }
-  Totals totals;
+  UpdateTotals totals;
   const uint64_t update_key =
       MixHash(options_.seed, static_cast<uint64_t>(update));
   for (int epoch = 0; epoch < options_.ppo.num_epochs(); ++epoch) {
@@ -241,9 +231,15 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
         " had a finite gradient; the policy is as it was before it. Look at "
         "the rewards of its rollouts, or lower ppo.learning_rate"));
   }
-  RLHF_ASSIGN_OR_RETURN(v1::UpdateReport report,
-                        Summarize(batch, prepared, totals));
+  RLHF_ASSIGN_OR_RETURN(
+      v1::UpdateReport report,
+      SummarizeUpdate(totals, prepared.evaluation, prepared.credit,
+                      static_cast<int64_t>(batch.size()), *communicator_));
   report.set_update(update);
+  report.set_kl_coefficient(kl_coefficient_);
+  // Rank 0's share stands for all: the actors are the same for every rank.
+  report.set_behaviour_mismatch_max_nats(
+      BehaviourMismatch(batch, prepared.own, prepared.evaluation.logprob_N));
   report.set_learning_rate(learning_rate);
   report.set_forward_seconds(prepared.seconds);
   report.set_train_seconds(stopwatch.seconds() - prepared.seconds);
@@ -295,7 +291,7 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
 
 absl::Status PpoTrainer::Pass(const std::vector<PpoSample>& batch,
                               const Prepared& prepared, uint64_t pass_key,
-                              Totals& totals) {
+                              UpdateTotals& totals) {
   std::vector<int64_t> order = prepared.credit.trained;
   std::sort(order.begin(), order.end(), [pass_key](int64_t a, int64_t b) {
     return std::pair(MixHash(pass_key, a), a) <
@@ -308,7 +304,8 @@ absl::Status PpoTrainer::Pass(const std::vector<PpoSample>& batch,
     const std::vector<int64_t> minibatch(
         order.begin() + count * piece / pieces,
         order.begin() + count * (piece + 1) / pieces);
-    RLHF_RETURN_IF_ERROR(MinibatchStep(batch, prepared, minibatch, totals));
+    RLHF_RETURN_IF_ERROR(MinibatchStep(batch, prepared, minibatch,
+                                       MixHash(pass_key, piece), totals));
   }
   return absl::OkStatus();
 }
@@ -316,12 +313,12 @@ absl::Status PpoTrainer::Pass(const std::vector<PpoSample>& batch,
 absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
                                        const Prepared& prepared,
                                        const std::vector<int64_t>& minibatch,
-                                       Totals& totals) {
+                                       uint64_t key, UpdateTotals& totals) {
   const std::vector<int64_t> own = Own(minibatch);
   // Every rank divides by the tokens of all ranks, so that the sum of their
   // gradients is the gradient of the mean.
   const auto num_tokens = static_cast<double>(CountTokens(batch, minibatch));
-  const Totals before = totals;
+  const UpdateTotals before = totals;
   optimizer_->ClearGradients();
   RLHF_RETURN_IF_ERROR(TorchCall("update", [&] {
     size_t first = 0;
@@ -331,6 +328,9 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
                           absl::MakeConstSpan(own).subspan(first, size),
                           num_tokens, totals);
       first += size;
+    }
+    if (options_.pretraining != nullptr) {
+      AccumulatePretrainingGradients(key, totals);
     }
   }));
   RLHF_RETURN_IF_ERROR(ReduceGradients());
@@ -344,7 +344,7 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
 void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
                                      const Prepared& prepared,
                                      absl::Span<const int64_t> indices,
-                                     double num_tokens, Totals& totals) {
+                                     double num_tokens, UpdateTotals& totals) {
   const auto gather = [&](const at::Tensor& packed_N) {
     std::vector<at::Tensor> parts;
     for (const int64_t i : indices) {
@@ -377,7 +377,7 @@ void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
 
 at::Tensor PpoTrainer::PolicyLoss(const Piece& piece,
                                   const ResponseStates& states,
-                                  Totals& totals) const {
+                                  UpdateTotals& totals) const {
   const at::Tensor logprob_N =
       ComputeTokenLogprobs(policy_.working(), states.hidden_ND, states.target_N,
                            options_.temperature)
@@ -401,7 +401,7 @@ at::Tensor PpoTrainer::PolicyLoss(const Piece& piece,
 
 at::Tensor PpoTrainer::ValueLossOf(const Piece& piece,
                                    const ResponseStates& states,
-                                   Totals& totals) const {
+                                   UpdateTotals& totals) const {
   const ValueLoss loss = ComputeValueLoss(
       {.value_N = critic_.Values(piece.dialogues, states.hidden_ND),
        .old_value_N = piece.old_value_N,
@@ -411,7 +411,35 @@ at::Tensor PpoTrainer::ValueLossOf(const Piece& piece,
   return loss.loss_sum * options_.ppo.value_coefficient();
 }
 
-bool PpoTrainer::StepOptimizer(Totals& totals) {
+void PpoTrainer::AccumulatePretrainingGradients(uint64_t key,
+                                                UpdateTotals& totals) {
+  const v1::PretrainingMixConfig& mix = options_.ppo.pretraining_mix();
+  const std::vector<PromptResponse> all =
+      options_.pretraining->Draw(key, mix.sequences_per_minibatch());
+  std::vector<PromptResponse> own;
+  double num_tokens = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    num_tokens += static_cast<double>(all[i].response_ids->size());
+    if (IsOwn(static_cast<int64_t>(i))) own.push_back(all[i]);
+  }
+  size_t first = 0;
+  for (const size_t size : MicroBatchSizes(own, options_.micro_batch_tokens)) {
+    const ResponseStates states = ForwardResponses(
+        policy_.working(), absl::MakeConstSpan(own).subspan(first, size));
+    const at::Tensor loss =
+        -ComputeTokenLogprobs(policy_.working(), states.hidden_ND,
+                              states.target_N, /*temperature=*/1)
+             .logprob_N.sum();
+    (loss * (mix.coefficient() / num_tokens)).backward();
+    policy_.CollectGradients();
+    totals.pretraining_loss += loss.item<double>();
+    totals.num_pretraining_tokens +=
+        static_cast<double>(states.target_N.numel());
+    first += size;
+  }
+}
+
+bool PpoTrainer::StepOptimizer(UpdateTotals& totals) {
   std::vector<double> squared_norms;
   for (size_t group = 0; group < optimizer_->num_groups(); ++group) {
     squared_norms.push_back(SquaredNorm(optimizer_->Gradients(group)));
@@ -440,49 +468,6 @@ absl::Status PpoTrainer::ReduceGradients() {
     gradients.push_back(p.tensor.grad());
   }
   return BucketedAllReduceSum(*communicator_, gradients);
-}
-
-absl::StatusOr<v1::UpdateReport> PpoTrainer::Summarize(
-    const std::vector<PpoSample>& batch, const Prepared& prepared,
-    Totals& totals) {
-  const BatchEvaluation& evaluation = prepared.evaluation;
-  const KlSums own_kl = SumKl(evaluation.logprob_N, evaluation.ref_logprob_N);
-  double kl_k1 = own_kl.k1_nats, kl_k3 = own_kl.k3_nats;
-  double kl_tokens = static_cast<double>(own_kl.num_tokens);
-  double entropy = evaluation.entropy_sum;
-  MomentSums returns = SumMoments(prepared.credit.return_N);
-  MomentSums residuals =
-      SumMoments(prepared.credit.return_N - evaluation.value_N);
-  RLHF_RETURN_IF_ERROR(communicator_->SumNumbers(
-      {&kl_k1, &kl_k3, &kl_tokens, &entropy, &totals.policy_loss,
-       &totals.value_loss, &totals.clip_count, &totals.approx_kl,
-       &totals.num_tokens, &returns.count, &returns.sum,
-       &returns.sum_of_squares, &residuals.count, &residuals.sum,
-       &residuals.sum_of_squares}));
-  const KlSummary kl =
-      SummarizeKl({.k1_nats = kl_k1,
-                   .k3_nats = kl_k3,
-                   .num_tokens = static_cast<int64_t>(kl_tokens)},
-                  static_cast<int64_t>(batch.size()));
-  v1::UpdateReport report;
-  report.set_kl_k1_nats_per_sequence(kl.k1_nats_per_sequence);
-  report.set_kl_k3_nats_per_sequence(kl.k3_nats_per_sequence);
-  report.set_kl_k1_nats_per_token(kl.k1_nats_per_token);
-  report.set_entropy_nats_per_token(entropy / kl_tokens);
-  report.set_policy_loss(totals.policy_loss / totals.num_tokens);
-  report.set_value_loss(totals.value_loss / totals.num_tokens);
-  report.set_clip_share(totals.clip_count / totals.num_tokens);
-  report.set_approx_kl_nats(totals.approx_kl / totals.num_tokens);
-  report.set_gradient_norm(totals.gradient_norm /
-                           static_cast<double>(totals.num_steps));
-  report.set_num_skipped_steps(totals.num_skipped_steps);
-  report.set_value_explained_variance(
-      ExplainedVariance(FromSums(returns), FromSums(residuals)));
-  report.set_kl_coefficient(kl_coefficient_);
-  // Rank 0's share stands for all: the actors are the same for every rank.
-  report.set_behaviour_mismatch_max_nats(
-      BehaviourMismatch(batch, prepared.own, evaluation.logprob_N));
-  return report;
 }
 
 }  // namespace rlhf

@@ -19,7 +19,9 @@
 #include "trainer/credit_assignment.h"
 #include "trainer/critic.h"
 #include "trainer/optim/adamw.h"
+#include "trainer/pretraining_mix.h"
 #include "trainer/trained_model.h"
+#include "trainer/update_summary.h"
 
 namespace rlhf {
 
@@ -57,6 +59,8 @@ class PpoTrainer {
     at::ScalarType dtype = at::kFloat;
     // Decides the order of samples within an update.
     uint64_t seed = 1;
+    // The text of ppo.pretraining_mix; none if null.
+    std::shared_ptr<const PretrainingMix> pretraining = nullptr;
   };
 
   // `communicator` is not owned and must outlive the trainer.
@@ -87,34 +91,34 @@ class PpoTrainer {
  private:
   struct Prepared;
   struct Piece;
-  struct Totals;
 
   double RateAt(double full_rate, int64_t update, size_t batch_size) const;
   absl::StatusOr<Prepared> Prepare(const std::vector<PpoSample>& batch);
   absl::Status Pass(const std::vector<PpoSample>& batch,
                     const Prepared& prepared, uint64_t pass_key,
-                    Totals& totals);
+                    UpdateTotals& totals);
   absl::Status MinibatchStep(const std::vector<PpoSample>& batch,
                              const Prepared& prepared,
                              const std::vector<int64_t>& minibatch,
-                             Totals& totals);
+                             uint64_t key, UpdateTotals& totals);
   // Forward and backward over the samples `indices` at once. Gradients are of
   // the loss summed over their tokens, divided by `num_tokens`.
   void AccumulateGradients(const std::vector<PpoSample>& batch,
                            const Prepared& prepared,
                            absl::Span<const int64_t> indices, double num_tokens,
-                           Totals& totals);
+                           UpdateTotals& totals);
   // Losses over the response tokens that `states` holds, summed.
   at::Tensor PolicyLoss(const Piece& piece, const ResponseStates& states,
-                        Totals& totals) const;
+                        UpdateTotals& totals) const;
   at::Tensor ValueLossOf(const Piece& piece, const ResponseStates& states,
-                         Totals& totals) const;
+                         UpdateTotals& totals) const;
+  // Forward and backward over the text drawn for the minibatch `key`.
+  void AccumulatePretrainingGradients(uint64_t key, UpdateTotals& totals);
   // False, and nothing done, if a gradient is not finite: on all ranks alike.
-  bool StepOptimizer(Totals& totals);
+  bool StepOptimizer(UpdateTotals& totals);
   absl::Status ReduceGradients();
-  absl::StatusOr<v1::UpdateReport> Summarize(
-      const std::vector<PpoSample>& batch, const Prepared& prepared,
-      Totals& totals);
+  // Whether this rank works on sample `index`.
+  bool IsOwn(int64_t index) const;
   // Indices of the samples that this rank works on, among `indices`.
   std::vector<int64_t> Own(const std::vector<int64_t>& indices) const;
 

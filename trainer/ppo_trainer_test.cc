@@ -8,10 +8,12 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/file.h"
 #include "core/base/hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_model.h"
 #include "tests/testing/two_ranks.h"
 
@@ -78,6 +80,43 @@ std::vector<PpoSample> MakeBatch(int64_t update) {
     batch.push_back(std::move(sample));
   }
   return batch;
+}
+
+// The losses of 20 updates on one rank, or as rank `rank` of two over Gloo.
+std::vector<v1::UpdateReport> TwentyUpdates(const PpoTrainer::Options& options,
+                                            Communicator* communicator) {
+  PpoTrainer trainer = MakeTrainer(options, communicator);
+  std::vector<v1::UpdateReport> reports;
+  for (int64_t update = 1; update <= 20; ++update) {
+    absl::StatusOr<v1::UpdateReport> report =
+        trainer.Update(MakeBatch(update), update);
+    EXPECT_OK(report);
+    if (!report.ok()) break;
+    reports.push_back(*std::move(report));
+  }
+  return reports;
+}
+
+void ExpectTwoRanksGiveTheLossesOfOne(const PpoTrainer::Options& options) {
+  SingleCommunicator alone;
+  const std::vector<v1::UpdateReport> expected = TwentyUpdates(options, &alone);
+
+  std::vector<v1::UpdateReport> actual[2];
+  OnTwoRanks(absl::Seconds(60), [&](Communicator& communicator) {
+    actual[communicator.rank()] = TwentyUpdates(options, &communicator);
+  });
+
+  for (const auto& reports : actual) {
+    ASSERT_EQ(reports.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(reports[i].policy_loss(), expected[i].policy_loss(), 1e-5);
+      EXPECT_NEAR(reports[i].value_loss(), expected[i].value_loss(), 1e-5);
+      EXPECT_NEAR(reports[i].pretraining_loss_nats_per_token(),
+                  expected[i].pretraining_loss_nats_per_token(), 1e-5);
+      EXPECT_NEAR(reports[i].kl_k1_nats_per_sequence(),
+                  expected[i].kl_k1_nats_per_sequence(), 1e-4);
+    }
+  }
 }
 
 TEST(PpoTrainerTest, TheFirstPassStartsFromRatioOneAndNoKl) {
@@ -193,6 +232,39 @@ TEST(PpoTrainerTest, ACriticOfItsOwnLearnsAtItsOwnRate) {
   };
   EXPECT_GT(explained(3e-3), 0.5);
   EXPECT_LT(explained(0), 0.1);
+}
+
+// Text that is all one sentence.
+std::shared_ptr<const PretrainingMix> OneSentence() {
+  const TempDir dir;
+  const auto tokenizer = Tokenizer::Load(TinyTokenizer());
+  EXPECT_OK(tokenizer);
+  EXPECT_OK(WriteFileAtomically(
+      dir / "text", "{\"text\": \"the old cat sat on the mat\"}\n"));
+  auto mix = PretrainingMix::Load(dir / "text", **tokenizer, 64);
+  EXPECT_OK(mix);
+  return std::make_shared<const PretrainingMix>(*std::move(mix));
+}
+
+TEST(PpoTrainerTest, PretrainingTextIsLearntBesideTheReward) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.pretraining = OneSentence();
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  std::vector<double> losses;
+  for (int64_t update = 1; update <= 8; ++update) {
+    ASSERT_OK_AND_ASSIGN(const auto report,
+                         trainer.Update(MakeBatch(update), update));
+    losses.push_back(report.pretraining_loss_nats_per_token());
+  }
+  EXPECT_LT(losses.back(), 0.8 * losses.front());
+}
+
+TEST(PpoTrainerTest, TwoRanksWithPretrainingTextGiveTheLossesOfOne) {
+  PpoTrainer::Options options = MakeOptions();
+  options.pretraining = OneSentence();
+  options.ppo.mutable_pretraining_mix()->set_sequences_per_minibatch(3);
+  ExpectTwoRanksGiveTheLossesOfOne(options);
 }
 
 TEST(PpoTrainerTest, MicroBatchesDoNotChangeTheUpdate) {
@@ -315,41 +387,6 @@ TEST(PpoTrainerTest, TheKlCoefficientFollowsItsTarget) {
   // make 2 %.
   EXPECT_EQ(report.kl_coefficient(), 0.05);
   EXPECT_NEAR(trainer.kl_coefficient(), 0.05 * 0.98, 1e-12);
-}
-
-// The losses of 20 updates on one rank, or as rank `rank` of two over Gloo.
-std::vector<v1::UpdateReport> TwentyUpdates(const PpoTrainer::Options& options,
-                                            Communicator* communicator) {
-  PpoTrainer trainer = MakeTrainer(options, communicator);
-  std::vector<v1::UpdateReport> reports;
-  for (int64_t update = 1; update <= 20; ++update) {
-    absl::StatusOr<v1::UpdateReport> report =
-        trainer.Update(MakeBatch(update), update);
-    EXPECT_OK(report);
-    if (!report.ok()) break;
-    reports.push_back(*std::move(report));
-  }
-  return reports;
-}
-
-void ExpectTwoRanksGiveTheLossesOfOne(const PpoTrainer::Options& options) {
-  SingleCommunicator alone;
-  const std::vector<v1::UpdateReport> expected = TwentyUpdates(options, &alone);
-
-  std::vector<v1::UpdateReport> actual[2];
-  OnTwoRanks(absl::Seconds(60), [&](Communicator& communicator) {
-    actual[communicator.rank()] = TwentyUpdates(options, &communicator);
-  });
-
-  for (const auto& reports : actual) {
-    ASSERT_EQ(reports.size(), expected.size());
-    for (size_t i = 0; i < expected.size(); ++i) {
-      EXPECT_NEAR(reports[i].policy_loss(), expected[i].policy_loss(), 1e-5);
-      EXPECT_NEAR(reports[i].value_loss(), expected[i].value_loss(), 1e-5);
-      EXPECT_NEAR(reports[i].kl_k1_nats_per_sequence(),
-                  expected[i].kl_k1_nats_per_sequence(), 1e-4);
-    }
-  }
 }
 
 class RanksTest : public testing::TestWithParam<v1::PpoConfig::Algorithm> {};
