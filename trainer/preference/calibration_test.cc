@@ -9,7 +9,8 @@ namespace rlhf {
 namespace {
 
 TEST(WilsonIntervalTest, MatchesTheReference) {
-  for (const Json& fixture : ReadMathFixture("calibration")["intervals"]) {
+  const Json fixtures = ReadMathFixture("calibration");
+  for (const Json& fixture : fixtures["intervals"]) {
     const Interval interval =
         WilsonInterval(fixture["correct"], fixture["total"]);
     EXPECT_NEAR(interval.low, fixture["low"].get<double>(), 1e-7);
