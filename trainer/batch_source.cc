@@ -78,36 +78,48 @@ absl::StatusOr<ScoreResult> BatchSource::Score(
   return all;
 }
 
+absl::StatusOr<RewardAnchor> BatchSource::AnchorOf(const v1::ModelVersion& pm) {
+  if (anchor_.has_value() && anchor_->first == pm.digest()) {
+    return anchor_->second;
+  }
+  JournalContents first;
+  const auto journal =
+      RolloutJournal::Open(JournalPath(options_.run_directory, 1), first);
+  // Not the reward server's NotFound, after which another PM is asked.
+  if (!journal.ok()) {
+    return absl::DataLossError(
+        absl::StrCat("the first batch, by which PMs are put on one scale, "
+                     "cannot be read: ",
+                     journal.status().message()));
+  }
+  RLHF_ASSIGN_OR_RETURN(const ScoreResult result,
+                        Score(first.rollouts, pm.version()));
+  anchor_ = {pm.digest(),
+             ComputeAnchor({result.scores.begin(), result.scores.end()})};
+  return anchor_->second;
+}
+
 absl::StatusOr<v1::BatchHeader> BatchSource::MakeHeader(
-    int64_t update, const v1::ModelVersion& pm,
-    const std::vector<v1::Rollout>& anchor) {
+    int64_t update, const v1::ModelVersion& pm) {
   v1::BatchHeader header;
   header.set_update(update);
   *header.mutable_pm() = pm;
   // The first batch is its own anchor; scale 0 says so.
   if (update == 1) return header;
-  RLHF_ASSIGN_OR_RETURN(const ScoreResult result, Score(anchor, pm.version()));
-  const RewardAnchor found =
-      ComputeAnchor({result.scores.begin(), result.scores.end()});
-  header.set_reward_mean(found.mean);
-  header.set_reward_scale(found.scale);
+  RLHF_ASSIGN_OR_RETURN(const RewardAnchor anchor, AnchorOf(pm));
+  header.set_reward_mean(anchor.mean);
+  header.set_reward_scale(anchor.scale);
   return header;
 }
 
 absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::PinServingPm(
     int64_t update, std::vector<v1::Rollout>& rollouts) {
-  JournalContents first;
-  if (update > 1) {
-    RLHF_RETURN_IF_ERROR(
-        RolloutJournal::Open(JournalPath(options_.run_directory, 1), first)
-            .status());
-  }
   while (true) {
     RLHF_ASSIGN_OR_RETURN(const std::optional<v1::RewardStatus> status,
                           WaitForPm());
     if (!status.has_value()) return std::optional<v1::BatchHeader>();
     absl::StatusOr<v1::BatchHeader> header =
-        MakeHeader(update, status->serving(), first.rollouts);
+        MakeHeader(update, status->serving());
     absl::Status scored = header.status();
     if (scored.ok()) scored = Rescore(*header, rollouts);
     if (scored.ok()) return std::optional(*std::move(header));

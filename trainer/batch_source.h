@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -46,10 +47,10 @@ class BatchSource {
   // As RewardClient::Score, in several requests.
   absl::StatusOr<ScoreResult> Score(absl::Span<const v1::Rollout> rollouts,
                                     int64_t pm_version);
-  // `anchor` are the rollouts of the first batch.
-  absl::StatusOr<v1::BatchHeader> MakeHeader(
-      int64_t update, const v1::ModelVersion& pm,
-      const std::vector<v1::Rollout>& anchor);
+  // The scale of `pm`: its scores of the first batch, asked for once per PM.
+  absl::StatusOr<RewardAnchor> AnchorOf(const v1::ModelVersion& pm);
+  absl::StatusOr<v1::BatchHeader> MakeHeader(int64_t update,
+                                             const v1::ModelVersion& pm);
   // A header with the PM that serves, which also scores `rollouts` anew. While
   // the reward server is away, or swaps that PM out, it asks again. nullopt on
   // shutdown.
@@ -63,6 +64,8 @@ class BatchSource {
 
   const Options options_;
   absl::Time next_keep_alive_ = absl::InfinitePast();
+  // Of the PM that was asked last, with its digest.
+  std::optional<std::pair<std::string, RewardAnchor>> anchor_;
 };
 
 // Fills in the anchored scale of a first batch, which is its own anchor.

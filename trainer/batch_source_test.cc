@@ -29,6 +29,7 @@ class FakeRewards final : public v1::Reward::Service,
   grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
                      v1::ScoreResponse* response) override {
     MutexLock lock(&mutex_);
+    ++num_score_calls_;
     if (num_swaps_before_scoring_ > 0) {
       --num_swaps_before_scoring_;
       serving_ += 2;
@@ -58,6 +59,10 @@ class FakeRewards final : public v1::Reward::Service,
     MutexLock lock(&mutex_);
     serving_ = version;
   }
+  int num_score_calls() {
+    MutexLock lock(&mutex_);
+    return num_score_calls_;
+  }
   // The next `count` calls of Score each find that two swaps have passed.
   void SwapTwiceBeforeScoring(int count) {
     MutexLock lock(&mutex_);
@@ -68,6 +73,7 @@ class FakeRewards final : public v1::Reward::Service,
   Mutex mutex_;
   int64_t serving_ ABSL_GUARDED_BY(mutex_) = 1;
   int num_swaps_before_scoring_ ABSL_GUARDED_BY(mutex_) = 0;
+  int num_score_calls_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 class BatchSourceTest : public testing::Test {
@@ -185,6 +191,19 @@ TEST_F(BatchSourceTest, ALaterPmIsAnchoredOnTheFirstBatch) {
   // It scores the first batch's responses 3 and 6.
   EXPECT_EQ(batch.header.reward_mean(), 4.5);
   EXPECT_EQ(batch.header.reward_scale(), 1.5);
+}
+
+TEST_F(BatchSourceTest, EachPmIsAnchoredOnce) {
+  std::jthread actor([&] {
+    for (int64_t version = 0; version < 4; ++version) Act(version, 2);
+  });
+  Collect(1);
+  const double of_version_one = Collect(2).header.reward_scale();
+  EXPECT_EQ(Collect(3).header.reward_scale(), of_version_one);
+  EXPECT_EQ(fake_.num_score_calls(), 1);
+  fake_.Serve(2);
+  EXPECT_EQ(Collect(4).header.reward_scale(), 2 * of_version_one);
+  EXPECT_EQ(fake_.num_score_calls(), 2);
 }
 
 TEST_F(BatchSourceTest, APmThatIsSwappedOutTwiceMeanwhileIsAskedForAgain) {

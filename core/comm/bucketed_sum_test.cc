@@ -1,10 +1,10 @@
 #include "core/comm/bucketed_sum.h"
-#include "tests/testing/two_ranks.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 
+#include "tests/testing/two_ranks.h"
 
 namespace rlhf {
 namespace {

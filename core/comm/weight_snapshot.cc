@@ -3,6 +3,8 @@
 #include <ATen/ops/empty.h>
 
 #include <cstring>
+#include <functional>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
@@ -78,10 +80,15 @@ absl::StatusOr<WeightAssembler> WeightAssembler::Create(
       return absl::InvalidArgumentError(
           absl::StrCat("weights of ", total, " bytes are more than we take"));
     }
+    if (bucket.num_bytes() % sizeof(float) != 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "a bucket of ", bucket.num_bytes(), " bytes holds no whole floats"));
+    }
   }
   for (const v1::TensorSpec& spec : manifest.tensors()) {
     RLHF_ASSIGN_OR_RETURN(const uint64_t bytes, NumBytes(spec));
     if (spec.bucket() < 0 || spec.bucket() >= manifest.buckets_size() ||
+        spec.offset() % sizeof(float) != 0 ||
         spec.offset() > manifest.buckets(spec.bucket()).num_bytes() ||
         bytes > manifest.buckets(spec.bucket()).num_bytes() - spec.offset()) {
       return absl::InvalidArgumentError(
@@ -91,44 +98,62 @@ absl::StatusOr<WeightAssembler> WeightAssembler::Create(
   return WeightAssembler(std::move(manifest));
 }
 
+absl::string_view WeightAssembler::Filled(const Bucket& bucket) const {
+  if (bucket.num_filled == 0) return {};
+  return {static_cast<const char*>(bucket.floats.const_data_ptr()),
+          bucket.num_filled};
+}
+
 absl::Status WeightAssembler::Add(const v1::WeightChunk& chunk) {
   if (chunk.bucket() < 0 || chunk.bucket() >= manifest_.buckets_size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("chunk of unknown bucket ", chunk.bucket()));
   }
-  std::string& bucket = buckets_[chunk.bucket()];
+  Bucket& bucket = buckets_[chunk.bucket()];
   const uint64_t size = manifest_.buckets(chunk.bucket()).num_bytes();
-  if (chunk.offset() != bucket.size() ||
-      chunk.data().size() > size - bucket.size()) {
+  if (chunk.offset() != bucket.num_filled ||
+      chunk.data().size() > size - bucket.num_filled) {
     return absl::InvalidArgumentError(absl::StrCat(
         "chunk at ", chunk.offset(), " of bucket ", chunk.bucket(),
-        " is out of place; wanted offset ", bucket.size(), " of ", size));
+        " is out of place; wanted offset ", bucket.num_filled, " of ", size));
   }
-  if (bucket.empty()) bucket.reserve(size);
-  bucket.append(chunk.data());
+  if (!bucket.floats.defined()) {
+    bucket.floats =
+        at::empty({static_cast<int64_t>(size / sizeof(float))}, at::kFloat);
+  }
+  std::memcpy(static_cast<char*>(bucket.floats.data_ptr()) + bucket.num_filled,
+              chunk.data().data(), chunk.data().size());
+  bucket.num_filled += chunk.data().size();
   return absl::OkStatus();
 }
 
 absl::StatusOr<NamedTensors> WeightAssembler::Finish() const {
   for (int i = 0; i < manifest_.buckets_size(); ++i) {
     const v1::BucketSpec& spec = manifest_.buckets(i);
-    if (buckets_[i].size() != spec.num_bytes() ||
-        Xxh3(buckets_[i]) != spec.xxh3()) {
+    if (buckets_[i].num_filled != spec.num_bytes() ||
+        Xxh3(Filled(buckets_[i])) != spec.xxh3()) {
       return absl::DataLossError(absl::StrCat(
           "weights version ", manifest_.version(), ": bucket ", i, " of ",
           manifest_.buckets_size(), " arrived damaged or cut (",
-          buckets_[i].size(), " of ", spec.num_bytes(), " bytes)"));
+          buckets_[i].num_filled, " of ", spec.num_bytes(), " bytes)"));
     }
   }
   NamedTensors tensors;
   for (const v1::TensorSpec& spec : manifest_.tensors()) {
-    at::Tensor tensor = at::empty(
-        std::vector<int64_t>(spec.shape().begin(), spec.shape().end()),
-        at::kFloat);
-    std::memcpy(tensor.data_ptr(),
-                buckets_[spec.bucket()].data() + spec.offset(),
-                tensor.nbytes());
-    tensors.push_back({spec.name(), std::move(tensor)});
+    const std::vector<int64_t> shape(spec.shape().begin(), spec.shape().end());
+    const at::Tensor& floats = buckets_[spec.bucket()].floats;
+    const int64_t count = std::accumulate(
+        shape.begin(), shape.end(), int64_t{1}, std::multiplies<int64_t>());
+    // A bucket of nothing but empty tensors has no chunk.
+    tensors.push_back(
+        {spec.name(),
+         count == 0
+             ? at::empty(shape, at::kFloat)
+             : floats
+                   .narrow(0,
+                           static_cast<int64_t>(spec.offset() / sizeof(float)),
+                           count)
+                   .view(shape)});
   }
   return tensors;
 }

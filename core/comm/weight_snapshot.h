@@ -2,6 +2,8 @@
 // buckets, each with a checksum.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "core/comm/named_tensor.h"
 #include "rlhf/v1/weights.pb.h"
 
@@ -30,12 +33,15 @@ std::shared_ptr<const WeightSnapshot> PackWeights(
 class WeightAssembler {
  public:
   // Errors: InvalidArgument if the manifest contradicts itself (a tensor beyond
-  // its bucket, an unknown dtype, absurd sizes).
+  // its bucket or between its floats, an unknown dtype, absurd sizes).
   static absl::StatusOr<WeightAssembler> Create(v1::WeightManifest manifest);
 
   // Errors: InvalidArgument for a chunk outside its bucket or out of order.
   absl::Status Add(const v1::WeightChunk& chunk);
 
+  // The tensors lie where their bytes arrived: they share the memory of their
+  // bucket, which lives as long as one of them.
+  //
   // Errors: DataLoss if bytes are missing or a checksum differs; it names the
   // bucket.
   absl::StatusOr<NamedTensors> Finish() const;
@@ -43,9 +49,16 @@ class WeightAssembler {
  private:
   explicit WeightAssembler(v1::WeightManifest manifest);
 
+  struct Bucket {
+    // [num_bytes / 4], made when the first chunk arrives.
+    at::Tensor floats;
+    uint64_t num_filled = 0;  // bytes
+  };
+
+  absl::string_view Filled(const Bucket& bucket) const;
+
   v1::WeightManifest manifest_;
-  // Each grows as its chunks arrive.
-  std::vector<std::string> buckets_;
+  std::vector<Bucket> buckets_;
 };
 
 }  // namespace rlhf

@@ -152,6 +152,17 @@ TEST(WeightSnapshotTest, RefusesATensorOutsideItsBucket) {
                        HasSubstr("\"first\" lies outside its bucket")));
 }
 
+TEST(WeightSnapshotTest, RefusesATensorBetweenTwoFloats) {
+  v1::WeightManifest manifest = Packed()->manifest;
+  manifest.mutable_tensors(1)->set_offset(22);
+  EXPECT_THAT(CreateStatus(manifest),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("scalar")));
+  manifest = Packed()->manifest;
+  manifest.mutable_buckets(0)->set_num_bytes(30);
+  EXPECT_THAT(CreateStatus(manifest),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("30 bytes")));
+}
+
 TEST(WeightSnapshotTest, RefusesAbsurdSizesBeforeAnythingIsAllocated) {
   v1::WeightManifest manifest = Packed()->manifest;
   manifest.mutable_tensors(0)->set_shape(0, int64_t{1} << 62);
