@@ -79,8 +79,7 @@ grpc::Status RolloutsService::LeasePrompts(
   MutexLock lock(&mutex_);
   const absl::Time now = absl::Now();
   for (v1::PromptLease& lease :
-       broker_.Lease(request->actor_id(), request->max_leases(),
-                     request->policy_version(), now)) {
+       broker_.Lease(request->max_leases(), request->policy_version(), now)) {
     if (lease.attempt() >= kManyAttempts) {
       RLHF_LOG(WARNING) << "rollout " << lease.rollout_id() << " of prompt "
                         << lease.prompt().prompt_id() << " is leased for the "

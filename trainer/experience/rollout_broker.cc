@@ -66,8 +66,7 @@ void RolloutBroker::StartBatch(int64_t update, const v1::ModelVersion& pm) {
   open_ = true;
 }
 
-std::vector<v1::PromptLease> RolloutBroker::Lease(const std::string&,
-                                                  int max_leases,
+std::vector<v1::PromptLease> RolloutBroker::Lease(int max_leases,
                                                   int64_t policy_version,
                                                   absl::Time now) {
   std::vector<v1::PromptLease> leases;

@@ -42,8 +42,7 @@ class RolloutBroker {
   // Leases up to `max_leases` prompts to an actor that holds
   // `policy_version`: unleased slots and expired ones, in slot order. None if
   // the batch is closed or the actor's policy is too old or too new.
-  std::vector<v1::PromptLease> Lease(const std::string& actor_id,
-                                     int max_leases, int64_t policy_version,
+  std::vector<v1::PromptLease> Lease(int max_leases, int64_t policy_version,
                                      absl::Time now);
 
   // Judges a submitted rollout. ACCEPTED means: store it durably, then call

@@ -207,9 +207,9 @@ class Simulation {
 
   std::vector<v1::PromptLease> Lease(const Actor& actor) {
     if (broker_ == nullptr) return {};
-    const std::vector<v1::PromptLease> leases = broker_->Lease(
-        absl::StrCat(actor.id), static_cast<int>(Int(1, 3)),
-        actor.policy_version, absl::UnixEpoch() + absl::Seconds(now_));
+    const std::vector<v1::PromptLease> leases =
+        broker_->Lease(static_cast<int>(Int(1, 3)), actor.policy_version,
+                       absl::UnixEpoch() + absl::Seconds(now_));
     for (const v1::PromptLease& lease : leases) {
       double& end = lease_ends_[lease.rollout_id()];
       Require(end <= now_ + 1e-6, "a slot has one lease at a time");

@@ -34,7 +34,7 @@ class RolloutBrokerTest : public ::testing::Test {
   RolloutBrokerTest() { broker_.StartBatch(5, Pm(7)); }
 
   std::vector<v1::PromptLease> Lease(int max_leases, int seconds) {
-    return broker_.Lease("actor", max_leases, /*policy_version=*/4,
+    return broker_.Lease(max_leases, /*policy_version=*/4,
                          absl::UnixEpoch() + absl::Seconds(seconds));
   }
 
@@ -104,8 +104,7 @@ TEST_F(RolloutBrokerTest, AnExpiredLeaseIsGivenOutAgainAsTheNextAttempt) {
 
 TEST_F(RolloutBrokerTest, AnActorWithAnotherPolicyGetsNothing) {
   for (const int64_t version : {3, 5}) {
-    EXPECT_THAT(broker_.Lease("actor", 8, version, absl::UnixEpoch()),
-                IsEmpty());
+    EXPECT_THAT(broker_.Lease(8, version, absl::UnixEpoch()), IsEmpty());
   }
 }
 
@@ -281,8 +280,8 @@ TEST_F(RolloutBrokerTest, StalenessWidensWhatIsLeasedAndTaken) {
   RolloutBroker broker({.max_staleness = 2, .vocab_size = 100}, &schedule_);
   broker.StartBatch(5, Pm(7));
 
-  EXPECT_THAT(broker.Lease("actor", 1, 1, absl::UnixEpoch()), IsEmpty());
-  EXPECT_THAT(broker.Lease("actor", 1, 2, absl::UnixEpoch()), SizeIs(1));
+  EXPECT_THAT(broker.Lease(1, 1, absl::UnixEpoch()), IsEmpty());
+  EXPECT_THAT(broker.Lease(1, 2, absl::UnixEpoch()), SizeIs(1));
 }
 
 using RolloutBrokerDeathTest = RolloutBrokerTest;
