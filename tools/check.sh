@@ -4,13 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-sources() {
-  git ls-files --cached --others --exclude-standard -- '*.h' '*.cc' |
-    while read -r file; do [[ ! -e $file ]] || echo "$file"; done
-}
-
 echo "== format"
-sources | xargs --no-run-if-empty clang-format --dry-run --Werror
+tools/check_format.sh
 echo "== layers"
 python3 tools/check_layers.py
 (cd tools && python3 -m unittest --quiet check_layers_test docs_test)

@@ -110,12 +110,11 @@ TEST_F(BadTokenizerTest, RefusesMalformedFiles) {
                                   HasSubstr("tokenizer.json")));
   EXPECT_THAT(Load("{}"), StatusIs(StatusCode::kInvalidArgument,
                                    HasSubstr("\"model\" is missing")));
-  EXPECT_THAT(
-      LoadWith("pre_tokenizer",
-               R"({"type":"Split","behavior":"Isolated",
+  EXPECT_THAT(LoadWith("pre_tokenizer",
+                       R"({"type":"Split","behavior":"Isolated",
                    "pattern":{"Regex":"("}})"),
-      StatusIs(StatusCode::kInvalidArgument,
-               HasSubstr("missing closing parenthesis")));
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("missing closing parenthesis")));
 }
 
 TEST_F(BadTokenizerTest, AMissingFileIsNotFound) {
