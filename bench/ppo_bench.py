@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Times whole PPO updates, ours against TRL's, one after the other on this
+machine: same model, same PM, same prompts, responses of exactly 32 tokens.
+
+    make bench       # or: .venv-bench/bin/python bench/ppo_bench.py --rlhf build/release/bin/rlhf
+
+Ours is the loop of processes as users run it (learner, actor, reward server);
+an update is what lies between two lines of metrics.jsonl. Memory is the sum of
+the processes' peaks. Prints a table and writes bench/results/ppo.json.
+"""
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MODEL = ROOT / "models/SmolLM2-135M-Instruct"
+BATCH, MINIBATCHES, NEW_TOKENS, MAX_PROMPT = 16, 2, 32, 64
+UNUSED_TOKEN = 3  # a special token that no response holds
+
+# Row, our critic and dtype, TRL's dtype, and the bars: seconds of TRL / ours,
+# and our memory / that of TRL in float32.
+ROWS = {
+    "separate-fp32": ("SEPARATE", "FLOAT32", "float32", "135M", 1.7, 0.75),
+    "separate-bf16": ("SEPARATE", "BFLOAT16", "bfloat16", "135M", 1.7, 0.65),
+    "shared-bf16": ("SHARED", "BFLOAT16", "bfloat16", "135M", 2.5, 0.4),
+    "tiny-fp32": ("SEPARATE", "FLOAT32", "float32", "tiny", 10, None),
+}
+
+
+def make_models(folder):
+    """Hugging Face directories: model and PM, 135M and tiny, that never stop."""
+    import torch
+    from transformers import (AutoModelForCausalLM, AutoTokenizer, LlamaConfig,
+                              LlamaForCausalLM, LlamaForSequenceClassification)
+    torch.manual_seed(1)
+    tokenizer = AutoTokenizer.from_pretrained(MODEL)
+    tiny = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=128, intermediate_size=384, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512, tie_word_embeddings=True)
+    for size, model in (("135M", AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)),
+                        ("tiny", LlamaForCausalLM(tiny))):
+        model.config.eos_token_id = model.generation_config.eos_token_id = UNUSED_TOKEN
+        model.config.bos_token_id = model.config.pad_token_id = 0
+        pm = LlamaForSequenceClassification(model.config)
+        pm.config.num_labels = 1
+        pm.score = torch.nn.Linear(model.config.hidden_size, 1, bias=False)
+        pm.model.load_state_dict(model.model.state_dict())
+        for part, kind in ((model, "policy"), (pm, "pm")):
+            directory = folder / f"{size}-{kind}"
+            part.save_pretrained(directory)
+            for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                         "chat_template.jinja", "vocab.json", "merges.txt"):
+                if (MODEL / name).exists():
+                    shutil.copy(MODEL / name, directory)
+    with open(ROOT / "examples/prompts.jsonl") as lines:
+        prompts = [json.loads(line) for line in lines]
+    short = [p for p in prompts if len(tokenizer.apply_chat_template(
+        [{"role": "user", "content": p["prompt"]}], add_generation_prompt=True,
+        return_dict=True)["input_ids"]) <= MAX_PROMPT]
+    (folder / "prompts.jsonl").write_text("".join(json.dumps(p) + "\n" for p in short))
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+
+
+def peak_bytes(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def wait_for(condition, processes, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        for p in processes:
+            if p.poll() not in (None, 0):
+                sys.exit(f"{p.args[1]} ended with exit code {p.returncode} while waiting for {what}; see its log")
+        if time.monotonic() > deadline:
+            sys.exit(f"no {what} within {seconds} s")
+        time.sleep(0.01)
+
+
+def run_ours(rlhf, folder, row, updates, threads):
+    critic, dtype, _, size, _, _ = ROWS[row]
+    run = folder / "runs" / row
+    shutil.rmtree(run, ignore_errors=True)
+    subprocess.run([rlhf.parent.parent / "bench/publish_pm", folder / f"{size}-pm", run], check=True)
+    p = free_ports(6)
+    critic_model = f'critic_model: "{folder}/{size}-pm"' if critic == "SEPARATE" else ""
+    config = folder / f"{row}.txtpb"
+    config.write_text(f"""
+name: "{row}" runs_dir: "{folder}/runs" initial_policy: "{folder}/{size}-policy"
+prompts: "{folder}/prompts.jsonl" held_out_prompt_share: 0 threads: {threads}
+sampling {{ max_new_tokens: {NEW_TOKENS} max_prompt_tokens: {MAX_PROMPT} }}
+ppo {{ num_updates: {updates + 1} rollouts_per_update: {BATCH} num_minibatches: {MINIBATCHES}
+      critic: {critic} {critic_model} }}
+learner {{ address: "127.0.0.1:{p[0]}" metrics_port: {p[1]} dtype: {dtype} checkpoint_every: 1000000 }}
+actor {{ address: "127.0.0.1:{p[2]}" metrics_port: {p[3]} max_batch: {BATCH} }}
+reward_server {{ address: "127.0.0.1:{p[4]}" metrics_port: {p[5]} }}
+""")
+    metrics = run / "metrics.jsonl"
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "0"}
+    processes = []
+    try:
+        for role in ("reward-server", "actor", "learner"):
+            with open(folder / f"{row}-{role}.log", "wb") as log:
+                processes.append(subprocess.Popen(
+                    [rlhf, role, "--config", config], env=environment, stdout=log, stderr=log))
+        times = []
+        for n in range(1, updates + 2):
+            wait_for(lambda: metrics.exists() and metrics.read_bytes().count(b"\n") >= n,
+                     processes, 600, f"update {n} of {row}")
+            times.append(time.monotonic())
+        # The last checkpoint comes after the last update and does not count.
+        memory = {p.args[1]: peak_bytes(p.pid) for p in processes}
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.wait(60)
+    reports = [json.loads(line) for line in metrics.read_text().splitlines()][1:]
+    phases = {phase: statistics.median(r.get(f"{phase}_seconds", 0) for r in reports)
+              for phase in ("rollout", "forward", "train", "publish")}
+    return {"seconds": [b - a for a, b in zip(times, times[1:])], "memory": memory,
+            "peak_bytes": sum(memory.values()), "phases": phases}
+
+
+def run_trl(folder, dtype, size, iterations, threads):
+    output = subprocess.run(
+        [sys.executable, ROOT / "bench/peers/trl_ppo.py", "--model", folder / f"{size}-policy",
+         "--pm", folder / f"{size}-pm", "--prompts", folder / "prompts.jsonl", "--dtype", dtype,
+         "--batch", str(BATCH), "--minibatch", str(BATCH // MINIBATCHES), "--new-tokens", str(NEW_TOKENS),
+         "--iterations", str(iterations), "--threads", str(threads)],
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)}, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rlhf", type=pathlib.Path, default=ROOT / "build/release/bin/rlhf")
+    parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS))
+    parser.add_argument("--updates", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--ours-only", action="store_true", help="leave TRL out")
+    args = parser.parse_args()
+    results = {"date": datetime.date.today().isoformat(), "machine": platform.processor() or platform.machine(),
+               "threads": args.threads, "rows": {}}
+    trl = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        make_models(folder)
+        for row in args.rows:
+            _, _, trl_dtype, size, speed_bar, memory_bar = ROWS[row]
+            ours = run_ours(args.rlhf, folder, row, args.updates, args.threads)
+            entry = results["rows"][row] = {"ours": ours}
+            median = statistics.median(ours["seconds"])
+            text = f"{row:14} ours {median:7.3f} s {ours['peak_bytes'] / 1e9:5.2f} GB"
+            text += "  (" + ", ".join(f"{k} {v:.3f}" for k, v in ours["phases"].items()) + ")"
+            if not args.ours_only:
+                for dtype in {trl_dtype, "float32"}:
+                    if (dtype, size) not in trl:
+                        trl[dtype, size] = run_trl(folder, dtype, size, args.updates, args.threads)
+                theirs = entry["trl"] = trl[trl_dtype, size]
+                their_median = statistics.median(theirs["seconds"])
+                memory = ours["peak_bytes"] / trl["float32", size]["peak_bytes"]
+                text += (f"  TRL {their_median:7.3f} s {theirs['peak_bytes'] / 1e9:5.2f} GB"
+                         f"  {their_median / median:.2f}x (bar {speed_bar})  memory {memory:.2f}"
+                         + (f" (bar {memory_bar})" if memory_bar else ""))
+            print(text, flush=True)
+    out = ROOT / "bench/results"
+    out.mkdir(exist_ok=True)
+    (out / "ppo.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
