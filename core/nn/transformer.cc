@@ -37,6 +37,8 @@ struct Transformer::Layer {
   LinearWeights query, key, value, output;
   at::Tensor query_norm, key_norm;  // undefined without qk_norm
   LinearWeights gate, up, down;
+  // All of these, within parameters_: [begin, end).
+  size_t begin = 0, end = 0;
 };
 
 // How a pass attends: the one thing in which the three differ.
@@ -103,6 +105,7 @@ absl::Status Transformer::Bind() {
     const std::string at = absl::StrCat("model.layers.", i, ".");
     const std::string self = at + "self_attn.";
     Layer layer;
+    layer.begin = parameters_.size();
     layer.input_norm = take(at + "input_layernorm.weight", {width});
     layer.query = linear(self + "q_proj", query_width, width, c.qkv_bias);
     layer.key = linear(self + "k_proj", kv_width, width, c.qkv_bias);
@@ -116,6 +119,7 @@ absl::Status Transformer::Bind() {
     layer.gate = linear(at + "mlp.gate_proj", inner, width, c.mlp_bias);
     layer.up = linear(at + "mlp.up_proj", inner, width, c.mlp_bias);
     layer.down = linear(at + "mlp.down_proj", width, inner, c.mlp_bias);
+    layer.end = parameters_.size();
     layers_.push_back(std::move(layer));
   }
   final_norm_D_ = take("model.norm.weight", {width});
@@ -137,6 +141,23 @@ absl::Status Transformer::Bind() {
     absl::StrAppend(&message, "; and ", problems.size() - shown, " more");
   }
   return absl::InvalidArgumentError(message);
+}
+
+NamedTensors Transformer::LayerParameters(int64_t layer) const {
+  const Layer& which = layers_[static_cast<size_t>(layer)];
+  return {parameters_.begin() + static_cast<ptrdiff_t>(which.begin),
+          parameters_.begin() + static_cast<ptrdiff_t>(which.end)};
+}
+
+// They stand before the first layer and after the last one.
+NamedTensors Transformer::OuterParameters() const {
+  NamedTensors outer(
+      parameters_.begin(),
+      parameters_.begin() + static_cast<ptrdiff_t>(layers_.front().begin));
+  outer.insert(outer.end(),
+               parameters_.begin() + static_cast<ptrdiff_t>(layers_.back().end),
+               parameters_.end());
+  return outer;
 }
 
 void Transformer::To(at::Device device) {
@@ -183,10 +204,25 @@ at::Tensor Transformer::RunLayer(int64_t index, const at::Tensor& hidden_TD,
 }
 
 at::Tensor Transformer::Run(const PackedBatch& batch,
-                            const Attention& attention) const {
+                            std::shared_ptr<const Attention> attention) const {
+  if (store_ != nullptr) store_->BeginPass();
   at::Tensor hidden_TD = at::embedding(embedding_VD_, batch.token_T);
   for (int64_t i = 0; i < config_.num_layers; ++i) {
-    hidden_TD = RunLayer(i, hidden_TD, attention);
+    if (store_ == nullptr && !recompute_) {
+      hidden_TD = RunLayer(i, hidden_TD, *attention);
+      continue;
+    }
+    std::vector<at::Tensor> weights;
+    for (const NamedTensor& p : LayerParameters(i)) weights.push_back(p.tensor);
+    hidden_TD = Recomputed(
+        hidden_TD, std::make_shared<const RecomputedLayer>(RecomputedLayer{
+                       .run =
+                           [this, i, attention](const at::Tensor& input) {
+                             return RunLayer(i, input, *attention);
+                           },
+                       .weights = std::move(weights),
+                       .store = store_,
+                       .index = i}));
   }
   return at::rms_norm(hidden_TD, {config_.hidden_size}, final_norm_D_,
                       config_.rms_norm_eps);
@@ -195,8 +231,8 @@ at::Tensor Transformer::Run(const PackedBatch& batch,
 at::Tensor Transformer::Forward(const PackedBatch& batch) const {
   class Packed final : public Attention {
    public:
-    Packed(const PackedBatch& batch, RotaryTable rotary)
-        : batch_(batch), rotary_(std::move(rotary)) {}
+    Packed(PackedBatch batch, RotaryTable rotary)
+        : batch_(std::move(batch)), rotary_(std::move(rotary)) {}
     at::Tensor operator()(int64_t, const at::Tensor& query,
                           const at::Tensor& key,
                           const at::Tensor& value) const override {
@@ -205,10 +241,11 @@ at::Tensor Transformer::Forward(const PackedBatch& batch) const {
     }
 
    private:
-    const PackedBatch& batch_;
+    const PackedBatch batch_;
     const RotaryTable rotary_;
   };
-  return Run(batch, Packed(batch, MakeRotaryTable(config_, batch.position_T)));
+  return Run(batch, std::make_shared<const Packed>(
+                        batch, MakeRotaryTable(config_, batch.position_T)));
 }
 
 at::Tensor Transformer::Prefill(const PackedBatch& batch,
@@ -239,9 +276,10 @@ at::Tensor Transformer::Prefill(const PackedBatch& batch,
     const RotaryTable rotary_;
   };
   RLHF_CHECK(rows.size() == batch.lengths.size());
-  const at::Tensor hidden_TD = Run(
-      batch,
-      Filling(batch, rows, cache, MakeRotaryTable(config_, batch.position_T)));
+  const at::Tensor hidden_TD =
+      Run(batch,
+          std::make_shared<const Filling>(
+              batch, rows, cache, MakeRotaryTable(config_, batch.position_T)));
   std::vector<int64_t> last;
   int64_t end = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -276,8 +314,9 @@ at::Tensor Transformer::Decode(const at::Tensor& token_B,
   const DecodePlan plan = PlanDecode(cache, device());
   const PackedBatch batch{
       .token_T = token_B, .position_T = plan.position_B, .lengths = {}};
-  const at::Tensor hidden_BD = Run(
-      batch, Stepping(plan, cache, MakeRotaryTable(config_, plan.position_B)));
+  const at::Tensor hidden_BD =
+      Run(batch, std::make_shared<const Stepping>(
+                     plan, cache, MakeRotaryTable(config_, plan.position_B)));
   for (int64_t row = 0; row < cache.num_rows(); ++row) cache.Advance(row, 1);
   return hidden_BD;
 }
