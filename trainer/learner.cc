@@ -67,7 +67,7 @@ class Loop {
 
   // Returns the number of updates done, `done` of them before.
   absl::StatusOr<int64_t> Run(int64_t done) {
-    if (head_ != nullptr) head_->Publish(trainer_, done);
+    RLHF_RETURN_IF_ERROR(Publish(done));
     while (done < config_.ppo().num_updates()) {
       RLHF_ASSIGN_OR_RETURN(const std::optional<Batch> batch,
                             NextBatch(done + 1));
@@ -77,16 +77,35 @@ class Loop {
       const bool due = done % config_.learner().checkpoint_every() == 0 ||
                        done == config_.ppo().num_updates();
       checkpoint_seconds_ = 0;
-      if (due && head_ != nullptr) {
+      if (due) {
         const Stopwatch stopwatch;
-        RLHF_RETURN_IF_ERROR(head_->Checkpoint(trainer_, done));
+        RLHF_RETURN_IF_ERROR(Checkpoint(done));
         checkpoint_seconds_ = stopwatch.seconds();
       }
     }
     return done;
   }
 
+  // The ranks bring together what rank 0 then puts where it belongs.
+  absl::Status Snapshot(int64_t update) {
+    RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
+    if (head_ == nullptr) return absl::OkStatus();
+    return head_->Snapshot(trainer_.policy().config(), policy, update);
+  }
+
+  absl::Status Checkpoint(int64_t update) {
+    RLHF_ASSIGN_OR_RETURN(const LearnerState state, GatherLearner(trainer_));
+    return head_ == nullptr ? absl::OkStatus()
+                            : head_->Checkpoint(state, update);
+  }
+
  private:
+  absl::Status Publish(int64_t version) {
+    RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
+    if (head_ != nullptr) head_->Publish(policy, version);
+    return absl::OkStatus();
+  }
+
   // Rank 0 collects; the others receive. nullopt: stop.
   absl::StatusOr<std::optional<Batch>> NextBatch(int64_t update) {
     std::string bytes;
@@ -117,16 +136,16 @@ class Loop {
         v1::UpdateReport report,
         trainer_.Update(ToSamples(batch), batch.header.update()));
     DescribeBatch(batch, report);
-    if (head_ == nullptr) return absl::OkStatus();
     const Stopwatch stopwatch;
-    head_->Publish(trainer_, batch.header.update());
+    RLHF_RETURN_IF_ERROR(Publish(batch.header.update()));
     report.set_publish_seconds(stopwatch.seconds());
     report.set_checkpoint_seconds(checkpoint_seconds_);
     const int64_t every = config_.learner().snapshot_every();
     if (every > 0 && batch.header.update() % every == 0) {
-      RLHF_RETURN_IF_ERROR(head_->Snapshot(trainer_, batch.header.update()));
+      RLHF_RETURN_IF_ERROR(Snapshot(batch.header.update()));
     }
-    return head_->Record(report);
+    return head_ == nullptr ? absl::OkStatus()
+                            : head_->Record(report, communicator_.sent_bytes());
   }
 
   const v1::RunConfig& config_;
@@ -172,6 +191,8 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
        .micro_batch_tokens = config.learner().micro_batch_tokens(),
        .dtype = config.learner().dtype() == v1::BFLOAT16 ? at::kBFloat16
                                                          : at::kFloat,
+       .recompute_activations = config.learner().recompute_activations(),
+       .sharded = config.learner().sharding() == v1::LearnerConfig::SHARDED,
        .seed = config.seed(),
        .pretraining = std::move(pretraining)},
       communicator.get());
@@ -187,14 +208,12 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
   RLHF_RETURN_IF_ERROR(CheckSameStart(*communicator, done));
   Loop loop(config, *communicator, trainer, head.get());
   RLHF_ASSIGN_OR_RETURN(done, loop.Run(done));
-  if (head == nullptr) return absl::OkStatus();
-  absl::Status status;
-  if (done >= config.ppo().num_updates()) {
-    status = head->Snapshot(trainer, done);
-    head->Finish();
-  } else if (done > 0) {
-    status = head->Checkpoint(trainer, done);
-  }
+  const bool finished = done >= config.ppo().num_updates();
+  const absl::Status status = finished   ? loop.Snapshot(done)
+                              : done > 0 ? loop.Checkpoint(done)
+                                         : absl::OkStatus();
+  if (head == nullptr) return status;
+  if (finished) head->Finish();
   head->Stop();
   return status;
 }

@@ -51,8 +51,8 @@ absl::Status LearnerHead::Serve() {
   return absl::OkStatus();
 }
 
-void LearnerHead::Publish(const PpoTrainer& trainer, int64_t version) {
-  weights_.Publish(PackWeights(version, trainer.policy().parameters()));
+void LearnerHead::Publish(const NamedTensors& policy, int64_t version) {
+  weights_.Publish(PackWeights(version, policy));
   metrics_.weights_published.Increment();
   metrics_.policy_version.Set(static_cast<double>(version));
   control_.Change([&](v1::LearnerStatus& status) {
@@ -73,8 +73,10 @@ absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
   return batch;
 }
 
-absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
+absl::Status LearnerHead::Record(const v1::UpdateReport& report,
+                                 const SentBytes& sent) {
   metrics_.ShowUpdate(report);
+  metrics_.ShowSent(sent);
   control_.Change([&](v1::LearnerStatus& status) {
     *status.mutable_last_update() = report;
   });
@@ -87,27 +89,30 @@ absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
   return AppendLine(run_directory_ + "/metrics.jsonl", ProtoToJsonLine(report));
 }
 
-absl::Status LearnerHead::Snapshot(const PpoTrainer& trainer, int64_t version) {
+absl::Status LearnerHead::Snapshot(const ModelConfig& config,
+                                   const NamedTensors& policy,
+                                   int64_t version) {
   const ModelRegistry registry(run_directory_ + "/registry/policy");
   if (registry.Get(version).ok()) return absl::OkStatus();
+  RLHF_ASSIGN_OR_RETURN(const Transformer model,
+                        Transformer::Create(config, policy));
   const Json card = {{"kind", "policy"}, {"parents", {version - 1}}};
   return registry
       .Publish(version, card,
                [&](const std::string& folder) {
-                 return SaveModel(trainer.policy(), config_.initial_policy(),
-                                  folder);
+                 return SaveModel(model, config_.initial_policy(), folder);
                })
       .status();
 }
 
-absl::Status LearnerHead::Checkpoint(const PpoTrainer& trainer,
+absl::Status LearnerHead::Checkpoint(const LearnerState& state,
                                      int64_t update) {
   control_.SetPhase("checkpoint");
   CheckpointStore store(run_directory_ + "/checkpoints",
                         config_.learner().checkpoints_kept());
   const absl::Status status =
       store.Save(update, [&](const std::string& folder) {
-        return SaveLearner(trainer, update, folder);
+        return SaveLearner(state, update, folder);
       });
   (status.ok() ? metrics_.checkpoints : metrics_.checkpoint_failures)
       .Increment();

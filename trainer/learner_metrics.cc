@@ -32,6 +32,19 @@ prometheus::Histogram& AddPhase(prometheus::Registry& registry,
                                                    10, 30, 100, 300, 1000});
 }
 
+prometheus::Counter& AddSent(prometheus::Registry& registry,
+                             const std::string& kind) {
+  return AddCounter(registry, "rlhf_collective_sent_bytes_total",
+                    "Bytes of weights and gradients that rank 0 sent to the "
+                    "others.",
+                    {{"kind", kind}});
+}
+
+// Brings a counter up to a total that was counted elsewhere.
+void RaiseTo(prometheus::Counter& counter, uint64_t total) {
+  counter.Increment(static_cast<double>(total) - counter.Value());
+}
+
 }  // namespace
 
 LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
@@ -48,6 +61,9 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
       checkpoint_failures(AddCounter(registry, "rlhf_checkpoint_total",
                                      "Checkpoints by result.",
                                      {{"result", "failed"}})),
+      sent_in_all_gathers_(AddSent(registry, "all_gather")),
+      sent_in_reduce_scatters_(AddSent(registry, "reduce_scatter")),
+      sent_in_all_reduces_(AddSent(registry, "all_reduce")),
       updates_(AddCounter(registry, "rlhf_ppo_updates_total",
                           "PPO updates finished since start.")),
       skipped_steps_(AddCounter(registry, "rlhf_ppo_skipped_steps_total",
@@ -102,6 +118,12 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
 void LearnerMetrics::CountRollout(v1::RolloutAck::Status status) {
   const auto it = rollouts_.find(status);
   if (it != rollouts_.end()) it->second->Increment();
+}
+
+void LearnerMetrics::ShowSent(const SentBytes& sent) {
+  RaiseTo(sent_in_all_gathers_, sent.all_gather);
+  RaiseTo(sent_in_reduce_scatters_, sent.reduce_scatter);
+  RaiseTo(sent_in_all_reduces_, sent.all_reduce);
 }
 
 void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "core/comm/communicator.h"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
@@ -24,6 +25,9 @@ class LearnerMetrics {
   // Sets every gauge that an update changes.
   void ShowUpdate(const v1::UpdateReport& report);
 
+  // `sent` since the beginning, never less than the last time.
+  void ShowSent(const SentBytes& sent);
+
   prometheus::Gauge& policy_version;
   prometheus::Gauge& pm_version;
   prometheus::Gauge& leases_active;
@@ -33,6 +37,9 @@ class LearnerMetrics {
 
  private:
   std::map<v1::RolloutAck::Status, prometheus::Counter*> rollouts_;
+  prometheus::Counter& sent_in_all_gathers_;
+  prometheus::Counter& sent_in_reduce_scatters_;
+  prometheus::Counter& sent_in_all_reduces_;
   prometheus::Counter& updates_;
   prometheus::Counter& skipped_steps_;
   prometheus::Gauge& reward_mean_;

@@ -4,36 +4,35 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/status_macros.h"
-#include "core/comm/bucketed_sum.h"
 #include "core/nn/token_logprob.h"
 #include "core/nn/torch_call.h"
-#include "trainer/optim/gradient_clip.h"
+#include "trainer/minibatches.h"
 #include "trainer/optim/schedule.h"
 #include "trainer/ppo/kl_controller.h"
 #include "trainer/ppo/kl_penalty.h"
 #include "trainer/ppo/ppo_loss.h"
 #include "trainer/ppo/value_loss.h"
+#include "trainer/rank_shares.h"
 #include "trainer/response_forward.h"
 
 namespace rlhf {
 namespace {
 
-// The optimizer's groups. Models with weights of their own are clipped, and may
-// learn, each at its own rate; a value head belongs to the policy.
-constexpr size_t kPolicyGroup = 0;
-constexpr size_t kCriticGroup = 1;
+// What a rank without a sample passes idly.
+const std::vector<int32_t> kToken = {0};
+const std::vector<PromptResponse> kIdle = {
+    {.prompt_ids = &kToken, .response_ids = &kToken}};
 
 std::vector<PromptResponse> Dialogues(const std::vector<PpoSample>& batch,
                                       absl::Span<const int64_t> indices) {
@@ -102,16 +101,60 @@ double BehaviourMismatch(const std::vector<PpoSample>& batch,
   return mismatch;
 }
 
+std::shared_ptr<const Transformer> MakeReference(
+    std::shared_ptr<const Transformer> model,
+    const PpoTrainer::Options& options, Communicator* communicator) {
+  if (options.sharded) {
+    return MakeShardedFrozen(*model, "reference", options.dtype, communicator);
+  }
+  return options.dtype == at::kFloat
+             ? model
+             : std::make_shared<const Transformer>(model->Cast(options.dtype));
+}
+
+// Passes that this rank makes only because another one makes more: sharded
+// weights come together when all ranks take part. `rank_of` says whose each
+// dialogue is.
+int64_t NumIdlePasses(const std::vector<PromptResponse>& dialogues,
+                      absl::Span<const int> rank_of, int64_t micro_batch_tokens,
+                      const Communicator& communicator) {
+  std::vector<std::vector<PromptResponse>> by_rank(communicator.world_size());
+  for (size_t k = 0; k < dialogues.size(); ++k) {
+    by_rank[rank_of[k]].push_back(dialogues[k]);
+  }
+  size_t most = 0;
+  for (const std::vector<PromptResponse>& theirs : by_rank) {
+    most = std::max(most, MicroBatchSizes(theirs, micro_batch_tokens).size());
+  }
+  const auto own =
+      MicroBatchSizes(by_rank[communicator.rank()], micro_batch_tokens).size();
+  return static_cast<int64_t>(most - own);
+}
+
+std::vector<int64_t> AllSamples(const std::vector<PpoSample>& batch) {
+  std::vector<int64_t> all(batch.size());
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return all;
+}
+
 }  // namespace
 
 // What the passes need of the samples that this rank owns.
 struct PpoTrainer::Prepared {
+  // By batch index: the rank that works on it.
+  std::vector<int> rank_of;
   OwnRewards own;
   // By batch index: where the sample's tokens begin in the packed tensors.
   std::vector<int64_t> begin_of;
   BatchEvaluation evaluation;
   Credit credit;
   double seconds = 0;
+};
+
+struct PpoTrainer::Minibatch {
+  // Of all ranks.
+  std::vector<int64_t> samples;
+  uint64_t key = 0;
 };
 
 // What one forward and backward pass needs; tensors packed over `dialogues`.
@@ -125,73 +168,36 @@ PpoTrainer::PpoTrainer(Models models, const Options& options,
                        Communicator* communicator)
     : options_(options),
       communicator_(communicator),
-      policy_(std::move(models.policy), options.dtype),
-      critic_(models.critic.has_value()
-                  ? Critic(*std::move(models.critic), options.dtype)
-                  : Critic(policy().config().hidden_size, policy().device())),
-      reference_(options.dtype == at::kFloat
-                     ? std::move(models.reference)
-                     : std::make_shared<const Transformer>(
-                           models.reference->Cast(options.dtype))),
-      kl_coefficient_(options.ppo.kl_coefficient()) {
-  std::vector<ParameterGroup> groups;
-  if (critic_.shares_policy()) {
-    groups = {{.parameters = ExportParameters()}};
-  } else {
-    groups = {{.parameters = policy().parameters()},
-              {.parameters = critic_.parameters()}};
-  }
-  optimizer_ = std::make_unique<AdamW>(
-      std::move(groups),
-      AdamWOptions{.beta1 = options.ppo.adam_beta1(),
-                   .beta2 = options.ppo.adam_beta2(),
-                   .epsilon = options.ppo.adam_epsilon(),
-                   .weight_decay = options.ppo.weight_decay()});
-}
-
-NamedTensors PpoTrainer::ExportParameters() const {
-  NamedTensors parameters = policy().parameters();
-  for (const NamedTensor& p : critic_.parameters()) parameters.push_back(p);
-  return parameters;
-}
-
-absl::Status PpoTrainer::Import(const NamedTensors& parameters,
-                                const NamedTensors& optimizer) {
-  const NamedTensors own = ExportParameters();
-  for (const NamedTensor& target : own) {
-    const auto it = std::find_if(
-        parameters.begin(), parameters.end(),
-        [&](const NamedTensor& p) { return p.name == target.name; });
-    if (it == parameters.end() || it->tensor.sizes() != target.tensor.sizes()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "tensor \"", target.name, "\" is missing or of another shape"));
-    }
-  }
-  RLHF_RETURN_IF_ERROR(optimizer_->ImportState(optimizer));
-  return TorchCall("import parameters", [&] {
-    const c10::NoGradGuard no_grad;
-    for (const NamedTensor& target : own) {
-      const auto it = std::find_if(
-          parameters.begin(), parameters.end(),
-          [&](const NamedTensor& p) { return p.name == target.name; });
-      target.tensor.copy_(it->tensor);
-    }
-    policy_.RefreshCopy();
-    critic_.RefreshCopy();
-  });
-}
-
-bool PpoTrainer::IsOwn(int64_t index) const {
-  return index % communicator_->world_size() == communicator_->rank();
-}
+      models_(std::move(models.policy), std::move(models.critic),
+              {.adamw = {.beta1 = options.ppo.adam_beta1(),
+                         .beta2 = options.ppo.adam_beta2(),
+                         .epsilon = options.ppo.adam_epsilon(),
+                         .weight_decay = options.ppo.weight_decay()},
+               .dtype = options.dtype,
+               .recompute_activations = options.recompute_activations,
+               .sharded = options.sharded},
+              communicator),
+      reference_(
+          MakeReference(std::move(models.reference), options, communicator)),
+      kl_coefficient_(options.ppo.kl_coefficient()) {}
 
 std::vector<int64_t> PpoTrainer::Own(
-    const std::vector<int64_t>& indices) const {
+    const Prepared& prepared, const std::vector<int64_t>& indices) const {
   std::vector<int64_t> own;
   for (const int64_t i : indices) {
-    if (IsOwn(i)) own.push_back(i);
+    if (prepared.rank_of[i] == communicator_->rank()) own.push_back(i);
   }
   return own;
+}
+
+int64_t PpoTrainer::NumIdlePasses(const std::vector<PpoSample>& batch,
+                                  const Prepared& prepared,
+                                  const std::vector<int64_t>& indices) const {
+  if (!models_.sharded()) return 0;
+  std::vector<int> rank_of;
+  for (const int64_t i : indices) rank_of.push_back(prepared.rank_of[i]);
+  return rlhf::NumIdlePasses(Dialogues(batch, indices), rank_of,
+                             options_.micro_batch_tokens, *communicator_);
 }
 
 double PpoTrainer::RateAt(double full_rate, int64_t update,
@@ -207,20 +213,19 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
     const std::vector<PpoSample>& batch, int64_t update) {
   RLHF_CHECK(!batch.empty());
   const Stopwatch stopwatch;
-  RLHF_ASSIGN_OR_RETURN(Prepared prepared, Prepare(batch));
+  const uint64_t update_key =
+      MixHash(options_.seed, static_cast<uint64_t>(update));
+  RLHF_ASSIGN_OR_RETURN(Prepared prepared,
+                        Prepare(batch, MixHash(update_key, 0)));
   prepared.seconds = stopwatch.seconds();
   const double learning_rate =
       RateAt(options_.ppo.learning_rate(), update, batch.size());
-  optimizer_->SetLearningRate(kPolicyGroup, learning_rate);
-  if (!critic_.shares_policy()) {
-    const double own = options_.ppo.critic_learning_rate();
-    optimizer_->SetLearningRate(
-        kCriticGroup,
-        own > 0 ? RateAt(own, update, batch.size()) : learning_rate);
-  }
+  const double of_critic = options_.ppo.critic_learning_rate();
+  models_.SetLearningRate(TrainedModels::kPolicy, learning_rate);
+  models_.SetLearningRate(
+      TrainedModels::kCritic,
+      of_critic > 0 ? RateAt(of_critic, update, batch.size()) : learning_rate);
   UpdateTotals totals;
-  const uint64_t update_key =
-      MixHash(options_.seed, static_cast<uint64_t>(update));
   for (int epoch = 0; epoch < options_.ppo.num_epochs(); ++epoch) {
     RLHF_RETURN_IF_ERROR(
         Pass(batch, prepared, MixHash(update_key, epoch), totals));
@@ -257,12 +262,19 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
 }
 
 absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
-    const std::vector<PpoSample>& batch) {
+    const std::vector<PpoSample>& batch, uint64_t first_pass_key) {
   Prepared prepared;
-  std::vector<int64_t> all(batch.size());
-  std::iota(all.begin(), all.end(), int64_t{0});
+  const std::vector<int64_t> all = AllSamples(batch);
+  std::vector<int64_t> tokens;
+  for (const PpoSample& sample : batch) {
+    tokens.push_back(static_cast<int64_t>(sample.prompt_ids.size() +
+                                          sample.response_ids.size()));
+  }
+  prepared.rank_of = ShareOut(
+      CutIntoMinibatches(all, options_.ppo.num_minibatches(), first_pass_key),
+      tokens, communicator_->world_size());
   OwnRewards& own = prepared.own;
-  own.samples = Own(all);
+  own.samples = Own(prepared, all);
   prepared.begin_of.assign(batch.size(), -1);
   int64_t begin = 0;
   for (const int64_t i : own.samples) {
@@ -271,10 +283,17 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     begin += own.lengths.back();
   }
   RLHF_RETURN_IF_ERROR(TorchCall("evaluate rollouts", [&] {
-    prepared.evaluation = EvaluateBatch(
-        policy_.working(), critic_, *reference_, Dialogues(batch, own.samples),
-        {.temperature = options_.temperature,
-         .micro_batch_tokens = options_.micro_batch_tokens});
+    const EvaluationOptions evaluation = {
+        .temperature = options_.temperature,
+        .micro_batch_tokens = options_.micro_batch_tokens};
+    prepared.evaluation =
+        EvaluateBatch(policy(), models_.critic(), *reference_,
+                      Dialogues(batch, own.samples), evaluation);
+    for (int64_t n = NumIdlePasses(batch, prepared, all); n > 0; --n) {
+      EvaluateBatch(policy(), models_.critic(), *reference_, kIdle, evaluation);
+    }
+    models_.EndPass();
+    reference_->EndPass();
     own.reward_N = TokenRewards(
         batch, own, prepared.evaluation,
         {.kl_coefficient = kl_coefficient_,
@@ -292,59 +311,75 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
 absl::Status PpoTrainer::Pass(const std::vector<PpoSample>& batch,
                               const Prepared& prepared, uint64_t pass_key,
                               UpdateTotals& totals) {
-  std::vector<int64_t> order = prepared.credit.trained;
-  std::sort(order.begin(), order.end(), [pass_key](int64_t a, int64_t b) {
-    return std::pair(MixHash(pass_key, a), a) <
-           std::pair(MixHash(pass_key, b), b);
-  });
-  const auto count = static_cast<int64_t>(order.size());
-  const int64_t pieces =
-      std::min<int64_t>(options_.ppo.num_minibatches(), count);
-  for (int64_t piece = 0; piece < pieces; ++piece) {
-    const std::vector<int64_t> minibatch(
-        order.begin() + count * piece / pieces,
-        order.begin() + count * (piece + 1) / pieces);
-    RLHF_RETURN_IF_ERROR(MinibatchStep(batch, prepared, minibatch,
-                                       MixHash(pass_key, piece), totals));
+  uint64_t step = 0;
+  for (std::vector<int64_t>& samples : CutIntoMinibatches(
+           prepared.credit.trained, options_.ppo.num_minibatches(), pass_key)) {
+    RLHF_RETURN_IF_ERROR(MinibatchStep(
+        batch, prepared,
+        {.samples = std::move(samples), .key = MixHash(pass_key, step++)},
+        totals));
   }
   return absl::OkStatus();
 }
 
 absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
                                        const Prepared& prepared,
-                                       const std::vector<int64_t>& minibatch,
-                                       uint64_t key, UpdateTotals& totals) {
-  const std::vector<int64_t> own = Own(minibatch);
+                                       const Minibatch& minibatch,
+                                       UpdateTotals& totals) {
+  for (size_t part = 0; part < models_.num_parts(); ++part) {
+    if (part == TrainedModels::kCritic && !HasCritic(options_.ppo)) break;
+    const UpdateTotals before = totals;
+    RLHF_ASSIGN_OR_RETURN(const std::optional<double> gradient_norm,
+                          PartStep(part, batch, prepared, minibatch, totals));
+    if (!gradient_norm.has_value()) {
+      totals = before;
+      ++totals.num_skipped_steps;
+      break;
+    }
+    if (part != TrainedModels::kPolicy) continue;
+    totals.gradient_norm += *gradient_norm;
+    ++totals.num_steps;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
+    size_t part, const std::vector<PpoSample>& batch, const Prepared& prepared,
+    const Minibatch& minibatch, UpdateTotals& totals) {
+  const std::vector<int64_t> own = Own(prepared, minibatch.samples);
   // Every rank divides by the tokens of all ranks, so that the sum of their
   // gradients is the gradient of the mean.
-  const auto num_tokens = static_cast<double>(CountTokens(batch, minibatch));
-  const UpdateTotals before = totals;
-  optimizer_->ClearGradients();
+  const auto num_tokens =
+      static_cast<double>(CountTokens(batch, minibatch.samples));
   RLHF_RETURN_IF_ERROR(TorchCall("update", [&] {
+    models_.BeginStep(part);
+    if (part == TrainedModels::kPolicy && options_.pretraining != nullptr) {
+      AccumulatePretrainingGradients(minibatch.key, totals);
+    }
+    int64_t idle = NumIdlePasses(batch, prepared, minibatch.samples);
+    while (idle-- > 0) PassIdly(part);
     size_t first = 0;
     for (const size_t size :
          MicroBatchSizes(Dialogues(batch, own), options_.micro_batch_tokens)) {
-      AccumulateGradients(batch, prepared,
-                          absl::MakeConstSpan(own).subspan(first, size),
-                          num_tokens, totals);
+      if (first + size == own.size()) models_.ExpectLastPass(part);
+      const Piece piece = Gather(batch, prepared,
+                                 absl::MakeConstSpan(own).subspan(first, size));
       first += size;
-    }
-    if (options_.pretraining != nullptr) {
-      AccumulatePretrainingGradients(key, totals);
+      if (part == TrainedModels::kCritic) {
+        AccumulateCriticGradients(piece, num_tokens, totals);
+      } else {
+        AccumulatePolicyGradients(piece, num_tokens, totals);
+      }
     }
   }));
-  RLHF_RETURN_IF_ERROR(ReduceGradients());
   return TorchCall("optimizer step", [&] {
-    if (StepOptimizer(totals)) return;
-    totals = before;
-    ++totals.num_skipped_steps;
+    return models_.Step(part, options_.ppo.max_gradient_norm());
   });
 }
 
-void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
+PpoTrainer::Piece PpoTrainer::Gather(const std::vector<PpoSample>& batch,
                                      const Prepared& prepared,
-                                     absl::Span<const int64_t> indices,
-                                     double num_tokens, UpdateTotals& totals) {
+                                     absl::Span<const int64_t> indices) const {
   const auto gather = [&](const at::Tensor& packed_N) {
     std::vector<at::Tensor> parts;
     for (const int64_t i : indices) {
@@ -354,32 +389,51 @@ void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
     }
     return at::cat(parts).to(policy().device());
   };
-  const Piece piece = {.dialogues = Dialogues(batch, indices),
-                       .old_logprob_N = gather(prepared.evaluation.logprob_N),
-                       .old_value_N = gather(prepared.evaluation.value_N),
-                       .advantage_N = gather(prepared.credit.advantage_N),
-                       .return_N = gather(prepared.credit.return_N)};
-  ResponseStates states = ForwardResponses(policy_.working(), piece.dialogues);
+  return {.dialogues = Dialogues(batch, indices),
+          .old_logprob_N = gather(prepared.evaluation.logprob_N),
+          .old_value_N = gather(prepared.evaluation.value_N),
+          .advantage_N = gather(prepared.credit.advantage_N),
+          .return_N = gather(prepared.credit.return_N)};
+}
+
+void PpoTrainer::AccumulatePolicyGradients(const Piece& piece,
+                                           double num_tokens,
+                                           UpdateTotals& totals) {
+  const ResponseStates states = ForwardResponses(policy(), piece.dialogues);
   at::Tensor loss = PolicyLoss(piece, states, totals);
-  if (HasCritic(options_.ppo)) {
-    if (!critic_.shares_policy()) {
-      // Frees the policy's activations before the critic makes its own.
-      (loss / num_tokens).backward();
-      loss = at::zeros({});
-      states = {};
-    }
+  if (HasCritic(options_.ppo) && models_.critic().shares_policy()) {
     loss = loss + ValueLossOf(piece, states, totals);
   }
   (loss / num_tokens).backward();
-  policy_.CollectGradients();
-  critic_.CollectGradients();
+  models_.CollectGradients(TrainedModels::kPolicy);
+}
+
+void PpoTrainer::AccumulateCriticGradients(const Piece& piece,
+                                           double num_tokens,
+                                           UpdateTotals& totals) {
+  (ValueLossOf(piece, {}, totals) / num_tokens).backward();
+  models_.CollectGradients(TrainedModels::kCritic);
+}
+
+void PpoTrainer::PassIdly(size_t part) {
+  at::Tensor result;
+  if (part == TrainedModels::kCritic) {
+    result = models_.critic().Values(kIdle, at::Tensor());
+  } else {
+    const ResponseStates states = ForwardResponses(policy(), kIdle);
+    result = ComputeTokenLogprobs(policy(), states.hidden_ND, states.target_N,
+                                  options_.temperature)
+                 .logprob_N;
+  }
+  (result.sum() * 0).backward();
+  models_.CollectGradients(part);
 }
 
 at::Tensor PpoTrainer::PolicyLoss(const Piece& piece,
                                   const ResponseStates& states,
                                   UpdateTotals& totals) const {
   const at::Tensor logprob_N =
-      ComputeTokenLogprobs(policy_.working(), states.hidden_ND, states.target_N,
+      ComputeTokenLogprobs(policy(), states.hidden_ND, states.target_N,
                            options_.temperature)
           .logprob_N;
   const PpoLoss clipped =
@@ -403,7 +457,7 @@ at::Tensor PpoTrainer::ValueLossOf(const Piece& piece,
                                    const ResponseStates& states,
                                    UpdateTotals& totals) const {
   const ValueLoss loss = ComputeValueLoss(
-      {.value_N = critic_.Values(piece.dialogues, states.hidden_ND),
+      {.value_N = models_.critic().Values(piece.dialogues, states.hidden_ND),
        .old_value_N = piece.old_value_N,
        .return_N = piece.return_N},
       options_.ppo.value_clip_epsilon());
@@ -416,58 +470,34 @@ void PpoTrainer::AccumulatePretrainingGradients(uint64_t key,
   const v1::PretrainingMixConfig& mix = options_.ppo.pretraining_mix();
   const std::vector<PromptResponse> all =
       options_.pretraining->Draw(key, mix.sequences_per_minibatch());
+  std::vector<int> rank_of;
   std::vector<PromptResponse> own;
   double num_tokens = 0;
   for (size_t i = 0; i < all.size(); ++i) {
     num_tokens += static_cast<double>(all[i].response_ids->size());
-    if (IsOwn(static_cast<int64_t>(i))) own.push_back(all[i]);
+    rank_of.push_back(static_cast<int>(i) % communicator_->world_size());
+    if (rank_of.back() == communicator_->rank()) own.push_back(all[i]);
+  }
+  if (models_.sharded()) {
+    int64_t idle = rlhf::NumIdlePasses(
+        all, rank_of, options_.micro_batch_tokens, *communicator_);
+    while (idle-- > 0) PassIdly(TrainedModels::kPolicy);
   }
   size_t first = 0;
   for (const size_t size : MicroBatchSizes(own, options_.micro_batch_tokens)) {
     const ResponseStates states = ForwardResponses(
-        policy_.working(), absl::MakeConstSpan(own).subspan(first, size));
+        policy(), absl::MakeConstSpan(own).subspan(first, size));
     const at::Tensor loss =
-        -ComputeTokenLogprobs(policy_.working(), states.hidden_ND,
-                              states.target_N, /*temperature=*/1)
+        -ComputeTokenLogprobs(policy(), states.hidden_ND, states.target_N,
+                              /*temperature=*/1)
              .logprob_N.sum();
     (loss * (mix.coefficient() / num_tokens)).backward();
-    policy_.CollectGradients();
+    models_.CollectGradients(TrainedModels::kPolicy);
     totals.pretraining_loss += loss.item<double>();
     totals.num_pretraining_tokens +=
         static_cast<double>(states.target_N.numel());
     first += size;
   }
-}
-
-bool PpoTrainer::StepOptimizer(UpdateTotals& totals) {
-  std::vector<double> squared_norms;
-  for (size_t group = 0; group < optimizer_->num_groups(); ++group) {
-    squared_norms.push_back(SquaredNorm(optimizer_->Gradients(group)));
-    if (!std::isfinite(squared_norms.back())) return false;
-  }
-  for (size_t group = 0; group < optimizer_->num_groups(); ++group) {
-    Scale(optimizer_->Gradients(group),
-          ClipFactor(squared_norms[group], options_.ppo.max_gradient_norm()));
-  }
-  optimizer_->Step();
-  policy_.RefreshCopy();
-  critic_.RefreshCopy();
-  totals.gradient_norm += std::sqrt(squared_norms[kPolicyGroup]);
-  ++totals.num_steps;
-  return true;
-}
-
-absl::Status PpoTrainer::ReduceGradients() {
-  if (communicator_->world_size() == 1) return absl::OkStatus();
-  std::vector<at::Tensor> gradients;
-  for (const NamedTensor& p : ExportParameters()) {
-    // A rank without a sample in this minibatch has no gradient yet.
-    if (!p.tensor.grad().defined()) {
-      p.tensor.mutable_grad() = at::zeros_like(p.tensor.detach());
-    }
-    gradients.push_back(p.tensor.grad());
-  }
-  return BucketedAllReduceSum(*communicator_, gradients);
 }
 
 }  // namespace rlhf
