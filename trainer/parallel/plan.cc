@@ -164,7 +164,7 @@ int64_t ActivationBytesPerToken(const ModelConfig& c, int64_t dtype_bytes) {
   const int64_t heads = c.num_heads * c.head_dim;
   const int64_t kv = c.num_kv_heads * c.head_dim;
   return dtype_bytes *
-         (6 * c.hidden_size + 5 * heads + 4 * kv + 5 * c.intermediate_size);
+         (6 * c.hidden_size + 5 * heads + 2 * kv + 4 * c.intermediate_size);
 }
 
 UpdateWork WorkOf(const v1::PpoConfig& config, int64_t micro_batch_tokens,
