@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
+#include "core/base/status_macros.h"
 
 namespace rlhf {
 
@@ -62,11 +63,10 @@ void GradientBuckets::Ready(size_t index) {
 absl::Status GradientBuckets::Finish() {
   num_early_ = num_sent_;
   while (num_sent_ < buckets_.size()) Send(num_sent_++);
-  absl::Status status;
   for (Bucket& bucket : buckets_) {
-    status.Update(std::exchange(bucket.transfer, nullptr)->Wait());
+    RLHF_RETURN_IF_ERROR(std::exchange(bucket.transfer, nullptr)->Wait());
   }
-  return status;
+  return absl::OkStatus();
 }
 
 void GradientBuckets::Send(size_t bucket) {
