@@ -24,6 +24,13 @@ absl::Status FollowRegistry(const ModelRegistry& registry, PmSlots& slots) {
       (serving != nullptr && serving->version.version() == *wanted)) {
     return absl::OkStatus();
   }
+  // One that was rolled back to is still held: it serves again at once.
+  if (serving != nullptr) {
+    if (const auto held = slots.Get(*wanted); held.ok()) {
+      slots.Swap(*held);
+      return absl::OkStatus();
+    }
+  }
   // After a restart the one before it may still be pinned by a batch.
   if (serving == nullptr) {
     RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> previous,

@@ -147,21 +147,26 @@ absl::StatusOr<v1::ModelVersion> ModelRegistry::Publish(
   return result;
 }
 
+absl::StatusOr<Json> ModelRegistry::Card(int64_t version) const {
+  return ReadJsonFile(absl::StrCat(Directory(version), "/", kCard));
+}
+
 absl::StatusOr<v1::ModelVersion> ModelRegistry::Get(int64_t version) const {
-  const std::string path = absl::StrCat(Directory(version), "/", kCard);
-  RLHF_ASSIGN_OR_RETURN(const Json card, ReadJsonFile(path));
+  RLHF_ASSIGN_OR_RETURN(const Json card, Card(version));
   v1::ModelVersion result;
   result.set_version(version);
   absl::StatusOr<std::string> digest = GetString(card, "digest");
-  if (!digest.ok()) return WithContext(digest.status(), path);
+  if (!digest.ok()) {
+    return WithContext(digest.status(),
+                       absl::StrCat(Directory(version), "/", kCard));
+  }
   result.set_digest(*std::move(digest));
   return result;
 }
 
 absl::Status ModelRegistry::Verify(int64_t version) const {
   const std::string directory = Directory(version);
-  RLHF_ASSIGN_OR_RETURN(const Json card,
-                        ReadJsonFile(absl::StrCat(directory, "/", kCard)));
+  RLHF_ASSIGN_OR_RETURN(const Json card, Card(version));
   RLHF_ASSIGN_OR_RETURN(const v1::ModelVersion stated, Get(version));
   RLHF_ASSIGN_OR_RETURN(const FileHashes hashes, HashFiles(directory));
   if (Digest(hashes) == stated.digest()) return absl::OkStatus();
@@ -171,14 +176,20 @@ absl::Status ModelRegistry::Verify(int64_t version) const {
       "); the version is damaged, train or copy it anew"));
 }
 
-int64_t ModelRegistry::Latest() const {
-  int64_t latest = 0;
+std::vector<int64_t> ModelRegistry::Versions() const {
+  std::vector<int64_t> versions;
   for (const std::string& name : ListDirectory(root_)) {
     int64_t version = 0;
     // Temporary folders have a suffix and do not parse.
-    if (absl::SimpleAtoi(name, &version)) latest = std::max(latest, version);
+    if (absl::SimpleAtoi(name, &version)) versions.push_back(version);
   }
-  return latest;
+  std::sort(versions.begin(), versions.end());
+  return versions;
+}
+
+int64_t ModelRegistry::Latest() const {
+  const std::vector<int64_t> versions = Versions();
+  return versions.empty() ? 0 : versions.back();
 }
 
 absl::StatusOr<std::optional<int64_t>> ModelRegistry::Alias(

@@ -39,12 +39,18 @@ class ModelRegistry {
       int64_t version, Json card,
       const std::function<absl::Status(const std::string&)>& fill) const;
 
+  // The card of a version. Errors: NotFound; InvalidArgument if it is no JSON.
+  absl::StatusOr<Json> Card(int64_t version) const;
+
   // Version and digest, as the card tells. Errors: NotFound.
   absl::StatusOr<v1::ModelVersion> Get(int64_t version) const;
 
   // Computes the digest anew. Errors: NotFound; DataLoss if it differs, naming
   // the files.
   absl::Status Verify(int64_t version) const;
+
+  // Every published version, oldest first.
+  std::vector<int64_t> Versions() const;
 
   // The newest version that was ever published; 0 if none.
   int64_t Latest() const;

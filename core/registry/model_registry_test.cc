@@ -178,6 +178,7 @@ TEST_F(ModelRegistryTest, LatestIsTheHighestNumber) {
   ASSERT_OK(Publish(9));
   ASSERT_OK(registry_.SetAlias("candidate", 2, kCause));
   EXPECT_EQ(registry_.Latest(), 11);
+  EXPECT_THAT(registry_.Versions(), ElementsAre(2, 9, 11));
 }
 
 TEST_F(ModelRegistryTest, AnAliasPointsNowhereUntilItIsSet) {
