@@ -13,9 +13,11 @@
 #include "cli/pm_eval.h"
 #include "cli/verbs.h"
 #include "core/base/json.h"
+#include "core/base/proto_json.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
+#include "rlhf/v1/report.pb.h"
 
 namespace rlhf {
 namespace {
@@ -50,13 +52,18 @@ absl::Status List(const ModelRegistry& registry, bool json) {
       std::cout << DumpJson(card) << "\n";
       continue;
     }
+    std::cout << absl::StrFormat("v%-3d %-19s ", version,
+                                 absl::StrJoin(names, ","));
+    v1::PmReport report;
+    if (!card.contains("report") ||
+        !JsonToProto(DumpJson(card["report"]), &report).ok()) {
+      std::cout << "published without a report\n";
+      continue;
+    }
     std::cout << absl::StrFormat(
-        "v%-3d %-19s %.3f [%.3f, %.3f]   %8d %8d  %s\n", version,
-        absl::StrJoin(names, ","), card.value("held_out_accuracy", 0.0),
-        card.value("held_out_accuracy_low", 0.0),
-        card.value("held_out_accuracy_high", 1.0),
-        card.value("num_held_out", int64_t{0}),
-        card.value("num_train", int64_t{0}), card.value("verdict", ""));
+        "%.3f [%.3f, %.3f]   %8d %8d  %s\n", report.held_out_accuracy(),
+        report.held_out_accuracy_low(), report.held_out_accuracy_high(),
+        report.num_held_out(), report.num_train(), report.verdict());
   }
   return absl::OkStatus();
 }

@@ -28,15 +28,16 @@ class PmVerbTest : public testing::Test {
   // Publishes versions 1 and 2; both served, 2 serves.
   void PublishTwo() {
     for (const int version : {1, 2}) {
-      ASSERT_OK(
-          registry_
-              .Publish(
-                  version,
-                  {{"held_out_accuracy", 0.7}, {"verdict", "promoted: good"}},
-                  [](const std::string& folder) {
-                    return WriteFileAtomically(folder + "/config.json", "{}");
-                  })
-              .status());
+      ASSERT_OK(registry_
+                    .Publish(version,
+                             {{"report",
+                               {{"held_out_accuracy", 0.7},
+                                {"verdict", "promoted: good"}}}},
+                             [](const std::string& folder) {
+                               return WriteFileAtomically(
+                                   folder + "/config.json", "{}");
+                             })
+                    .status());
       ASSERT_OK_AND_ASSIGN(const auto serving, registry_.Alias("serving"));
       ASSERT_OK(registry_.Promote(version, serving, {"gate", "good"}));
     }

@@ -51,8 +51,8 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
     const auto text_b = format.RenderScored(messages, comparison.response_b());
     if (!text_a.ok() || !text_b.ok()) {
       // The log is append-only: one such record must not end every refresh.
-      RLHF_LOG(WARNING) << "comparison " << comparison.seq()
-                        << " is left out: " << text_a.status();
+      RLHF_LOG(WARNING) << "comparison " << comparison.seq() << " is left out: "
+                        << (text_a.ok() ? text_b.status() : text_a.status());
       ++data.num_unusable;
       continue;
     }

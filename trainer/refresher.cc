@@ -1,5 +1,6 @@
 #include "trainer/refresher.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -102,7 +103,7 @@ class Refresher {
     pm_config_ = AsPreferenceModel(base, layers, PadToken());
     RLHF_RETURN_IF_ERROR(MakeDirectories(RunDirectory(config_)));
     RLHF_ASSIGN_OR_RETURN(reports_, ReadReports(reports_path_));
-    return absl::OkStatus();
+    return FinishInterrupted();
   }
 
   // One look at the log; trains if a refresh is due.
@@ -129,6 +130,47 @@ class Refresher {
   }
 
  private:
+  // What a killed refresher left between two of its steps: a published PM whose
+  // promotion or whose line in pms.jsonl is missing. The card knows both.
+  absl::Status FinishInterrupted() {
+    RLHF_ASSIGN_OR_RETURN(const std::vector<Transition> history,
+                          registry_.Transitions());
+    for (const int64_t version : registry_.Versions()) {
+      const bool known = std::any_of(reports_.begin(), reports_.end(),
+                                     [&](const v1::PmReport& report) {
+                                       return report.pm().version() == version;
+                                     });
+      if (known) continue;
+      RLHF_ASSIGN_OR_RETURN(const Json card, registry_.Card(version));
+      v1::PmReport report;
+      // A PM that somebody else published has no report.
+      if (!card.contains("report") ||
+          !JsonToProto(DumpJson(card["report"]), &report).ok()) {
+        continue;
+      }
+      RLHF_ASSIGN_OR_RETURN(*report.mutable_pm(), registry_.Get(version));
+      const bool promoted_before = std::any_of(
+          history.begin(), history.end(), [&](const Transition& transition) {
+            const auto serving = transition.aliases.find("serving");
+            return serving != transition.aliases.end() &&
+                   serving->second == version;
+          });
+      RLHF_ASSIGN_OR_RETURN(serving_, registry_.Alias("serving"));
+      if (!promoted_before) RLHF_RETURN_IF_ERROR(Promote(report));
+      RLHF_RETURN_IF_ERROR(Remember(report));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Remember(const v1::PmReport& report) {
+    reports_.push_back(report);
+    (report.promoted() ? metrics_->refreshes_promoted
+                       : metrics_->refreshes_refused)
+        .Increment();
+    metrics_->accuracy.Set(report.held_out_accuracy());
+    return AppendLine(reports_path_, ProtoToJsonLine(report));
+  }
+
   // transformers takes the score at the last token that is not padding, so the
   // padding token must not be the one that ends a dialogue.
   std::optional<int32_t> PadToken() const {
@@ -168,13 +210,9 @@ class Refresher {
     RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModelAs(pm_config_, initial_));
     RLHF_RETURN_IF_ERROR(Train(model, data, report));
     RLHF_RETURN_IF_ERROR(Judge(model, data, report));
-    RLHF_RETURN_IF_ERROR(PublishAndPromote(model, report));
-    reports_.push_back(report);
-    (report.promoted() ? metrics_->refreshes_promoted
-                       : metrics_->refreshes_refused)
-        .Increment();
-    metrics_->accuracy.Set(report.held_out_accuracy());
-    return AppendLine(reports_path_, ProtoToJsonLine(report));
+    RLHF_RETURN_IF_ERROR(Publish(model, report));
+    RLHF_RETURN_IF_ERROR(Promote(report));
+    return Remember(report);
   }
 
   absl::Status Train(Transformer& model, const PmData& data,
@@ -245,19 +283,24 @@ class Refresher {
     return absl::OkStatus();
   }
 
-  absl::Status PublishAndPromote(const Transformer& model,
-                                 v1::PmReport& report) {
+  absl::Status Publish(const Transformer& model, v1::PmReport& report) {
     report.set_promoted_at_update(UpdatesDone());
-    absl::StatusOr<Json> card = ParseJson(ProtoToJsonLine(report));
-    (*card)["held_out"] = ToJson(measurement_);
+    RLHF_ASSIGN_OR_RETURN(const Json described,
+                          ParseJson(ProtoToJsonLine(report)));
+    const Json card = {{"report", described},
+                       {"held_out", ToJson(measurement_)}};
     RLHF_ASSIGN_OR_RETURN(*report.mutable_pm(),
-                          registry_.Publish(report.pm().version(), *card,
+                          registry_.Publish(report.pm().version(), card,
                                             [&](const std::string& folder) {
                                               return SaveModel(model, initial_,
                                                                folder);
                                             }));
     RLHF_LOG(INFO) << "PM version " << report.pm().version() << ": "
                    << report.verdict();
+    return absl::OkStatus();
+  }
+
+  absl::Status Promote(const v1::PmReport& report) {
     const TransitionCause cause = {.by = "gate", .reason = report.verdict()};
     RLHF_RETURN_IF_ERROR(
         registry_.SetAlias("candidate", report.pm().version(), cause));
