@@ -21,6 +21,7 @@ Transformer MakePm() {
   ModelConfig config = trunk.config();
   config.head = ModelConfig::Head::kScore;
   NamedTensors weights = trunk.Clone().parameters();
+  weights.push_back({"score.weight", at::zeros({1, config.hidden_size})});
   absl::StatusOr<Transformer> pm =
       Transformer::Create(config, std::move(weights));
   EXPECT_OK(pm);
