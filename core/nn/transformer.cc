@@ -9,7 +9,10 @@
 #include <ATen/ops/zeros.h>
 
 #include <map>
+#include <set>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -29,6 +32,19 @@ struct LinearWeights {
     return at::linear(x, weight, bias);
   }
 };
+
+// Whether a weight that a file may hold belongs to what the configuration
+// leaves out.
+bool IsLeftOut(absl::string_view name, int64_t num_layers) {
+  if (name == "lm_head.weight" || name == "score.weight" ||
+      absl::EndsWith(name, "rotary_emb.inv_freq")) {
+    return true;
+  }
+  int64_t layer = 0;
+  return absl::ConsumePrefix(&name, "model.layers.") &&
+         absl::SimpleAtoi(name.substr(0, name.find('.')), &layer) &&
+         layer >= num_layers;
+}
 
 }  // namespace
 
@@ -124,14 +140,19 @@ absl::Status Transformer::Bind() {
   }
   final_norm_D_ = take("model.norm.weight", {width});
   if (c.head == ModelConfig::Head::kScore) {
-    if (!by_name.contains("score.weight")) {
-      by_name["score.weight"] = at::zeros({1, width});
-    }
     head_ = take("score.weight", {1, width});
   } else {
     head_ = c.tie_word_embeddings
                 ? embedding_VD_
                 : take("lm_head.weight", {c.vocab_size, width});
+  }
+  std::set<std::string> taken;
+  for (const NamedTensor& p : parameters_) taken.insert(p.name);
+  for (const auto& [name, tensor] : by_name) {
+    if (!taken.contains(name) && !IsLeftOut(name, c.num_layers)) {
+      problems.push_back(absl::StrCat("tensor \"", name,
+                                      "\" has no place in this architecture"));
+    }
   }
   if (problems.empty()) return absl::OkStatus();
   const size_t shown = std::min<size_t>(problems.size(), 3);

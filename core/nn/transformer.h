@@ -24,8 +24,9 @@ namespace rlhf {
 // callers wrap whole steps in TorchCall.
 class Transformer {
  public:
-  // Takes weights under their Hugging Face names. Extra layers beyond
-  // config.num_layers are ignored; a score head that is missing starts at zero.
+  // Takes weights under their Hugging Face names. Layers beyond
+  // config.num_layers, the head of the other kind and the rotary tables of old
+  // files are ignored.
   //
   // Errors: InvalidArgument if a tensor is missing, unknown or misshapen.
   static absl::StatusOr<Transformer> Create(const ModelConfig& config,
