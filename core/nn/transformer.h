@@ -50,7 +50,7 @@ class Transformer {
   // As Clone, with weights of another dtype, which its passes then compute in.
   Transformer Cast(at::ScalarType dtype) const;
 
-  // Hidden states after the last norm, [T, D].
+  // Hidden states after the last norm, [T, D], by row of the batch.
   at::Tensor Forward(const PackedBatch& batch) const;
 
   // As Forward for the prompts in `batch`, which start in the empty rows
@@ -77,10 +77,11 @@ class Transformer {
  private:
   struct Layer;
   class Attention;
+  class Packed;
 
   Transformer();
   absl::Status Bind();
-  at::Tensor Run(const PackedBatch& batch, const Attention& attention) const;
+  at::Tensor Run(const at::Tensor& token_T, const Attention& attention) const;
   at::Tensor RunLayer(int64_t index, const at::Tensor& hidden_TD,
                       const Attention& attention) const;
 
