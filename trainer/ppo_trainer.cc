@@ -2,14 +2,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
@@ -19,13 +18,14 @@
 #include "core/comm/bucketed_sum.h"
 #include "core/nn/token_logprob.h"
 #include "core/nn/torch_call.h"
+#include "trainer/minibatches.h"
 #include "trainer/optim/gradient_clip.h"
 #include "trainer/optim/schedule.h"
 #include "trainer/ppo/kl_controller.h"
-#include "trainer/ppo/kl_penalty.h"
 #include "trainer/ppo/ppo_loss.h"
 #include "trainer/ppo/value_loss.h"
 #include "trainer/response_forward.h"
+#include "trainer/sample_rewards.h"
 
 namespace rlhf {
 namespace {
@@ -54,52 +54,10 @@ int64_t CountTokens(const std::vector<PpoSample>& batch,
   return count;
 }
 
-KlEstimator EstimatorOf(const v1::PpoConfig& config) {
-  switch (config.kl_estimator()) {
-    case v1::PpoConfig::K1:
-      return KlEstimator::kK1;
-    case v1::PpoConfig::K2:
-      return KlEstimator::kK2;
-    case v1::PpoConfig::K3:
-      break;
-  }
-  return KlEstimator::kK3;
-}
-
-// [N], for the samples `own`, whose tokens `evaluation` holds.
-at::Tensor TokenRewards(const std::vector<PpoSample>& batch,
-                        const OwnRewards& own,
-                        const BatchEvaluation& evaluation,
-                        const KlPenaltyOptions& options) {
-  std::vector<float> scores;
-  std::vector<int64_t> ended;
-  for (const int64_t i : own.samples) {
-    scores.push_back(static_cast<float>(batch[i].score));
-    ended.push_back(batch[i].ended ? 1 : 0);
-  }
-  return ComputeTokenRewards(
-      {.logprob_N = evaluation.logprob_N,
-       .ref_logprob_N = evaluation.ref_logprob_N,
-       .score_S = at::tensor(scores, at::TensorOptions(at::kFloat)),
-       .ended_S =
-           at::tensor(ended, at::TensorOptions(at::kLong)).to(at::kBool)},
-      own.lengths, options);
-}
-
-// The largest difference between the actors' log-probabilities and ours.
-double BehaviourMismatch(const std::vector<PpoSample>& batch,
-                         const OwnRewards& own, const at::Tensor& logprob_N) {
-  double mismatch = 0;
-  int64_t begin = 0;
-  for (size_t k = 0; k < own.samples.size(); ++k) {
-    const at::Tensor theirs =
-        at::tensor(batch[own.samples[k]].behaviour_logprobs,
-                   at::TensorOptions(at::kFloat));
-    const at::Tensor ours = logprob_N.narrow(0, begin, own.lengths[k]);
-    mismatch = std::max(mismatch, (ours - theirs).abs().max().item<double>());
-    begin += own.lengths[k];
-  }
-  return mismatch;
+std::vector<int64_t> AllSamples(const std::vector<PpoSample>& batch) {
+  std::vector<int64_t> all(batch.size());
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return all;
 }
 
 }  // namespace
@@ -112,6 +70,12 @@ struct PpoTrainer::Prepared {
   BatchEvaluation evaluation;
   Credit credit;
   double seconds = 0;
+};
+
+struct PpoTrainer::Minibatch {
+  // Of all ranks.
+  std::vector<int64_t> samples;
+  uint64_t key = 0;
 };
 
 // What one forward and backward pass needs; tensors packed over `dialogues`.
@@ -181,17 +145,18 @@ absl::Status PpoTrainer::Import(const NamedTensors& parameters,
   });
 }
 
-bool PpoTrainer::IsOwn(int64_t index) const {
-  return index % communicator_->world_size() == communicator_->rank();
+std::vector<int64_t> PpoTrainer::OwnedBy(
+    int rank, const std::vector<int64_t>& indices) const {
+  std::vector<int64_t> owned;
+  for (const int64_t i : indices) {
+    if (i % communicator_->world_size() == rank) owned.push_back(i);
+  }
+  return owned;
 }
 
 std::vector<int64_t> PpoTrainer::Own(
     const std::vector<int64_t>& indices) const {
-  std::vector<int64_t> own;
-  for (const int64_t i : indices) {
-    if (IsOwn(i)) own.push_back(i);
-  }
-  return own;
+  return OwnedBy(communicator_->rank(), indices);
 }
 
 double PpoTrainer::RateAt(double full_rate, int64_t update,
@@ -207,7 +172,10 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
     const std::vector<PpoSample>& batch, int64_t update) {
   RLHF_CHECK(!batch.empty());
   const Stopwatch stopwatch;
-  RLHF_ASSIGN_OR_RETURN(Prepared prepared, Prepare(batch));
+  const uint64_t update_key =
+      MixHash(options_.seed, static_cast<uint64_t>(update));
+  RLHF_ASSIGN_OR_RETURN(Prepared prepared,
+                        Prepare(batch, MixHash(update_key, 0)));
   prepared.seconds = stopwatch.seconds();
   const double learning_rate =
       RateAt(options_.ppo.learning_rate(), update, batch.size());
@@ -219,8 +187,6 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
         own > 0 ? RateAt(own, update, batch.size()) : learning_rate);
   }
   UpdateTotals totals;
-  const uint64_t update_key =
-      MixHash(options_.seed, static_cast<uint64_t>(update));
   for (int epoch = 0; epoch < options_.ppo.num_epochs(); ++epoch) {
     RLHF_RETURN_IF_ERROR(
         Pass(batch, prepared, MixHash(update_key, epoch), totals));
@@ -256,13 +222,32 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   return report;
 }
 
+std::vector<int64_t> PpoTrainer::KeptSamples(
+    const std::vector<PpoSample>& batch, uint64_t first_pass_key) const {
+  // Which samples are the best is known after the evaluation.
+  if (options_.ppo.algorithm() == v1::PpoConfig::BEST_OF_K) return {};
+  const std::vector<int64_t> first = CutIntoMinibatches(
+      AllSamples(batch), options_.ppo.num_minibatches(), first_pass_key)[0];
+  for (int rank = 0; rank < communicator_->world_size(); ++rank) {
+    const std::vector<int64_t> theirs = OwnedBy(rank, first);
+    if (MicroBatchSizes(Dialogues(batch, theirs), options_.micro_batch_tokens)
+            .size() > 1) {
+      return {};
+    }
+  }
+  return OwnedBy(communicator_->rank(), first);
+}
+
 absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
-    const std::vector<PpoSample>& batch) {
+    const std::vector<PpoSample>& batch, uint64_t first_pass_key) {
   Prepared prepared;
-  std::vector<int64_t> all(batch.size());
-  std::iota(all.begin(), all.end(), int64_t{0});
   OwnRewards& own = prepared.own;
-  own.samples = Own(all);
+  own.samples = Own(AllSamples(batch));
+  std::vector<int64_t> kept;
+  for (const int64_t i : KeptSamples(batch, first_pass_key)) {
+    // Own samples are every so manieth.
+    kept.push_back(i / communicator_->world_size());
+  }
   prepared.begin_of.assign(batch.size(), -1);
   int64_t begin = 0;
   for (const int64_t i : own.samples) {
@@ -274,12 +259,10 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     prepared.evaluation = EvaluateBatch(
         policy_.working(), critic_, *reference_, Dialogues(batch, own.samples),
         {.temperature = options_.temperature,
-         .micro_batch_tokens = options_.micro_batch_tokens});
-    own.reward_N = TokenRewards(
-        batch, own, prepared.evaluation,
-        {.kl_coefficient = kl_coefficient_,
-         .estimator = EstimatorOf(options_.ppo),
-         .missing_eos_penalty = options_.ppo.missing_eos_penalty()});
+         .micro_batch_tokens = options_.micro_batch_tokens,
+         .kept = kept});
+    own.reward_N = TokenRewards(options_.ppo, kl_coefficient_, batch, own,
+                                prepared.evaluation);
     own.value_N = prepared.evaluation.value_N;
   }));
   RLHF_ASSIGN_OR_RETURN(
@@ -290,61 +273,73 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
 }
 
 absl::Status PpoTrainer::Pass(const std::vector<PpoSample>& batch,
-                              const Prepared& prepared, uint64_t pass_key,
+                              Prepared& prepared, uint64_t pass_key,
                               UpdateTotals& totals) {
-  std::vector<int64_t> order = prepared.credit.trained;
-  std::sort(order.begin(), order.end(), [pass_key](int64_t a, int64_t b) {
-    return std::pair(MixHash(pass_key, a), a) <
-           std::pair(MixHash(pass_key, b), b);
-  });
-  const auto count = static_cast<int64_t>(order.size());
-  const int64_t pieces =
-      std::min<int64_t>(options_.ppo.num_minibatches(), count);
-  for (int64_t piece = 0; piece < pieces; ++piece) {
-    const std::vector<int64_t> minibatch(
-        order.begin() + count * piece / pieces,
-        order.begin() + count * (piece + 1) / pieces);
-    RLHF_RETURN_IF_ERROR(MinibatchStep(batch, prepared, minibatch,
-                                       MixHash(pass_key, piece), totals));
+  uint64_t step = 0;
+  for (std::vector<int64_t>& samples : CutIntoMinibatches(
+           prepared.credit.trained, options_.ppo.num_minibatches(), pass_key)) {
+    RLHF_RETURN_IF_ERROR(MinibatchStep(
+        batch, prepared,
+        {.samples = std::move(samples), .key = MixHash(pass_key, step++)},
+        totals));
   }
   return absl::OkStatus();
 }
 
 absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
-                                       const Prepared& prepared,
-                                       const std::vector<int64_t>& minibatch,
-                                       uint64_t key, UpdateTotals& totals) {
-  const std::vector<int64_t> own = Own(minibatch);
+                                       Prepared& prepared,
+                                       const Minibatch& minibatch,
+                                       UpdateTotals& totals) {
+  for (size_t group = 0; group < optimizer_->num_groups(); ++group) {
+    const UpdateTotals before = totals;
+    RLHF_ASSIGN_OR_RETURN(const bool stepped,
+                          GroupStep(group, batch, prepared, minibatch, totals));
+    optimizer_->ClearGradients();
+    if (stepped) continue;
+    totals = before;
+    ++totals.num_skipped_steps;
+    break;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> PpoTrainer::GroupStep(size_t group,
+                                           const std::vector<PpoSample>& batch,
+                                           Prepared& prepared,
+                                           const Minibatch& minibatch,
+                                           UpdateTotals& totals) {
+  const std::vector<int64_t> own = Own(minibatch.samples);
   // Every rank divides by the tokens of all ranks, so that the sum of their
   // gradients is the gradient of the mean.
-  const auto num_tokens = static_cast<double>(CountTokens(batch, minibatch));
-  const UpdateTotals before = totals;
-  optimizer_->ClearGradients();
+  const auto num_tokens =
+      static_cast<double>(CountTokens(batch, minibatch.samples));
   RLHF_RETURN_IF_ERROR(TorchCall("update", [&] {
     size_t first = 0;
     for (const size_t size :
          MicroBatchSizes(Dialogues(batch, own), options_.micro_batch_tokens)) {
-      AccumulateGradients(batch, prepared,
-                          absl::MakeConstSpan(own).subspan(first, size),
-                          num_tokens, totals);
+      const Piece piece = Gather(batch, prepared,
+                                 absl::MakeConstSpan(own).subspan(first, size));
       first += size;
+      if (group == kCriticGroup) {
+        AccumulateCriticGradients(piece, num_tokens, totals);
+      } else {
+        AccumulatePolicyGradients(
+            piece, std::exchange(prepared.evaluation.kept, std::nullopt),
+            num_tokens, totals);
+      }
     }
-    if (options_.pretraining != nullptr) {
-      AccumulatePretrainingGradients(key, totals);
+    if (group == kPolicyGroup && options_.pretraining != nullptr) {
+      AccumulatePretrainingGradients(minibatch.key, totals);
     }
   }));
-  RLHF_RETURN_IF_ERROR(ReduceGradients());
-  return TorchCall("optimizer step", [&] {
-    if (StepOptimizer(totals)) return;
-    totals = before;
-    ++totals.num_skipped_steps;
-  });
+  RLHF_RETURN_IF_ERROR(ReduceGradients(group));
+  return TorchCall("optimizer step",
+                   [&] { return StepOptimizer(group, totals); });
 }
 
-void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
+PpoTrainer::Piece PpoTrainer::Gather(const std::vector<PpoSample>& batch,
                                      const Prepared& prepared,
-                                     absl::Span<const int64_t> indices,
-                                     double num_tokens, UpdateTotals& totals) {
+                                     absl::Span<const int64_t> indices) const {
   const auto gather = [&](const at::Tensor& packed_N) {
     std::vector<at::Tensor> parts;
     for (const int64_t i : indices) {
@@ -354,24 +349,33 @@ void PpoTrainer::AccumulateGradients(const std::vector<PpoSample>& batch,
     }
     return at::cat(parts).to(policy().device());
   };
-  const Piece piece = {.dialogues = Dialogues(batch, indices),
-                       .old_logprob_N = gather(prepared.evaluation.logprob_N),
-                       .old_value_N = gather(prepared.evaluation.value_N),
-                       .advantage_N = gather(prepared.credit.advantage_N),
-                       .return_N = gather(prepared.credit.return_N)};
-  ResponseStates states = ForwardResponses(policy_.working(), piece.dialogues);
+  return {.dialogues = Dialogues(batch, indices),
+          .old_logprob_N = gather(prepared.evaluation.logprob_N),
+          .old_value_N = gather(prepared.evaluation.value_N),
+          .advantage_N = gather(prepared.credit.advantage_N),
+          .return_N = gather(prepared.credit.return_N)};
+}
+
+void PpoTrainer::AccumulatePolicyGradients(const Piece& piece,
+                                           std::optional<ResponseStates> kept,
+                                           double num_tokens,
+                                           UpdateTotals& totals) {
+  const ResponseStates states =
+      kept.has_value() ? *std::move(kept)
+                       : ForwardResponses(policy_.working(), piece.dialogues);
   at::Tensor loss = PolicyLoss(piece, states, totals);
-  if (HasCritic(options_.ppo)) {
-    if (!critic_.shares_policy()) {
-      // Frees the policy's activations before the critic makes its own.
-      (loss / num_tokens).backward();
-      loss = at::zeros({});
-      states = {};
-    }
+  if (HasCritic(options_.ppo) && critic_.shares_policy()) {
     loss = loss + ValueLossOf(piece, states, totals);
   }
   (loss / num_tokens).backward();
   policy_.CollectGradients();
+}
+
+void PpoTrainer::AccumulateCriticGradients(const Piece& piece,
+                                           double num_tokens,
+                                           UpdateTotals& totals) {
+  if (!HasCritic(options_.ppo)) return;
+  (ValueLossOf(piece, {}, totals) / num_tokens).backward();
   critic_.CollectGradients();
 }
 
@@ -420,7 +424,7 @@ void PpoTrainer::AccumulatePretrainingGradients(uint64_t key,
   double num_tokens = 0;
   for (size_t i = 0; i < all.size(); ++i) {
     num_tokens += static_cast<double>(all[i].response_ids->size());
-    if (IsOwn(static_cast<int64_t>(i))) own.push_back(all[i]);
+    if (!Own({static_cast<int64_t>(i)}).empty()) own.push_back(all[i]);
   }
   size_t first = 0;
   for (const size_t size : MicroBatchSizes(own, options_.micro_batch_tokens)) {
@@ -439,28 +443,31 @@ void PpoTrainer::AccumulatePretrainingGradients(uint64_t key,
   }
 }
 
-bool PpoTrainer::StepOptimizer(UpdateTotals& totals) {
-  std::vector<double> squared_norms;
-  for (size_t group = 0; group < optimizer_->num_groups(); ++group) {
-    squared_norms.push_back(SquaredNorm(optimizer_->Gradients(group)));
-    if (!std::isfinite(squared_norms.back())) return false;
-  }
-  for (size_t group = 0; group < optimizer_->num_groups(); ++group) {
-    Scale(optimizer_->Gradients(group),
-          ClipFactor(squared_norms[group], options_.ppo.max_gradient_norm()));
-  }
+bool PpoTrainer::StepOptimizer(size_t group, UpdateTotals& totals) {
+  const std::vector<at::Tensor> gradients = optimizer_->Gradients(group);
+  const double squared_norm = SquaredNorm(gradients);
+  if (!std::isfinite(squared_norm)) return false;
+  Scale(gradients, ClipFactor(squared_norm, options_.ppo.max_gradient_norm()));
   optimizer_->Step();
+  if (group == kCriticGroup) {
+    critic_.RefreshCopy();
+    return true;
+  }
   policy_.RefreshCopy();
-  critic_.RefreshCopy();
-  totals.gradient_norm += std::sqrt(squared_norms[kPolicyGroup]);
+  totals.gradient_norm += std::sqrt(squared_norm);
   ++totals.num_steps;
   return true;
 }
 
-absl::Status PpoTrainer::ReduceGradients() {
+absl::Status PpoTrainer::ReduceGradients(size_t group) {
   if (communicator_->world_size() == 1) return absl::OkStatus();
+  NamedTensors parameters = ExportParameters();
+  if (!critic_.shares_policy()) {
+    parameters =
+        group == kCriticGroup ? critic_.parameters() : policy().parameters();
+  }
   std::vector<at::Tensor> gradients;
-  for (const NamedTensor& p : ExportParameters()) {
+  for (const NamedTensor& p : parameters) {
     // A rank without a sample in this minibatch has no gradient yet.
     if (!p.tensor.grad().defined()) {
       p.tensor.mutable_grad() = at::zeros_like(p.tensor.detach());

@@ -19,23 +19,12 @@
 #include "trainer/credit_assignment.h"
 #include "trainer/critic.h"
 #include "trainer/optim/adamw.h"
+#include "trainer/ppo_sample.h"
 #include "trainer/pretraining_mix.h"
 #include "trainer/trained_model.h"
 #include "trainer/update_summary.h"
 
 namespace rlhf {
-
-// A rollout as the mathematics sees it.
-struct PpoSample {
-  std::vector<int32_t> prompt_ids;
-  std::vector<int32_t> response_ids;
-  // As the actor reported them, nats; only compared with ours.
-  std::vector<float> behaviour_logprobs;
-  // The PM's score, anchored: (score - mean) / scale of the batch's PM.
-  double score = 0;
-  // The response ended with an end-of-sequence token.
-  bool ended = false;
-};
 
 // The policy, the critic, the reference and the optimizer. Not thread-safe.
 class PpoTrainer {
@@ -90,23 +79,39 @@ class PpoTrainer {
 
  private:
   struct Prepared;
+  struct Minibatch;
   struct Piece;
 
   double RateAt(double full_rate, int64_t update, size_t batch_size) const;
-  absl::StatusOr<Prepared> Prepare(const std::vector<PpoSample>& batch);
-  absl::Status Pass(const std::vector<PpoSample>& batch,
-                    const Prepared& prepared, uint64_t pass_key,
-                    UpdateTotals& totals);
+  absl::StatusOr<Prepared> Prepare(const std::vector<PpoSample>& batch,
+                                   uint64_t first_pass_key);
+  // The own samples of the first minibatch, if every rank's fit one micro-batch
+  // and they are known before the evaluation: its policy pass is made once.
+  std::vector<int64_t> KeptSamples(const std::vector<PpoSample>& batch,
+                                   uint64_t first_pass_key) const;
+  absl::Status Pass(const std::vector<PpoSample>& batch, Prepared& prepared,
+                    uint64_t pass_key, UpdateTotals& totals);
+  // The policy's step, then that of a separate critic, so that the gradients of
+  // one of them exist at a time.
   absl::Status MinibatchStep(const std::vector<PpoSample>& batch,
-                             const Prepared& prepared,
-                             const std::vector<int64_t>& minibatch,
-                             uint64_t key, UpdateTotals& totals);
-  // Forward and backward over the samples `indices` at once. Gradients are of
-  // the loss summed over their tokens, divided by `num_tokens`.
-  void AccumulateGradients(const std::vector<PpoSample>& batch,
-                           const Prepared& prepared,
-                           absl::Span<const int64_t> indices, double num_tokens,
-                           UpdateTotals& totals);
+                             Prepared& prepared, const Minibatch& minibatch,
+                             UpdateTotals& totals);
+  // One model's gradients and step. False if these were not finite, on all
+  // ranks alike: then it is as it was.
+  absl::StatusOr<bool> GroupStep(size_t group,
+                                 const std::vector<PpoSample>& batch,
+                                 Prepared& prepared, const Minibatch& minibatch,
+                                 UpdateTotals& totals);
+  Piece Gather(const std::vector<PpoSample>& batch, const Prepared& prepared,
+               absl::Span<const int64_t> indices) const;
+  // Forward and backward over `piece`. Gradients are of the loss summed over
+  // its tokens, divided by `num_tokens`. `kept` is taken instead of a forward
+  // pass.
+  void AccumulatePolicyGradients(const Piece& piece,
+                                 std::optional<ResponseStates> kept,
+                                 double num_tokens, UpdateTotals& totals);
+  void AccumulateCriticGradients(const Piece& piece, double num_tokens,
+                                 UpdateTotals& totals);
   // Losses over the response tokens that `states` holds, summed.
   at::Tensor PolicyLoss(const Piece& piece, const ResponseStates& states,
                         UpdateTotals& totals) const;
@@ -115,11 +120,12 @@ class PpoTrainer {
   // Forward and backward over the text drawn for the minibatch `key`.
   void AccumulatePretrainingGradients(uint64_t key, UpdateTotals& totals);
   // False, and nothing done, if a gradient is not finite: on all ranks alike.
-  bool StepOptimizer(UpdateTotals& totals);
-  absl::Status ReduceGradients();
-  // Whether this rank works on sample `index`.
-  bool IsOwn(int64_t index) const;
-  // Indices of the samples that this rank works on, among `indices`.
+  bool StepOptimizer(size_t group, UpdateTotals& totals);
+  absl::Status ReduceGradients(size_t group);
+  // Indices of the samples that a rank works on, among `indices`.
+  std::vector<int64_t> OwnedBy(int rank,
+                               const std::vector<int64_t>& indices) const;
+  // Those of this rank.
   std::vector<int64_t> Own(const std::vector<int64_t>& indices) const;
 
   const Options options_;
