@@ -5,6 +5,7 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
+#include "core/nn/dtype.h"
 #include "core/registry/model_registry.h"
 #include "core/rpc/grpc_server.h"
 #include "core/telemetry/metrics_server.h"
@@ -16,7 +17,8 @@ namespace {
 // Loads what the registry says should serve, if it is not serving already. The
 // version is proven against its digest first; while it loads, and if it cannot
 // be loaded, the old one goes on serving.
-absl::Status FollowRegistry(const ModelRegistry& registry, PmSlots& slots) {
+absl::Status FollowRegistry(const ModelRegistry& registry, at::ScalarType dtype,
+                            PmSlots& slots) {
   RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> wanted,
                         registry.Alias("serving"));
   const auto serving = slots.serving();
@@ -31,14 +33,14 @@ absl::Status FollowRegistry(const ModelRegistry& registry, PmSlots& slots) {
     if (previous.has_value() && *previous != *wanted) {
       RLHF_ASSIGN_OR_RETURN(const v1::ModelVersion version,
                             registry.Get(*previous));
-      const auto pm = LoadPm(registry.Directory(*previous), version);
+      const auto pm = LoadPm(registry.Directory(*previous), version, dtype);
       if (pm.ok() && registry.Verify(*previous).ok()) slots.Swap(*pm);
     }
   }
   RLHF_RETURN_IF_ERROR(registry.Verify(*wanted));
   RLHF_ASSIGN_OR_RETURN(const v1::ModelVersion version, registry.Get(*wanted));
   RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
-                        LoadPm(registry.Directory(*wanted), version));
+                        LoadPm(registry.Directory(*wanted), version, dtype));
   slots.Swap(pm);
   RLHF_LOG(INFO) << "PM version " << version.version() << " serves";
   return absl::OkStatus();
@@ -67,7 +69,8 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
       absl::StrCat(RunDirectory(config), "/registry/pm"));
   do {
     const int64_t swaps = slots.Status().num_swaps();
-    const absl::Status status = FollowRegistry(registry, slots);
+    const absl::Status status = FollowRegistry(
+        registry, ScalarTypeOf(config.reward_server().dtype()), slots);
     if (!status.ok() &&
         slots.Status().load_error() != std::string(status.message())) {
       RLHF_LOG(ERROR) << "the promoted PM is not loaded, the old one goes on: "

@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/comm/communicator.h"
 #include "core/config/run_config.h"
+#include "core/nn/dtype.h"
 #include "core/text/prompt_set.h"
 #include "trainer/batch.h"
 #include "trainer/checkpoint/checkpoint_store.h"
@@ -67,7 +68,9 @@ class Loop {
 
   // Returns the number of updates done, `done` of them before.
   absl::StatusOr<int64_t> Run(int64_t done) {
-    if (head_ != nullptr) head_->Publish(trainer_, done);
+    if (head_ != nullptr) {
+      RLHF_RETURN_IF_ERROR(head_->Publish(trainer_, done));
+    }
     while (done < config_.ppo().num_updates()) {
       RLHF_ASSIGN_OR_RETURN(const std::optional<Batch> batch,
                             NextBatch(done + 1));
@@ -119,7 +122,7 @@ class Loop {
     DescribeBatch(batch, report);
     if (head_ == nullptr) return absl::OkStatus();
     const Stopwatch stopwatch;
-    head_->Publish(trainer_, batch.header.update());
+    RLHF_RETURN_IF_ERROR(head_->Publish(trainer_, batch.header.update()));
     report.set_publish_seconds(stopwatch.seconds());
     report.set_checkpoint_seconds(checkpoint_seconds_);
     const int64_t every = config_.learner().snapshot_every();
@@ -170,8 +173,7 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
       {.ppo = config.ppo(),
        .temperature = config.sampling().temperature(),
        .micro_batch_tokens = config.learner().micro_batch_tokens(),
-       .dtype = config.learner().dtype() == v1::BFLOAT16 ? at::kBFloat16
-                                                         : at::kFloat,
+       .dtype = ScalarTypeOf(config.learner().dtype()),
        .seed = config.seed(),
        .pretraining = std::move(pretraining)},
       communicator.get());

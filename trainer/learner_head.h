@@ -35,8 +35,8 @@ class LearnerHead {
   // Starts metrics and gRPC. Errors: AlreadyExists for a port in use.
   absl::Status Serve();
 
-  // Offers the policy as `version` to the actors.
-  void Publish(const PpoTrainer& trainer, int64_t version);
+  // Offers the policy as `version` to the actors, as what they compute in.
+  absl::Status Publish(const PpoTrainer& trainer, int64_t version);
 
   // Waits for the batch of `update`; nullopt if shutdown is requested first.
   absl::StatusOr<std::optional<Batch>> Collect(int64_t update);
