@@ -5,7 +5,7 @@ RLHF := $(BUILD)/bin/rlhf
 LIBTORCH := third_party/torch/lib/libtorch_cpu.so
 JOBS ?=
 
-.PHONY: build setup quickstart test parity check cuda clean help
+.PHONY: build setup quickstart test parity bench check cuda clean help
 .DEFAULT_GOAL := build
 
 build: $(BUILD)/build.ninja ## build everything into build/release (PRESET=debug|asan|tsan for others)
@@ -36,6 +36,17 @@ parity: setup .venv-parity/.made ## compare with transformers and tokenizers, pr
 	rm -rf .venv-parity
 	/usr/bin/python3 -m venv .venv-parity || python3 -m venv .venv-parity
 	.venv-parity/bin/pip install --progress-bar off -r $<
+	touch $@
+
+bench: setup .venv-bench/.made ## time updates beside PyTorch's and TRL's: half an hour
+	@$(MAKE) --no-print-directory build
+	.venv-bench/bin/python bench/update_bench.py
+	.venv-bench/bin/python bench/ppo_bench.py --rlhf $(RLHF)
+
+.venv-bench/.made: bench/peers/requirements.txt
+	rm -rf .venv-bench
+	/usr/bin/python3 -m venv .venv-bench || python3 -m venv .venv-bench
+	.venv-bench/bin/pip install --progress-bar off -r $<
 	touch $@
 
 check: setup ## format, layers, build, tests: what to run before a commit

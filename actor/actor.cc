@@ -53,6 +53,7 @@ void Sample(const v1::RunConfig& config, const ModelConfig& model,
       leases.TakeLeases();
     }
     runner.Step();
+    leases.HandIn();
   }
   service.Stop();
 }

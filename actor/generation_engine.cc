@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
@@ -19,7 +20,7 @@ GenerationEngine::GenerationEngine(std::shared_ptr<const Transformer> model,
     : model_(std::move(model)),
       options_(std::move(options)),
       cache_(model_->config(), options_.max_batch, options_.max_tokens,
-             model_->device()) {}
+             model_->parameters()[0].tensor.options()) {}
 
 absl::Status GenerationEngine::Validate(const EngineRequest& request) const {
   if (request.prompt_ids.empty()) {
@@ -81,48 +82,30 @@ absl::StatusOr<std::vector<EngineResult>> GenerationEngine::Step() {
 }
 
 at::Tensor GenerationEngine::Admit() {
-  // Samples of one prompt share its prefill: each distinct prompt is computed
-  // once, and its row of the cache copied.
-  std::map<std::vector<int32_t>, size_t> index_of_prompt;
   std::vector<std::vector<int32_t>> prompts;
-  std::vector<int64_t> first_rows;     // by prompt
-  std::vector<int64_t> prompt_of_row;  // by admitted row
+  std::vector<int64_t> rows;
+  // Samples of one prompt share its prefill, so it counts once.
+  std::set<std::vector<int32_t>> distinct;
   int64_t num_tokens = 0;
   while (!waiting_.empty() && cache_.num_rows() < options_.max_batch) {
     EngineRequest& request = waiting_.front();
-    const auto size = static_cast<int64_t>(request.prompt_ids.size());
-    const bool is_new = !index_of_prompt.contains(request.prompt_ids);
-    if (is_new && num_tokens > 0 &&
-        num_tokens + size > options_.max_prefill_tokens) {
-      break;
-    }
-    const int64_t row = cache_.AddRow();
-    if (is_new) {
-      index_of_prompt[request.prompt_ids] = prompts.size();
-      prompts.push_back(request.prompt_ids);
-      first_rows.push_back(row);
+    if (!distinct.contains(request.prompt_ids)) {
+      const auto size = static_cast<int64_t>(request.prompt_ids.size());
+      if (num_tokens > 0 && num_tokens + size > options_.max_prefill_tokens) {
+        break;
+      }
+      distinct.insert(request.prompt_ids);
       num_tokens += size;
     }
-    prompt_of_row.push_back(
-        static_cast<int64_t>(index_of_prompt[request.prompt_ids]));
+    prompts.push_back(request.prompt_ids);
+    rows.push_back(cache_.AddRow());
     EngineResult result{.id = request.id};
     running_.push_back({std::move(request), std::move(result)});
     waiting_.pop_front();
   }
   if (prompts.empty()) return {};
-  const at::Tensor hidden =
-      model_->Prefill(Pack(prompts, model_->device()), first_rows, cache_);
-  const int64_t first_row =
-      cache_.num_rows() - static_cast<int64_t>(prompt_of_row.size());
-  for (size_t i = 0; i < prompt_of_row.size(); ++i) {
-    const int64_t row = first_row + static_cast<int64_t>(i);
-    const int64_t source = first_rows[prompt_of_row[i]];
-    if (row != source) cache_.CopyRow(source, row, cache_.lengths()[source]);
-  }
-  const at::Tensor row_index =
-      at::tensor(prompt_of_row, at::TensorOptions(at::kLong))
-          .to(hidden.device());
-  return model_->Logits(hidden).index_select(0, row_index);
+  return model_->Logits(
+      model_->Prefill(Pack(prompts, model_->device()), rows, cache_));
 }
 
 void GenerationEngine::Extend(const at::Tensor& logit_BV, int64_t first_row) {

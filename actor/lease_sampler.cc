@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -71,15 +72,19 @@ void LeaseSampler::Finish(const Work& work,
   if (!result.ok()) return metrics_->rollouts_failed.Increment();
   metrics_->rollout_tokens.Observe(
       static_cast<double>(result->token_ids.size()));
-  PendingRollout pending{
-      .rollout = MakeRollout(work, *result),
-      .pm_version = work.lease.pm_version(),
-      .lease_end = work.started + absl::Milliseconds(work.lease.lease_ms())};
-  if (!submitter_->Add(std::move(pending))) {
-    metrics_->rollouts_failed.Increment();
-    RLHF_LOG(WARNING) << "submission queue is full; rollout "
-                      << work.lease.rollout_id() << " is given up";
-  }
+  finished_.push_back(
+      {.rollout = MakeRollout(work, *result),
+       .pm_version = work.lease.pm_version(),
+       .lease_end = work.started + absl::Milliseconds(work.lease.lease_ms())});
+}
+
+void LeaseSampler::HandIn() {
+  if (finished_.empty()) return;
+  const size_t refused = submitter_->Add(std::exchange(finished_, {}));
+  if (refused == 0) return;
+  metrics_->rollouts_failed.Increment(static_cast<double>(refused));
+  RLHF_LOG(WARNING) << "submission queue is full; " << refused
+                    << " rollouts are given up";
 }
 
 v1::Rollout LeaseSampler::MakeRollout(const Work& work,

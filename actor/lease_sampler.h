@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "actor/actor_metrics.h"
@@ -26,6 +27,9 @@ class LeaseSampler {
   // to wait.
   void TakeLeases();
 
+  // Hands on what the runner's last step finished, together.
+  void HandIn();
+
  private:
   // A leased prompt while it is sampled.
   struct Work {
@@ -45,6 +49,7 @@ class LeaseSampler {
   ActorMetrics* const metrics_;
   const std::string actor_id_;
   absl::Time next_lease_ = absl::InfinitePast();
+  std::vector<PendingRollout> finished_;
 };
 
 }  // namespace rlhf

@@ -43,7 +43,10 @@ class LeaseSamplerTest : public testing::Test {
 
   void RunUntilIdle() {
     leases_->TakeLeases();
-    while (!runner_.idle()) runner_.Step();
+    while (!runner_.idle()) {
+      runner_.Step();
+      leases_->HandIn();
+    }
   }
 
   TestMetrics metrics_;

@@ -22,16 +22,10 @@ uint64_t TotalBytes(const v1::WeightManifest& manifest) {
   return total;
 }
 
-}  // namespace
-
-absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
-                                          const v1::WeightManifest& manifest,
-                                          const ModelConfig& config,
-                                          absl::Duration timeout) {
-  RLHF_ASSIGN_OR_RETURN(WeightAssembler assembler,
-                        WeightAssembler::Create(manifest));
+absl::Status Receive(v1::Weights::Stub& stub, int64_t version,
+                     absl::Duration timeout, WeightAssembler& assembler) {
   v1::FetchRequest request;
-  request.set_version(manifest.version());
+  request.set_version(version);
   const auto context = ContextWithDeadline(timeout);
   const auto reader = stub.Fetch(context.get(), request);
   v1::WeightChunk chunk;
@@ -42,7 +36,20 @@ absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
     reader->Finish();
     return added;
   }
-  RLHF_RETURN_IF_ERROR(FromGrpcStatus(reader->Finish()));
+  return FromGrpcStatus(reader->Finish());
+}
+
+}  // namespace
+
+absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
+                                          const v1::WeightManifest& manifest,
+                                          const ModelConfig& config,
+                                          absl::Duration timeout) {
+  RLHF_ASSIGN_OR_RETURN(WeightAssembler assembler,
+                        WeightAssembler::Create(manifest));
+  if (!assembler.MapBuckets()) {
+    RLHF_RETURN_IF_ERROR(Receive(stub, manifest.version(), timeout, assembler));
+  }
   RLHF_ASSIGN_OR_RETURN(NamedTensors weights, assembler.Finish());
   absl::StatusOr<Transformer> model =
       Transformer::Create(config, std::move(weights));

@@ -20,7 +20,8 @@ struct PolicyVersion {
   std::shared_ptr<const Transformer> model;
 };
 
-// Fetches one version over an open stream: chunks, checksums, shapes.
+// Maps one version where the learner is on this machine, else fetches it over
+// an open stream; proves checksums and shapes.
 //
 // Errors: those of the call; DataLoss if bytes arrived damaged; InvalidArgument
 // if the weights are not those of `config`.

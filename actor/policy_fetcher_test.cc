@@ -3,6 +3,7 @@
 #include <ATen/ops/equal.h>
 
 #include "actor/actor_fixtures.h"
+#include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/comm/weight_snapshot.h"
 #include "core/rpc/channel.h"
@@ -19,15 +20,27 @@ using testing::HasSubstr;
 
 // The tiny model of seed `version` in buckets of 20 kB.
 std::shared_ptr<WeightSnapshot> Snapshot(int64_t version) {
-  return std::make_shared<WeightSnapshot>(*PackWeights(
+  auto packed = PackWeights(
       version, MakeTinyModel(static_cast<uint64_t>(version)).parameters(),
-      20'000));
+      {.bucket_bytes = 20'000});
+  RLHF_CHECK(packed.ok()) << packed.status();
+  return std::const_pointer_cast<WeightSnapshot>(*packed);
+}
+
+// The same as of a learner on another machine.
+std::shared_ptr<WeightSnapshot> FromAfar(int64_t version) {
+  auto snapshot = Snapshot(version);
+  for (v1::BucketSpec& bucket : *snapshot->manifest.mutable_buckets()) {
+    bucket.clear_shared_path();
+  }
+  return snapshot;
 }
 
 // The same with one byte of its second bucket changed on the way.
 std::shared_ptr<WeightSnapshot> Damaged(int64_t version) {
   auto snapshot = Snapshot(version);
-  snapshot->buckets[1][99] = static_cast<char>(snapshot->buckets[1][99] ^ 4);
+  char* const bytes = snapshot->buckets[1].data();
+  bytes[99] = static_cast<char>(bytes[99] ^ 4);
   return snapshot;
 }
 
@@ -75,7 +88,7 @@ class FakeWeights final : public v1::Weights::Service {
     for (size_t b = 0; b < snapshot->buckets.size(); ++b) {
       v1::WeightChunk chunk;
       chunk.set_bucket(static_cast<int32_t>(b));
-      chunk.set_data(snapshot->buckets[b]);
+      chunk.set_data(std::string(snapshot->buckets[b].bytes()));
       writer->Write(chunk);
     }
     return grpc::Status::OK;
@@ -127,11 +140,12 @@ class PolicyFetcherTest : public testing::Test {
     return std::make_unique<PolicyFetcher>(address(),
                                            MakeTinyModel(1).config());
   }
-  absl::StatusOr<PolicyVersion> Fetch(const WeightSnapshot& snapshot,
-                                      const ModelConfig& config) {
-    weights_.Publish(std::make_shared<const WeightSnapshot>(snapshot));
+  absl::StatusOr<PolicyVersion> Fetch(
+      const std::shared_ptr<const WeightSnapshot>& snapshot,
+      const ModelConfig& config) {
+    weights_.Publish(snapshot);
     const auto stub = v1::Weights::NewStub(MakeChannel(address()));
-    return FetchPolicy(*stub, snapshot.manifest, config, absl::Seconds(10));
+    return FetchPolicy(*stub, snapshot->manifest, config, absl::Seconds(10));
   }
 
   // Waits for a version and takes it; 0 if none comes.
@@ -147,13 +161,34 @@ class PolicyFetcherTest : public testing::Test {
 
 TEST_F(PolicyFetcherTest, AFetchedPolicyIsThePublishedOneBitForBit) {
   ASSERT_OK_AND_ASSIGN(const PolicyVersion policy,
-                       Fetch(*Snapshot(5), MakeTinyModel(1).config()));
+                       Fetch(Snapshot(5), MakeTinyModel(1).config()));
   EXPECT_EQ(policy.version, 5);
   ExpectWeightsOf(*policy.model, 5);
 }
 
+TEST_F(PolicyFetcherTest, OnOneMachineNothingIsSent) {
+  ASSERT_OK(Fetch(Snapshot(5), MakeTinyModel(1).config()));
+  EXPECT_EQ(weights_.num_fetches(), 0);
+}
+
+TEST_F(PolicyFetcherTest, FromAnotherMachineTheSameWeightsAreSent) {
+  ASSERT_OK_AND_ASSIGN(const PolicyVersion policy,
+                       Fetch(FromAfar(5), MakeTinyModel(1).config()));
+  EXPECT_EQ(weights_.num_fetches(), 1);
+  ExpectWeightsOf(*policy.model, 5);
+}
+
+TEST_F(PolicyFetcherTest, AMappedVersionOutlivesTheLearnersNextOne) {
+  auto snapshot = Snapshot(5);
+  ASSERT_OK_AND_ASSIGN(const PolicyVersion policy,
+                       Fetch(snapshot, MakeTinyModel(1).config()));
+  weights_.Publish(Snapshot(6));
+  snapshot.reset();
+  ExpectWeightsOf(*policy.model, 5);
+}
+
 TEST_F(PolicyFetcherTest, ADamagedBucketIsRefused) {
-  EXPECT_THAT(Fetch(*Damaged(5), MakeTinyModel(1).config()),
+  EXPECT_THAT(Fetch(Damaged(5), MakeTinyModel(1).config()),
               StatusIs(StatusCode::kDataLoss,
                        HasSubstr("weights version 5: bucket 1 of")));
 }
@@ -161,7 +196,7 @@ TEST_F(PolicyFetcherTest, ADamagedBucketIsRefused) {
 TEST_F(PolicyFetcherTest, WeightsOfAnotherModelAreRefused) {
   ModelConfig config = MakeTinyModel(1).config();
   config.hidden_size = 64;
-  EXPECT_THAT(Fetch(*Snapshot(5), config),
+  EXPECT_THAT(Fetch(Snapshot(5), config),
               StatusIs(StatusCode::kInvalidArgument,
                        HasSubstr("the learner's weights do not fit")));
 }
@@ -205,12 +240,12 @@ TEST_F(PolicyFetcherTest, ADamagedVersionIsNotHandedOverAndASoundOneFollows) {
 }
 
 TEST_F(PolicyFetcherTest, VersionsNeverGoBack) {
-  weights_.Publish(Snapshot(3));
+  weights_.Publish(FromAfar(3));
   const auto fetcher = MakeFetcher();
   EXPECT_EQ(TakeSoon(*fetcher).version, 3);
   // A learner that restarted at an older checkpoint.
   weights_.AnswerAtOnce();
-  weights_.Publish(Snapshot(2));
+  weights_.Publish(FromAfar(2));
   const int manifests = weights_.num_manifests();
   ASSERT_TRUE(
       Eventually([&] { return weights_.num_manifests() >= manifests + 2; }));

@@ -33,9 +33,10 @@ class RolloutSubmitter {
                    ActorMetrics* metrics);
   ~RolloutSubmitter();
 
-  // Returns false if the queue is full; the lease will then expire.
-  bool Add(PendingRollout pending) {
-    return queue_.TryPush(std::move(pending));
+  // Queues what will be scored in one request. Returns how many had no room:
+  // the last ones, whose leases will expire.
+  size_t Add(std::vector<PendingRollout> pending) {
+    return queue_.TryPushAll(std::move(pending));
   }
 
  private:

@@ -52,8 +52,8 @@ class RolloutSubmitterTest : public testing::Test {
 
 TEST_F(RolloutSubmitterTest, DeliversWithTheScoreAndThePmThatWasAskedFor) {
   const auto submitter = MakeSubmitter();
-  ASSERT_TRUE(submitter->Add(Pending("a", "xyz", 3)));
-  ASSERT_TRUE(submitter->Add(Pending("b", "x", 4)));
+  ASSERT_EQ(submitter->Add({Pending("a", "xyz", 3)}), 0);
+  ASSERT_EQ(submitter->Add({Pending("b", "x", 4)}), 0);
   ASSERT_TRUE(Done(2));
 
   const auto rollouts = learner_.rollouts();
@@ -70,7 +70,7 @@ TEST_F(RolloutSubmitterTest, DeliversWithTheScoreAndThePmThatWasAskedFor) {
 TEST_F(RolloutSubmitterTest, TriesAgainWhileTheRewardServerIsAway) {
   reward_.BeAwayFor(2);
   const auto submitter = MakeSubmitter();
-  ASSERT_TRUE(submitter->Add(Pending("a", "xyz")));
+  ASSERT_EQ(submitter->Add({Pending("a", "xyz")}), 0);
   ASSERT_TRUE(Done(1));
   EXPECT_EQ(reward_.num_calls(), 3);
   ASSERT_THAT(learner_.rollouts(), SizeIs(1));
@@ -80,7 +80,7 @@ TEST_F(RolloutSubmitterTest, TriesAgainWhileTheRewardServerIsAway) {
 TEST_F(RolloutSubmitterTest, TriesAgainWhileTheLearnerIsAway) {
   learner_.num_away = 2;
   const auto submitter = MakeSubmitter();
-  ASSERT_TRUE(submitter->Add(Pending("a", "xyz")));
+  ASSERT_EQ(submitter->Add({Pending("a", "xyz")}), 0);
   ASSERT_TRUE(Done(1));
   EXPECT_EQ(reward_.num_calls(), 1);
   EXPECT_THAT(learner_.rollouts(), SizeIs(1));
@@ -89,7 +89,8 @@ TEST_F(RolloutSubmitterTest, TriesAgainWhileTheLearnerIsAway) {
 TEST_F(RolloutSubmitterTest, GivesUpAtTheEndOfTheLeaseWithoutAReward) {
   reward_.BeAwayFor(1000);
   const auto submitter = MakeSubmitter();
-  ASSERT_TRUE(submitter->Add(Pending("a", "xyz", 3, absl::Milliseconds(250))));
+  ASSERT_EQ(submitter->Add({Pending("a", "xyz", 3, absl::Milliseconds(250))}),
+            0);
   ASSERT_TRUE(Failed(1));
   EXPECT_GT(reward_.num_calls(), 1);
   EXPECT_THAT(learner_.rollouts(), IsEmpty());
@@ -98,7 +99,8 @@ TEST_F(RolloutSubmitterTest, GivesUpAtTheEndOfTheLeaseWithoutAReward) {
 TEST_F(RolloutSubmitterTest, GivesUpAtTheEndOfTheLeaseWithoutTheLearner) {
   learner_.num_away = 1000;
   const auto submitter = MakeSubmitter();
-  ASSERT_TRUE(submitter->Add(Pending("a", "xyz", 3, absl::Milliseconds(250))));
+  ASSERT_EQ(submitter->Add({Pending("a", "xyz", 3, absl::Milliseconds(250))}),
+            0);
   ASSERT_TRUE(Failed(1));
   EXPECT_THAT(learner_.rollouts(), IsEmpty());
 }
@@ -106,7 +108,7 @@ TEST_F(RolloutSubmitterTest, GivesUpAtTheEndOfTheLeaseWithoutTheLearner) {
 TEST_F(RolloutSubmitterTest, WhatThePmRefusesNeverReachesTheLearner) {
   reward_.Fail({grpc::NOT_FOUND, "no such PM"});
   const auto submitter = MakeSubmitter();
-  ASSERT_TRUE(submitter->Add(Pending("a", "xyz")));
+  ASSERT_EQ(submitter->Add({Pending("a", "xyz")}), 0);
   ASSERT_TRUE(Failed(1));
   EXPECT_EQ(reward_.num_calls(), 1);
   EXPECT_THAT(learner_.rollouts(), IsEmpty());
@@ -115,12 +117,12 @@ TEST_F(RolloutSubmitterTest, WhatThePmRefusesNeverReachesTheLearner) {
 TEST_F(RolloutSubmitterTest, AFullQueueRefusesAndLosesNothingElse) {
   reward_.Hold();
   const auto submitter = MakeSubmitter(/*capacity=*/2);
-  ASSERT_TRUE(submitter->Add(Pending("a", "x")));
+  ASSERT_EQ(submitter->Add({Pending("a", "x")}), 0);
   // The first has left the queue when its score is asked for.
   ASSERT_TRUE(Eventually([&] { return reward_.num_calls() == 1; }));
-  EXPECT_TRUE(submitter->Add(Pending("b", "x")));
-  EXPECT_TRUE(submitter->Add(Pending("c", "x")));
-  EXPECT_FALSE(submitter->Add(Pending("d", "x")));
+  EXPECT_EQ(submitter->Add({Pending("b", "x")}), 0);
+  EXPECT_EQ(submitter->Add({Pending("c", "x")}), 0);
+  EXPECT_EQ(submitter->Add({Pending("d", "x")}), 1);
   reward_.Release();
   ASSERT_TRUE(Done(3));
   EXPECT_THAT(learner_.rollouts(), SizeIs(3));
@@ -129,7 +131,7 @@ TEST_F(RolloutSubmitterTest, AFullQueueRefusesAndLosesNothingElse) {
 TEST_F(RolloutSubmitterTest, TheDestructorDeliversWhatIsQueued) {
   auto submitter = MakeSubmitter();
   for (const char* id : {"a", "b", "c"}) {
-    ASSERT_TRUE(submitter->Add(Pending(id, "x")));
+    ASSERT_EQ(submitter->Add({Pending(id, "x")}), 0);
   }
   submitter.reset();
   EXPECT_THAT(learner_.rollouts(), SizeIs(3));

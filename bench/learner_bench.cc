@@ -63,18 +63,29 @@ void MeasureMatrixProduct(at::ScalarType dtype, int repetitions) {
         2e-9 * kSize * kSize * kSize);
 }
 
-// Dialogues of one length with arbitrary tokens.
+// Dialogues with arbitrary tokens, of which no two begin alike.
 struct Dialogues {
-  Dialogues(const Shape& shape, int64_t vocab_size) {
+  // All of `shape`, or, if `mixed`, with prompts and responses of a quarter to
+  // all of its lengths. bench/peers/torch_update.py has the same.
+  Dialogues(const Shape& shape, bool mixed, int64_t vocab_size) {
+    const int64_t prompt = shape.tokens - shape.response_tokens;
+    const auto length = [&](int64_t s, int64_t full, int64_t stride) {
+      if (!mixed) return full;
+      const int64_t rank = s * stride % shape.sequences;
+      return full / 4 + full * 3 / 4 * rank / (shape.sequences - 1);
+    };
     for (int64_t s = 0; s < shape.sequences; ++s) {
-      std::vector<int32_t>& prompt = prompts.emplace_back();
-      std::vector<int32_t>& response = responses.emplace_back();
-      for (int64_t t = 0; t < shape.tokens; ++t) {
-        const auto id =
-            static_cast<int32_t>((s * 7919 + t * 104729 + 17) % vocab_size);
-        (t < shape.tokens - shape.response_tokens ? prompt : response)
-            .push_back(id);
+      std::vector<int32_t> ids;
+      const int64_t prompt_length = length(s, prompt, 7);
+      const int64_t response_length = length(s, shape.response_tokens, 11);
+      for (int64_t t = 0; t < prompt_length + response_length; ++t) {
+        ids.push_back(
+            static_cast<int32_t>((s * 7919 + t * 104729 + 17) % vocab_size));
       }
+      prompts.emplace_back(ids.begin(), ids.begin() + prompt_length);
+      responses.emplace_back(ids.begin() + prompt_length, ids.end());
+      num_tokens += static_cast<double>(prompt_length + response_length - 1);
+      num_targets += static_cast<double>(response_length);
     }
     for (size_t s = 0; s < prompts.size(); ++s) {
       views.push_back(
@@ -84,9 +95,11 @@ struct Dialogues {
 
   std::vector<std::vector<int32_t>> prompts, responses;
   std::vector<PromptResponse> views;
+  // That the trunk, and the vocabulary projection, must see.
+  double num_tokens = 0, num_targets = 0;
 };
 
-void MeasureUpdate(const Transformer& model, at::ScalarType dtype,
+void MeasureUpdate(const Transformer& model, at::ScalarType dtype, bool mixed,
                    const Shape& shape) {
   double trunk = 0;
   for (const NamedTensor& p : model.parameters()) {
@@ -95,18 +108,18 @@ void MeasureUpdate(const Transformer& model, at::ScalarType dtype,
   }
   const auto head = static_cast<double>(model.head_weight().numel());
   trunk -= head;
-  const Dialogues dialogues(shape, model.config().vocab_size);
-  const auto tokens = static_cast<double>(shape.sequences * (shape.tokens - 1));
-  const auto targets =
-      static_cast<double>(shape.sequences * shape.response_tokens);
+  const Dialogues dialogues(shape, mixed, model.config().vocab_size);
   // Two operations per weight and token forward, four more backward.
-  const double forward_work = 2e-9 * (trunk * tokens + head * targets);
+  const double forward_work =
+      2e-9 * (trunk * dialogues.num_tokens + head * dialogues.num_targets);
+  const std::string which =
+      absl::StrCat(at::toString(dtype), mixed ? "_mixed" : "_alike");
   const auto forward = [&] {
     const ResponseStates states = ForwardResponses(model, dialogues.views);
     return ComputeTokenLogprobs(model, states.hidden_ND, states.target_N, 1.0)
         .logprob_N;
   };
-  Print("forward_backward",
+  Print("forward_backward_" + which,
         Repeat(shape.repetitions,
                [&] {
                  forward().sum().backward();
@@ -118,8 +131,7 @@ void MeasureUpdate(const Transformer& model, at::ScalarType dtype,
   for (const NamedTensor& p : model.parameters()) {
     p.tensor.set_requires_grad(false);
   }
-  Print(absl::StrCat("forward_", at::toString(dtype)),
-        Repeat(shape.repetitions, forward), forward_work);
+  Print("forward_" + which, Repeat(shape.repetitions, forward), forward_work);
 }
 
 }  // namespace
@@ -146,7 +158,10 @@ int main(int argc, char** argv) {
   }
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     rlhf::MeasureMatrixProduct(dtype, shape.repetitions);
-    rlhf::MeasureUpdate(model->Cast(dtype), dtype, shape);
-    rlhf::MeasureMatrixProduct(dtype, shape.repetitions);
+    const rlhf::Transformer copy = model->Cast(dtype);
+    for (const bool mixed : {false, true}) {
+      rlhf::MeasureUpdate(copy, dtype, mixed, shape);
+      rlhf::MeasureMatrixProduct(dtype, shape.repetitions);
+    }
   }
 }

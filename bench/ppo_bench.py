@@ -5,8 +5,9 @@ machine: same model, same PM, same prompts, responses of exactly 32 tokens.
     make bench       # or: .venv-bench/bin/python bench/ppo_bench.py --rlhf build/release/bin/rlhf
 
 Ours is the loop of processes as users run it (learner, actor, reward server);
-an update is what lies between two lines of metrics.jsonl. Memory is the sum of
-the processes' peaks. Prints a table and writes bench/results/ppo.json.
+an update is what lies between two lines of metrics.jsonl. Memory is that of all
+processes together (memory.py). Prints a table and writes bench/results/ppo.json,
+where rows of earlier calls on the same day stay.
 """
 import argparse
 import contextlib
@@ -14,7 +15,6 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import shutil
 import signal
 import socket
@@ -23,6 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from machine import machine
+from memory import MemoryWatch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models/SmolLM2-135M-Instruct"
@@ -80,13 +83,6 @@ def free_ports(count):
         return [s.getsockname()[1] for s in sockets]
 
 
-def peak_bytes(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
 def wait_for(condition, processes, seconds, what):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -113,8 +109,8 @@ sampling {{ max_new_tokens: {NEW_TOKENS} max_prompt_tokens: {MAX_PROMPT} }}
 ppo {{ num_updates: {updates + 1} rollouts_per_update: {BATCH} num_minibatches: {MINIBATCHES}
       critic: {critic} {critic_model} }}
 learner {{ address: "127.0.0.1:{p[0]}" metrics_port: {p[1]} dtype: {dtype} checkpoint_every: 1000000 }}
-actor {{ address: "127.0.0.1:{p[2]}" metrics_port: {p[3]} max_batch: {BATCH} }}
-reward_server {{ address: "127.0.0.1:{p[4]}" metrics_port: {p[5]} }}
+actor {{ address: "127.0.0.1:{p[2]}" metrics_port: {p[3]} max_batch: {BATCH} dtype: {dtype} }}
+reward_server {{ address: "127.0.0.1:{p[4]}" metrics_port: {p[5]} dtype: {dtype} }}
 """)
     metrics = run / "metrics.jsonl"
     environment = os.environ | {
@@ -125,13 +121,15 @@ reward_server {{ address: "127.0.0.1:{p[4]}" metrics_port: {p[5]} }}
             with open(folder / f"{row}-{role}.log", "wb") as log:
                 processes.append(subprocess.Popen(
                     [rlhf, role, "--config", config], env=environment, stdout=log, stderr=log))
+        watch = MemoryWatch([p.pid for p in processes])
         times = []
         for n in range(1, updates + 2):
             wait_for(lambda: metrics.exists() and metrics.read_bytes().count(b"\n") >= n,
                      processes, 600, f"update {n} of {row}")
             times.append(time.monotonic())
         # The last checkpoint comes after the last update and does not count.
-        memory = {p.args[1]: peak_bytes(p.pid) for p in processes}
+        watch.stop()
+        memory = {p.args[1]: size for p, size in zip(processes, watch.rss_bytes)}
     finally:
         for process in processes:
             process.send_signal(signal.SIGTERM)
@@ -140,18 +138,24 @@ reward_server {{ address: "127.0.0.1:{p[4]}" metrics_port: {p[5]} }}
     reports = [json.loads(line) for line in metrics.read_text().splitlines()][1:]
     phases = {phase: statistics.median(r.get(f"{phase}_seconds", 0) for r in reports)
               for phase in ("rollout", "forward", "train", "publish")}
-    return {"seconds": [b - a for a, b in zip(times, times[1:])], "memory": memory,
-            "peak_bytes": sum(memory.values()), "phases": phases}
+    return {"seconds": [b - a for a, b in zip(times, times[1:])], "phases": phases,
+            "peak_bytes": watch.peak_bytes, "peak_rss_bytes": watch.peak_rss_bytes, "rss_bytes": memory}
 
 
 def run_trl(folder, dtype, size, iterations, threads):
-    output = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, ROOT / "bench/peers/trl_ppo.py", "--model", folder / f"{size}-policy",
          "--pm", folder / f"{size}-pm", "--prompts", folder / "prompts.jsonl", "--dtype", dtype,
          "--batch", str(BATCH), "--minibatch", str(BATCH // MINIBATCHES), "--new-tokens", str(NEW_TOKENS),
          "--iterations", str(iterations), "--threads", str(threads)],
-        env=os.environ | {"OMP_NUM_THREADS": str(threads)}, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(output.splitlines()[-1])
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)}, stdout=subprocess.PIPE, text=True)
+    watch = MemoryWatch([process.pid])
+    output = process.communicate()[0]
+    watch.stop()
+    if process.returncode != 0:
+        sys.exit(f"TRL ended with exit code {process.returncode}")
+    return json.loads(output.splitlines()[-1]) | {
+        "peak_bytes": watch.peak_bytes, "peak_rss_bytes": watch.peak_rss_bytes}
 
 
 def main():
@@ -161,34 +165,51 @@ def main():
     parser.add_argument("--updates", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ours-only", action="store_true", help="leave TRL out")
+    parser.add_argument("--trl", nargs=2, metavar=("DTYPE", "SIZE"), help="measure TRL anew: float32 135M, …")
+    parser.add_argument("--models", type=pathlib.Path, help="folder of the models, made there if it is empty")
     args = parser.parse_args()
-    results = {"date": datetime.date.today().isoformat(), "machine": platform.processor() or platform.machine(),
-               "threads": args.threads, "rows": {}}
-    trl = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        make_models(folder)
+    path = ROOT / "bench/results/ppo.json"
+    results = load_results(path, args.threads)
+    rows, trl = results["rows"], results["trl"]
+    with contextlib.ExitStack() as stack:
+        folder = args.models or pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if not (folder / "prompts.jsonl").exists():
+            make_models(folder)
+        if args.trl:
+            dtype, size = args.trl
+            trl[f"{size} {dtype}"] = run_trl(folder, dtype, size, args.updates, args.threads)
         for row in args.rows:
-            _, _, trl_dtype, size, speed_bar, memory_bar = ROWS[row]
-            ours = run_ours(args.rlhf, folder, row, args.updates, args.threads)
-            entry = results["rows"][row] = {"ours": ours}
-            median = statistics.median(ours["seconds"])
-            text = f"{row:14} ours {median:7.3f} s {ours['peak_bytes'] / 1e9:5.2f} GB"
-            text += "  (" + ", ".join(f"{k} {v:.3f}" for k, v in ours["phases"].items()) + ")"
-            if not args.ours_only:
-                for dtype in {trl_dtype, "float32"}:
-                    if (dtype, size) not in trl:
-                        trl[dtype, size] = run_trl(folder, dtype, size, args.updates, args.threads)
-                theirs = entry["trl"] = trl[trl_dtype, size]
-                their_median = statistics.median(theirs["seconds"])
-                memory = ours["peak_bytes"] / trl["float32", size]["peak_bytes"]
-                text += (f"  TRL {their_median:7.3f} s {theirs['peak_bytes'] / 1e9:5.2f} GB"
-                         f"  {their_median / median:.2f}x (bar {speed_bar})  memory {memory:.2f}"
-                         + (f" (bar {memory_bar})" if memory_bar else ""))
-            print(text, flush=True)
-    out = ROOT / "bench/results"
-    out.mkdir(exist_ok=True)
-    (out / "ppo.json").write_text(json.dumps(results, indent=1) + "\n")
+            _, _, trl_dtype, size, _, _ = ROWS[row]
+            rows[row] = run_ours(args.rlhf, folder, row, args.updates, args.threads)
+            for dtype in {trl_dtype, "float32"}:
+                if not args.ours_only and f"{size} {dtype}" not in trl:
+                    trl[f"{size} {dtype}"] = run_trl(folder, dtype, size, args.updates, args.threads)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n")
+    for row in rows:
+        print(describe(row, rows[row], trl))
+
+
+def load_results(path, threads):
+    head = {"date": datetime.date.today().isoformat(), "machine": machine(), "threads": threads}
+    results = json.loads(path.read_text()) if path.exists() else {}
+    same = all(results.get(key) == value for key, value in head.items())
+    return results if same else head | {"rows": {}, "trl": {}}
+
+
+def describe(row, ours, trl):
+    _, _, trl_dtype, size, speed_bar, memory_bar = ROWS[row]
+    median = statistics.median(ours["seconds"])
+    text = f"{row:14} ours {median:7.3f} s {ours['peak_bytes'] / 1e9:5.2f} GB"
+    text += "  (" + ", ".join(f"{k} {v:.3f}" for k, v in ours["phases"].items()) + ")"
+    theirs, full = trl.get(f"{size} {trl_dtype}"), trl.get(f"{size} float32")
+    if theirs is None or full is None:
+        return text
+    their_median = statistics.median(theirs["seconds"])
+    return (text + f"  TRL {their_median:7.3f} s {theirs['peak_bytes'] / 1e9:5.2f} GB"
+            f"  {their_median / median:.2f}x (bar {speed_bar})"
+            f"  memory {ours['peak_bytes'] / full['peak_bytes']:.2f}"
+            + (f" (bar {memory_bar})" if memory_bar else ""))
 
 
 if __name__ == "__main__":

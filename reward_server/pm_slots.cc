@@ -22,7 +22,8 @@ absl::StatusOr<std::vector<int32_t>> LoadedPm::Encode(
 }
 
 absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
-    const std::string& directory, const v1::ModelVersion& version) {
+    const std::string& directory, const v1::ModelVersion& version,
+    at::ScalarType dtype) {
   RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
   RLHF_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer,
                         Tokenizer::Load(directory));
@@ -33,11 +34,11 @@ absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
                      ": not a preference model (config.json names no "
                      "ForSequenceClassification architecture)"));
   }
-  return std::make_shared<const LoadedPm>(
-      LoadedPm{.version = version,
-               .tokenizer = std::move(tokenizer),
-               .format = format,
-               .model = std::move(model)});
+  return std::make_shared<const LoadedPm>(LoadedPm{
+      .version = version,
+      .tokenizer = std::move(tokenizer),
+      .format = format,
+      .model = dtype == at::kFloat ? std::move(model) : model.Cast(dtype)});
 }
 
 std::shared_ptr<const LoadedPm> PmSlots::serving() const {

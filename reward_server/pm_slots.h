@@ -30,10 +30,12 @@ struct LoadedPm {
       const v1::ScoredDialogue& dialogue) const;
 };
 
-// Loads a PM directory. Errors: as LoadModel, Tokenizer::Load,
-// ChatFormat::Load; InvalidArgument if it is not a preference model.
+// Loads a PM directory, with weights of `dtype`. Errors: as LoadModel,
+// Tokenizer::Load, ChatFormat::Load; InvalidArgument if it is not a preference
+// model.
 absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
-    const std::string& directory, const v1::ModelVersion& version);
+    const std::string& directory, const v1::ModelVersion& version,
+    at::ScalarType dtype = at::kFloat);
 
 // Thread-safe.
 class PmSlots {

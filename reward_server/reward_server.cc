@@ -5,6 +5,7 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
+#include "core/nn/dtype.h"
 #include "core/registry/model_registry.h"
 #include "core/rpc/grpc_server.h"
 #include "core/telemetry/metrics_server.h"
@@ -15,16 +16,17 @@ namespace {
 
 // A version whose files are what was published.
 absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadProven(
-    const ModelRegistry& registry, int64_t number) {
+    const ModelRegistry& registry, int64_t number, at::ScalarType dtype) {
   RLHF_RETURN_IF_ERROR(registry.Verify(number));
   RLHF_ASSIGN_OR_RETURN(const v1::ModelVersion version, registry.Get(number));
-  return LoadPm(registry.Directory(number), version);
+  return LoadPm(registry.Directory(number), version, dtype);
 }
 
 // Loads what the registry says should serve, if it is not serving already. The
 // version is proven against its digest first; while it loads, and if it cannot
 // be loaded, the old one goes on serving.
-absl::Status FollowRegistry(const ModelRegistry& registry, PmSlots& slots) {
+absl::Status FollowRegistry(const ModelRegistry& registry, at::ScalarType dtype,
+                            PmSlots& slots) {
   RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> wanted,
                         registry.Alias("serving"));
   const auto serving = slots.serving();
@@ -44,7 +46,7 @@ absl::Status FollowRegistry(const ModelRegistry& registry, PmSlots& slots) {
     RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> previous,
                           registry.Alias("previous"));
     if (previous.has_value() && *previous != *wanted) {
-      const auto pm = LoadProven(registry, *previous);
+      const auto pm = LoadProven(registry, *previous, dtype);
       if (pm.ok()) {
         slots.Swap(*pm);
       } else {
@@ -55,7 +57,7 @@ absl::Status FollowRegistry(const ModelRegistry& registry, PmSlots& slots) {
     }
   }
   RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
-                        LoadProven(registry, *wanted));
+                        LoadProven(registry, *wanted, dtype));
   slots.Swap(pm);
   RLHF_LOG(INFO) << "PM version " << *wanted << " serves";
   return absl::OkStatus();
@@ -84,7 +86,8 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
       absl::StrCat(RunDirectory(config), "/registry/pm"));
   do {
     const int64_t swaps = slots.Status().num_swaps();
-    const absl::Status status = FollowRegistry(registry, slots);
+    const absl::Status status = FollowRegistry(
+        registry, ScalarTypeOf(config.reward_server().dtype()), slots);
     if (!status.ok() &&
         slots.Status().load_error() != std::string(status.message())) {
       RLHF_LOG(ERROR) << "the promoted PM is not loaded, the old one goes on: "

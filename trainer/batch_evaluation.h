@@ -5,6 +5,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "core/nn/transformer.h"
@@ -20,6 +22,9 @@ struct BatchEvaluation {
   at::Tensor ref_logprob_N;  // nats
   at::Tensor value_N;
   double entropy_sum = 0;  // of the policy's next-token distributions, nats
+  // Of the dialogues `EvaluationOptions::kept`, in that order, with gradient;
+  // none if that is empty.
+  std::optional<ResponseStates> kept;
 };
 
 struct EvaluationOptions {
@@ -27,6 +32,10 @@ struct EvaluationOptions {
   double temperature = 1;
   // Tokens in one forward pass; bounds memory, not results.
   int64_t micro_batch_tokens = 2048;
+  // Indices of dialogues whose policy pass will be needed again, with the same
+  // weights, for a backward pass: it is made once, as one micro-batch, and
+  // kept.
+  std::vector<int64_t> kept;
 };
 
 // Runs both models over each micro-batch in turn. Throws c10::Error.

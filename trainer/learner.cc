@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/comm/communicator.h"
 #include "core/config/run_config.h"
+#include "core/nn/dtype.h"
 #include "core/text/prompt_set.h"
 #include "trainer/batch.h"
 #include "trainer/checkpoint/checkpoint_store.h"
@@ -102,7 +103,9 @@ class Loop {
  private:
   absl::Status Publish(int64_t version) {
     RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
-    if (head_ != nullptr) head_->Publish(policy, version);
+    if (head_ != nullptr) {
+      RLHF_RETURN_IF_ERROR(head_->Publish(policy, version));
+    }
     return absl::OkStatus();
   }
 
@@ -189,8 +192,7 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
       {.ppo = config.ppo(),
        .temperature = config.sampling().temperature(),
        .micro_batch_tokens = config.learner().micro_batch_tokens(),
-       .dtype = config.learner().dtype() == v1::BFLOAT16 ? at::kBFloat16
-                                                         : at::kFloat,
+       .dtype = ScalarTypeOf(config.learner().dtype()),
        .recompute_activations = config.learner().recompute_activations(),
        .sharded = config.learner().sharding() == v1::LearnerConfig::SHARDED,
        .seed = config.seed(),

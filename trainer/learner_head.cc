@@ -8,6 +8,7 @@
 #include "core/base/status_macros.h"
 #include "core/comm/weight_snapshot.h"
 #include "core/config/run_config.h"
+#include "core/nn/dtype.h"
 #include "core/nn/model_directory.h"
 #include "core/registry/model_registry.h"
 #include "trainer/checkpoint/checkpoint_store.h"
@@ -51,8 +52,12 @@ absl::Status LearnerHead::Serve() {
   return absl::OkStatus();
 }
 
-void LearnerHead::Publish(const NamedTensors& policy, int64_t version) {
-  weights_.Publish(PackWeights(version, policy));
+absl::Status LearnerHead::Publish(const NamedTensors& policy, int64_t version) {
+  RLHF_ASSIGN_OR_RETURN(
+      auto snapshot,
+      PackWeights(version, policy,
+                  {.dtype = ScalarTypeOf(config_.actor().dtype())}));
+  weights_.Publish(std::move(snapshot));
   metrics_.weights_published.Increment();
   metrics_.policy_version.Set(static_cast<double>(version));
   control_.Change([&](v1::LearnerStatus& status) {
@@ -62,6 +67,7 @@ void LearnerHead::Publish(const NamedTensors& policy, int64_t version) {
     status.set_rollouts_wanted(config_.ppo().rollouts_per_update());
     status.set_rollouts_accepted(0);
   });
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {

@@ -35,8 +35,9 @@ class LearnerHead {
   // Starts metrics and gRPC. Errors: AlreadyExists for a port in use.
   absl::Status Serve();
 
-  // Offers the weights of the policy as `version` to the actors.
-  void Publish(const NamedTensors& policy, int64_t version);
+  // Offers the weights of the policy as `version` to the actors, as what they
+  // compute in. Errors: as PackWeights.
+  absl::Status Publish(const NamedTensors& policy, int64_t version);
 
   // Waits for the batch of `update`; nullopt if shutdown is requested first.
   absl::StatusOr<std::optional<Batch>> Collect(int64_t update);

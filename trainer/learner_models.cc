@@ -28,26 +28,31 @@ absl::StatusOr<Transformer> LoadCritic(const v1::RunConfig& config,
     critic = AsPreferenceModel(critic, critic.num_layers,
                                /*pad_token_id=*/std::nullopt);
   }
-  return LoadModelAs(critic, directory);
+  RLHF_ASSIGN_OR_RETURN(const Transformer mapped,
+                        LoadModelAs(critic, directory));
+  return mapped.Clone();
 }
 
 }  // namespace
 
 absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
     const v1::RunConfig& config) {
-  RLHF_ASSIGN_OR_RETURN(Transformer policy, LoadModel(config.initial_policy()));
-  if (policy.config().head != ModelConfig::Head::kLanguageModel) {
+  // The reference stays in the mapped file; what is trained is copied.
+  RLHF_ASSIGN_OR_RETURN(Transformer reference,
+                        LoadModel(config.initial_policy()));
+  if (reference.config().head != ModelConfig::Head::kLanguageModel) {
     return absl::InvalidArgumentError(
         absl::StrCat(config.initial_policy(), ": not a language model"));
   }
-  auto reference = std::make_shared<const Transformer>(policy.Clone());
   std::optional<Transformer> critic;
   if (config.ppo().critic() == v1::PpoConfig::SEPARATE) {
-    RLHF_ASSIGN_OR_RETURN(critic, LoadCritic(config, policy.config()));
+    RLHF_ASSIGN_OR_RETURN(critic, LoadCritic(config, reference.config()));
   }
-  return PpoTrainer::Models{.policy = std::move(policy),
-                            .reference = std::move(reference),
-                            .critic = std::move(critic)};
+  Transformer policy = reference.Clone();
+  return PpoTrainer::Models{
+      .policy = std::move(policy),
+      .reference = std::make_shared<const Transformer>(std::move(reference)),
+      .critic = std::move(critic)};
 }
 
 absl::StatusOr<std::shared_ptr<const PretrainingMix>> LoadPretrainingMix(

@@ -1,6 +1,8 @@
 // A small PPO trainer and its batches, for tests.
 #pragma once
 
+#include <ATen/ops/zeros.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,10 +36,13 @@ inline PpoTrainer MakeTrainer(const PpoTrainer::Options& options,
       .critic = std::nullopt};
   if (options.ppo.critic() == v1::PpoConfig::SEPARATE) {
     const Transformer trunk = MakeTinyModel(2);
+    NamedTensors weights = trunk.parameters();
+    weights.push_back(
+        {"score.weight", at::zeros({1, trunk.config().hidden_size})});
     absl::StatusOr<Transformer> critic = Transformer::Create(
         AsPreferenceModel(trunk.config(), trunk.config().num_layers,
                           /*pad_token_id=*/0),
-        trunk.parameters());
+        std::move(weights));
     EXPECT_OK(critic);
     models.critic = *std::move(critic);
   }

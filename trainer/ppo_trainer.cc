@@ -2,8 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,11 +18,11 @@
 #include "trainer/minibatches.h"
 #include "trainer/optim/schedule.h"
 #include "trainer/ppo/kl_controller.h"
-#include "trainer/ppo/kl_penalty.h"
 #include "trainer/ppo/ppo_loss.h"
 #include "trainer/ppo/value_loss.h"
 #include "trainer/rank_shares.h"
 #include "trainer/response_forward.h"
+#include "trainer/sample_rewards.h"
 
 namespace rlhf {
 namespace {
@@ -51,54 +49,6 @@ int64_t CountTokens(const std::vector<PpoSample>& batch,
     count += static_cast<int64_t>(batch[i].response_ids.size());
   }
   return count;
-}
-
-KlEstimator EstimatorOf(const v1::PpoConfig& config) {
-  switch (config.kl_estimator()) {
-    case v1::PpoConfig::K1:
-      return KlEstimator::kK1;
-    case v1::PpoConfig::K2:
-      return KlEstimator::kK2;
-    case v1::PpoConfig::K3:
-      break;
-  }
-  return KlEstimator::kK3;
-}
-
-// [N], for the samples `own`, whose tokens `evaluation` holds.
-at::Tensor TokenRewards(const std::vector<PpoSample>& batch,
-                        const OwnRewards& own,
-                        const BatchEvaluation& evaluation,
-                        const KlPenaltyOptions& options) {
-  std::vector<float> scores;
-  std::vector<int64_t> ended;
-  for (const int64_t i : own.samples) {
-    scores.push_back(static_cast<float>(batch[i].score));
-    ended.push_back(batch[i].ended ? 1 : 0);
-  }
-  return ComputeTokenRewards(
-      {.logprob_N = evaluation.logprob_N,
-       .ref_logprob_N = evaluation.ref_logprob_N,
-       .score_S = at::tensor(scores, at::TensorOptions(at::kFloat)),
-       .ended_S =
-           at::tensor(ended, at::TensorOptions(at::kLong)).to(at::kBool)},
-      own.lengths, options);
-}
-
-// The largest difference between the actors' log-probabilities and ours.
-double BehaviourMismatch(const std::vector<PpoSample>& batch,
-                         const OwnRewards& own, const at::Tensor& logprob_N) {
-  double mismatch = 0;
-  int64_t begin = 0;
-  for (size_t k = 0; k < own.samples.size(); ++k) {
-    const at::Tensor theirs =
-        at::tensor(batch[own.samples[k]].behaviour_logprobs,
-                   at::TensorOptions(at::kFloat));
-    const at::Tensor ours = logprob_N.narrow(0, begin, own.lengths[k]);
-    mismatch = std::max(mismatch, (ours - theirs).abs().max().item<double>());
-    begin += own.lengths[k];
-  }
-  return mismatch;
 }
 
 std::shared_ptr<const Transformer> MakeReference(
@@ -261,6 +211,29 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   return report;
 }
 
+std::vector<int64_t> PpoTrainer::KeptSamples(
+    const std::vector<PpoSample>& batch, const Prepared& prepared,
+    const std::vector<int64_t>& first_minibatch) const {
+  // Sharded weights are gathered pass by pass; which samples are the best is
+  // known after the evaluation.
+  if (models_.sharded() ||
+      options_.ppo.algorithm() == v1::PpoConfig::BEST_OF_K) {
+    return {};
+  }
+  const std::vector<int64_t> own = Own(prepared, first_minibatch);
+  if (MicroBatchSizes(Dialogues(batch, own), options_.micro_batch_tokens)
+          .size() != 1) {
+    return {};
+  }
+  std::vector<int64_t> kept;
+  for (const int64_t i : own) {
+    const auto& samples = prepared.own.samples;
+    kept.push_back(std::find(samples.begin(), samples.end(), i) -
+                   samples.begin());
+  }
+  return kept;
+}
+
 absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     const std::vector<PpoSample>& batch, uint64_t first_pass_key) {
   Prepared prepared;
@@ -270,9 +243,9 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     tokens.push_back(static_cast<int64_t>(sample.prompt_ids.size() +
                                           sample.response_ids.size()));
   }
-  prepared.rank_of = ShareOut(
-      CutIntoMinibatches(all, options_.ppo.num_minibatches(), first_pass_key),
-      tokens, communicator_->world_size());
+  const std::vector<std::vector<int64_t>> minibatches =
+      CutIntoMinibatches(all, options_.ppo.num_minibatches(), first_pass_key);
+  prepared.rank_of = ShareOut(minibatches, tokens, communicator_->world_size());
   OwnRewards& own = prepared.own;
   own.samples = Own(prepared, all);
   prepared.begin_of.assign(batch.size(), -1);
@@ -283,22 +256,21 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     begin += own.lengths.back();
   }
   RLHF_RETURN_IF_ERROR(TorchCall("evaluate rollouts", [&] {
-    const EvaluationOptions evaluation = {
+    EvaluationOptions evaluation = {
         .temperature = options_.temperature,
-        .micro_batch_tokens = options_.micro_batch_tokens};
+        .micro_batch_tokens = options_.micro_batch_tokens,
+        .kept = KeptSamples(batch, prepared, minibatches.front())};
     prepared.evaluation =
         EvaluateBatch(policy(), models_.critic(), *reference_,
                       Dialogues(batch, own.samples), evaluation);
+    evaluation.kept.clear();
     for (int64_t n = NumIdlePasses(batch, prepared, all); n > 0; --n) {
       EvaluateBatch(policy(), models_.critic(), *reference_, kIdle, evaluation);
     }
     models_.EndPass();
     reference_->EndPass();
-    own.reward_N = TokenRewards(
-        batch, own, prepared.evaluation,
-        {.kl_coefficient = kl_coefficient_,
-         .estimator = EstimatorOf(options_.ppo),
-         .missing_eos_penalty = options_.ppo.missing_eos_penalty()});
+    own.reward_N = TokenRewards(options_.ppo, kl_coefficient_, batch, own,
+                                prepared.evaluation);
     own.value_N = prepared.evaluation.value_N;
   }));
   RLHF_ASSIGN_OR_RETURN(
@@ -309,7 +281,7 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
 }
 
 absl::Status PpoTrainer::Pass(const std::vector<PpoSample>& batch,
-                              const Prepared& prepared, uint64_t pass_key,
+                              Prepared& prepared, uint64_t pass_key,
                               UpdateTotals& totals) {
   uint64_t step = 0;
   for (std::vector<int64_t>& samples : CutIntoMinibatches(
@@ -323,7 +295,7 @@ absl::Status PpoTrainer::Pass(const std::vector<PpoSample>& batch,
 }
 
 absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
-                                       const Prepared& prepared,
+                                       Prepared& prepared,
                                        const Minibatch& minibatch,
                                        UpdateTotals& totals) {
   for (size_t part = 0; part < models_.num_parts(); ++part) {
@@ -344,7 +316,7 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
 }
 
 absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
-    size_t part, const std::vector<PpoSample>& batch, const Prepared& prepared,
+    size_t part, const std::vector<PpoSample>& batch, Prepared& prepared,
     const Minibatch& minibatch, UpdateTotals& totals) {
   const std::vector<int64_t> own = Own(prepared, minibatch.samples);
   // Every rank divides by the tokens of all ranks, so that the sum of their
@@ -368,7 +340,9 @@ absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
       if (part == TrainedModels::kCritic) {
         AccumulateCriticGradients(piece, num_tokens, totals);
       } else {
-        AccumulatePolicyGradients(piece, num_tokens, totals);
+        AccumulatePolicyGradients(
+            piece, std::exchange(prepared.evaluation.kept, std::nullopt),
+            num_tokens, totals);
       }
     }
   }));
@@ -397,9 +371,12 @@ PpoTrainer::Piece PpoTrainer::Gather(const std::vector<PpoSample>& batch,
 }
 
 void PpoTrainer::AccumulatePolicyGradients(const Piece& piece,
+                                           std::optional<ResponseStates> kept,
                                            double num_tokens,
                                            UpdateTotals& totals) {
-  const ResponseStates states = ForwardResponses(policy(), piece.dialogues);
+  const ResponseStates states =
+      kept.has_value() ? *std::move(kept)
+                       : ForwardResponses(policy(), piece.dialogues);
   at::Tensor loss = PolicyLoss(piece, states, totals);
   if (HasCritic(options_.ppo) && models_.critic().shares_policy()) {
     loss = loss + ValueLossOf(piece, states, totals);

@@ -17,23 +17,12 @@
 #include "rlhf/v1/report.pb.h"
 #include "trainer/batch_evaluation.h"
 #include "trainer/credit_assignment.h"
+#include "trainer/ppo_sample.h"
 #include "trainer/pretraining_mix.h"
 #include "trainer/trained_models.h"
 #include "trainer/update_summary.h"
 
 namespace rlhf {
-
-// A rollout as the mathematics sees it.
-struct PpoSample {
-  std::vector<int32_t> prompt_ids;
-  std::vector<int32_t> response_ids;
-  // As the actor reported them, nats; only compared with ours.
-  std::vector<float> behaviour_logprobs;
-  // The PM's score, anchored: (score - mean) / scale of the batch's PM.
-  double score = 0;
-  // The response ended with an end-of-sequence token.
-  bool ended = false;
-};
 
 // The policy, the critic, the reference and the optimizer. Not thread-safe.
 class PpoTrainer {
@@ -116,25 +105,31 @@ class PpoTrainer {
   double RateAt(double full_rate, int64_t update, size_t batch_size) const;
   absl::StatusOr<Prepared> Prepare(const std::vector<PpoSample>& batch,
                                    uint64_t first_pass_key);
-  absl::Status Pass(const std::vector<PpoSample>& batch,
-                    const Prepared& prepared, uint64_t pass_key,
-                    UpdateTotals& totals);
+  // Of this rank's samples those of the first minibatch, if they fit one
+  // micro-batch and are known before the evaluation: their policy pass is made
+  // once. Places among the own samples.
+  std::vector<int64_t> KeptSamples(
+      const std::vector<PpoSample>& batch, const Prepared& prepared,
+      const std::vector<int64_t>& first_minibatch) const;
+  absl::Status Pass(const std::vector<PpoSample>& batch, Prepared& prepared,
+                    uint64_t pass_key, UpdateTotals& totals);
   // The policy's step, then that of a separate critic, so that the gradients of
   // one of them exist at a time.
   absl::Status MinibatchStep(const std::vector<PpoSample>& batch,
-                             const Prepared& prepared,
-                             const Minibatch& minibatch, UpdateTotals& totals);
+                             Prepared& prepared, const Minibatch& minibatch,
+                             UpdateTotals& totals);
   // One model's gradients and step; as TrainedModels::Step.
   absl::StatusOr<std::optional<double>> PartStep(
-      size_t part, const std::vector<PpoSample>& batch,
-      const Prepared& prepared, const Minibatch& minibatch,
-      UpdateTotals& totals);
+      size_t part, const std::vector<PpoSample>& batch, Prepared& prepared,
+      const Minibatch& minibatch, UpdateTotals& totals);
   Piece Gather(const std::vector<PpoSample>& batch, const Prepared& prepared,
                absl::Span<const int64_t> indices) const;
   // Forward and backward over `piece`. Gradients are of the loss summed over
-  // its tokens, divided by `num_tokens`.
-  void AccumulatePolicyGradients(const Piece& piece, double num_tokens,
-                                 UpdateTotals& totals);
+  // its tokens, divided by `num_tokens`. `kept` is taken instead of a forward
+  // pass.
+  void AccumulatePolicyGradients(const Piece& piece,
+                                 std::optional<ResponseStates> kept,
+                                 double num_tokens, UpdateTotals& totals);
   void AccumulateCriticGradients(const Piece& piece, double num_tokens,
                                  UpdateTotals& totals);
   // A pass that counts nothing, for the sake of the other ranks.

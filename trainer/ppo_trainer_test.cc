@@ -22,12 +22,13 @@ namespace {
 
 using testing::HasSubstr;
 
-// The losses of 20 updates on one rank, or as rank `rank` of two over Gloo.
-std::vector<v1::UpdateReport> TwentyUpdates(const PpoTrainer::Options& options,
-                                            Communicator* communicator) {
+// The losses of `count` updates on one rank, or as one of several.
+std::vector<v1::UpdateReport> Updates(const PpoTrainer::Options& options,
+                                      Communicator* communicator,
+                                      int64_t count) {
   PpoTrainer trainer = MakeTrainer(options, communicator);
   std::vector<v1::UpdateReport> reports;
-  for (int64_t update = 1; update <= 20; ++update) {
+  for (int64_t update = 1; update <= count; ++update) {
     absl::StatusOr<v1::UpdateReport> report =
         trainer.Update(MakeBatch(update), update);
     EXPECT_OK(report);
@@ -39,11 +40,11 @@ std::vector<v1::UpdateReport> TwentyUpdates(const PpoTrainer::Options& options,
 
 void ExpectTwoRanksGiveTheLossesOfOne(const PpoTrainer::Options& options) {
   SingleCommunicator alone;
-  const std::vector<v1::UpdateReport> expected = TwentyUpdates(options, &alone);
+  const std::vector<v1::UpdateReport> expected = Updates(options, &alone, 20);
 
   std::vector<v1::UpdateReport> actual[2];
   OnTwoRanks(absl::Seconds(60), [&](Communicator& communicator) {
-    actual[communicator.rank()] = TwentyUpdates(options, &communicator);
+    actual[communicator.rank()] = Updates(options, &communicator, 20);
   });
 
   for (const auto& reports : actual) {
@@ -218,6 +219,38 @@ TEST(PpoTrainerTest, MicroBatchesDoNotChangeTheUpdate) {
   EXPECT_NEAR(small.policy_loss(), large.policy_loss(), 1e-5);
   EXPECT_NEAR(small.value_loss(), large.value_loss(), 1e-5);
   EXPECT_NEAR(small.gradient_norm(), large.gradient_norm(), 1e-4);
+}
+
+// A first minibatch of one micro-batch is evaluated and trained on in one pass,
+// one of several is not.
+TEST(PpoTrainerTest, TheKeptPassOfTheFirstMinibatchChangesNothing) {
+  for (const bool own_critic : {false, true}) {
+    SingleCommunicator alone;
+    PpoTrainer::Options kept = MakeOptions(), made_again = MakeOptions();
+    if (own_critic) kept = made_again = WithOwnCritic(kept);
+    kept.micro_batch_tokens = 10'000;
+    made_again.micro_batch_tokens = 20;
+    const auto reports = Updates(kept, &alone, 3);
+    const auto expected = Updates(made_again, &alone, 3);
+    ASSERT_EQ(reports.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(reports[i].policy_loss(), expected[i].policy_loss(), 1e-5);
+      EXPECT_NEAR(reports[i].value_loss(), expected[i].value_loss(), 1e-5);
+      EXPECT_NEAR(reports[i].gradient_norm(), expected[i].gradient_norm(),
+                  1e-4);
+    }
+  }
+}
+
+TEST(PpoTrainerTest, TheKeptPassHasRatioOneExactly) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_num_epochs(1);
+  options.ppo.set_num_minibatches(1);
+  options.micro_batch_tokens = 10'000;
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  ASSERT_OK_AND_ASSIGN(const auto report, trainer.Update(MakeBatch(1), 1));
+  EXPECT_EQ(report.approx_kl_nats(), 0);
 }
 
 TEST(PpoTrainerTest, AnImportedStateGoesOnBitForBit) {

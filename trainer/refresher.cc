@@ -207,7 +207,9 @@ class Refresher {
                    << data.training.size() << " comparisons, "
                    << data.held_out.size() << " held out, " << data.num_too_long
                    << " too long, " << data.num_unusable << " unusable";
-    RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModelAs(pm_config_, initial_));
+    RLHF_ASSIGN_OR_RETURN(const Transformer mapped,
+                          LoadModelAs(pm_config_, initial_));
+    Transformer model = mapped.Clone();
     RLHF_RETURN_IF_ERROR(Train(model, data, report));
     RLHF_RETURN_IF_ERROR(Judge(model, data, report));
     RLHF_RETURN_IF_ERROR(Publish(model, report));

@@ -10,9 +10,6 @@ namespace rlhf {
 ResponseStates ForwardResponses(const Transformer& model,
                                 absl::Span<const PromptResponse> dialogues) {
   std::vector<std::vector<int32_t>> sequences;
-  std::vector<int64_t> positions;
-  std::vector<int64_t> targets;
-  int64_t begin = 0;
   for (const PromptResponse& dialogue : dialogues) {
     RLHF_CHECK(!dialogue.prompt_ids->empty());
     RLHF_CHECK(!dialogue.response_ids->empty());
@@ -21,18 +18,20 @@ ResponseStates ForwardResponses(const Transformer& model,
     // The last response token predicts nothing that we need.
     sequence.insert(sequence.end(), dialogue.response_ids->begin(),
                     dialogue.response_ids->end() - 1);
-    const auto first =
-        begin + static_cast<int64_t>(dialogue.prompt_ids->size()) - 1;
-    for (size_t i = 0; i < dialogue.response_ids->size(); ++i) {
-      positions.push_back(first + static_cast<int64_t>(i));
-      targets.push_back((*dialogue.response_ids)[i]);
+  }
+  const PackedBatch batch = Pack(sequences, model.device());
+  std::vector<int64_t> rows;
+  std::vector<int64_t> targets;
+  for (size_t s = 0; s < dialogues.size(); ++s) {
+    auto position = static_cast<int64_t>(dialogues[s].prompt_ids->size()) - 1;
+    for (const int32_t token : *dialogues[s].response_ids) {
+      rows.push_back(batch.RowOf(s, position++));
+      targets.push_back(token);
     }
-    begin += static_cast<int64_t>(sequence.size());
   }
   const auto options = at::TensorOptions(at::kLong);
-  const at::Tensor hidden_TD = model.Forward(Pack(sequences, model.device()));
-  return {.hidden_ND = hidden_TD.index_select(
-              0, at::tensor(positions, options).to(model.device())),
+  return {.hidden_ND = model.Forward(batch).index_select(
+              0, at::tensor(rows, options).to(model.device())),
           .target_N = at::tensor(targets, options).to(model.device())};
 }
 

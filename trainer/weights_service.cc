@@ -66,13 +66,12 @@ grpc::Status WeightsService::Fetch(
                                          " is not held; ask for a manifest")));
   }
   for (size_t b = 0; b < snapshot->buckets.size(); ++b) {
-    const std::string& bucket = snapshot->buckets[b];
+    const absl::string_view bucket = snapshot->buckets[b].bytes();
     for (size_t offset = 0; offset < bucket.size(); offset += kChunkBytes) {
       v1::WeightChunk chunk;
       chunk.set_bucket(static_cast<int32_t>(b));
       chunk.set_offset(offset);
-      chunk.set_data(bucket.data() + offset,
-                     std::min(kChunkBytes, bucket.size() - offset));
+      chunk.set_data(std::string(bucket.substr(offset, kChunkBytes)));
       if (context->IsCancelled() || !writer->Write(chunk)) {
         return grpc::Status::CANCELLED;
       }

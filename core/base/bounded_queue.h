@@ -6,6 +6,7 @@
 #include <deque>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -26,6 +27,18 @@ class BoundedQueue {
     items_.push_back(std::move(item));
     changed_.SignalAll();
     return true;
+  }
+
+  // Pushes `items` at once, so that no consumer sees only some of them. Returns
+  // how many had no room: the last ones.
+  size_t TryPushAll(std::vector<T>&& items) {
+    MutexLock lock(&mutex_);
+    size_t pushed = 0;
+    while (pushed < items.size() && !closed_ && items_.size() < capacity_) {
+      items_.push_back(std::move(items[pushed++]));
+    }
+    changed_.SignalAll();
+    return items.size() - pushed;
   }
 
   // Blocks until an item is there, `timeout` passed or the queue was closed.

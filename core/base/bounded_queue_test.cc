@@ -110,5 +110,16 @@ TEST(BoundedQueueTest, EveryItemOfEveryThreadIsDeliveredOnce) {
   EXPECT_EQ(queue.size(), 0u);
 }
 
+TEST(BoundedQueueTest, PushesAllThatHaveRoom) {
+  BoundedQueue<int> queue(3);
+  EXPECT_EQ(queue.TryPushAll({1, 2}), 0u);
+  EXPECT_EQ(queue.TryPushAll({3, 4, 5}), 2u);
+  EXPECT_EQ(queue.Pop(absl::ZeroDuration()), 1);
+  EXPECT_EQ(queue.Pop(absl::ZeroDuration()), 2);
+  EXPECT_EQ(queue.Pop(absl::ZeroDuration()), 3);
+  queue.Close();
+  EXPECT_EQ(queue.TryPushAll({6}), 1u);
+}
+
 }  // namespace
 }  // namespace rlhf

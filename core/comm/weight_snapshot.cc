@@ -1,10 +1,9 @@
 #include "core/comm/weight_snapshot.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 
 #include <cstring>
-#include <functional>
-#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
@@ -17,13 +16,17 @@ namespace {
 // More than this in one version is a mistake or an attack.
 constexpr uint64_t kMaxTotalBytes = uint64_t{1} << 42;
 
+absl::StatusOr<at::ScalarType> DtypeOf(const v1::TensorSpec& spec) {
+  if (spec.dtype() == "F32") return at::kFloat;
+  if (spec.dtype() == "BF16") return at::kBFloat16;
+  return absl::InvalidArgumentError(absl::StrCat("weight \"", spec.name(),
+                                                 "\" has dtype ", spec.dtype(),
+                                                 "; wanted F32 or BF16"));
+}
+
 absl::StatusOr<uint64_t> NumBytes(const v1::TensorSpec& spec) {
-  if (spec.dtype() != "F32") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("weight \"", spec.name(), "\" has dtype ", spec.dtype(),
-                     "; wanted F32"));
-  }
-  uint64_t bytes = sizeof(float);
+  RLHF_ASSIGN_OR_RETURN(const at::ScalarType dtype, DtypeOf(spec));
+  uint64_t bytes = c10::elementSize(dtype);
   for (const int64_t dimension : spec.shape()) {
     if (dimension < 0 ||
         (dimension > 0 && bytes > kMaxTotalBytes / dimension)) {
@@ -35,35 +38,57 @@ absl::StatusOr<uint64_t> NumBytes(const v1::TensorSpec& spec) {
   return bytes;
 }
 
+// Describes where each tensor goes.
+v1::WeightManifest PlanBuckets(int64_t version, const NamedTensors& tensors,
+                               const PackOptions& options) {
+  v1::WeightManifest manifest;
+  manifest.set_version(version);
+  for (const NamedTensor& entry : tensors) {
+    const uint64_t bytes =
+        entry.tensor.numel() * c10::elementSize(options.dtype);
+    const int last = manifest.buckets_size() - 1;
+    if (last < 0 ||
+        manifest.buckets(last).num_bytes() + bytes > options.bucket_bytes) {
+      manifest.add_buckets();
+    }
+    const int bucket = manifest.buckets_size() - 1;
+    const uint64_t offset = manifest.buckets(bucket).num_bytes();
+    v1::TensorSpec& spec = *manifest.add_tensors();
+    spec.set_name(entry.name);
+    spec.set_dtype(options.dtype == at::kFloat ? "F32" : "BF16");
+    for (const int64_t dimension : entry.tensor.sizes()) {
+      spec.add_shape(dimension);
+    }
+    spec.set_bucket(bucket);
+    spec.set_offset(offset);
+    manifest.mutable_buckets(bucket)->set_num_bytes(offset + bytes);
+  }
+  return manifest;
+}
+
 }  // namespace
 
-std::shared_ptr<const WeightSnapshot> PackWeights(int64_t version,
-                                                  const NamedTensors& tensors,
-                                                  uint64_t bucket_bytes) {
+absl::StatusOr<std::shared_ptr<const WeightSnapshot>> PackWeights(
+    int64_t version, const NamedTensors& tensors, const PackOptions& options) {
   auto snapshot = std::make_shared<WeightSnapshot>();
-  snapshot->manifest.set_version(version);
-  for (const NamedTensor& entry : tensors) {
-    const at::Tensor data =
-        entry.tensor.detach().to(at::kCPU, at::kFloat).contiguous();
-    if (snapshot->buckets.empty() ||
-        snapshot->buckets.back().size() + data.nbytes() > bucket_bytes) {
-      snapshot->buckets.emplace_back().reserve(
-          std::max<uint64_t>(bucket_bytes, data.nbytes()));
-    }
-    std::string& bucket = snapshot->buckets.back();
-    v1::TensorSpec& spec = *snapshot->manifest.add_tensors();
-    spec.set_name(entry.name);
-    spec.set_dtype("F32");
-    for (const int64_t dimension : data.sizes()) spec.add_shape(dimension);
-    spec.set_bucket(static_cast<int32_t>(snapshot->buckets.size()) - 1);
-    spec.set_offset(bucket.size());
-    bucket.append(static_cast<const char*>(data.const_data_ptr()),
-                  data.nbytes());
+  v1::WeightManifest& manifest = snapshot->manifest;
+  manifest = PlanBuckets(version, tensors, options);
+  for (const v1::BucketSpec& spec : manifest.buckets()) {
+    RLHF_ASSIGN_OR_RETURN(SharedMemory bucket,
+                          SharedMemory::Create(spec.num_bytes()));
+    snapshot->buckets.push_back(std::move(bucket));
   }
-  for (const std::string& bucket : snapshot->buckets) {
-    v1::BucketSpec& spec = *snapshot->manifest.add_buckets();
-    spec.set_num_bytes(bucket.size());
-    spec.set_xxh3(Xxh3(bucket));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const v1::TensorSpec& spec = manifest.tensors(static_cast<int>(i));
+    at::Tensor target = at::from_blob(
+        snapshot->buckets[spec.bucket()].data() + spec.offset(),
+        tensors[i].tensor.sizes(), at::TensorOptions(options.dtype));
+    target.copy_(tensors[i].tensor.detach());
+  }
+  for (size_t b = 0; b < snapshot->buckets.size(); ++b) {
+    v1::BucketSpec& spec = *manifest.mutable_buckets(static_cast<int>(b));
+    spec.set_xxh3(Xxh3(snapshot->buckets[b].bytes()));
+    spec.set_shared_path(snapshot->buckets[b].path());
   }
   return snapshot;
 }
@@ -80,15 +105,11 @@ absl::StatusOr<WeightAssembler> WeightAssembler::Create(
       return absl::InvalidArgumentError(
           absl::StrCat("weights of ", total, " bytes are more than we take"));
     }
-    if (bucket.num_bytes() % sizeof(float) != 0) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "a bucket of ", bucket.num_bytes(), " bytes holds no whole floats"));
-    }
   }
   for (const v1::TensorSpec& spec : manifest.tensors()) {
     RLHF_ASSIGN_OR_RETURN(const uint64_t bytes, NumBytes(spec));
     if (spec.bucket() < 0 || spec.bucket() >= manifest.buckets_size() ||
-        spec.offset() % sizeof(float) != 0 ||
+        spec.offset() % c10::elementSize(*DtypeOf(spec)) != 0 ||
         spec.offset() > manifest.buckets(spec.bucket()).num_bytes() ||
         bytes > manifest.buckets(spec.bucket()).num_bytes() - spec.offset()) {
       return absl::InvalidArgumentError(
@@ -100,8 +121,26 @@ absl::StatusOr<WeightAssembler> WeightAssembler::Create(
 
 absl::string_view WeightAssembler::Filled(const Bucket& bucket) const {
   if (bucket.num_filled == 0) return {};
-  return {static_cast<const char*>(bucket.floats.const_data_ptr()),
+  return {static_cast<const char*>(bucket.bytes.const_data_ptr()),
           bucket.num_filled};
+}
+
+bool WeightAssembler::MapBuckets() {
+  std::vector<Bucket> mapped;
+  for (const v1::BucketSpec& spec : manifest_.buckets()) {
+    absl::StatusOr<SharedMemory> memory =
+        SharedMemory::Map(spec.shared_path(), spec.num_bytes());
+    if (!memory.ok() || Xxh3(memory->bytes()) != spec.xxh3()) return false;
+    // The tensor owns the mapping.
+    const auto owner = std::make_shared<SharedMemory>(*std::move(memory));
+    mapped.push_back(
+        {.bytes = at::from_blob(
+             owner->data(), {static_cast<int64_t>(spec.num_bytes())},
+             [owner](void*) {}, at::TensorOptions(at::kByte)),
+         .num_filled = spec.num_bytes()});
+  }
+  buckets_ = std::move(mapped);
+  return true;
 }
 
 absl::Status WeightAssembler::Add(const v1::WeightChunk& chunk) {
@@ -117,11 +156,10 @@ absl::Status WeightAssembler::Add(const v1::WeightChunk& chunk) {
         "chunk at ", chunk.offset(), " of bucket ", chunk.bucket(),
         " is out of place; wanted offset ", bucket.num_filled, " of ", size));
   }
-  if (!bucket.floats.defined()) {
-    bucket.floats =
-        at::empty({static_cast<int64_t>(size / sizeof(float))}, at::kFloat);
+  if (!bucket.bytes.defined()) {
+    bucket.bytes = at::empty({static_cast<int64_t>(size)}, at::kByte);
   }
-  std::memcpy(static_cast<char*>(bucket.floats.data_ptr()) + bucket.num_filled,
+  std::memcpy(static_cast<char*>(bucket.bytes.data_ptr()) + bucket.num_filled,
               chunk.data().data(), chunk.data().size());
   bucket.num_filled += chunk.data().size();
   return absl::OkStatus();
@@ -141,19 +179,16 @@ absl::StatusOr<NamedTensors> WeightAssembler::Finish() const {
   NamedTensors tensors;
   for (const v1::TensorSpec& spec : manifest_.tensors()) {
     const std::vector<int64_t> shape(spec.shape().begin(), spec.shape().end());
-    const at::Tensor& floats = buckets_[spec.bucket()].floats;
-    const int64_t count = std::accumulate(
-        shape.begin(), shape.end(), int64_t{1}, std::multiplies<int64_t>());
+    const at::ScalarType dtype = *DtypeOf(spec);
+    const auto begin = static_cast<int64_t>(spec.offset());
+    const auto bytes = static_cast<int64_t>(*NumBytes(spec));
     // A bucket of nothing but empty tensors has no chunk.
-    tensors.push_back(
-        {spec.name(),
-         count == 0
-             ? at::empty(shape, at::kFloat)
-             : floats
-                   .narrow(0,
-                           static_cast<int64_t>(spec.offset() / sizeof(float)),
-                           count)
-                   .view(shape)});
+    tensors.push_back({spec.name(), bytes == 0
+                                        ? at::empty(shape, dtype)
+                                        : buckets_[spec.bucket()]
+                                              .bytes.narrow(0, begin, bytes)
+                                              .view(dtype)
+                                              .view(shape)});
   }
   return tensors;
 }

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "core/base/shared_memory.h"
 #include "core/comm/named_tensor.h"
 #include "rlhf/v1/weights.pb.h"
 
@@ -20,21 +21,34 @@ namespace rlhf {
 // Immutable once made.
 struct WeightSnapshot {
   v1::WeightManifest manifest;
-  std::vector<std::string> buckets;
+  std::vector<SharedMemory> buckets;
 };
 
-// Copies `tensors` (float32) into buckets of about `bucket_bytes`.
-std::shared_ptr<const WeightSnapshot> PackWeights(
+struct PackOptions {
+  // float32 or bfloat16.
+  at::ScalarType dtype = at::kFloat;
+  // Of about so many bytes; larger for a tensor that is larger.
+  uint64_t bucket_bytes = 64 << 20;
+};
+
+// Copies `tensors`, as `dtype`, into buckets.
+// Errors: of SharedMemory::Create.
+absl::StatusOr<std::shared_ptr<const WeightSnapshot>> PackWeights(
     int64_t version, const NamedTensors& tensors,
-    uint64_t bucket_bytes = 64 << 20);
+    const PackOptions& options = {});
 
 // Collects the chunks of one version and gives the tensors back once every
 // byte is there and every checksum agrees. Not thread-safe.
 class WeightAssembler {
  public:
   // Errors: InvalidArgument if the manifest contradicts itself (a tensor beyond
-  // its bucket or between its floats, an unknown dtype, absurd sizes).
+  // its bucket or between its numbers, an unknown dtype, absurd sizes).
   static absl::StatusOr<WeightAssembler> Create(v1::WeightManifest manifest);
+
+  // Maps all buckets instead of having them sent. False, and nothing has
+  // changed, where the learner is on another machine. Whoever then holds the
+  // tensors reads the learner's copy, which stays as it is.
+  bool MapBuckets();
 
   // Errors: InvalidArgument for a chunk outside its bucket or out of order.
   absl::Status Add(const v1::WeightChunk& chunk);
@@ -50,8 +64,8 @@ class WeightAssembler {
   explicit WeightAssembler(v1::WeightManifest manifest);
 
   struct Bucket {
-    // [num_bytes / 4], made when the first chunk arrives.
-    at::Tensor floats;
+    // [num_bytes], made when the first chunk arrives.
+    at::Tensor bytes;
     uint64_t num_filled = 0;  // bytes
   };
 

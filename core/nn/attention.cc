@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/index_put.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/tensor.h>
@@ -10,60 +11,94 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <utility>
 
 namespace rlhf {
 namespace {
 
-// Repeats key-value heads so that each query head has its own: [T, H, W].
-at::Tensor ExpandHeads(const at::Tensor& x_TKW, int64_t num_heads) {
-  const int64_t groups = num_heads / x_TKW.size(1);
-  return groups == 1 ? x_TKW : x_TKW.repeat_interleave(groups, /*dim=*/1);
+// [T, H, W] to [K, H / K, T, W]: the query heads of each key-value head, as
+// scaled_dot_product_attention wants it.
+at::Tensor GroupHeads(const at::Tensor& x_THW, int64_t num_kv_heads) {
+  return x_THW.view({x_THW.size(0), num_kv_heads, -1, x_THW.size(2)})
+      .permute({1, 2, 0, 3});
 }
 
-// [T, H, W] to [1, H, T, W], as scaled_dot_product_attention wants it.
-at::Tensor HeadsFirst(const at::Tensor& x_THW) {
-  return x_THW.transpose(0, 1).unsqueeze(0);
+// [T, K, W] to [K, `group`, T, W] without a copy.
+at::Tensor ForEachQueryHead(const at::Tensor& x_TKW, int64_t group) {
+  return x_TKW.permute({1, 0, 2}).unsqueeze(1).expand({-1, group, -1, -1});
 }
 
 }  // namespace
 
-at::Tensor PackedAttention(const at::Tensor& query_THW,
-                           const at::Tensor& key_TKW,
-                           const at::Tensor& value_TKW,
-                           absl::Span<const int64_t> lengths) {
-  const int64_t num_heads = query_THW.size(1);
-  const at::Tensor key_THW = ExpandHeads(key_TKW, num_heads);
-  const at::Tensor value_THW = ExpandHeads(value_TKW, num_heads);
-  std::vector<at::Tensor> outputs;
-  outputs.reserve(lengths.size());
-  int64_t begin = 0;
-  for (const int64_t length : lengths) {
-    const auto slice = [begin, length](const at::Tensor& x) {
-      return HeadsFirst(x.narrow(0, begin, length));
-    };
-    const auto output = at::scaled_dot_product_attention(
-        slice(query_THW), slice(key_THW), slice(value_THW),
-        /*attn_mask=*/{}, /*dropout_p=*/0.0, /*is_causal=*/true);
-    outputs.push_back(output.squeeze(0).transpose(0, 1));
-    begin += length;
+PackedPlan PlanPacked(const PackedBatch& batch,
+                      const at::TensorOptions& options) {
+  PackedPlan plan;
+  std::map<std::pair<int64_t, int64_t>, at::Tensor> made;
+  for (const Segment& segment : batch.segments) {
+    std::optional<at::Tensor>& mask = plan.masks.emplace_back();
+    if (segment.parent < 0) continue;
+    at::Tensor& same = made[{segment.position, segment.length}];
+    if (!same.defined()) {
+      same = at::full({segment.length, segment.position + segment.length},
+                      -std::numeric_limits<double>::infinity(), options)
+                 .triu_(segment.position + 1);
+    }
+    mask = same;
   }
-  return at::cat(outputs, /*dim=*/0).flatten(1);
+  return plan;
 }
 
-void StorePrefill(const at::Tensor& key_TKW, const at::Tensor& value_TKW,
-                  absl::Span<const int64_t> lengths,
-                  absl::Span<const int64_t> rows, at::Tensor& key_cache,
-                  at::Tensor& value_cache) {
-  int64_t begin = 0;
+at::Tensor PackedAttention(const PackedBatch& batch, const PackedPlan& plan,
+                           const at::Tensor& query_THW,
+                           const at::Tensor& key_TKW,
+                           const at::Tensor& value_TKW) {
+  std::vector<int64_t> lengths;
+  for (const Segment& segment : batch.segments) {
+    lengths.push_back(segment.length);
+  }
+  const int64_t num_kv_heads = key_TKW.size(1);
+  const int64_t group = query_THW.size(1) / num_kv_heads;
+  const auto split = [&lengths](const at::Tensor& x) {
+    return x.split_with_sizes(lengths);
+  };
+  const std::vector<at::Tensor> queries = split(query_THW);
+  // A segment's keys and values become those of its whole sequence up to there.
+  std::vector<at::Tensor> keys = split(key_TKW);
+  std::vector<at::Tensor> values = split(value_TKW);
+  std::vector<at::Tensor> outputs;
+  for (size_t s = 0; s < queries.size(); ++s) {
+    const int64_t parent = batch.segments[s].parent;
+    if (parent >= 0) {
+      for (auto* side : {&keys, &values}) {
+        (*side)[s] =
+            at::cat(std::vector<at::Tensor>{(*side)[parent], (*side)[s]});
+      }
+    }
+    const auto output = at::scaled_dot_product_attention(
+        GroupHeads(queries[s], num_kv_heads), ForEachQueryHead(keys[s], group),
+        ForEachQueryHead(values[s], group), plan.masks[s], /*dropout_p=*/0.0,
+        /*is_causal=*/parent < 0);
+    outputs.push_back(output.permute({2, 0, 1, 3}));
+  }
+  return at::cat(outputs).flatten(1);
+}
+
+void StorePrefill(const PackedBatch& batch, const at::Tensor& key_TKW,
+                  const at::Tensor& value_TKW, absl::Span<const int64_t> rows,
+                  at::Tensor& key_cache, at::Tensor& value_cache) {
   for (size_t i = 0; i < rows.size(); ++i) {
-    const auto store = [&](at::Tensor& cache, const at::Tensor& x_TKW) {
-      cache.select(0, rows[i])
-          .narrow(1, 0, lengths[i])
-          .copy_(x_TKW.narrow(0, begin, lengths[i]).transpose(0, 1));
-    };
-    store(key_cache, key_TKW);
-    store(value_cache, value_TKW);
-    begin += lengths[i];
+    for (const int64_t s : batch.PathOf(i)) {
+      const Segment& segment = batch.segments[s];
+      const auto store = [&](at::Tensor& cache, const at::Tensor& x_TKW) {
+        cache.select(0, rows[i])
+            .narrow(1, segment.position, segment.length)
+            .copy_(
+                x_TKW.narrow(0, segment.begin, segment.length).transpose(0, 1));
+      };
+      store(key_cache, key_TKW);
+      store(value_cache, value_TKW);
+    }
   }
 }
 
@@ -76,8 +111,8 @@ DecodePlan PlanDecode(const KvCache& cache, at::Device device) {
   const auto beyond_BL = at::arange(plan.num_positions, options).unsqueeze(0) >
                          position_B.unsqueeze(1);
   plan.mask =
-      at::zeros(beyond_BL.sizes(), at::TensorOptions(at::kFloat))
-          .masked_fill(beyond_BL, -std::numeric_limits<float>::infinity())
+      at::zeros(beyond_BL.sizes(), at::TensorOptions(cache.dtype()))
+          .masked_fill(beyond_BL, -std::numeric_limits<double>::infinity())
           .unsqueeze(1)
           .unsqueeze(1)
           .to(device);

@@ -7,11 +7,12 @@
 namespace rlhf {
 
 KvCache::KvCache(const ModelConfig& config, int64_t max_rows,
-                 int64_t max_tokens, at::Device device)
-    : max_rows_(max_rows), max_tokens_(max_tokens) {
+                 int64_t max_tokens, const at::TensorOptions& options)
+    : max_rows_(max_rows),
+      max_tokens_(max_tokens),
+      dtype_(c10::typeMetaToScalarType(options.dtype())) {
   const std::vector<int64_t> shape = {max_rows, config.num_kv_heads, max_tokens,
                                       config.head_dim};
-  const auto options = at::TensorOptions(at::kFloat).device(device);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     // Zeros, not garbage: masked positions are multiplied by weight 0, and 0
     // times NaN is NaN.

@@ -14,22 +14,20 @@ namespace rlhf {
 // reads plain slices. Memory is allocated once. Not thread-safe.
 class KvCache {
  public:
-  // `max_rows` sequences of at most `max_tokens` tokens each.
+  // `max_rows` sequences of at most `max_tokens` tokens each; `options` say
+  // what a number is and where.
   KvCache(const ModelConfig& config, int64_t max_rows, int64_t max_tokens,
-          at::Device device);
+          const at::TensorOptions& options);
 
   int64_t num_rows() const { return static_cast<int64_t>(lengths_.size()); }
   int64_t max_rows() const { return max_rows_; }
   int64_t max_tokens() const { return max_tokens_; }
+  at::ScalarType dtype() const { return dtype_; }
   // Tokens cached in each row.
   const std::vector<int64_t>& lengths() const { return lengths_; }
 
   // Adds an empty row and returns its index. Dies if all are in use.
   int64_t AddRow();
-
-  // Copies the first `length` positions of row `from` into `to` (n samples of
-  // one prompt share its prefill).
-  void CopyRow(int64_t from, int64_t to, int64_t length);
 
   // Frees a row; the last row takes its index.
   void RemoveRow(int64_t row);
@@ -44,8 +42,12 @@ class KvCache {
   at::Tensor& value(int64_t layer) { return values_[layer]; }
 
  private:
+  // Copies the first `length` positions of row `from` into `to`.
+  void CopyRow(int64_t from, int64_t to, int64_t length);
+
   const int64_t max_rows_;
   const int64_t max_tokens_;
+  const at::ScalarType dtype_;
   std::vector<at::Tensor> keys_;
   std::vector<at::Tensor> values_;
   std::vector<int64_t> lengths_;

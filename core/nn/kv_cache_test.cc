@@ -16,7 +16,7 @@ ModelConfig OneHead() {
 }
 
 TEST(KvCacheTest, TheLastRowFillsTheHole) {
-  KvCache cache(OneHead(), 3, 4, at::kCPU);
+  KvCache cache(OneHead(), 3, 4, at::kFloat);
   for (int row = 0; row < 3; ++row) {
     cache.AddRow();
     cache.key(0).select(0, row).fill_(row);
@@ -30,7 +30,7 @@ TEST(KvCacheTest, TheLastRowFillsTheHole) {
 }
 
 TEST(KvCacheTest, ARowBeyondTheLastDies) {
-  KvCache cache(OneHead(), 1, 4, at::kCPU);
+  KvCache cache(OneHead(), 1, 4, at::kFloat);
   cache.AddRow();
   EXPECT_DEATH(cache.AddRow(), "check failed");
 }

@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "absl/cleanup/cleanup.h"
@@ -35,7 +37,7 @@ struct Entry {
   uint64_t end = 0;
 };
 
-// A file mapped for reading.
+// A file mapped for reading. What is written to its memory stays there.
 class MappedFile {
  public:
   static absl::StatusOr<MappedFile> Open(const std::string& path) {
@@ -47,7 +49,7 @@ class MappedFile {
     const auto size = static_cast<size_t>(info.st_size);
     void* data = nullptr;
     if (size > 0) {
-      data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+      data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
       if (data == MAP_FAILED) return ErrnoStatus(errno, "map", path);
     }
     return MappedFile(static_cast<char*>(data), size);
@@ -59,6 +61,7 @@ class MappedFile {
     if (data_ != nullptr) ::munmap(data_, size_);
   }
   absl::string_view bytes() const { return {data_, size_}; }
+  char* data() const { return data_; }
 
  private:
   MappedFile(char* data, size_t size) : data_(data), size_(size) {}
@@ -184,21 +187,34 @@ absl::StatusOr<std::vector<Entry>> ParseHeader(const std::string& path,
   return entries;
 }
 
+// The tensor where it lies in the file, if it is float32 and lies so that
+// processors can read it; else a copy.
+at::Tensor ReadTensor(const std::shared_ptr<const MappedFile>& file,
+                      const Entry& entry, uint64_t data_begin) {
+  char* const data = file->data() + data_begin + entry.begin;
+  const auto options = at::TensorOptions(entry.dtype);
+  if (entry.dtype == at::kFloat &&
+      reinterpret_cast<uintptr_t>(data) % alignof(float) == 0) {
+    return at::from_blob(
+        data, entry.shape, [file](void*) {}, options);
+  }
+  const at::Tensor raw = at::empty(entry.shape, options);
+  std::memcpy(raw.data_ptr(), data, entry.end - entry.begin);
+  return raw.to(at::kFloat);
+}
+
 }  // namespace
 
 absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path) {
-  RLHF_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
+  RLHF_ASSIGN_OR_RETURN(MappedFile mapped, MappedFile::Open(path));
+  const auto file = std::make_shared<const MappedFile>(std::move(mapped));
   uint64_t data_begin = 0;
   RLHF_ASSIGN_OR_RETURN(const std::vector<Entry> entries,
-                        ParseHeader(path, file.bytes(), data_begin));
+                        ParseHeader(path, file->bytes(), data_begin));
   return TorchCall("read weights", [&]() -> absl::StatusOr<NamedTensors> {
     NamedTensors tensors;
     for (const Entry& entry : entries) {
-      at::Tensor raw = at::empty(entry.shape, at::TensorOptions(entry.dtype));
-      std::memcpy(raw.data_ptr(),
-                  file.bytes().data() + data_begin + entry.begin,
-                  entry.end - entry.begin);
-      at::Tensor tensor = raw.to(at::kFloat);
+      at::Tensor tensor = ReadTensor(file, entry, data_begin);
       if (!at::isfinite(tensor).all().item<bool>()) {
         return absl::InvalidArgumentError(
             absl::StrCat(path, ": tensor \"", entry.name,

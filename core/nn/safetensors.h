@@ -13,6 +13,11 @@ namespace rlhf {
 // Reads every tensor of a file as float32, in the order of their bytes.
 // F32, F16 and BF16 are understood.
 //
+// Float32 tensors are the mapped file itself, so that processes which read one
+// file hold it once. Changing them changes memory of this process alone, and
+// costs what copying them would have. The file must stay as it is meanwhile:
+// replace model files, never rewrite them.
+//
 // Nothing is allocated before the header is proven: sizes match shapes, the
 // tensors cover the file without gap or overlap, no name comes twice.
 //

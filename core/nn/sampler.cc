@@ -4,7 +4,6 @@
 #include <ATen/ops/log_softmax.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/base/check.h"
 #include "core/base/hash.h"
@@ -15,16 +14,31 @@ namespace {
 // The first token at which the running sum of probabilities exceeds `uniform`.
 // Rounding can leave the whole sum below it: then the last token that has any
 // probability.
-int32_t InvertCumulative(absl::Span<const float> logprobs, double uniform) {
-  double sum = 0;
-  int32_t last_possible = 0;
-  for (size_t i = 0; i < logprobs.size(); ++i) {
-    const double probability = std::exp(static_cast<double>(logprobs[i]));
-    if (probability > 0) last_possible = static_cast<int32_t>(i);
-    sum += probability;
-    if (sum > uniform) return static_cast<int32_t>(i);
+int32_t InvertCumulative(absl::Span<const float> probabilities,
+                         double uniform) {
+  // Whole blocks are summed first: their sums do not wait for one another.
+  constexpr size_t kBlock = 256;
+  double before = 0;
+  size_t begin = 0;
+  while (begin + kBlock <= probabilities.size()) {
+    const float* const block = probabilities.data() + begin;
+    double sums[8] = {};
+    for (size_t i = 0; i < kBlock; i += 8) {
+      for (size_t k = 0; k < 8; ++k) sums[k] += block[i + k];
+    }
+    double sum = before;
+    for (const double part : sums) sum += part;
+    if (sum > uniform) break;
+    before = sum;
+    begin += kBlock;
   }
-  return last_possible;
+  for (size_t i = begin; i < probabilities.size(); ++i) {
+    before += probabilities[i];
+    if (before > uniform) return static_cast<int32_t>(i);
+  }
+  size_t last = probabilities.size() - 1;
+  while (last > 0 && probabilities[last] == 0) --last;
+  return static_cast<int32_t>(last);
 }
 
 }  // namespace
@@ -46,19 +60,23 @@ std::vector<SampledToken> SampleTokens(const at::Tensor& logit_BV,
   const int64_t vocab = logit_BV.size(1);
   RLHF_CHECK(static_cast<int64_t>(uniforms.size()) == rows);
   const bool greedy = temperature == 0;
-  const auto scaled = logit_BV.to(at::kFloat) / (greedy ? 1.0 : temperature);
-  const auto logprob_BV = at::log_softmax(scaled, -1).to(at::kCPU).contiguous();
-  const float* data = logprob_BV.const_data_ptr<float>();
+  at::Tensor logits = logit_BV.to(at::kFloat);
+  if (!greedy && temperature != 1) logits = logits / temperature;
+  const auto logprob_BV = at::log_softmax(logits, -1).to(at::kCPU).contiguous();
+  const auto probability_BV = logprob_BV.exp();
   std::vector<SampledToken> tokens;
   for (int64_t row = 0; row < rows; ++row) {
-    const absl::Span<const float> logprobs(data + row * vocab,
-                                           static_cast<size_t>(vocab));
+    const auto row_of = [row, vocab](const at::Tensor& x_BV) {
+      return absl::Span<const float>(x_BV.const_data_ptr<float>() + row * vocab,
+                                     static_cast<size_t>(vocab));
+    };
+    const absl::Span<const float> logprobs = row_of(logprob_BV);
     SampledToken token;
     token.token_id =
         greedy ? static_cast<int32_t>(
                      std::max_element(logprobs.begin(), logprobs.end()) -
                      logprobs.begin())
-               : InvertCumulative(logprobs, uniforms[row]);
+               : InvertCumulative(row_of(probability_BV), uniforms[row]);
     token.logprob = logprobs[token.token_id];
     tokens.push_back(token);
   }

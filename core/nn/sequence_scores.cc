@@ -51,15 +51,10 @@ std::vector<size_t> GroupByTokens(
 at::Tensor LastTokenScores(const Transformer& model,
                            absl::Span<const std::vector<int32_t>> sequences) {
   const PackedBatch batch = Pack(sequences, model.device());
-  std::vector<int64_t> last;
-  int64_t end = 0;
-  for (const int64_t length : batch.lengths) {
-    end += length;
-    last.push_back(end - 1);
-  }
-  const at::Tensor hidden_TD = model.Forward(batch);
-  return model.Scores(hidden_TD.index_select(
-      0, at::tensor(last, at::TensorOptions(at::kLong)).to(model.device())));
+  const at::Tensor last_S =
+      at::tensor(batch.LastRows(), at::TensorOptions(at::kLong));
+  return model.Scores(
+      model.Forward(batch).index_select(0, last_S.to(model.device())));
 }
 
 absl::StatusOr<std::vector<float>> ScoreSequences(

@@ -4,6 +4,8 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -32,35 +34,36 @@ void ForEachSlice(int64_t count, F&& function) {
 
 at::Tensor ScaledLogits(const at::Tensor& hidden, const at::Tensor& weight,
                         double temperature) {
-  return at::linear(hidden, weight).to(at::kFloat).div_(temperature);
+  at::Tensor logit_NV = at::linear(hidden, weight).to(at::kFloat);
+  return temperature == 1 ? logit_NV : logit_NV.div_(temperature);
 }
 
-// (hidden [N, D], head weight [V, D], targets [N]) to (log-probabilities [N],
-// entropies [N]).
+// (hidden [N, D], head weight [V, D], targets [N]) to log-probabilities [N]
+// and, if wanted, entropies [N].
 class TokenLogprobFunction
     : public torch::autograd::Function<TokenLogprobFunction> {
  public:
   static variable_list forward(AutogradContext* context,
                                const at::Tensor& hidden_ND,
                                const at::Tensor& weight_VD,
-                               const at::Tensor& target_N, double temperature) {
-    std::vector<at::Tensor> logprobs, log_sums, entropies;
+                               const at::Tensor& target_N, double temperature,
+                               bool with_entropy) {
+    std::vector<at::Tensor> logprobs, entropies;
     ForEachSlice(hidden_ND.size(0), [&](int64_t begin, int64_t size) {
-      const at::Tensor logit_NV = ScaledLogits(hidden_ND.narrow(0, begin, size),
-                                               weight_VD, temperature);
-      const at::Tensor chosen_N =
-          logit_NV.gather(1, target_N.narrow(0, begin, size).unsqueeze(1))
-              .squeeze(1);
-      const at::Tensor log_sum_N = logit_NV.logsumexp(1);
-      logprobs.push_back(chosen_N - log_sum_N);
-      log_sums.push_back(log_sum_N);
-      // H = log sum - sum p * logit.
-      const at::Tensor p_NV = (logit_NV - log_sum_N.unsqueeze(1)).exp_();
-      entropies.push_back(log_sum_N - p_NV.mul_(logit_NV).sum(1));
+      const at::Tensor logprob_NV =
+          at::log_softmax(ScaledLogits(hidden_ND.narrow(0, begin, size),
+                                       weight_VD, temperature),
+                          -1);
+      logprobs.push_back(
+          logprob_NV.gather(1, target_N.narrow(0, begin, size).unsqueeze(1))
+              .squeeze(1));
+      if (with_entropy) {
+        entropies.push_back(logprob_NV.exp().mul_(logprob_NV).sum(1).neg_());
+      }
     });
-    context->save_for_backward(
-        {hidden_ND, weight_VD, target_N, at::cat(log_sums)});
+    context->save_for_backward({hidden_ND, weight_VD, target_N});
     context->saved_data["temperature"] = temperature;
+    if (!with_entropy) return {at::cat(logprobs)};
     const at::Tensor entropy_N = at::cat(entropies);
     context->mark_non_differentiable({entropy_N});
     return {at::cat(logprobs), entropy_N};
@@ -72,7 +75,7 @@ class TokenLogprobFunction
                                 variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &hidden_ND = saved[0], &weight_VD = saved[1],
-                     &target_N = saved[2], &log_sum_N = saved[3];
+                     &target_N = saved[2];
     const double temperature = context->saved_data["temperature"].toDouble();
     const at::Tensor scaled_N = gradients[0] / temperature;
     const at::Tensor hidden_gradient_ND = at::empty_like(hidden_ND);
@@ -83,9 +86,7 @@ class TokenLogprobFunction
       const at::Tensor hidden = hidden_ND.narrow(0, begin, size);
       const at::Tensor g = scaled_N.narrow(0, begin, size).unsqueeze(1);
       at::Tensor gradient_NV =
-          ScaledLogits(hidden, weight_VD, temperature)
-              .sub_(log_sum_N.narrow(0, begin, size).unsqueeze(1))
-              .exp_()
+          at::softmax(ScaledLogits(hidden, weight_VD, temperature), -1)
               .mul_(-g);
       gradient_NV.scatter_add_(1, target_N.narrow(0, begin, size).unsqueeze(1),
                                g);
@@ -99,7 +100,7 @@ class TokenLogprobFunction
       }
     });
     return {hidden_gradient_ND, weight_gradient_VD.to(weight_VD.scalar_type()),
-            at::Tensor(), at::Tensor()};
+            at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -108,13 +109,14 @@ class TokenLogprobFunction
 TokenLogprobs ComputeTokenLogprobs(const Transformer& model,
                                    const at::Tensor& hidden_ND,
                                    const at::Tensor& target_N,
-                                   double temperature) {
+                                   double temperature, bool with_entropy) {
   RLHF_CHECK(temperature > 0) << temperature;
   const int64_t count = hidden_ND.size(0);
   RLHF_CHECK(target_N.size(0) == count && count > 0) << count;
   const variable_list results = TokenLogprobFunction::apply(
-      hidden_ND, model.head_weight(), target_N, temperature);
-  return {.logprob_N = results[0], .entropy_N = results[1]};
+      hidden_ND, model.head_weight(), target_N, temperature, with_entropy);
+  return {.logprob_N = results[0],
+          .entropy_N = with_entropy ? results[1] : at::Tensor()};
 }
 
 }  // namespace rlhf

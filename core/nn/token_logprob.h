@@ -12,7 +12,8 @@ struct TokenLogprobs {
   // [N]: log-probability of each target, nats, float32. Carries the gradient
   // if the hidden states or the model's weights do.
   at::Tensor logprob_N;
-  // [N]: entropy of the next-token distribution, nats. No gradient.
+  // [N]: entropy of the next-token distribution, nats. No gradient. Undefined
+  // unless asked for: it costs a third more.
   at::Tensor entropy_N;
 };
 
@@ -23,6 +24,7 @@ struct TokenLogprobs {
 TokenLogprobs ComputeTokenLogprobs(const Transformer& model,
                                    const at::Tensor& hidden_ND,
                                    const at::Tensor& target_N,
-                                   double temperature);
+                                   double temperature,
+                                   bool with_entropy = false);
 
 }  // namespace rlhf

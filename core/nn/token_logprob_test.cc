@@ -26,8 +26,8 @@ TEST(TokenLogprobTest, EqualsTheLogSoftmaxOfTransformersLogits) {
   // The states at positions 3 and 4 predict tokens 4 and 5.
   const auto target =
       at::tensor({static_cast<int64_t>(ids[4]), static_cast<int64_t>(ids[5])});
-  const TokenLogprobs result =
-      ComputeTokenLogprobs(model, hidden, target, /*temperature=*/0.7);
+  const TokenLogprobs result = ComputeTokenLogprobs(
+      model, hidden, target, /*temperature=*/0.7, /*with_entropy=*/true);
 
   for (int i = 0; i < 2; ++i) {
     const auto logits = expected["logits"][3 + i].get<std::vector<double>>();

@@ -3,8 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/rms_norm.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -19,6 +17,7 @@
 #include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "core/nn/attention.h"
+#include "core/nn/pointwise.h"
 #include "core/nn/rotary.h"
 
 namespace rlhf {
@@ -207,27 +206,25 @@ at::Tensor Transformer::RunLayer(int64_t index, const at::Tensor& hidden_TD,
   const Layer& layer = layers_[index];
   const int64_t width = config_.head_dim;
   const double eps = config_.rms_norm_eps;
-  const auto normed =
-      at::rms_norm(hidden_TD, {config_.hidden_size}, layer.input_norm, eps);
+  const auto normed = RmsNorm(hidden_TD, layer.input_norm, eps);
   auto query = layer.query(normed).view({-1, config_.num_heads, width});
   auto key = layer.key(normed).view({-1, config_.num_kv_heads, width});
   const auto value =
       layer.value(normed).view({-1, config_.num_kv_heads, width});
   if (config_.qk_norm) {
-    query = at::rms_norm(query, {width}, layer.query_norm, eps);
-    key = at::rms_norm(key, {width}, layer.key_norm, eps);
+    query = RmsNorm(query, layer.query_norm, eps);
+    key = RmsNorm(key, layer.key_norm, eps);
   }
   const auto attended =
       hidden_TD + layer.output(attention(index, query, key, value));
-  const auto inner =
-      at::rms_norm(attended, {config_.hidden_size}, layer.post_norm, eps);
-  return attended + layer.down(at::silu(layer.gate(inner)) * layer.up(inner));
+  const auto inner = RmsNorm(attended, layer.post_norm, eps);
+  return attended + layer.down(Swiglu(layer.gate(inner), layer.up(inner)));
 }
 
-at::Tensor Transformer::Run(const PackedBatch& batch,
+at::Tensor Transformer::Run(const at::Tensor& token_T,
                             std::shared_ptr<const Attention> attention) const {
   if (store_ != nullptr) store_->BeginPass();
-  at::Tensor hidden_TD = at::embedding(embedding_VD_, batch.token_T);
+  at::Tensor hidden_TD = at::embedding(embedding_VD_, token_T);
   for (int64_t i = 0; i < config_.num_layers; ++i) {
     if (store_ == nullptr && !recompute_) {
       hidden_TD = RunLayer(i, hidden_TD, *attention);
@@ -245,71 +242,70 @@ at::Tensor Transformer::Run(const PackedBatch& batch,
                        .store = store_,
                        .index = i}));
   }
-  return at::rms_norm(hidden_TD, {config_.hidden_size}, final_norm_D_,
-                      config_.rms_norm_eps);
+  return RmsNorm(hidden_TD, final_norm_D_, config_.rms_norm_eps);
 }
 
-at::Tensor Transformer::Forward(const PackedBatch& batch) const {
-  class Packed final : public Attention {
-   public:
-    Packed(PackedBatch batch, RotaryTable rotary)
-        : batch_(std::move(batch)), rotary_(std::move(rotary)) {}
-    at::Tensor operator()(int64_t, const at::Tensor& query,
-                          const at::Tensor& key,
-                          const at::Tensor& value) const override {
-      return PackedAttention(ApplyRotary(query, rotary_),
-                             ApplyRotary(key, rotary_), value, batch_.lengths);
-    }
+// Attention within a packed batch.
+class Transformer::Packed : public Transformer::Attention {
+ public:
+  Packed(const PackedBatch& batch, const Transformer& model)
+      : batch_(batch),
+        rotary_(MakeRotaryTable(model.config_, batch.position_T)),
+        plan_(PlanPacked(batch, model.embedding_VD_.detach().options())) {}
 
-   private:
-    const PackedBatch batch_;
-    const RotaryTable rotary_;
-  };
-  return Run(batch, std::make_shared<const Packed>(
-                        batch, MakeRotaryTable(config_, batch.position_T)));
+  at::Tensor operator()(int64_t layer, const at::Tensor& query,
+                        const at::Tensor& key,
+                        const at::Tensor& value) const override {
+    const at::Tensor rotated_key = ApplyRotary(key, rotary_);
+    Keep(layer, rotated_key, value);
+    return PackedAttention(batch_, plan_, ApplyRotary(query, rotary_),
+                           rotated_key, value);
+  }
+
+ protected:
+  // Shown each layer's keys and values.
+  virtual void Keep(int64_t, const at::Tensor&, const at::Tensor&) const {}
+
+  const PackedBatch batch_;
+
+ private:
+  const RotaryTable rotary_;
+  const PackedPlan plan_;
+};
+
+at::Tensor Transformer::Forward(const PackedBatch& batch) const {
+  return Run(batch.token_T, std::make_shared<const Packed>(batch, *this));
 }
 
 at::Tensor Transformer::Prefill(const PackedBatch& batch,
                                 absl::Span<const int64_t> rows,
                                 KvCache& cache) const {
-  class Filling final : public Attention {
+  class Filling final : public Packed {
    public:
-    Filling(const PackedBatch& batch, absl::Span<const int64_t> rows,
-            KvCache& cache, RotaryTable rotary)
-        : batch_(batch),
-          rows_(rows),
-          cache_(cache),
-          rotary_(std::move(rotary)) {}
-    at::Tensor operator()(int64_t layer, const at::Tensor& query,
-                          const at::Tensor& key,
-                          const at::Tensor& value) const override {
-      const auto rotated_key = ApplyRotary(key, rotary_);
-      StorePrefill(rotated_key, value, batch_.lengths, rows_, cache_.key(layer),
-                   cache_.value(layer));
-      return PackedAttention(ApplyRotary(query, rotary_), rotated_key, value,
-                             batch_.lengths);
-    }
+    Filling(const PackedBatch& batch, const Transformer& model,
+            absl::Span<const int64_t> rows, KvCache& cache)
+        : Packed(batch, model), rows_(rows), cache_(cache) {}
 
    private:
-    const PackedBatch& batch_;
+    void Keep(int64_t layer, const at::Tensor& key,
+              const at::Tensor& value) const override {
+      StorePrefill(batch_, key, value, rows_, cache_.key(layer),
+                   cache_.value(layer));
+    }
+
     const absl::Span<const int64_t> rows_;
     KvCache& cache_;
-    const RotaryTable rotary_;
   };
   RLHF_CHECK(rows.size() == batch.lengths.size());
   const at::Tensor hidden_TD =
-      Run(batch,
-          std::make_shared<const Filling>(
-              batch, rows, cache, MakeRotaryTable(config_, batch.position_T)));
-  std::vector<int64_t> last;
-  int64_t end = 0;
+      Run(batch.token_T,
+          std::make_shared<const Filling>(batch, *this, rows, cache));
   for (size_t i = 0; i < rows.size(); ++i) {
-    end += batch.lengths[i];
-    last.push_back(end - 1);
     cache.Advance(rows[i], batch.lengths[i]);
   }
   return hidden_TD.index_select(
-      0, at::tensor(last, at::TensorOptions(at::kLong)).to(device()));
+      0,
+      at::tensor(batch.LastRows(), at::TensorOptions(at::kLong)).to(device()));
 }
 
 at::Tensor Transformer::Decode(const at::Tensor& token_B,
@@ -333,11 +329,9 @@ at::Tensor Transformer::Decode(const at::Tensor& token_B,
   };
   RLHF_CHECK(token_B.size(0) == cache.num_rows());
   const DecodePlan plan = PlanDecode(cache, device());
-  const PackedBatch batch{
-      .token_T = token_B, .position_T = plan.position_B, .lengths = {}};
   const at::Tensor hidden_BD =
-      Run(batch, std::make_shared<const Stepping>(
-                     plan, cache, MakeRotaryTable(config_, plan.position_B)));
+      Run(token_B, std::make_shared<const Stepping>(
+                       plan, cache, MakeRotaryTable(config_, plan.position_B)));
   for (int64_t row = 0; row < cache.num_rows(); ++row) cache.Advance(row, 1);
   return hidden_BD;
 }

@@ -69,7 +69,7 @@ class Transformer {
     if (store_ != nullptr) store_->EndPass();
   }
 
-  // Hidden states after the last norm, [T, D].
+  // Hidden states after the last norm, [T, D], by row of the batch.
   at::Tensor Forward(const PackedBatch& batch) const;
 
   // As Forward for the prompts in `batch`, which start in the empty rows
@@ -96,11 +96,12 @@ class Transformer {
  private:
   struct Layer;
   class Attention;
+  class Packed;
 
   Transformer();
   absl::Status Bind();
   // The backward pass may need `attention` again.
-  at::Tensor Run(const PackedBatch& batch,
+  at::Tensor Run(const at::Tensor& token_T,
                  std::shared_ptr<const Attention> attention) const;
   at::Tensor RunLayer(int64_t index, const at::Tensor& hidden_TD,
                       const Attention& attention) const;

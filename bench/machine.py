@@ -1,0 +1,14 @@
+"""What a measurement was made on."""
+import os
+import pathlib
+
+
+def machine():
+    """Processor, cores that may be used, and memory."""
+    fields = dict(line.split(":", 1) for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
+    fields = {key.strip(): value.strip() for key, value in fields.items()}
+    wanted = ("avx512f", "avx512_bf16", "amx_bf16")
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {"processor": fields.get("model name", "unknown"),
+            "instructions": [flag for flag in wanted if flag in fields.get("flags", "").split()],
+            "cores": len(os.sched_getaffinity(0)), "memory_gib": round(gib, 1)}
