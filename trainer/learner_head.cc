@@ -28,7 +28,7 @@ LearnerHead::LearnerHead(const v1::RunConfig& config,
                  .max_new_tokens = config.sampling().max_new_tokens(),
                  .temperature = config.sampling().temperature(),
                  .seed = config.seed(),
-                 .max_staleness = 0,
+                 .max_staleness = config.ppo().max_staleness(),
                  .vocab_size = vocab_size},
                 &schedule_, &metrics_),
       rewards_(config.reward_server().address()),
@@ -36,7 +36,9 @@ LearnerHead::LearnerHead(const v1::RunConfig& config,
                .rewards = &rewards_,
                .rollouts = &rollouts_,
                .control = &control_,
-               .keep_alive = std::move(keep_alive)}) {}
+               .keep_alive = std::move(keep_alive),
+               .num_ahead = config.ppo().max_staleness(),
+               .num_updates = config.ppo().num_updates()}) {}
 
 absl::Status LearnerHead::Serve() {
   RLHF_ASSIGN_OR_RETURN(
