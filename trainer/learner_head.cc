@@ -70,6 +70,7 @@ absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, source_.Collect(update));
   if (batch.has_value()) {
     metrics_.pm_version.Set(static_cast<double>(batch->header.pm().version()));
+    metrics_.CountTrained(batch->rollouts);
     control_.SetPhase("update");
   }
   return batch;

@@ -19,23 +19,12 @@
 #include "trainer/credit_assignment.h"
 #include "trainer/critic.h"
 #include "trainer/optim/adamw.h"
+#include "trainer/ppo_sample.h"
 #include "trainer/pretraining_mix.h"
 #include "trainer/trained_model.h"
 #include "trainer/update_summary.h"
 
 namespace rlhf {
-
-// A rollout as the mathematics sees it.
-struct PpoSample {
-  std::vector<int32_t> prompt_ids;
-  std::vector<int32_t> response_ids;
-  // As the actor reported them, nats; only compared with ours.
-  std::vector<float> behaviour_logprobs;
-  // The PM's score, anchored: (score - mean) / scale of the batch's PM.
-  double score = 0;
-  // The response ended with an end-of-sequence token.
-  bool ended = false;
-};
 
 // The policy, the critic, the reference and the optimizer. Not thread-safe.
 class PpoTrainer {

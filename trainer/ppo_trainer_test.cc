@@ -57,8 +57,8 @@ PpoTrainer::Options WithOwnCritic(PpoTrainer::Options options) {
 }
 
 // A batch of 6 dialogues of various lengths, drawn by hash; the score is the
-// share of even tokens, which a policy can learn.
-std::vector<PpoSample> MakeBatch(int64_t update) {
+// share of even tokens, which a policy can learn. Up to `max_staleness` stale.
+std::vector<PpoSample> MakeBatch(int64_t update, int64_t max_staleness = 0) {
   std::vector<PpoSample> batch;
   for (int64_t i = 0; i < 6; ++i) {
     const auto draw = [&](int64_t k) {
@@ -77,6 +77,7 @@ std::vector<PpoSample> MakeBatch(int64_t update) {
     }
     sample.score = static_cast<double>(even) / static_cast<double>(9 - i);
     sample.ended = i % 2 == 0;
+    sample.staleness = i % (max_staleness + 1);
     batch.push_back(std::move(sample));
   }
   return batch;
@@ -89,7 +90,7 @@ std::vector<v1::UpdateReport> TwentyUpdates(const PpoTrainer::Options& options,
   std::vector<v1::UpdateReport> reports;
   for (int64_t update = 1; update <= 20; ++update) {
     absl::StatusOr<v1::UpdateReport> report =
-        trainer.Update(MakeBatch(update), update);
+        trainer.Update(MakeBatch(update, options.ppo.max_staleness()), update);
     EXPECT_OK(report);
     if (!report.ok()) break;
     reports.push_back(*std::move(report));
@@ -115,6 +116,10 @@ void ExpectTwoRanksGiveTheLossesOfOne(const PpoTrainer::Options& options) {
                   expected[i].pretraining_loss_nats_per_token(), 1e-5);
       EXPECT_NEAR(reports[i].kl_k1_nats_per_sequence(),
                   expected[i].kl_k1_nats_per_sequence(), 1e-4);
+      EXPECT_NEAR(reports[i].behaviour_weight_mean(),
+                  expected[i].behaviour_weight_mean(), 1e-4);
+      EXPECT_NEAR(reports[i].behaviour_effective_share(),
+                  expected[i].behaviour_effective_share(), 1e-4);
     }
   }
 }
@@ -232,6 +237,58 @@ TEST(PpoTrainerTest, ACriticOfItsOwnLearnsAtItsOwnRate) {
   };
   EXPECT_GT(explained(3e-3), 0.5);
   EXPECT_LT(explained(0), 0.1);
+}
+
+// The weights after one update on `batch`, with `cap`.
+std::string HashWithCap(std::vector<PpoSample> batch, double cap) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_behaviour_weight_cap(cap);
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  const auto report = trainer.Update(batch, 1);
+  EXPECT_OK(report);
+  return report->parameter_hash();
+}
+
+// Staleness 0 is PPO, whatever the actor's arithmetic made of the numbers.
+TEST(PpoTrainerTest, FreshSamplesAreTrainedToTheSameBitWhateverTheCap) {
+  const std::string plain = HashWithCap(MakeBatch(1), 0);
+  EXPECT_EQ(plain.size(), 16);
+  EXPECT_EQ(HashWithCap(MakeBatch(1), 2), plain);
+  EXPECT_EQ(HashWithCap(MakeBatch(1), 0.1), plain);
+  std::vector<PpoSample> others = MakeBatch(1);
+  others[0].behaviour_logprobs.assign(others[0].response_ids.size(), -5);
+  EXPECT_EQ(HashWithCap(others, 2), plain);
+  // And so are stale ones without the correction.
+  EXPECT_EQ(HashWithCap(MakeBatch(1, /*max_staleness=*/2), 0), plain);
+  EXPECT_NE(HashWithCap(MakeBatch(1, /*max_staleness=*/2), 2), plain);
+}
+
+TEST(PpoTrainerTest, StaleTokensWeighWhatTheCapAllows) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_num_epochs(1);
+  options.ppo.set_num_minibatches(1);
+  options.ppo.set_value_coefficient(0);
+  PpoTrainer fresh = MakeTrainer(options, &alone);
+  // Every token is far likelier than when it was sampled.
+  options.ppo.set_behaviour_weight_cap(0.25);
+  PpoTrainer stale = MakeTrainer(options, &alone);
+  std::vector<PpoSample> batch = MakeBatch(1);
+  ASSERT_OK_AND_ASSIGN(const auto plain, fresh.Update(batch, 1));
+  for (PpoSample& sample : batch) {
+    sample.staleness = 1;
+    sample.behaviour_logprobs.assign(sample.response_ids.size(), -20);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto capped, stale.Update(batch, 1));
+  EXPECT_NEAR(capped.gradient_norm(), 0.25 * plain.gradient_norm(),
+              1e-5 * plain.gradient_norm());
+  EXPECT_EQ(capped.behaviour_weight_mean(), 0.25);
+  EXPECT_EQ(capped.behaviour_weight_capped_share(), 1);
+  EXPECT_NEAR(capped.behaviour_effective_share(), 1, 1e-12);
+  EXPECT_EQ(plain.behaviour_weight_mean(), 1);
+  EXPECT_EQ(plain.behaviour_weight_capped_share(), 0);
+  EXPECT_EQ(plain.behaviour_effective_share(), 1);
 }
 
 // Text that is all one sentence.
@@ -396,6 +453,12 @@ TEST_P(RanksTest, TwoGiveTheLossesOfOne) {
   options.ppo.set_algorithm(GetParam());
   options.ppo.set_samples_per_prompt(3);
   options.ppo.set_whiten_rewards(GetParam() == v1::PpoConfig::GRPO);
+  ExpectTwoRanksGiveTheLossesOfOne(options);
+}
+
+TEST(PpoTrainerTest, TwoRanksWithStaleSamplesGiveTheLossesOfOne) {
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_max_staleness(2);
   ExpectTwoRanksGiveTheLossesOfOne(options);
 }
 
