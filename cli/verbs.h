@@ -18,6 +18,7 @@ absl::Status TokenizeVerb(const Flags& flags);
 absl::Status GenerateVerb(const Flags& flags);
 absl::Status ScoreVerb(const Flags& flags);
 absl::Status EvalVerb(const Flags& flags);
+absl::Status ReplayVerb(const Flags& flags);
 absl::Status ConfigVerb(const Flags& flags);
 absl::Status VersionVerb(const Flags& flags);
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/check.h"
+#include "core/base/status_macros.h"
 
 namespace rlhf {
 namespace {
@@ -62,6 +63,15 @@ void DescribeBatch(const Batch& batch, v1::UpdateReport& report) {
   report.set_staleness_max(staleness_max);
   report.set_staleness_mean(static_cast<double>(staleness_sum) / count);
   report.set_rollout_seconds(batch.seconds);
+}
+
+absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,
+                                            PpoTrainer& trainer) {
+  RLHF_ASSIGN_OR_RETURN(
+      v1::UpdateReport report,
+      trainer.Update(ToSamples(batch), batch.header.update()));
+  DescribeBatch(batch, report);
+  return report;
 }
 
 std::string EncodeBatch(const Batch& batch) {

@@ -84,18 +84,17 @@ absl::StatusOr<RewardAnchor> BatchSource::AnchorOf(const v1::ModelVersion& pm) {
   if (anchor_.has_value() && anchor_->first == pm.digest()) {
     return anchor_->second;
   }
-  JournalContents first;
-  const auto journal =
-      RolloutJournal::Open(JournalPath(options_.run_directory, 1), first);
+  const auto first =
+      RolloutJournal::Read(JournalPath(options_.run_directory, 1));
   // Not the reward server's NotFound, after which another PM is asked.
-  if (!journal.ok()) {
+  if (!first.ok()) {
     return absl::DataLossError(
         absl::StrCat("the first batch, by which PMs are put on one scale, "
                      "cannot be read: ",
-                     journal.status().message()));
+                     first.status().message()));
   }
   RLHF_ASSIGN_OR_RETURN(const ScoreResult result,
-                        Score(first.rollouts, pm.version()));
+                        Score(first->rollouts, pm.version()));
   anchor_ = {pm.digest(),
              ComputeAnchor({result.scores.begin(), result.scores.end()})};
   return anchor_->second;

@@ -62,4 +62,18 @@ absl::StatusOr<std::shared_ptr<const PretrainingMix>> LoadPretrainingMix(
   return std::make_shared<const PretrainingMix>(std::move(loaded));
 }
 
+absl::StatusOr<PpoTrainer::Options> LoadTrainerOptions(
+    const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(std::shared_ptr<const PretrainingMix> pretraining,
+                        LoadPretrainingMix(config));
+  return PpoTrainer::Options{
+      .ppo = config.ppo(),
+      .temperature = config.sampling().temperature(),
+      .micro_batch_tokens = config.learner().micro_batch_tokens(),
+      .dtype =
+          config.learner().dtype() == v1::BFLOAT16 ? at::kBFloat16 : at::kFloat,
+      .seed = config.seed(),
+      .pretraining = std::move(pretraining)};
+}
+
 }  // namespace rlhf

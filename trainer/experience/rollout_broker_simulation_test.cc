@@ -225,6 +225,9 @@ class Simulation {
     for (size_t i = 0; i < batch_.size(); ++i) {
       const v1::Rollout& rollout = batch_[i];
       samples.push_back(rollout.actor_id());
+      Require(used_by_.try_emplace(rollout.actor_id(), update_).first->second ==
+                  update_,
+              "no sample is used twice");
       Require(
           rollout.rollout_id() == RolloutId(update_, static_cast<int64_t>(i)),
           "each slot is trained exactly once");
@@ -473,10 +476,11 @@ class Simulation {
   int num_samples_ = 0;
 
   // What the invariants need: the samples acknowledged as accepted and not
-  // trained on yet, by rollout, the samples of each update that was made, and
-  // the leases that the broker remembers.
+  // trained on yet, by rollout, the samples of each update that was made and
+  // the update of each sample, and the leases that the broker remembers.
   std::map<std::string, std::string> acknowledged_;
   std::map<int64_t, std::vector<std::string>> trained_;
+  std::map<std::string, int64_t> used_by_;
   std::map<std::string, double> lease_ends_;
   std::map<std::string, int32_t> last_attempts_;
   double batch_start_ = 0;
