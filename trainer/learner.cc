@@ -135,10 +135,7 @@ class Loop {
   }
 
   absl::Status Step(const Batch& batch) {
-    RLHF_ASSIGN_OR_RETURN(
-        v1::UpdateReport report,
-        trainer_.Update(ToSamples(batch), batch.header.update()));
-    DescribeBatch(batch, report);
+    RLHF_ASSIGN_OR_RETURN(v1::UpdateReport report, MakeUpdate(batch, trainer_));
     const Stopwatch stopwatch;
     RLHF_RETURN_IF_ERROR(Publish(batch.header.update()));
     report.set_publish_seconds(stopwatch.seconds());
@@ -174,7 +171,8 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
                      "held_out_prompt_share or add prompts"));
   }
   RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
-  RLHF_ASSIGN_OR_RETURN(auto pretraining, LoadPretrainingMix(config));
+  RLHF_ASSIGN_OR_RETURN(const PpoTrainer::Options options,
+                        LoadTrainerOptions(config));
   std::unique_ptr<Communicator> communicator;
   std::unique_ptr<LearnerHead> head;
   if (launch.rank == 0) {
@@ -187,17 +185,7 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
     RLHF_RETURN_IF_ERROR(head->Serve());
   }
   RLHF_ASSIGN_OR_RETURN(communicator, Join(config, launch));
-  PpoTrainer trainer(
-      std::move(models),
-      {.ppo = config.ppo(),
-       .temperature = config.sampling().temperature(),
-       .micro_batch_tokens = config.learner().micro_batch_tokens(),
-       .dtype = ScalarTypeOf(config.learner().dtype()),
-       .recompute_activations = config.learner().recompute_activations(),
-       .sharded = config.learner().sharding() == v1::LearnerConfig::SHARDED,
-       .seed = config.seed(),
-       .pretraining = std::move(pretraining)},
-      communicator.get());
+  PpoTrainer trainer(std::move(models), options, communicator.get());
   const CheckpointStore store(RunDirectory(config) + "/checkpoints",
                               config.learner().checkpoints_kept());
   RLHF_ASSIGN_OR_RETURN(const std::optional<Checkpoint> newest, store.Newest());

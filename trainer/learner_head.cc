@@ -29,7 +29,7 @@ LearnerHead::LearnerHead(const v1::RunConfig& config,
                  .max_new_tokens = config.sampling().max_new_tokens(),
                  .temperature = config.sampling().temperature(),
                  .seed = config.seed(),
-                 .max_staleness = 0,
+                 .max_staleness = config.ppo().max_staleness(),
                  .vocab_size = vocab_size},
                 &schedule_, &metrics_),
       rewards_(config.reward_server().address()),
@@ -37,7 +37,9 @@ LearnerHead::LearnerHead(const v1::RunConfig& config,
                .rewards = &rewards_,
                .rollouts = &rollouts_,
                .control = &control_,
-               .keep_alive = std::move(keep_alive)}) {}
+               .keep_alive = std::move(keep_alive),
+               .num_ahead = config.ppo().max_staleness(),
+               .num_updates = config.ppo().num_updates()}) {}
 
 absl::Status LearnerHead::Serve() {
   RLHF_ASSIGN_OR_RETURN(
@@ -74,6 +76,7 @@ absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, source_.Collect(update));
   if (batch.has_value()) {
     metrics_.pm_version.Set(static_cast<double>(batch->header.pm().version()));
+    metrics_.CountTrained(batch->rollouts);
     control_.SetPhase("update");
   }
   return batch;

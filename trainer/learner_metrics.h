@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/comm/communicator.h"
 #include "prometheus/counter.h"
@@ -21,6 +22,9 @@ class LearnerMetrics {
 
   // Counts one submitted rollout by what became of it.
   void CountRollout(v1::RolloutAck::Status status);
+
+  // Notes what is trained on, beside what actors generated.
+  void CountTrained(const std::vector<v1::Rollout>& rollouts);
 
   // Sets every gauge that an update changes.
   void ShowUpdate(const v1::UpdateReport& report);
@@ -52,7 +56,13 @@ class LearnerMetrics {
   prometheus::Gauge& approx_kl_;
   prometheus::Gauge& explained_variance_;
   prometheus::Gauge& learning_rate_;
+  prometheus::Gauge& staleness_mean_;
+  prometheus::Gauge& staleness_max_;
+  prometheus::Gauge& behaviour_weight_mean_;
+  prometheus::Gauge& behaviour_weight_capped_;
+  prometheus::Gauge& behaviour_effective_;
   prometheus::Gauge& last_update_timestamp_;
+  prometheus::Histogram& trained_tokens_;
   prometheus::Histogram& rollout_phase_;
   prometheus::Histogram& forward_phase_;
   prometheus::Histogram& train_phase_;

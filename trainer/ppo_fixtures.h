@@ -55,8 +55,9 @@ inline PpoTrainer::Options WithOwnCritic(PpoTrainer::Options options) {
 }
 
 // A batch of 6 dialogues of various lengths, drawn by hash; the score is the
-// share of even tokens, which a policy can learn.
-inline std::vector<PpoSample> MakeBatch(int64_t update) {
+// share of even tokens, which a policy can learn. Up to `max_staleness` stale.
+inline std::vector<PpoSample> MakeBatch(int64_t update,
+                                        int64_t max_staleness = 0) {
   std::vector<PpoSample> batch;
   for (int64_t i = 0; i < 6; ++i) {
     const auto draw = [&](int64_t k) {
@@ -75,6 +76,7 @@ inline std::vector<PpoSample> MakeBatch(int64_t update) {
     }
     sample.score = static_cast<double>(even) / static_cast<double>(9 - i);
     sample.ended = i % 2 == 0;
+    sample.staleness = i % (max_staleness + 1);
     batch.push_back(std::move(sample));
   }
   return batch;

@@ -16,7 +16,9 @@
 #include "core/nn/token_logprob.h"
 #include "core/nn/torch_call.h"
 #include "trainer/minibatches.h"
+#include "trainer/off_policy.h"
 #include "trainer/optim/schedule.h"
+#include "trainer/parameter_hash.h"
 #include "trainer/ppo/kl_controller.h"
 #include "trainer/ppo/ppo_loss.h"
 #include "trainer/ppo/value_loss.h"
@@ -98,6 +100,7 @@ struct PpoTrainer::Prepared {
   std::vector<int64_t> begin_of;
   BatchEvaluation evaluation;
   Credit credit;
+  OffPolicyWeights weights;
   double seconds = 0;
 };
 
@@ -112,6 +115,7 @@ struct PpoTrainer::Piece {
   std::vector<PromptResponse> dialogues;
   at::Tensor old_logprob_N, old_value_N;
   at::Tensor advantage_N, return_N;
+  at::Tensor weight_N;  // undefined: 1
 };
 
 PpoTrainer::PpoTrainer(Models models, const Options& options,
@@ -195,6 +199,9 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   // Rank 0's share stands for all: the actors are the same for every rank.
   report.set_behaviour_mismatch_max_nats(
       BehaviourMismatch(batch, prepared.own, prepared.evaluation.logprob_N));
+  RLHF_RETURN_IF_ERROR(
+      ReportWeights(prepared.weights.sums, *communicator_, report));
+  report.set_parameter_hash(ParameterHash(ExportParameters()));
   report.set_learning_rate(learning_rate);
   report.set_forward_seconds(prepared.seconds);
   report.set_train_seconds(stopwatch.seconds() - prepared.seconds);
@@ -272,6 +279,8 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     own.reward_N = TokenRewards(options_.ppo, kl_coefficient_, batch, own,
                                 prepared.evaluation);
     own.value_N = prepared.evaluation.value_N;
+    prepared.weights = WeighByStaleness(options_.ppo, batch, own,
+                                        prepared.evaluation.logprob_N);
   }));
   RLHF_ASSIGN_OR_RETURN(
       prepared.credit,
@@ -363,11 +372,13 @@ PpoTrainer::Piece PpoTrainer::Gather(const std::vector<PpoSample>& batch,
     }
     return at::cat(parts).to(policy().device());
   };
+  const at::Tensor& weight_N = prepared.weights.weight_N;
   return {.dialogues = Dialogues(batch, indices),
           .old_logprob_N = gather(prepared.evaluation.logprob_N),
           .old_value_N = gather(prepared.evaluation.value_N),
           .advantage_N = gather(prepared.credit.advantage_N),
-          .return_N = gather(prepared.credit.return_N)};
+          .return_N = gather(prepared.credit.return_N),
+          .weight_N = weight_N.defined() ? gather(weight_N) : at::Tensor()};
 }
 
 void PpoTrainer::AccumulatePolicyGradients(const Piece& piece,
@@ -416,7 +427,8 @@ at::Tensor PpoTrainer::PolicyLoss(const Piece& piece,
   const PpoLoss clipped =
       ComputePpoLoss({.logprob_N = logprob_N,
                       .old_logprob_N = piece.old_logprob_N,
-                      .advantage_N = piece.advantage_N},
+                      .advantage_N = piece.advantage_N,
+                      .weight_N = piece.weight_N},
                      {.clip_epsilon = options_.ppo.clip_epsilon(),
                       .dual_clip = options_.ppo.dual_clip()});
   // Imitation does not ask how likely the answer was.

@@ -30,7 +30,7 @@ std::vector<v1::UpdateReport> Updates(const PpoTrainer::Options& options,
   std::vector<v1::UpdateReport> reports;
   for (int64_t update = 1; update <= count; ++update) {
     absl::StatusOr<v1::UpdateReport> report =
-        trainer.Update(MakeBatch(update), update);
+        trainer.Update(MakeBatch(update, options.ppo.max_staleness()), update);
     EXPECT_OK(report);
     if (!report.ok()) break;
     reports.push_back(*std::move(report));
@@ -56,6 +56,10 @@ void ExpectTwoRanksGiveTheLossesOfOne(const PpoTrainer::Options& options) {
                   expected[i].pretraining_loss_nats_per_token(), 1e-5);
       EXPECT_NEAR(reports[i].kl_k1_nats_per_sequence(),
                   expected[i].kl_k1_nats_per_sequence(), 1e-4);
+      EXPECT_NEAR(reports[i].behaviour_weight_mean(),
+                  expected[i].behaviour_weight_mean(), 1e-4);
+      EXPECT_NEAR(reports[i].behaviour_effective_share(),
+                  expected[i].behaviour_effective_share(), 1e-4);
     }
   }
 }
@@ -173,6 +177,58 @@ TEST(PpoTrainerTest, ACriticOfItsOwnLearnsAtItsOwnRate) {
   };
   EXPECT_GT(explained(3e-3), 0.5);
   EXPECT_LT(explained(0), 0.1);
+}
+
+// The weights after one update on `batch`, with `cap`.
+std::string HashWithCap(std::vector<PpoSample> batch, double cap) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_behaviour_weight_cap(cap);
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  const auto report = trainer.Update(batch, 1);
+  EXPECT_OK(report);
+  return report->parameter_hash();
+}
+
+// Staleness 0 is PPO, whatever the actor's arithmetic made of the numbers.
+TEST(PpoTrainerTest, FreshSamplesAreTrainedToTheSameBitWhateverTheCap) {
+  const std::string plain = HashWithCap(MakeBatch(1), 0);
+  EXPECT_EQ(plain.size(), 16);
+  EXPECT_EQ(HashWithCap(MakeBatch(1), 2), plain);
+  EXPECT_EQ(HashWithCap(MakeBatch(1), 0.1), plain);
+  std::vector<PpoSample> others = MakeBatch(1);
+  others[0].behaviour_logprobs.assign(others[0].response_ids.size(), -5);
+  EXPECT_EQ(HashWithCap(others, 2), plain);
+  // And so are stale ones without the correction.
+  EXPECT_EQ(HashWithCap(MakeBatch(1, /*max_staleness=*/2), 0), plain);
+  EXPECT_NE(HashWithCap(MakeBatch(1, /*max_staleness=*/2), 2), plain);
+}
+
+TEST(PpoTrainerTest, StaleTokensWeighWhatTheCapAllows) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_num_epochs(1);
+  options.ppo.set_num_minibatches(1);
+  options.ppo.set_value_coefficient(0);
+  PpoTrainer fresh = MakeTrainer(options, &alone);
+  // Every token is far likelier than when it was sampled.
+  options.ppo.set_behaviour_weight_cap(0.25);
+  PpoTrainer stale = MakeTrainer(options, &alone);
+  std::vector<PpoSample> batch = MakeBatch(1);
+  ASSERT_OK_AND_ASSIGN(const auto plain, fresh.Update(batch, 1));
+  for (PpoSample& sample : batch) {
+    sample.staleness = 1;
+    sample.behaviour_logprobs.assign(sample.response_ids.size(), -20);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto capped, stale.Update(batch, 1));
+  EXPECT_NEAR(capped.gradient_norm(), 0.25 * plain.gradient_norm(),
+              1e-5 * plain.gradient_norm());
+  EXPECT_EQ(capped.behaviour_weight_mean(), 0.25);
+  EXPECT_EQ(capped.behaviour_weight_capped_share(), 1);
+  EXPECT_NEAR(capped.behaviour_effective_share(), 1, 1e-12);
+  EXPECT_EQ(plain.behaviour_weight_mean(), 1);
+  EXPECT_EQ(plain.behaviour_weight_capped_share(), 0);
+  EXPECT_EQ(plain.behaviour_effective_share(), 1);
 }
 
 // Text that is all one sentence.
@@ -369,6 +425,12 @@ TEST_P(RanksTest, TwoGiveTheLossesOfOne) {
   options.ppo.set_algorithm(GetParam());
   options.ppo.set_samples_per_prompt(3);
   options.ppo.set_whiten_rewards(GetParam() == v1::PpoConfig::GRPO);
+  ExpectTwoRanksGiveTheLossesOfOne(options);
+}
+
+TEST(PpoTrainerTest, TwoRanksWithStaleSamplesGiveTheLossesOfOne) {
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_max_staleness(2);
   ExpectTwoRanksGiveTheLossesOfOne(options);
 }
 
