@@ -56,12 +56,12 @@ class LearnerMetrics {
   prometheus::Gauge& approx_kl_;
   prometheus::Gauge& explained_variance_;
   prometheus::Gauge& learning_rate_;
+  prometheus::Gauge& last_update_timestamp_;
   prometheus::Gauge& staleness_mean_;
   prometheus::Gauge& staleness_max_;
   prometheus::Gauge& behaviour_weight_mean_;
   prometheus::Gauge& behaviour_weight_capped_;
   prometheus::Gauge& behaviour_effective_;
-  prometheus::Gauge& last_update_timestamp_;
   prometheus::Histogram& trained_tokens_;
   prometheus::Histogram& rollout_phase_;
   prometheus::Histogram& forward_phase_;

@@ -131,26 +131,27 @@ TEST_F(ReplayTest, FromTheOldestCheckpointTheRestIsTheSame) {
 
 TEST_F(ReplayTest, SaysWhichUpdateAndFieldDiffersFirst) {
   config_.mutable_ppo()->set_behaviour_weight_cap(0);
-  EXPECT_THAT(Compare().message(),
-              AllOf(StartsWith("update 2: "), HasSubstr(" was ")));
+  EXPECT_THAT(Compare(),
+              StatusIs(absl::StatusCode::kInternal,
+                       AllOf(StartsWith("update 2: "), HasSubstr(" was "))));
   EXPECT_EQ(num_compared_, 1);
 }
 
 TEST_F(ReplayTest, ADamagedOrIncompleteJournalIsNamed) {
   WriteJournal(2, kRollouts - 1);
-  const absl::Status incomplete = Compare();
-  EXPECT_EQ(incomplete.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(
-      incomplete.message(),
-      AllOf(StartsWith("update 2: "), HasSubstr("000002.pb"),
-            HasSubstr("holds 3 rollouts"), HasSubstr("wanted each of the 4")));
+  EXPECT_THAT(Compare(),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(StartsWith("update 2: "), HasSubstr("000002.pb"),
+                             HasSubstr("holds 3 rollouts"),
+                             HasSubstr("wanted each of the 4"))));
 
   WriteJournal(2, kRollouts);
   std::string bytes = *ReadFile(JournalPath(run_, 2));
   bytes[bytes.size() / 2] ^= 1;
   ASSERT_OK(WriteFileAtomically(JournalPath(run_, 2), bytes));
-  EXPECT_THAT(Compare().message(),
-              AllOf(StartsWith("update 2: "), HasSubstr("is damaged")));
+  EXPECT_THAT(Compare(), StatusIs(absl::StatusCode::kDataLoss,
+                                  AllOf(StartsWith("update 2: "),
+                                        HasSubstr("is damaged"))));
   // Reading leaves it as it is.
   EXPECT_EQ(*ReadFile(JournalPath(run_, 2)), bytes);
 }

@@ -78,6 +78,40 @@ TEST(DecoupledPpoTest, WeighsTheClippedSurrogateOfEachToken) {
   EXPECT_EQ(result.num_tokens, 2);
 }
 
+TEST(DecoupledPpoTest, MatchesTheReference) {
+  for (const Json& fixture : ReadMathFixture("decoupled_ppo_loss")) {
+    for (const Precision& precision : Precisions()) {
+      const auto row = [&](const char* name) {
+        return Row(Doubles(fixture[name]), precision.dtype);
+      };
+      const double cap = fixture["cap"];
+      const at::Tensor weight_N = ComputeBehaviourWeights(
+          row("prox_logprob"), row("behaviour_logprob"), cap);
+      const at::Tensor logprob_N = row("logprob").requires_grad_();
+      const PpoLoss result =
+          ComputePpoLoss({.logprob_N = logprob_N,
+                          .old_logprob_N = row("prox_logprob"),
+                          .advantage_N = row("advantage"),
+                          .weight_N = weight_N},
+                         {.clip_epsilon = 0.2});
+      result.loss_sum.backward();
+      const BehaviourWeightSummary summary =
+          SummarizeBehaviourWeights(SumBehaviourWeights(weight_N, cap));
+      EXPECT_THAT(Elements(weight_N),
+                  Near(Doubles(fixture["weight"]), precision.tolerance));
+      EXPECT_THAT(Elements(logprob_N.grad()),
+                  Near(Doubles(fixture["gradient"]), precision.tolerance));
+      const std::vector<double> wanted = {fixture["loss_sum"], fixture["mean"],
+                                          fixture["capped_share"],
+                                          fixture["effective_share"]};
+      EXPECT_THAT(
+          (std::vector<double>{result.loss_sum.item<double>(), summary.mean,
+                               summary.capped_share, summary.effective_share}),
+          Near(wanted, precision.tolerance));
+    }
+  }
+}
+
 // The expectation over what the old policy samples, with its weights, is the
 // one over what the proximal policy samples: enumerated over a vocabulary of 3.
 TEST(DecoupledPpoTest, IsUnbiasedWithoutTheCap) {
