@@ -90,8 +90,9 @@ class ReplayTest : public testing::Test {
       ASSERT_OK_AND_ASSIGN(v1::UpdateReport report, MakeUpdate(batch, trainer));
       recorded_.push_back(report);
       if (update == kUpdates) continue;
+      ASSERT_OK_AND_ASSIGN(const LearnerState state, GatherLearner(trainer));
       ASSERT_OK(store.Save(update, [&](const std::string& folder) {
-        return SaveLearner(trainer, update, folder);
+        return SaveLearner(state, update, folder);
       }));
     }
   }
