@@ -178,7 +178,11 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
       BehaviourMismatch(batch, prepared.own, prepared.evaluation.logprob_N));
   RLHF_RETURN_IF_ERROR(
       ReportWeights(prepared.weights.sums, *communicator_, report));
-  report.set_parameter_hash(ParameterHash(ExportParameters()));
+  RLHF_ASSIGN_OR_RETURN(
+      *report.mutable_parameter_hash(),
+      models_.sharded()
+          ? ParameterHashOfShares(ExportParameters(), *communicator_)
+          : ParameterHash(ExportParameters()));
   report.set_learning_rate(learning_rate);
   report.set_forward_seconds(prepared.seconds);
   report.set_train_seconds(stopwatch.seconds() - prepared.seconds);
