@@ -182,7 +182,7 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
       *report.mutable_parameter_hash(),
       models_.sharded()
           ? ParameterHashOfShares(ExportParameters(), *communicator_)
-          : ParameterHash(ExportParameters()));
+          : absl::StatusOr<std::string>(ParameterHash(ExportParameters())));
   report.set_learning_rate(learning_rate);
   report.set_forward_seconds(prepared.seconds);
   report.set_train_seconds(stopwatch.seconds() - prepared.seconds);
