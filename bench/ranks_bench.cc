@@ -3,10 +3,11 @@
 //
 //   ranks_bench MODEL_DIR whole|sharded ROLLOUTS PROMPT RESPONSE MINIBATCHES N
 //
-// Rank 0 prints a JSON line for each of N updates. bench/ranks_bench.py starts
-// it on one rank and on two.
+// Prints a JSON line for each of N updates. bench/ranks_bench.py starts it on
+// one rank and on two.
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <vector>
@@ -80,14 +81,16 @@ absl::Status Run(const Arguments& arguments) {
       communicator.get());
   for (int64_t update = 1; update <= arguments.updates; ++update) {
     const uint64_t before = communicator->sent_bytes().total();
+    const std::clock_t cpu = std::clock();  // of all threads
     RLHF_ASSIGN_OR_RETURN(const v1::UpdateReport report,
                           trainer.Update(batch, update));
-    if (launch.rank != 0) continue;
     std::printf(
         "{\"update\": %lld, \"forward_s\": %.4f, \"train_s\": %.4f, "
-        "\"policy_loss\": %.7f, \"sent_bytes\": %llu}\n",
+        "\"cpu_s\": %.4f, \"gradient_norm\": %.7f, \"sent_bytes\": %llu}\n",
         static_cast<long long>(update), report.forward_seconds(),
-        report.train_seconds(), report.policy_loss(),
+        report.train_seconds(),
+        static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC,
+        report.gradient_norm(),
         static_cast<unsigned long long>(communicator->sent_bytes().total() -
                                         before));
     std::fflush(stdout);

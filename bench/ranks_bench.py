@@ -5,7 +5,8 @@ thread on a core of its own, with the same global batch.
     python3 bench/ranks_bench.py [--model DIR] [--layers N]
 
 The seconds of an update are its forward and train phases, as the learner reports
-them. One rank and two take turns, so that both see the same machine.
+them. On a machine that others use, too, look at `cpu_seconds`: the processor time
+of the rank that needed more, transfers included, waiting not.
 """
 import argparse
 import json
@@ -22,7 +23,7 @@ TUNABLES = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.
 
 
 def run(program, model, kind, ranks, args):
-    """Updates as rank 0 of `ranks` reports them; the first one warms up."""
+    """Updates as rank 0 of `ranks` reports them, without the first, which warms up."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -36,10 +37,11 @@ def run(program, model, kind, ranks, args):
             ["taskset", "-c", str(rank), program, model, kind, str(args.rollouts), str(args.prompt),
              str(args.response), str(args.minibatches), str(args.updates + 1)],
             env=environment, stdout=subprocess.PIPE, text=True))
-    output = [p.communicate()[0] for p in processes][0]
+    outputs = [p.communicate()[0] for p in processes]
     if any(p.returncode for p in processes):
         raise SystemExit("a rank failed")
-    return [json.loads(line) for line in output.splitlines()][1:]
+    by_rank = [[json.loads(line) for line in output.splitlines()][1:] for output in outputs]
+    return [same[0] | {"cpu_s": max(u["cpu_s"] for u in same)} for same in zip(*by_rank)]
 
 
 def shortened(model, layers, folder):
@@ -69,16 +71,16 @@ def main():
         raise SystemExit("taskset is needed to give each rank a core")
     with tempfile.TemporaryDirectory() as name:
         model = shortened(args.model, args.layers, pathlib.Path(name)) if args.layers else args.model
-        one = run(args.program, model, "whole", 1, args)
-        base = statistics.median(u["forward_s"] + u["train_s"] for u in one)
-        print(json.dumps({"ranks": 1, "kind": "whole", "seconds": base, "updates": one}), flush=True)
-        for kind in args.kinds:
-            two = run(args.program, model, kind, 2, args)
-            seconds = statistics.median(u["forward_s"] + u["train_s"] for u in two)
-            print(json.dumps({"ranks": 2, "kind": kind, "seconds": seconds, "speedup": base / seconds,
-                              "loss_difference": max(abs(a["policy_loss"] - b["policy_loss"])
-                                                     for a, b in zip(one, two)),
-                              "updates": two}), flush=True)
+        base = None
+        for kind, ranks in [("whole", 1)] + [(kind, 2) for kind in args.kinds]:
+            updates = run(args.program, model, kind, ranks, args)
+            row = {"kind": kind, "ranks": ranks,
+                   "seconds": statistics.median(u["forward_s"] + u["train_s"] for u in updates),
+                   "cpu_seconds": statistics.median(u["cpu_s"] for u in updates)}
+            base = base or row
+            row |= {"speedup": base["seconds"] / row["seconds"],
+                    "cpu_speedup": base["cpu_seconds"] / row["cpu_seconds"], "updates": updates}
+            print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

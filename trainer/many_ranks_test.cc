@@ -169,6 +169,18 @@ TEST(ManyRanksTest, WhatWasGatheredIsGoneAfterAnUpdate) {
   });
 }
 
+TEST(ManyRanksTest, ShardsHaveOneHashOnAllRanks) {
+  std::string hashes[2];
+  OnRanks(2, absl::Seconds(60), [&](Communicator& communicator) {
+    PpoTrainer trainer = MakeTrainer(Sharded(MakeOptions()), &communicator);
+    ASSERT_OK_AND_ASSIGN(const auto first, trainer.Update(MakeBatch(1), 1));
+    ASSERT_OK_AND_ASSIGN(const auto second, trainer.Update(MakeBatch(2), 2));
+    EXPECT_NE(first.parameter_hash(), second.parameter_hash());
+    hashes[communicator.rank()] = second.parameter_hash();
+  });
+  EXPECT_EQ(hashes[0], hashes[1]);
+}
+
 TEST(ManyRanksTest, ARankThatIsGoneIsToldByWhatWasWaitedFor) {
   OnRanks(2, absl::Milliseconds(700), [&](Communicator& communicator) {
     PpoTrainer trainer = MakeTrainer(Sharded(MakeOptions()), &communicator);

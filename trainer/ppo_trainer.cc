@@ -64,25 +64,6 @@ std::shared_ptr<const Transformer> MakeReference(
              : std::make_shared<const Transformer>(model->Cast(options.dtype));
 }
 
-// Passes that this rank makes only because another one makes more: sharded
-// weights come together when all ranks take part. `rank_of` says whose each
-// dialogue is.
-int64_t NumIdlePasses(const std::vector<PromptResponse>& dialogues,
-                      absl::Span<const int> rank_of, int64_t micro_batch_tokens,
-                      const Communicator& communicator) {
-  std::vector<std::vector<PromptResponse>> by_rank(communicator.world_size());
-  for (size_t k = 0; k < dialogues.size(); ++k) {
-    by_rank[rank_of[k]].push_back(dialogues[k]);
-  }
-  size_t most = 0;
-  for (const std::vector<PromptResponse>& theirs : by_rank) {
-    most = std::max(most, MicroBatchSizes(theirs, micro_batch_tokens).size());
-  }
-  const auto own =
-      MicroBatchSizes(by_rank[communicator.rank()], micro_batch_tokens).size();
-  return static_cast<int64_t>(most - own);
-}
-
 std::vector<int64_t> AllSamples(const std::vector<PpoSample>& batch) {
   std::vector<int64_t> all(batch.size());
   std::iota(all.begin(), all.end(), int64_t{0});
@@ -137,11 +118,7 @@ PpoTrainer::PpoTrainer(Models models, const Options& options,
 
 std::vector<int64_t> PpoTrainer::Own(
     const Prepared& prepared, const std::vector<int64_t>& indices) const {
-  std::vector<int64_t> own;
-  for (const int64_t i : indices) {
-    if (prepared.rank_of[i] == communicator_->rank()) own.push_back(i);
-  }
-  return own;
+  return SamplesOf(communicator_->rank(), prepared.rank_of, indices);
 }
 
 int64_t PpoTrainer::NumIdlePasses(const std::vector<PpoSample>& batch,
@@ -150,8 +127,8 @@ int64_t PpoTrainer::NumIdlePasses(const std::vector<PpoSample>& batch,
   if (!models_.sharded()) return 0;
   std::vector<int> rank_of;
   for (const int64_t i : indices) rank_of.push_back(prepared.rank_of[i]);
-  return rlhf::NumIdlePasses(Dialogues(batch, indices), rank_of,
-                             options_.micro_batch_tokens, *communicator_);
+  return PassesBehind(communicator_->rank(), Dialogues(batch, indices), rank_of,
+                      options_.micro_batch_tokens);
 }
 
 double PpoTrainer::RateAt(double full_rate, int64_t update,
@@ -201,7 +178,11 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
       BehaviourMismatch(batch, prepared.own, prepared.evaluation.logprob_N));
   RLHF_RETURN_IF_ERROR(
       ReportWeights(prepared.weights.sums, *communicator_, report));
-  report.set_parameter_hash(ParameterHash(ExportParameters()));
+  RLHF_ASSIGN_OR_RETURN(
+      *report.mutable_parameter_hash(),
+      models_.sharded()
+          ? ParameterHashOfShares(ExportParameters(), *communicator_)
+          : absl::StatusOr<std::string>(ParameterHash(ExportParameters())));
   report.set_learning_rate(learning_rate);
   report.set_forward_seconds(prepared.seconds);
   report.set_train_seconds(stopwatch.seconds() - prepared.seconds);
@@ -468,8 +449,8 @@ void PpoTrainer::AccumulatePretrainingGradients(uint64_t key,
     if (rank_of.back() == communicator_->rank()) own.push_back(all[i]);
   }
   if (models_.sharded()) {
-    int64_t idle = rlhf::NumIdlePasses(
-        all, rank_of, options_.micro_batch_tokens, *communicator_);
+    int64_t idle = PassesBehind(communicator_->rank(), all, rank_of,
+                                options_.micro_batch_tokens);
     while (idle-- > 0) PassIdly(TrainedModels::kPolicy);
   }
   size_t first = 0;

@@ -160,11 +160,14 @@ absl::StatusOr<ModelConfig> NamedShape(absl::string_view name) {
                                           absl::StrJoin(names, ", ")));
 }
 
+// The inputs of both norms and what they make of them; rotated queries and
+// keys, values, and what attention makes of them, by segment and joined; gate,
+// up and their product.
 int64_t ActivationBytesPerToken(const ModelConfig& c, int64_t dtype_bytes) {
   const int64_t heads = c.num_heads * c.head_dim;
   const int64_t kv = c.num_kv_heads * c.head_dim;
   return dtype_bytes *
-         (6 * c.hidden_size + 5 * heads + 2 * kv + 4 * c.intermediate_size);
+         (4 * c.hidden_size + 3 * heads + 2 * kv + 3 * c.intermediate_size);
 }
 
 UpdateWork WorkOf(const v1::PpoConfig& config, int64_t micro_batch_tokens,
