@@ -34,7 +34,7 @@ GenerationEngine::Options EngineOptions(const v1::RunConfig& config,
 // end with the runner.
 void Sample(const v1::RunConfig& config, const ModelConfig& model,
             const PromptCodec& codec, GenerationService& service,
-            ActorMetrics& metrics) {
+            GrpcServer& server, ActorMetrics& metrics) {
   PolicyFetcher fetcher(config.learner().address(), model);
   RolloutSubmitter submitter(
       config.learner().address(), config.reward_server().address(),
@@ -46,6 +46,7 @@ void Sample(const v1::RunConfig& config, const ModelConfig& model,
   while (!ShutdownRequested()) {
     if (std::optional<PolicyVersion> newer = fetcher.Take()) {
       runner.Offer(*std::move(newer));
+      server.SetServing(runner.has_policy());
     }
     if (runner.accepting()) {
       jobs.TakeJobs();
@@ -75,8 +76,7 @@ absl::Status RunActor(const v1::RunConfig& config) {
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
       GrpcServer::Start(config.actor().address(), {&service}));
-  server->SetServing(true);
-  Sample(config, model, codec, service, metrics);
+  Sample(config, model, codec, service, *server, metrics);
   server->Shutdown(absl::Seconds(1));
   return absl::OkStatus();
 }

@@ -19,7 +19,7 @@ absl::Status PublishPm(const std::string& pm, const std::string& run) {
                                       return SaveModel(model, pm, folder);
                                     })
                            .status());
-  return registry.Promote(1, std::nullopt);
+  return registry.Promote(1, std::nullopt, {"publish_pm", "a benchmark"});
 }
 
 }  // namespace

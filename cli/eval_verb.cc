@@ -5,6 +5,7 @@
 
 #include "cli/config_flag.h"
 #include "cli/gold_evaluation.h"
+#include "cli/pm_judge.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/base/proto_json.h"
@@ -19,8 +20,10 @@ absl::Status EvalVerb(const Flags& flags) {
   }
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
   at::set_num_threads(config.threads());
+  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<GoldJudge> judge,
+                        MakeGoldJudge(config.crowd().gold_model()));
   RLHF_ASSIGN_OR_RETURN(const v1::GoldEvaluation evaluation,
-                        EvaluateGold(config));
+                        EvaluateGold(config, *judge));
   const std::string json = ProtoToPrettyJson(evaluation);
   RLHF_RETURN_IF_ERROR(
       WriteFileAtomically(RunDirectory(config) + "/gold.json", json));

@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "crowd/feedback_http_client.h"
 #include "feedback/feedback_metrics.h"
@@ -152,7 +153,10 @@ absl::Status Export(const v1::RunConfig& config, const std::string& path,
 absl::Status FeedbackVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
   const std::vector<std::string>& words = flags.positional();
-  if (words.empty()) return RunFeedback(config);
+  if (words.empty()) {
+    InstallShutdownHandler();
+    return RunFeedback(config);
+  }
   if (words.size() == 2 && words[0] == "import") {
     return Import(config, words[1]);
   }

@@ -1,6 +1,7 @@
 #include "cli/flags.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -26,17 +27,29 @@ absl::StatusOr<const FlagSpec*> Find(const std::vector<FlagSpec>& specs,
                                    : "; did you mean --" + nearest + "?"));
 }
 
+absl::Status CheckRange(const FlagSpec& spec, double number) {
+  // Not a number is in no range.
+  if (number >= spec.min && number <= spec.max) return absl::OkStatus();
+  const bool bounded = spec.max < std::numeric_limits<double>::max();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", spec.name, "=", number, ": wanted ",
+                   bounded ? absl::StrCat(spec.min, " to ", spec.max)
+                           : absl::StrCat("at least ", spec.min)));
+}
+
 absl::Status CheckKind(const FlagSpec& spec, const std::string& value) {
   int64_t integer = 0;
   double number = 0;
   bool boolean = false;
   switch (spec.kind) {
     case FlagSpec::Kind::kInt:
-      if (absl::SimpleAtoi(value, &integer)) break;
+      if (absl::SimpleAtoi(value, &integer)) {
+        return CheckRange(spec, static_cast<double>(integer));
+      }
       return absl::InvalidArgumentError(
           absl::StrCat("--", spec.name, "=", value, ": wanted a whole number"));
     case FlagSpec::Kind::kDouble:
-      if (absl::SimpleAtod(value, &number)) break;
+      if (absl::SimpleAtod(value, &number)) return CheckRange(spec, number);
       return absl::InvalidArgumentError(
           absl::StrCat("--", spec.name, "=", value, ": wanted a number"));
     case FlagSpec::Kind::kBool:

@@ -1,6 +1,7 @@
 // A verb's flags: declared, then parsed from the command line.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +16,9 @@ struct FlagSpec {
   Kind kind = Kind::kString;
   std::string default_value;
   std::string help;
+  // Of kInt and kDouble, both included.
+  double min = std::numeric_limits<double>::lowest();
+  double max = std::numeric_limits<double>::max();
 };
 
 // The parsed command line of one verb.

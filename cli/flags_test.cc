@@ -96,5 +96,23 @@ TEST(FlagsDeathTest, AskingForAnUndeclaredFlagIsADefect) {
   EXPECT_DEATH(flags.String("modle"), "modle was not declared");
 }
 
+TEST(FlagsTest, ANumberOutOfItsRangeIsRefused) {
+  const std::vector<FlagSpec> specs = {
+      {"batch", FlagSpec::Kind::kInt, "32", "", 1, 4096},
+      {"temperature", FlagSpec::Kind::kDouble, "1", "", 0, 10},
+      {"seed", FlagSpec::Kind::kInt, "1", "", 0}};
+  EXPECT_OK(Flags::Parse(specs, {"--batch=4096", "--temperature=0"}));
+  for (const auto& [arg, message] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"--batch=0", "--batch=0: wanted 1 to 4096"},
+           {"--temperature=-1", "--temperature=-1: wanted 0 to 10"},
+           {"--temperature=nan", "--temperature=nan: wanted 0 to 10"},
+           {"--seed=-1", "--seed=-1: wanted at least 0"}}) {
+    EXPECT_THAT(Flags::Parse(specs, {arg}),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         testing::HasSubstr(message)));
+  }
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -15,7 +15,6 @@
 #include "core/text/chat_format.h"
 #include "core/text/prompt_set.h"
 #include "core/text/tokenizer.h"
-#include "crowd/gold_rule.h"
 #include "trainer/preference/calibration.h"
 
 namespace rlhf {
@@ -69,7 +68,8 @@ void FillWinRate(v1::GoldEvaluation& evaluation) {
 
 }  // namespace
 
-absl::StatusOr<v1::GoldEvaluation> EvaluateGold(const v1::RunConfig& config) {
+absl::StatusOr<v1::GoldEvaluation> EvaluateGold(const v1::RunConfig& config,
+                                                GoldJudge& judge) {
   const ModelRegistry registry(
       absl::StrCat(RunDirectory(config), "/registry/policy"));
   const int64_t version = registry.Latest();
@@ -84,6 +84,10 @@ absl::StatusOr<v1::GoldEvaluation> EvaluateGold(const v1::RunConfig& config) {
   std::vector<v1::Prompt> held_out =
       SplitPrompts(std::move(prompts), config.held_out_prompt_share()).held_out;
   const auto wanted = static_cast<size_t>(config.evaluation().num_prompts());
+  if (wanted == 0) {
+    return absl::FailedPreconditionError(
+        "evaluation.num_prompts is 0: nothing is to be evaluated");
+  }
   if (held_out.size() < wanted) {
     return absl::FailedPreconditionError(
         absl::StrCat(config.prompts(), ": ", held_out.size(),
@@ -101,8 +105,10 @@ absl::StatusOr<v1::GoldEvaluation> EvaluateGold(const v1::RunConfig& config) {
   evaluation.set_final_policy_version(version);
   double sum_before = 0, sum_after = 0;
   for (size_t i = 0; i < wanted; ++i) {
-    const double old_score = GoldScore(before[i]);
-    const double new_score = GoldScore(after[i]);
+    RLHF_ASSIGN_OR_RETURN(const GoldScores scores,
+                          judge.Judge(held_out[i], before[i], after[i]));
+    const double old_score = scores.left;
+    const double new_score = scores.right;
     sum_before += old_score;
     sum_after += new_score;
     if (new_score > old_score) evaluation.set_wins(evaluation.wins() + 1);

@@ -1,5 +1,6 @@
 #include "cli/jsonl.h"
 
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 
@@ -15,8 +16,11 @@ absl::Status ForEachLine(
   std::ifstream file;
   if (input != "-") {
     file.open(input);
-    if (!file) {
-      return absl::NotFoundError(absl::StrCat("cannot read ", input));
+    if (!file || std::filesystem::is_directory(input)) {
+      return absl::NotFoundError(
+          absl::StrCat("cannot read ", input,
+                       "; wanted a file of JSON lines, or - for standard "
+                       "input"));
     }
   }
   std::istream& stream = input == "-" ? std::cin : file;
@@ -30,9 +34,18 @@ absl::Status ForEachLine(
       return WithContext(status, absl::StrCat(name, ":", number));
     }
   }
+  if (stream.bad()) {
+    return absl::UnavailableError(
+        absl::StrCat(name, ": cannot be read to its end"));
+  }
   return absl::OkStatus();
 }
 
-void PrintLine(const Json& value) { std::cout << DumpJson(value) << "\n"; }
+absl::Status PrintLine(const Json& value) {
+  std::cout << DumpJson(value) << "\n" << std::flush;
+  if (std::cout) return absl::OkStatus();
+  return absl::UnavailableError(
+      "standard output takes no more (a full disk, or nobody reads it)");
+}
 
 }  // namespace rlhf

@@ -17,7 +17,7 @@ absl::Status ForEachLine(
     const std::string& input,
     const std::function<absl::Status(const Json&)>& handle);
 
-// Writes one line to standard output.
-void PrintLine(const Json& value);
+// Writes one line to standard output. Errors: Unavailable if it is full.
+absl::Status PrintLine(const Json& value);
 
 }  // namespace rlhf

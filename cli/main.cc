@@ -1,10 +1,8 @@
 // The rlhf command: dispatches to its verbs.
 #include "cli/malloc_tuning.h"
 #include "cli/verb.h"
-#include "core/base/shutdown.h"
 
 int main(int argc, char** argv) {
   rlhf::TuneMalloc(argv);
-  rlhf::InstallShutdownHandler();
   return rlhf::RunCommand({argv + 1, argv + argc});
 }

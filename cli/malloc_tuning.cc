@@ -12,8 +12,8 @@ namespace rlhf {
 namespace {
 
 constexpr absl::string_view kModelVerbs[] = {
-    "actor",     "eval",          "generate", "learner",
-    "refresher", "reward-server", "score"};
+    "actor", "eval",      "generate",      "learner",
+    "pm",    "refresher", "reward-server", "score"};
 
 constexpr char kTunables[] =
     "glibc.malloc.hugetlb=1:"                   // madvise(MADV_HUGEPAGE)

@@ -25,40 +25,65 @@ absl::StatusOr<std::string> ModelFlag(const Flags& flags) {
   return flags.String("model");
 }
 
+absl::StatusOr<at::ScalarType> DtypeFlag(const Flags& flags) {
+  const std::string& name = flags.String("dtype");
+  if (name == "float32") return at::kFloat;
+  if (name == "bfloat16") return at::kBFloat16;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--dtype=", name, ": wanted float32 or bfloat16"));
+}
+
 // The prompt tokens and the sampling key of one input line.
 struct GenerateInput {
   std::vector<int32_t> ids;
   std::string key;
 };
 
+absl::StatusOr<std::vector<int32_t>> ReadIds(const Json& list,
+                                             int64_t vocab_size) {
+  if (!list.is_array()) {
+    return absl::InvalidArgumentError("\"ids\" is not a list");
+  }
+  std::vector<int32_t> ids;
+  for (const Json& id : list) {
+    if (!id.is_number_integer() || id < 0 || id >= vocab_size) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"ids\" holds ", id.dump(), "; wanted 0 to ",
+                       vocab_size - 1, ", the model's vocabulary"));
+    }
+    ids.push_back(id.get<int32_t>());
+  }
+  return ids;
+}
+
 absl::StatusOr<GenerateInput> ReadGenerateInput(const Json& json,
                                                 const Tokenizer& tokenizer,
-                                                const std::string& directory) {
+                                                const std::string& directory,
+                                                const ModelConfig& model) {
   GenerateInput input;
   if (json.is_object() && json.contains("ids")) {
-    if (!json.at("ids").is_array()) {
-      return absl::InvalidArgumentError("\"ids\" is not a list");
-    }
-    for (const Json& id : json.at("ids")) {
-      if (!id.is_number_integer()) {
-        return absl::InvalidArgumentError("\"ids\" holds something else");
-      }
-      input.ids.push_back(id.get<int32_t>());
-    }
+    RLHF_ASSIGN_OR_RETURN(input.ids, ReadIds(json.at("ids"), model.vocab_size));
     input.key = json.at("ids").dump();
-    return input;
+  } else {
+    RLHF_ASSIGN_OR_RETURN(const v1::Prompt prompt, ParsePrompt(json));
+    RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(directory));
+    RLHF_ASSIGN_OR_RETURN(const std::string text,
+                          format.Render(prompt.messages(), true));
+    input.ids = tokenizer.Encode(text);
+    input.key = prompt.prompt_id();
   }
-  RLHF_ASSIGN_OR_RETURN(const v1::Prompt prompt, ParsePrompt(json));
-  RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(directory));
-  RLHF_ASSIGN_OR_RETURN(const std::string text,
-                        format.Render(prompt.messages(), true));
-  input.ids = tokenizer.Encode(text);
-  input.key = prompt.prompt_id();
+  const auto size = static_cast<int64_t>(input.ids.size());
+  if (size == 0 || size >= model.max_positions) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the prompt has ", size, " tokens; the model takes 1 to ",
+                     model.max_positions - 1));
+  }
   return input;
 }
 
-void PrintResult(const EngineResult& result, const Tokenizer& tokenizer) {
-  PrintLine(
+absl::Status PrintResult(const EngineResult& result,
+                         const Tokenizer& tokenizer) {
+  return PrintLine(
       {{"text", tokenizer.Decode(result.token_ids, true)},
        {"ids", result.token_ids},
        {"logprobs", result.logprobs},
@@ -96,47 +121,50 @@ absl::Status TokenizeVerb(const Flags& flags) {
                         Tokenizer::Load(directory));
   return ForEachLine(flags.String("input"), [&](const Json& json) {
     const auto text = GetString(json, "text");
-    if (text.ok()) PrintLine({{"ids", tokenizer->Encode(*text)}});
-    return text.status();
+    return text.ok() ? PrintLine({{"ids", tokenizer->Encode(*text)}})
+                     : text.status();
   });
 }
 
 absl::Status GenerateVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(const std::string directory, ModelFlag(flags));
   // The clearest word on a directory that is none, before any input is read.
-  RLHF_RETURN_IF_ERROR(LoadModelConfig(directory).status());
+  RLHF_ASSIGN_OR_RETURN(const ModelConfig config, LoadModelConfig(directory));
   RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
                         Tokenizer::Load(directory));
   std::vector<GenerateInput> inputs;
   RLHF_RETURN_IF_ERROR(
       ForEachLine(flags.String("input"), [&](const Json& json) {
-        auto input = ReadGenerateInput(json, *tokenizer, directory);
+        auto input = ReadGenerateInput(json, *tokenizer, directory, config);
         if (input.ok()) inputs.push_back(*std::move(input));
         return input.status();
       }));
   if (inputs.empty()) return absl::OkStatus();
+  RLHF_ASSIGN_OR_RETURN(const at::ScalarType dtype, DtypeFlag(flags));
   RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
-  const auto max_new_tokens = flags.Int("max-new-tokens");
-  size_t longest = 0;
+  if (dtype != at::kFloat) model = model.Cast(dtype);
+  int64_t longest = 0;
   for (const GenerateInput& input : inputs) {
-    longest = std::max(longest, input.ids.size());
+    longest = std::max(longest, static_cast<int64_t>(input.ids.size()));
   }
-  const int64_t limit = model.config().max_positions;
-  const std::vector<int32_t> eos_ids = model.config().eos_token_ids;
+  // A response ends with the model's positions, whatever was asked for.
+  const int64_t limit = config.max_positions;
+  const int64_t max_new_tokens = flags.Int("max-new-tokens");
   GenerationEngine engine(
       std::make_shared<const Transformer>(std::move(model)),
       {.max_batch = static_cast<int>(std::min<int64_t>(
            flags.Int("batch"), static_cast<int64_t>(inputs.size()))),
-       .max_tokens = std::min<int64_t>(
-           limit, static_cast<int64_t>(longest) + max_new_tokens),
-       .eos_ids = eos_ids});
+       .max_tokens = std::min(limit, longest + max_new_tokens),
+       .eos_ids = config.eos_token_ids});
   for (size_t i = 0; i < inputs.size(); ++i) {
     RLHF_RETURN_IF_ERROR(engine.Add(
         {.id = i,
          .prompt_ids = inputs[i].ids,
          .stream = SampleStream(static_cast<uint64_t>(flags.Int("seed")),
                                 inputs[i].key, 0),
-         .max_new_tokens = static_cast<int>(max_new_tokens),
+         .max_new_tokens = static_cast<int>(
+             std::min(max_new_tokens,
+                      limit - static_cast<int64_t>(inputs[i].ids.size()))),
          .temperature = flags.Double("temperature")}));
   }
   // Results come in any order; lines go out in the order of the input.
@@ -149,7 +177,7 @@ absl::Status GenerateVerb(const Flags& flags) {
       done.emplace(id, std::move(result));
     }
     while (!done.empty() && done.begin()->first == next) {
-      PrintResult(done.begin()->second, *tokenizer);
+      RLHF_RETURN_IF_ERROR(PrintResult(done.begin()->second, *tokenizer));
       done.erase(done.begin());
       ++next;
     }
@@ -172,12 +200,9 @@ absl::Status ScoreVerb(const Flags& flags) {
       RLHF_ASSIGN_OR_RETURN(
           const std::vector<float> scores,
           ScoreSequences(pm->model, sequences, /*max_tokens=*/8192));
-      if (scores.size() == 1) {
-        PrintLine({{"score", scores[0]}});
-      } else {
-        PrintLine({{"chosen_score", scores[0]}, {"rejected_score", scores[1]}});
-      }
-      return absl::OkStatus();
+      if (scores.size() == 1) return PrintLine({{"score", scores[0]}});
+      return PrintLine(
+          {{"chosen_score", scores[0]}, {"rejected_score", scores[1]}});
     }();
   });
 }

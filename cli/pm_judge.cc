@@ -34,8 +34,9 @@ class PmJudge final : public GoldJudge {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GoldJudge>> MakePmJudge(
+absl::StatusOr<std::unique_ptr<GoldJudge>> MakeGoldJudge(
     const std::string& directory) {
+  if (directory.empty()) return std::make_unique<RuleJudge>();
   RLHF_ASSIGN_OR_RETURN(std::shared_ptr<const LoadedPm> pm,
                         LoadPm(directory, v1::ModelVersion()));
   return std::make_unique<PmJudge>(std::move(pm));

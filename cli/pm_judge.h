@@ -1,4 +1,4 @@
-// A gold judge that is itself a preference model (`--gold-model DIR`).
+// The gold judge that a run file or `--gold-model DIR` asks for.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace rlhf {
 
-// Errors: as LoadPm.
-absl::StatusOr<std::unique_ptr<GoldJudge>> MakePmJudge(
+// The PM in `directory`, or the gold rule if it is empty. Errors: as LoadPm.
+absl::StatusOr<std::unique_ptr<GoldJudge>> MakeGoldJudge(
     const std::string& directory);
 
 }  // namespace rlhf

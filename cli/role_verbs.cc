@@ -9,6 +9,7 @@
 #include "cli/config_flag.h"
 #include "cli/pm_judge.h"
 #include "cli/verbs.h"
+#include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "crowd/crowd.h"
 #include "crowd/feedback_http_client.h"
@@ -21,8 +22,10 @@
 namespace rlhf {
 namespace {
 
-// The configuration of a role that runs a model.
+// The configuration of a role that runs a model, which ends by itself after a
+// signal.
 absl::StatusOr<v1::RunConfig> ModelRoleConfig(const Flags& flags) {
+  InstallShutdownHandler();
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
   at::set_num_threads(config.threads());
   return config;
@@ -53,17 +56,14 @@ absl::Status RefresherVerb(const Flags& flags) {
 }
 
 absl::Status CrowdVerb(const Flags& flags) {
+  InstallShutdownHandler();
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromArgument(flags));
   const std::string gold_model = flags.String("gold-model").empty()
                                      ? config.crowd().gold_model()
                                      : flags.String("gold-model");
-  if (gold_model.empty()) {
-    RuleJudge judge;
-    return RunCrowd(config, &judge);
-  }
   at::set_num_threads(config.threads());
   RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<GoldJudge> judge,
-                        MakePmJudge(gold_model));
+                        MakeGoldJudge(gold_model));
   return RunCrowd(config, judge.get());
 }
 

@@ -20,13 +20,29 @@
 namespace rlhf {
 namespace {
 
-// Fields that may change between two sessions of one run, because no result
-// depends on them; a larger num_updates prolongs the run.
+// Fields that may change between two sessions of one run, because no finished
+// result depends on them; a larger num_updates prolongs the run.
 bool MayChange(absl::string_view difference) {
+  static constexpr absl::string_view kFields[] = {
+      "threads",
+      "ppo.num_updates",
+      "feedback.max_comparisons",
+      "feedback.ready_tasks",
+      "learner.checkpoint_every",
+      "learner.checkpoints_kept",
+      "learner.best_checkpoints_kept",
+      "learner.snapshot_every",
+      "learner.num_ranks",
+      "learner.compare_parameters_every",
+  };
   const absl::string_view field = difference.substr(0, difference.find(": "));
-  return field == "threads" || field == "ppo.num_updates" ||
-         absl::EndsWith(field, "address") ||
-         absl::EndsWith(field, ".metrics_port");
+  return std::find(std::begin(kFields), std::end(kFields), field) !=
+             std::end(kFields) ||
+         absl::StartsWith(field, "crowd.") ||
+         absl::StartsWith(field, "evaluation.") ||
+         absl::StartsWith(field, "preference.refresh_") ||
+         absl::EndsWith(field, "address") || absl::EndsWith(field, "_port") ||
+         absl::EndsWith(field, "_seconds");
 }
 
 absl::Status CheckSameRun(const std::string& path,

@@ -207,7 +207,11 @@ absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
     return absl::OkStatus();
   }
   process->view.state = ProcessState::kStopped;
-  if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == kCallersMistake) {
+  // What worked once is no mistake of the caller, whatever its code: a
+  // restarted process may find a port or a file still held by the one that
+  // died.
+  if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == kCallersMistake &&
+      process->view.num_restarts == 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(process->spec.role, " ", how, ":\n",
                      LastLines(process->spec.log_path, kLogLinesShown)));

@@ -67,7 +67,8 @@ class Supervisor {
   // forgives earlier restarts.
   //
   // Errors, each with the role and the end of its log:
-  //   InvalidArgument  a process exited with code 2: the caller's mistake
+  //   InvalidArgument  a process that was not restarted exited with code 2: the
+  //                    caller's mistake
   //   Unavailable      a process died too often without progress
   absl::Status Poll(int64_t progress);
 

@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "cli/human_format.h"
 #include "cli/role_clients.h"
+#include "cli/run_checks.h"
 #include "cli/run_directory.h"
 #include "cli/run_report.h"
 #include "cli/supervisor.h"
@@ -23,6 +24,7 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
+#include "core/registry/model_registry.h"
 
 namespace rlhf {
 namespace {
@@ -101,6 +103,7 @@ class Session {
                     std::vector<std::string> arguments) const;
   std::vector<ProcessSpec> Roles() const;
   bool HasAllUpdates() const;
+  absl::Status CheckPmWillCome() const;
   absl::Status Train();
   absl::Status Evaluate();
   // Stops the processes and remembers what they took.
@@ -231,6 +234,24 @@ void Session::CountWorkers() {
   session_.mutable_workers()->Add(workers->begin(), workers->end());
 }
 
+// The last planned PM was refused and none serves: PPO would wait for ever.
+absl::Status Session::CheckPmWillCome() const {
+  if (!state_.refresher.finished() || state_.refresher.pms().empty()) {
+    return absl::OkStatus();
+  }
+  RLHF_ASSIGN_OR_RETURN(
+      const std::optional<int64_t> serving,
+      ModelRegistry(run_dir_ + "/registry/pm").Alias("serving"));
+  if (serving.has_value()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "no preference model serves and no further one is planned; the last one "
+      "was ",
+      state_.refresher.pms(state_.refresher.pms_size() - 1).verdict(),
+      "; plan another (preference.refresh_at, refresh_every, with enough "
+      "comparisons), or promote one: rlhf pm promote VERSION --config ",
+      config_path_, " --by NAME --reason TEXT"));
+}
+
 absl::Status Session::Train() {
   Supervisor supervisor(Roles(), SupervisorOptions());
   absl::Status status = supervisor.Start();
@@ -241,6 +262,7 @@ absl::Status Session::Train() {
     if (WaitForShutdown(kTick)) break;
     status = supervisor.Poll(state_.learner.update() +
                              state_.feedback.num_comparisons());
+    if (status.ok()) status = CheckPmWillCome();
   }
   for (const std::string& event : supervisor.TakeEvents()) view_.Event(event);
   if (supervisor.IsDone("learner")) {
@@ -341,6 +363,7 @@ absl::Status RunUp(const v1::RunConfig& config, bool plain) {
   RLHF_ASSIGN_OR_RETURN(const bool finished,
                         SummariseFinishedRun(run_dir, config));
   if (finished) return absl::OkStatus();
+  RLHF_RETURN_IF_ERROR(CheckRunCanFinish(config, run_dir));
   RLHF_RETURN_IF_ERROR(CheckPortsFree(ListenFields(config)));
   return Session(config, std::move(binary), plain).Run();
 }

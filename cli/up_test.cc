@@ -62,12 +62,21 @@ int PlayRole(const std::string& role, const std::string& config_path) {
 
 class UpTest : public testing::Test {
  protected:
+  void SetUp() override {
+    std::string lines;
+    for (int i = 0; i < 100; ++i) {
+      absl::StrAppend(&lines, "{\"prompt\": \"What is ", i, "?\"}\n");
+    }
+    ASSERT_OK(WriteFileAtomically(dir_ / "prompts.jsonl", lines));
+  }
+
   v1::RunConfig MakeConfig(const std::string& name) {
     v1::RunConfig config;
+    config.mutable_preference()->set_refresh_every(8);
     config.set_name(name);
     config.set_runs_dir(dir_.path());
     config.set_initial_policy("model");
-    config.set_prompts("prompts.jsonl");
+    config.set_prompts(dir_ / "prompts.jsonl");
     config.mutable_ppo()->set_num_updates(2);
     config.mutable_evaluation()->set_num_prompts(5);
     config.mutable_crowd()->add_workers()->set_worker_id("ann");

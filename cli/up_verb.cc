@@ -3,11 +3,13 @@
 #include "cli/status.h"
 #include "cli/up.h"
 #include "cli/verbs.h"
+#include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 
 namespace rlhf {
 
 absl::Status UpVerb(const Flags& flags) {
+  InstallShutdownHandler();
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromArgument(flags));
   return RunUp(config, flags.Bool("plain"));
 }

@@ -17,7 +17,10 @@ absl::Status CrowdVerb(const Flags& flags);
 absl::Status TokenizeVerb(const Flags& flags);
 absl::Status GenerateVerb(const Flags& flags);
 absl::Status ScoreVerb(const Flags& flags);
+absl::Status PmVerb(const Flags& flags);
 absl::Status EvalVerb(const Flags& flags);
+absl::Status PlanVerb(const Flags& flags);
+absl::Status ReplayVerb(const Flags& flags);
 absl::Status ConfigVerb(const Flags& flags);
 absl::Status VersionVerb(const Flags& flags);
 

@@ -60,7 +60,9 @@ class Worker {
     int64_t count = 0;
     while (!ShutdownRequested()) {
       const auto task = RetryTransient(absl::InfiniteDuration(), [this] {
-        return client_.TakeTask(worker_.worker_id());
+        auto taken = client_.TakeTask(worker_.worker_id());
+        LogIfNew(taken.status());
+        return taken;
       });
       if (absl::IsOutOfRange(task.status()) || ShutdownRequested()) break;
       RLHF_RETURN_IF_ERROR(task.status());
@@ -76,6 +78,15 @@ class Worker {
   }
 
  private:
+  // A service that stays away is said once, not with every attempt.
+  void LogIfNew(const absl::Status& status) {
+    if (!status.ok() && status.code() != last_code_) {
+      RLHF_LOG(WARNING) << worker_.worker_id() << ": " << status
+                        << "; trying again";
+    }
+    last_code_ = status.code();
+  }
+
   absl::Status Work(const Json& task) {
     RLHF_ASSIGN_OR_RETURN(const v1::Prompt prompt, PromptOf(task));
     RLHF_ASSIGN_OR_RETURN(const std::string left, GetString(task, "left"));
@@ -110,6 +121,7 @@ class Worker {
   GoldJudge* const judge_;
   prometheus::Counter* const answered_;
   FeedbackHttpClient client_;
+  absl::StatusCode last_code_ = absl::StatusCode::kOk;
 };
 
 }  // namespace
@@ -141,10 +153,14 @@ absl::Status RunCrowd(const v1::RunConfig& config, GoldJudge* judge) {
         prometheus::Counter& answered =
             family.Add({{"worker_id", worker.worker_id()}});
         const absl::Status ended =
-            Worker(config, worker, judge, &answered).Run();
+            WithContext(Worker(config, worker, judge, &answered).Run(),
+                        absl::StrCat("worker ", worker.worker_id()));
+        if (ended.ok()) return;
+        // The others would work on as if nothing were missing.
+        RLHF_LOG(ERROR) << ended;
+        RequestShutdown();
         MutexLock lock(&mutex);
-        status.Update(
-            WithContext(ended, absl::StrCat("worker ", worker.worker_id())));
+        status.Update(ended);
       });
     }
   }

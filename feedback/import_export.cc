@@ -52,8 +52,14 @@ absl::Status Validate(const v1::Comparison& comparison) {
   return absl::OkStatus();
 }
 
+// Proto JSON has two spellings for a field.
+bool Names(const Json& json, const char* name, const char* camel_name) {
+  return json.contains(name) || json.contains(camel_name);
+}
+
 // A line of our own export.
-absl::StatusOr<v1::Comparison> FromOwnFormat(const std::string& line) {
+absl::StatusOr<v1::Comparison> FromOwnFormat(const std::string& line,
+                                             const Json& json) {
   v1::Comparison comparison;
   const auto parsed =
       google::protobuf::util::JsonStringToMessage(line, &comparison);
@@ -63,6 +69,13 @@ absl::StatusOr<v1::Comparison> FromOwnFormat(const std::string& line) {
   }
   comparison.clear_seq();
   comparison.clear_committed_unix_ms();
+  // 0 would say that the initial policy wrote them.
+  if (!Names(json, "policy_version_a", "policyVersionA")) {
+    comparison.set_policy_version_a(-1);
+  }
+  if (!Names(json, "policy_version_b", "policyVersionB")) {
+    comparison.set_policy_version_b(-1);
+  }
   return comparison;
 }
 
@@ -86,9 +99,9 @@ absl::StatusOr<v1::Comparison> ParseLine(const std::string& line,
   if (!json.is_object()) {
     return absl::InvalidArgumentError("the line is no JSON object");
   }
-  RLHF_ASSIGN_OR_RETURN(v1::Comparison comparison, json.contains("response_a")
-                                                       ? FromOwnFormat(line)
-                                                       : FromPair(json));
+  RLHF_ASSIGN_OR_RETURN(
+      v1::Comparison comparison,
+      json.contains("response_a") ? FromOwnFormat(line, json) : FromPair(json));
   RLHF_RETURN_IF_ERROR(Validate(comparison));
   comparison.mutable_prompt()->set_prompt_id(
       PromptId(comparison.prompt().messages()));

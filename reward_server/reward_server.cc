@@ -14,6 +14,14 @@
 namespace rlhf {
 namespace {
 
+// A version whose files are what was published.
+absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadProven(
+    const ModelRegistry& registry, int64_t number, at::ScalarType dtype) {
+  RLHF_RETURN_IF_ERROR(registry.Verify(number));
+  RLHF_ASSIGN_OR_RETURN(const v1::ModelVersion version, registry.Get(number));
+  return LoadPm(registry.Directory(number), version, dtype);
+}
+
 // Loads what the registry says should serve, if it is not serving already. The
 // version is proven against its digest first; while it loads, and if it cannot
 // be loaded, the old one goes on serving.
@@ -26,23 +34,32 @@ absl::Status FollowRegistry(const ModelRegistry& registry, at::ScalarType dtype,
       (serving != nullptr && serving->version.version() == *wanted)) {
     return absl::OkStatus();
   }
+  // One that was rolled back to is still held: it serves again at once.
+  if (serving != nullptr) {
+    if (const auto held = slots.Get(*wanted); held.ok()) {
+      slots.Swap(*held);
+      return absl::OkStatus();
+    }
+  }
   // After a restart the one before it may still be pinned by a batch.
   if (serving == nullptr) {
     RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> previous,
                           registry.Alias("previous"));
     if (previous.has_value() && *previous != *wanted) {
-      RLHF_ASSIGN_OR_RETURN(const v1::ModelVersion version,
-                            registry.Get(*previous));
-      const auto pm = LoadPm(registry.Directory(*previous), version, dtype);
-      if (pm.ok() && registry.Verify(*previous).ok()) slots.Swap(*pm);
+      const auto pm = LoadProven(registry, *previous, dtype);
+      if (pm.ok()) {
+        slots.Swap(*pm);
+      } else {
+        RLHF_LOG(WARNING) << "the previous PM is not there to score a batch "
+                             "that was begun with it: "
+                          << pm.status();
+      }
     }
   }
-  RLHF_RETURN_IF_ERROR(registry.Verify(*wanted));
-  RLHF_ASSIGN_OR_RETURN(const v1::ModelVersion version, registry.Get(*wanted));
   RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
-                        LoadPm(registry.Directory(*wanted), version, dtype));
+                        LoadProven(registry, *wanted, dtype));
   slots.Swap(pm);
-  RLHF_LOG(INFO) << "PM version " << version.version() << " serves";
+  RLHF_LOG(INFO) << "PM version " << *wanted << " serves";
   return absl::OkStatus();
 }
 

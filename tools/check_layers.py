@@ -20,6 +20,7 @@ CORE = PROTO + [
 TRAINER_PARTS = {
     "trainer/ppo": [],
     "trainer/optim": [],
+    "trainer/parallel": ["trainer/optim"],
     "trainer/preference": ["trainer/optim"],
     "trainer/experience": [],
     "trainer/checkpoint": [],

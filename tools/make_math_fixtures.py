@@ -140,6 +140,27 @@ def make_ppo_loss(rng):
     write("ppo_loss", cases)
 
 
+def make_decoupled_ppo_loss(rng):
+    """In probabilities, as the paper writes it: the sampling policy's share of
+    each token is divided out."""
+    cases = []
+    for cap in [2.0, 1000.0]:
+        behaviour = rounded(-rng.exponential(2, 40))
+        prox = rounded(behaviour + rng.normal(0, 0.8, 40))
+        new = rounded(prox + rng.normal(0, 0.3, 40))
+        advantage = rounded(rng.normal(0, 1, 40))
+        weight = np.minimum(np.exp(prox) / np.exp(behaviour), cap)
+        ratio = np.exp(new) / np.exp(prox)
+        surrogate = np.where(advantage > 0, np.minimum(ratio, 1.2), np.maximum(ratio, 0.8)) * advantage
+        moves = np.where(advantage > 0, ratio < 1.2, ratio > 0.8)
+        cases.append(dict(cap=cap, logprob=new, prox_logprob=prox, behaviour_logprob=behaviour,
+                          advantage=advantage, weight=weight, loss_sum=-(weight * surrogate).sum(),
+                          gradient=np.where(moves, -weight * ratio * advantage, 0),
+                          mean=weight.mean(), capped_share=(weight == cap).mean(),
+                          effective_share=weight.sum() ** 2 / (40 * (weight ** 2).sum())))
+    write("decoupled_ppo_loss", cases)
+
+
 def make_value_loss(rng):
     cases = []
     for epsilon in [0.2, 1.0]:
@@ -207,7 +228,8 @@ def make_adamw(rng):
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     makers = [make_kl, make_rewards_and_advantages, make_whiten, make_ppo_loss,
-              make_value_loss, make_pairwise_loss, make_calibration, make_adamw]
+              make_value_loss, make_pairwise_loss, make_calibration, make_adamw,
+              make_decoupled_ppo_loss]
     for seed, make in enumerate(makers):
         make(np.random.default_rng(seed))
 

@@ -6,8 +6,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/check.h"
+#include "core/base/status_macros.h"
 
 namespace rlhf {
+namespace {
+
+int64_t StalenessOf(const Batch& batch, const v1::Rollout& rollout) {
+  return batch.header.update() - 1 - rollout.policy_version();
+}
+
+}  // namespace
 
 std::vector<PpoSample> ToSamples(const Batch& batch) {
   std::vector<PpoSample> samples;
@@ -21,7 +29,8 @@ std::vector<PpoSample> ToSamples(const Batch& batch) {
                                 rollout.behaviour_logprobs().end()},
          .score = (rollout.reward() - batch.header.reward_mean()) /
                   batch.header.reward_scale(),
-         .ended = rollout.finish_reason() == v1::FINISH_REASON_STOP});
+         .ended = rollout.finish_reason() == v1::FINISH_REASON_STOP,
+         .staleness = StalenessOf(batch, rollout)});
   }
   return samples;
 }
@@ -29,14 +38,14 @@ std::vector<PpoSample> ToSamples(const Batch& batch) {
 void DescribeBatch(const Batch& batch, v1::UpdateReport& report) {
   const auto count = static_cast<double>(batch.rollouts.size());
   double sum = 0, square_sum = 0, tokens = 0, ended = 0;
-  int64_t staleness = 0;
+  int64_t staleness_sum = 0, staleness_max = 0;
   for (const v1::Rollout& rollout : batch.rollouts) {
     sum += rollout.reward();
     square_sum += static_cast<double>(rollout.reward()) * rollout.reward();
     tokens += rollout.response_ids_size();
     ended += rollout.finish_reason() == v1::FINISH_REASON_STOP ? 1 : 0;
-    staleness = std::max(staleness,
-                         batch.header.update() - 1 - rollout.policy_version());
+    staleness_sum += StalenessOf(batch, rollout);
+    staleness_max = std::max(staleness_max, StalenessOf(batch, rollout));
   }
   const double mean = sum / count;
   *report.mutable_pm() = batch.header.pm();
@@ -51,8 +60,18 @@ void DescribeBatch(const Batch& batch, v1::UpdateReport& report) {
                                   batch.header.reward_scale());
   report.set_response_tokens_mean(tokens / count);
   report.set_finished_share(ended / count);
-  report.set_staleness_max(staleness);
+  report.set_staleness_max(staleness_max);
+  report.set_staleness_mean(static_cast<double>(staleness_sum) / count);
   report.set_rollout_seconds(batch.seconds);
+}
+
+absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,
+                                            PpoTrainer& trainer) {
+  RLHF_ASSIGN_OR_RETURN(
+      v1::UpdateReport report,
+      trainer.Update(ToSamples(batch), batch.header.update()));
+  DescribeBatch(batch, report);
+  return report;
 }
 
 std::string EncodeBatch(const Batch& batch) {

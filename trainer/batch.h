@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "rlhf/v1/report.pb.h"
 #include "rlhf/v1/rollout.pb.h"
 #include "trainer/ppo_trainer.h"
@@ -24,6 +25,11 @@ std::vector<PpoSample> ToSamples(const Batch& batch);
 // Fills in the report's fields that are about the batch rather than about what
 // the update made of it.
 void DescribeBatch(const Batch& batch, v1::UpdateReport& report);
+
+// Trains on the batch; the whole report but for what the learner does with it
+// afterwards. Errors: as PpoTrainer::Update.
+absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,
+                                            PpoTrainer& trainer);
 
 // A batch as bytes for the other ranks, never empty; `seconds` is left out.
 std::string EncodeBatch(const Batch& batch);

@@ -1,5 +1,7 @@
 #include "trainer/batch_source.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
@@ -82,18 +84,17 @@ absl::StatusOr<RewardAnchor> BatchSource::AnchorOf(const v1::ModelVersion& pm) {
   if (anchor_.has_value() && anchor_->first == pm.digest()) {
     return anchor_->second;
   }
-  JournalContents first;
-  const auto journal =
-      RolloutJournal::Open(JournalPath(options_.run_directory, 1), first);
+  const auto first =
+      RolloutJournal::Read(JournalPath(options_.run_directory, 1));
   // Not the reward server's NotFound, after which another PM is asked.
-  if (!journal.ok()) {
+  if (!first.ok()) {
     return absl::DataLossError(
         absl::StrCat("the first batch, by which PMs are put on one scale, "
                      "cannot be read: ",
-                     journal.status().message()));
+                     first.status().message()));
   }
   RLHF_ASSIGN_OR_RETURN(const ScoreResult result,
-                        Score(first.rollouts, pm.version()));
+                        Score(first->rollouts, pm.version()));
   anchor_ = {pm.digest(),
              ComputeAnchor({result.scores.begin(), result.scores.end()})};
   return anchor_->second;
@@ -131,25 +132,31 @@ absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::PinServingPm(
   }
 }
 
-absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::Open(
-    int64_t update) {
+absl::StatusOr<bool> BatchSource::Open(int64_t update) {
   const std::string path = JournalPath(options_.run_directory, update);
-  if (FileExists(path)) {
-    JournalContents contents;
-    RLHF_ASSIGN_OR_RETURN(RolloutJournal journal,
-                          RolloutJournal::Open(path, contents));
-    options_.rollouts->StartBatch(contents.header, std::move(journal),
-                                  contents.rollouts);
-    return std::optional(contents.header);
+  JournalContents contents;
+  if (!FileExists(path)) {
+    std::vector<v1::Rollout> none;
+    RLHF_ASSIGN_OR_RETURN(const std::optional<v1::BatchHeader> header,
+                          PinServingPm(update, none));
+    if (!header.has_value()) return false;
+    RLHF_RETURN_IF_ERROR(RolloutJournal::Create(path, *header).status());
   }
-  std::vector<v1::Rollout> none;
-  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::BatchHeader> header,
-                        PinServingPm(update, none));
-  if (!header.has_value()) return header;
   RLHF_ASSIGN_OR_RETURN(RolloutJournal journal,
-                        RolloutJournal::Create(path, *header));
-  options_.rollouts->StartBatch(*header, std::move(journal), {});
-  return header;
+                        RolloutJournal::Open(path, contents));
+  options_.rollouts->OpenBatch(contents.header, std::move(journal),
+                               contents.rollouts);
+  headers_[update] = contents.header;
+  return true;
+}
+
+absl::StatusOr<bool> BatchSource::OpenBatches(int64_t first, int64_t last) {
+  for (int64_t update = first; update <= last; ++update) {
+    if (options_.rollouts->is_open(update)) continue;
+    RLHF_ASSIGN_OR_RETURN(const bool opened, Open(update));
+    if (!opened) return false;
+  }
+  return true;
 }
 
 // Acknowledged rollouts are never thrown away: if their PM left both slots of
@@ -166,65 +173,83 @@ absl::Status BatchSource::Rescore(const v1::BatchHeader& header,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::RescoreIfPmIsGone(
-    const v1::BatchHeader& header) {
-  const auto status = options_.rewards->GetStatus(absl::Seconds(2));
-  const int64_t pinned = header.pm().version();
-  if (!status.ok() || status->serving().version() == 0 ||
-      status->serving().version() == pinned ||
-      status->previous().version() == pinned) {
-    return std::optional<v1::BatchHeader>();
-  }
-  RLHF_LOG(WARNING) << "PM version " << pinned
-                    << " is no longer served; scoring the batch of update "
-                    << header.update() << " with the one that is";
-  std::vector<v1::Rollout> rollouts = options_.rollouts->AbandonBatch();
+absl::StatusOr<bool> BatchSource::ScoreAnew(int64_t update) {
+  std::vector<v1::Rollout> rollouts = options_.rollouts->AbandonBatch(update);
   RLHF_ASSIGN_OR_RETURN(const std::optional<v1::BatchHeader> fresh,
-                        PinServingPm(header.update(), rollouts));
-  if (!fresh.has_value()) return fresh;
-  const std::string path = JournalPath(options_.run_directory, header.update());
+                        PinServingPm(update, rollouts));
+  if (!fresh.has_value()) return false;
+  const std::string path = JournalPath(options_.run_directory, update);
   const std::string rewritten = path + ".rescored";
   RLHF_RETURN_IF_ERROR(RemoveAll(rewritten));
   RLHF_ASSIGN_OR_RETURN(RolloutJournal journal,
                         RolloutJournal::Create(rewritten, *fresh));
   RLHF_RETURN_IF_ERROR(journal.Append(rollouts));
   RLHF_RETURN_IF_ERROR(journal.MoveTo(path));
-  options_.rollouts->StartBatch(*fresh, std::move(journal), rollouts);
-  return fresh;
+  options_.rollouts->OpenBatch(*fresh, std::move(journal), rollouts);
+  headers_[update] = *fresh;
+  return true;
+}
+
+absl::StatusOr<bool> BatchSource::RescoreWhereThePmIsGone() {
+  if (absl::Now() < next_pm_check_) return true;
+  next_pm_check_ = absl::Now() + kPmCheckInterval;
+  const auto status = options_.rewards->GetStatus(absl::Seconds(2));
+  if (!status.ok() || status->serving().version() == 0) return true;
+  std::vector<int64_t> gone;
+  for (const auto& [update, header] : headers_) {
+    const int64_t pinned = header.pm().version();
+    if (status->serving().version() == pinned ||
+        status->previous().version() == pinned ||
+        options_.rollouts->complete(update)) {
+      continue;
+    }
+    RLHF_LOG(WARNING) << "PM version " << pinned
+                      << " is no longer served; scoring the batch of update "
+                      << update << " with the one that is";
+    gone.push_back(update);
+  }
+  for (const int64_t update : gone) {
+    RLHF_ASSIGN_OR_RETURN(const bool scored, ScoreAnew(update));
+    if (!scored) return false;
+  }
+  return true;
+}
+
+void BatchSource::Show(int64_t update) {
+  const int64_t accepted = options_.rollouts->num_accepted(update);
+  options_.control->Change([&](v1::LearnerStatus& status) {
+    status.set_phase("rollouts");
+    *status.mutable_pm() = headers_.at(update).pm();
+    status.set_rollouts_accepted(static_cast<int32_t>(accepted));
+  });
 }
 
 absl::StatusOr<std::optional<Batch>> BatchSource::Collect(int64_t update) {
   RLHF_RETURN_IF_ERROR(MakeDirectories(options_.run_directory + "/rollouts"));
-  RLHF_ASSIGN_OR_RETURN(std::optional<v1::BatchHeader> header, Open(update));
-  if (!header.has_value()) return std::optional<Batch>();
+  const int64_t last =
+      std::min(update + options_.num_ahead, options_.num_updates);
+  // The first batch is the scale of every other, which cannot begin before it
+  // is complete.
+  RLHF_ASSIGN_OR_RETURN(bool opened,
+                        OpenBatches(update, update == 1 ? update : last));
+  if (!opened) return std::optional<Batch>();
   const Stopwatch stopwatch;
-  const auto show = [this](const v1::BatchHeader& open) {
-    options_.control->Change([&](v1::LearnerStatus& status) {
-      status.set_phase("rollouts");
-      *status.mutable_pm() = open.pm();
-    });
-  };
-  show(*header);
-  absl::Time next_check = absl::Now() + kPmCheckInterval;
-  while (!options_.rollouts->WaitComplete(absl::Milliseconds(200))) {
+  next_pm_check_ = absl::Now() + kPmCheckInterval;
+  Show(update);
+  while (!options_.rollouts->WaitComplete(update, absl::Milliseconds(200))) {
     if (ShutdownRequested()) return std::optional<Batch>();
-    const int64_t accepted = options_.rollouts->num_accepted();
-    options_.control->Change([&](v1::LearnerStatus& status) {
-      status.set_rollouts_accepted(static_cast<int32_t>(accepted));
-    });
     RLHF_RETURN_IF_ERROR(KeepAlive());
-    if (absl::Now() < next_check) continue;
-    next_check = absl::Now() + kPmCheckInterval;
-    RLHF_ASSIGN_OR_RETURN(const std::optional<v1::BatchHeader> fresh,
-                          RescoreIfPmIsGone(*header));
-    if (!fresh.has_value()) continue;
-    header = fresh;
-    show(*header);
+    RLHF_ASSIGN_OR_RETURN(const bool scored, RescoreWhereThePmIsGone());
+    if (!scored) return std::optional<Batch>();
+    Show(update);
   }
-  Batch batch{.header = *header,
-              .rollouts = options_.rollouts->TakeBatch(),
+  Batch batch{.header = headers_.at(update),
+              .rollouts = options_.rollouts->TakeBatch(update),
               .seconds = stopwatch.seconds()};
+  headers_.erase(update);
   CompleteAnchor(batch);
+  // Shutdown does not concern a batch that is complete.
+  RLHF_RETURN_IF_ERROR(OpenBatches(update + 1, last).status());
   return std::optional(std::move(batch));
 }
 

@@ -2,7 +2,10 @@
 // live actors.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,13 +34,20 @@ class BatchSource {
     // Called every few seconds while waiting, so that other ranks, which wait
     // for the batch in a collective with a deadline, know that all is well.
     std::function<absl::Status()> keep_alive;
+    // Batches of so many further updates are open beside the one that is
+    // collected, and stay open while it is trained on.
+    int64_t num_ahead = 0;
+    // There is no batch of a later update.
+    int64_t num_updates = std::numeric_limits<int64_t>::max();
   };
 
   explicit BatchSource(const Options& options) : options_(options) {}
 
   // Blocks until the batch of `update` is complete: waits for a PM, pins it,
-  // anchors its scale, opens the batch and its journal. nullopt if shutdown is
-  // requested first; what was acknowledged so far is in the journal.
+  // anchors its scale, opens the batch and its journal, and those of the
+  // updates ahead, each with the PM that serves when it is opened. nullopt if
+  // shutdown is requested first; what was acknowledged so far is in the
+  // journals.
   absl::StatusOr<std::optional<Batch>> Collect(int64_t update);
 
  private:
@@ -56,14 +66,22 @@ class BatchSource {
   // shutdown.
   absl::StatusOr<std::optional<v1::BatchHeader>> PinServingPm(
       int64_t update, std::vector<v1::Rollout>& rollouts);
-  absl::StatusOr<std::optional<v1::BatchHeader>> Open(int64_t update);
-  absl::StatusOr<std::optional<v1::BatchHeader>> RescoreIfPmIsGone(
-      const v1::BatchHeader& header);
+  // Opens the batches of `first` to `last` that are not open, from their
+  // journals if there are any. False on shutdown.
+  absl::StatusOr<bool> OpenBatches(int64_t first, int64_t last);
+  absl::StatusOr<bool> Open(int64_t update);
+  // Scores anew each incomplete batch whose PM is served no more. False on
+  // shutdown.
+  absl::StatusOr<bool> RescoreWhereThePmIsGone();
+  absl::StatusOr<bool> ScoreAnew(int64_t update);
+  void Show(int64_t update);
   absl::Status Rescore(const v1::BatchHeader& header,
                        std::vector<v1::Rollout>& rollouts);
 
   const Options options_;
   absl::Time next_keep_alive_ = absl::InfinitePast();
+  absl::Time next_pm_check_ = absl::InfinitePast();
+  std::map<int64_t, v1::BatchHeader> headers_;  // of the open batches
   // Of the PM that was asked last, with its digest.
   std::optional<std::pair<std::string, RewardAnchor>> anchor_;
 };

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/file.h"
 #include "core/base/mutex.h"
 #include "core/rpc/grpc_server.h"
 #include "gmock/gmock.h"
@@ -78,23 +79,34 @@ class FakeRewards final : public v1::Reward::Service,
 
 class BatchSourceTest : public testing::Test {
  protected:
-  BatchSourceTest()
-      : metrics_(registry_),
-        schedule_(Prompts(), 1),
-        rollouts_({.rollouts_per_update = 2, .vocab_size = 100}, &schedule_,
-                  &metrics_) {
+  explicit BatchSourceTest(int64_t max_staleness = 0)
+      : max_staleness_(max_staleness),
+        metrics_(registry_),
+        schedule_(Prompts(), 1) {
     auto server = GrpcServer::Start(
         "127.0.0.1:0", {static_cast<v1::Reward::Service*>(&fake_),
                         static_cast<v1::RewardAdmin::Service*>(&fake_)});
     EXPECT_OK(server);
     server_ = *std::move(server);
     client_.emplace(absl::StrCat("127.0.0.1:", server_->port()));
+    StartLearner();
+  }
+
+  // Once more: what is not on disk is forgotten.
+  void StartLearner() {
+    rollouts_ = std::make_unique<RolloutsService>(
+        RolloutBroker::Options{.rollouts_per_update = 2,
+                               .max_staleness = max_staleness_,
+                               .vocab_size = 100},
+        &schedule_, &metrics_);
     source_.emplace(
         BatchSource::Options{.run_directory = folder_.path(),
                              .rewards = &*client_,
-                             .rollouts = &rollouts_,
+                             .rollouts = rollouts_.get(),
                              .control = &control_,
-                             .keep_alive = [] { return absl::OkStatus(); }});
+                             .keep_alive = [] { return absl::OkStatus(); },
+                             .num_ahead = max_staleness_,
+                             .num_updates = 4});
   }
 
   static std::vector<v1::Prompt> Prompts() {
@@ -105,44 +117,57 @@ class BatchSourceTest : public testing::Test {
     return prompts;
   }
 
+  // The prompts that an actor with policy `version` gets.
+  std::vector<v1::PromptLease> Lease(int64_t version, int max_leases) {
+    v1::LeasePromptsRequest request;
+    request.set_actor_id("a");
+    request.set_max_leases(max_leases);
+    request.set_policy_version(version);
+    v1::LeasePromptsResponse response;
+    rollouts_->LeasePrompts(nullptr, &request, &response);
+    return {response.leases().begin(), response.leases().end()};
+  }
+
   // Samples whatever is leased, as an actor with policy `version`, and has it
-  // scored with the PM that the lease names, until the batch is complete.
+  // scored with the PM that the lease names, until so many are done.
   void Act(int64_t version, int64_t num_rollouts) {
     int64_t done = 0;
     while (done < num_rollouts) {
-      v1::LeasePromptsRequest request;
-      request.set_actor_id("a");
-      request.set_max_leases(1);
-      request.set_policy_version(version);
-      v1::LeasePromptsResponse response;
-      rollouts_.LeasePrompts(nullptr, &request, &response);
-      for (const v1::PromptLease& lease : response.leases()) {
+      const std::vector<v1::PromptLease> leases = Lease(version, 1);
+      for (const v1::PromptLease& lease : leases) {
         Submit(lease, version);
         ++done;
       }
-      if (response.leases().empty()) std::this_thread::yield();
+      if (leases.empty()) std::this_thread::yield();
     }
   }
 
   void Submit(const v1::PromptLease& lease, int64_t version) {
+    Submit(std::vector<v1::PromptLease>{lease}, version);
+  }
+
+  void Submit(const std::vector<v1::PromptLease>& leases, int64_t version) {
     v1::SubmitRolloutsRequest request;
-    v1::Rollout& rollout = *request.add_rollouts();
-    rollout.set_rollout_id(lease.rollout_id());
-    rollout.set_attempt(lease.attempt());
-    *rollout.mutable_prompt() = lease.prompt();
-    rollout.add_prompt_ids(1);
-    rollout.add_response_ids(2);
-    rollout.add_behaviour_logprobs(-1);
-    rollout.set_policy_version(version);
-    rollout.set_finish_reason(v1::FINISH_REASON_STOP);
-    rollout.set_response_text(std::string(lease.sample() + 1, 'x'));
-    rollout.set_reward(
-        static_cast<float>(lease.pm_version() * (lease.sample() + 1)));
-    *rollout.mutable_pm() = Version(lease.pm_version());
+    for (const v1::PromptLease& lease : leases) {
+      v1::Rollout& rollout = *request.add_rollouts();
+      rollout.set_rollout_id(lease.rollout_id());
+      rollout.set_attempt(lease.attempt());
+      *rollout.mutable_prompt() = lease.prompt();
+      rollout.add_prompt_ids(1);
+      rollout.add_response_ids(2);
+      rollout.add_behaviour_logprobs(-1);
+      rollout.set_policy_version(version);
+      rollout.set_finish_reason(v1::FINISH_REASON_STOP);
+      rollout.set_response_text(std::string(lease.sample() + 1, 'x'));
+      rollout.set_reward(
+          static_cast<float>(lease.pm_version() * (lease.sample() + 1)));
+      *rollout.mutable_pm() = Version(lease.pm_version());
+    }
     v1::SubmitRolloutsResponse response;
-    rollouts_.SubmitRollouts(nullptr, &request, &response);
-    EXPECT_EQ(response.acks(0).status(), v1::RolloutAck::ACCEPTED)
-        << response.acks(0).message();
+    rollouts_->SubmitRollouts(nullptr, &request, &response);
+    for (const v1::RolloutAck& ack : response.acks()) {
+      EXPECT_EQ(ack.status(), v1::RolloutAck::ACCEPTED) << ack.message();
+    }
   }
 
   int64_t PmShown() {
@@ -158,11 +183,12 @@ class BatchSourceTest : public testing::Test {
     return **std::move(batch);
   }
 
+  const int64_t max_staleness_;
   TempDir folder_;
   prometheus::Registry registry_;
   LearnerMetrics metrics_;
   const PromptSchedule schedule_;
-  RolloutsService rollouts_;
+  std::unique_ptr<RolloutsService> rollouts_;
   ControlService control_;
   FakeRewards fake_;
   std::unique_ptr<GrpcServer> server_;
@@ -253,6 +279,101 @@ TEST_F(BatchSourceTest, ARestartFindsTheBatchInTheJournal) {
     EXPECT_EQ(again.rollouts[i].SerializeAsString(),
               before[i].SerializeAsString());
   }
+}
+
+// One version of staleness: the batch after the one that is collected is open
+// too.
+class BatchesAheadTest : public BatchSourceTest {
+ protected:
+  BatchesAheadTest() : BatchSourceTest(/*max_staleness=*/1) {}
+
+  void MakeFirst() {
+    std::jthread actor([&] { Act(0, 2); });
+    Collect(1);
+  }
+};
+
+TEST_F(BatchesAheadTest, ActorsGoOnWhileTheLearnerUpdates) {
+  MakeFirst();
+  // The learner trains on batch 1 and has published nothing.
+  const std::vector<v1::PromptLease> leases = Lease(0, 8);
+  ASSERT_EQ(leases.size(), 2);
+  for (const v1::PromptLease& lease : leases) Submit(lease, 0);
+  EXPECT_EQ(leases[0].rollout_id(), "000002/000");
+  // Batch 3 must wait for version 1.
+  EXPECT_TRUE(Lease(0, 8).empty());
+  EXPECT_EQ(Collect(2).rollouts[0].policy_version(), 0);
+  EXPECT_EQ(Lease(1, 1)[0].rollout_id(), "000003/000");
+}
+
+TEST_F(BatchesAheadTest, NothingOpensBeyondTheLastUpdate) {
+  std::jthread actor([&] {
+    for (int64_t version = 0; version < 4; ++version) Act(version, 2);
+  });
+  for (int64_t update = 1; update <= 4; ++update) Collect(update);
+  EXPECT_TRUE(Lease(4, 8).empty());
+  EXPECT_FALSE(FileExists(JournalPath(folder_.path(), 5)));
+}
+
+TEST_F(BatchesAheadTest, EachBatchKeepsThePmThatServedWhenItOpened) {
+  MakeFirst();
+  fake_.Serve(2);
+  std::jthread actor([&] {
+    Act(0, 2);
+    Act(1, 2);
+  });
+  const Batch second = Collect(2), third = Collect(3);
+  EXPECT_EQ(second.header.pm().version(), 1);
+  EXPECT_EQ(third.header.pm().version(), 2);
+  // Each on its own scale: version 2 gives twice the scores.
+  EXPECT_EQ(third.header.reward_mean(), 2 * second.header.reward_mean());
+}
+
+TEST_F(BatchesAheadTest, EveryOpenBatchIsScoredAgainWhenItsPmIsGone) {
+  MakeFirst();
+  std::jthread actor([&] {
+    Act(0, 1);  // half of batch 2
+    while (!rollouts_->is_open(3)) std::this_thread::yield();
+    fake_.Serve(4);
+    while (PmShown() != 4) std::this_thread::yield();
+    Act(0, 1);
+    Act(1, 2);
+  });
+  EXPECT_EQ(Collect(2).header.pm().version(), 4);
+  EXPECT_EQ(Collect(3).header.pm().version(), 4);
+}
+
+TEST_F(BatchesAheadTest, ARestartFindsEveryOpenBatchInItsJournal) {
+  MakeFirst();
+  Act(0, 2);
+  const Batch second = Collect(2);
+  Act(1, 1);  // half of batch 3, while update 2 is made
+
+  StartLearner();
+  // From the first update on, without a checkpoint and without an actor.
+  Collect(1);
+  EXPECT_TRUE(Lease(0, 8).empty());
+  EXPECT_EQ(Collect(2).rollouts[1].SerializeAsString(),
+            second.rollouts[1].SerializeAsString());
+  const std::vector<v1::PromptLease> leases = Lease(1, 8);
+  ASSERT_EQ(leases.size(), 1);
+  EXPECT_EQ(leases[0].rollout_id(), "000003/001");
+}
+
+TEST_F(BatchesAheadTest, OneRequestMayHoldRolloutsOfTwoBatches) {
+  MakeFirst();
+  Act(0, 1);
+  std::jthread learner([&] { Collect(2); });
+  while (!rollouts_->is_open(3)) std::this_thread::yield();
+  const std::vector<v1::PromptLease> leases = Lease(1, 2);
+  ASSERT_EQ(leases.size(), 2);
+  EXPECT_EQ(leases[0].rollout_id(), "000002/001");
+  EXPECT_EQ(leases[1].rollout_id(), "000003/000");
+  Submit(leases, 1);
+  learner.join();
+  JournalContents third;
+  ASSERT_OK(RolloutJournal::Open(JournalPath(folder_.path(), 3), third));
+  EXPECT_EQ(third.rollouts.size(), 1);
 }
 
 }  // namespace

@@ -38,6 +38,9 @@ TEST(BatchTest, ScoresAreOnTheAnchorsScale) {
   EXPECT_EQ(samples[1].score, 1);  // (3 - 1) / 2
   EXPECT_TRUE(samples[0].ended);
   EXPECT_FALSE(samples[1].ended);
+  // Update 5 begins with version 4.
+  EXPECT_EQ(samples[0].staleness, 0);
+  EXPECT_EQ(samples[1].staleness, 2);
   EXPECT_THAT(samples[1].response_ids, ElementsAre(10, 11, 12));
   EXPECT_THAT(samples[1].behaviour_logprobs, ElementsAre(-0.5, -0.5, -0.5));
 }
@@ -55,6 +58,7 @@ TEST(BatchTest, TheReportDescribesIt) {
   EXPECT_EQ(report.finished_share(), 0.5);
   // Update 5 begins with version 4; the older rollout is of version 2.
   EXPECT_EQ(report.staleness_max(), 2);
+  EXPECT_EQ(report.staleness_mean(), 1);
   EXPECT_EQ(report.rollout_seconds(), 1.5);
 }
 

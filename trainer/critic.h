@@ -3,28 +3,28 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <optional>
-
 #include "absl/types/span.h"
 #include "core/comm/named_tensor.h"
+#include "core/nn/transformer.h"
 #include "trainer/response_forward.h"
-#include "trainer/trained_model.h"
 
 namespace rlhf {
 
-// Not thread-safe.
+// A linear head on the hidden states of the policy, [weight, bias], starting at
+// zero: one model and one pass fewer, and the policy's trunk learns for both.
+NamedTensors MakeValueHead(int64_t hidden_size, at::Device device);
+
+// How values are read off; the weights are somebody else's. Thread-compatible.
 class Critic {
  public:
-  // A linear head on the hidden states of the policy, starting at zero: one
-  // model and one pass fewer, and the policy's trunk learns for both.
-  Critic(int64_t hidden_size, at::Device device);
+  // Off a value head; the tensors are shared.
+  explicit Critic(NamedTensors value_head);
 
-  // A score model of its own, whose score head gives the values. `model` is
-  // float32; its passes compute in `dtype`.
-  Critic(Transformer model, at::ScalarType dtype);
+  // Off the scores of a score model, not owned.
+  explicit Critic(const Transformer* model);
 
   // Whether values are read off the policy's own hidden states.
-  bool shares_policy() const { return !model_.has_value(); }
+  bool shares_policy() const { return model_ == nullptr; }
 
   // The value of each state in which a response token of `dialogues` was
   // chosen, [N], float32; in units of the anchored reward. `policy_hidden_ND`
@@ -32,17 +32,9 @@ class Critic {
   at::Tensor Values(absl::Span<const PromptResponse> dialogues,
                     const at::Tensor& policy_hidden_ND) const;
 
-  // What the optimizer changes and a checkpoint holds: "value_head.…", or
-  // "critic.…". The tensors are the critic's own.
-  const NamedTensors& parameters() const { return parameters_; }
-
-  // As those of TrainedModel.
-  void CollectGradients();
-  void RefreshCopy();
-
  private:
-  std::optional<TrainedModel> model_;
-  NamedTensors parameters_;
+  const Transformer* model_ = nullptr;
+  NamedTensors head_;
 };
 
 }  // namespace rlhf

@@ -27,7 +27,7 @@ TEST(CriticTest, ValuesOfAPreferenceModelAreItsScoresBeforeEachToken) {
       LastTokenScores(pm, std::vector<std::vector<int32_t>>{
                               {5, 6, 7}, {5, 6, 7, 40}, {5, 6, 7, 40, 41}});
 
-  const Critic critic(pm.Clone(), at::kFloat);
+  const Critic critic(&pm);
 
   EXPECT_TRUE(at::allclose(critic.Values(kDialogues, at::Tensor()), expected,
                            1e-5, 1e-6));
@@ -35,7 +35,7 @@ TEST(CriticTest, ValuesOfAPreferenceModelAreItsScoresBeforeEachToken) {
 
 TEST(CriticTest, AHeadOnThePolicyStartsAtZero) {
   const Transformer policy = MakeTinyModel(1);
-  const Critic critic(policy.config().hidden_size, at::kCPU);
+  const Critic critic(MakeValueHead(policy.config().hidden_size, at::kCPU));
   const ResponseStates states = ForwardResponses(policy, kDialogues);
   EXPECT_TRUE(critic.shares_policy());
   EXPECT_TRUE(at::allclose(critic.Values(kDialogues, states.hidden_ND),

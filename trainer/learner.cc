@@ -68,9 +68,7 @@ class Loop {
 
   // Returns the number of updates done, `done` of them before.
   absl::StatusOr<int64_t> Run(int64_t done) {
-    if (head_ != nullptr) {
-      RLHF_RETURN_IF_ERROR(head_->Publish(trainer_, done));
-    }
+    RLHF_RETURN_IF_ERROR(Publish(done));
     while (done < config_.ppo().num_updates()) {
       RLHF_ASSIGN_OR_RETURN(const std::optional<Batch> batch,
                             NextBatch(done + 1));
@@ -80,16 +78,37 @@ class Loop {
       const bool due = done % config_.learner().checkpoint_every() == 0 ||
                        done == config_.ppo().num_updates();
       checkpoint_seconds_ = 0;
-      if (due && head_ != nullptr) {
+      if (due) {
         const Stopwatch stopwatch;
-        RLHF_RETURN_IF_ERROR(head_->Checkpoint(trainer_, done));
+        RLHF_RETURN_IF_ERROR(Checkpoint(done));
         checkpoint_seconds_ = stopwatch.seconds();
       }
     }
     return done;
   }
 
+  // The ranks bring together what rank 0 then puts where it belongs.
+  absl::Status Snapshot(int64_t update) {
+    RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
+    if (head_ == nullptr) return absl::OkStatus();
+    return head_->Snapshot(trainer_.policy().config(), policy, update);
+  }
+
+  absl::Status Checkpoint(int64_t update) {
+    RLHF_ASSIGN_OR_RETURN(const LearnerState state, GatherLearner(trainer_));
+    return head_ == nullptr ? absl::OkStatus()
+                            : head_->Checkpoint(state, update);
+  }
+
  private:
+  absl::Status Publish(int64_t version) {
+    RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
+    if (head_ != nullptr) {
+      RLHF_RETURN_IF_ERROR(head_->Publish(policy, version));
+    }
+    return absl::OkStatus();
+  }
+
   // Rank 0 collects; the others receive. nullopt: stop.
   absl::StatusOr<std::optional<Batch>> NextBatch(int64_t update) {
     std::string bytes;
@@ -116,20 +135,17 @@ class Loop {
   }
 
   absl::Status Step(const Batch& batch) {
-    RLHF_ASSIGN_OR_RETURN(
-        v1::UpdateReport report,
-        trainer_.Update(ToSamples(batch), batch.header.update()));
-    DescribeBatch(batch, report);
-    if (head_ == nullptr) return absl::OkStatus();
+    RLHF_ASSIGN_OR_RETURN(v1::UpdateReport report, MakeUpdate(batch, trainer_));
     const Stopwatch stopwatch;
-    RLHF_RETURN_IF_ERROR(head_->Publish(trainer_, batch.header.update()));
+    RLHF_RETURN_IF_ERROR(Publish(batch.header.update()));
     report.set_publish_seconds(stopwatch.seconds());
     report.set_checkpoint_seconds(checkpoint_seconds_);
     const int64_t every = config_.learner().snapshot_every();
     if (every > 0 && batch.header.update() % every == 0) {
-      RLHF_RETURN_IF_ERROR(head_->Snapshot(trainer_, batch.header.update()));
+      RLHF_RETURN_IF_ERROR(Snapshot(batch.header.update()));
     }
-    return head_->Record(report);
+    return head_ == nullptr ? absl::OkStatus()
+                            : head_->Record(report, communicator_.sent_bytes());
   }
 
   const v1::RunConfig& config_;
@@ -155,7 +171,8 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
                      "held_out_prompt_share or add prompts"));
   }
   RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
-  RLHF_ASSIGN_OR_RETURN(auto pretraining, LoadPretrainingMix(config));
+  RLHF_ASSIGN_OR_RETURN(const PpoTrainer::Options options,
+                        LoadTrainerOptions(config));
   std::unique_ptr<Communicator> communicator;
   std::unique_ptr<LearnerHead> head;
   if (launch.rank == 0) {
@@ -168,15 +185,7 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
     RLHF_RETURN_IF_ERROR(head->Serve());
   }
   RLHF_ASSIGN_OR_RETURN(communicator, Join(config, launch));
-  PpoTrainer trainer(
-      std::move(models),
-      {.ppo = config.ppo(),
-       .temperature = config.sampling().temperature(),
-       .micro_batch_tokens = config.learner().micro_batch_tokens(),
-       .dtype = ScalarTypeOf(config.learner().dtype()),
-       .seed = config.seed(),
-       .pretraining = std::move(pretraining)},
-      communicator.get());
+  PpoTrainer trainer(std::move(models), options, communicator.get());
   const CheckpointStore store(RunDirectory(config) + "/checkpoints",
                               config.learner().checkpoints_kept());
   RLHF_ASSIGN_OR_RETURN(const std::optional<Checkpoint> newest, store.Newest());
@@ -189,14 +198,12 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
   RLHF_RETURN_IF_ERROR(CheckSameStart(*communicator, done));
   Loop loop(config, *communicator, trainer, head.get());
   RLHF_ASSIGN_OR_RETURN(done, loop.Run(done));
-  if (head == nullptr) return absl::OkStatus();
-  absl::Status status;
-  if (done >= config.ppo().num_updates()) {
-    status = head->Snapshot(trainer, done);
-    head->Finish();
-  } else if (done > 0) {
-    status = head->Checkpoint(trainer, done);
-  }
+  const bool finished = done >= config.ppo().num_updates();
+  const absl::Status status = finished   ? loop.Snapshot(done)
+                              : done > 0 ? loop.Checkpoint(done)
+                                         : absl::OkStatus();
+  if (head == nullptr) return status;
+  if (finished) head->Finish();
   head->Stop();
   return status;
 }

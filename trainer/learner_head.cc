@@ -29,7 +29,7 @@ LearnerHead::LearnerHead(const v1::RunConfig& config,
                  .max_new_tokens = config.sampling().max_new_tokens(),
                  .temperature = config.sampling().temperature(),
                  .seed = config.seed(),
-                 .max_staleness = 0,
+                 .max_staleness = config.ppo().max_staleness(),
                  .vocab_size = vocab_size},
                 &schedule_, &metrics_),
       rewards_(config.reward_server().address()),
@@ -37,7 +37,9 @@ LearnerHead::LearnerHead(const v1::RunConfig& config,
                .rewards = &rewards_,
                .rollouts = &rollouts_,
                .control = &control_,
-               .keep_alive = std::move(keep_alive)}) {}
+               .keep_alive = std::move(keep_alive),
+               .num_ahead = config.ppo().max_staleness(),
+               .num_updates = config.ppo().num_updates()}) {}
 
 absl::Status LearnerHead::Serve() {
   RLHF_ASSIGN_OR_RETURN(
@@ -52,10 +54,10 @@ absl::Status LearnerHead::Serve() {
   return absl::OkStatus();
 }
 
-absl::Status LearnerHead::Publish(const PpoTrainer& trainer, int64_t version) {
+absl::Status LearnerHead::Publish(const NamedTensors& policy, int64_t version) {
   RLHF_ASSIGN_OR_RETURN(
       auto snapshot,
-      PackWeights(version, trainer.policy().parameters(),
+      PackWeights(version, policy,
                   {.dtype = ScalarTypeOf(config_.actor().dtype())}));
   weights_.Publish(std::move(snapshot));
   metrics_.weights_published.Increment();
@@ -74,13 +76,16 @@ absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, source_.Collect(update));
   if (batch.has_value()) {
     metrics_.pm_version.Set(static_cast<double>(batch->header.pm().version()));
+    metrics_.CountTrained(batch->rollouts);
     control_.SetPhase("update");
   }
   return batch;
 }
 
-absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
+absl::Status LearnerHead::Record(const v1::UpdateReport& report,
+                                 const SentBytes& sent) {
   metrics_.ShowUpdate(report);
+  metrics_.ShowSent(sent);
   control_.Change([&](v1::LearnerStatus& status) {
     *status.mutable_last_update() = report;
   });
@@ -93,27 +98,30 @@ absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
   return AppendLine(run_directory_ + "/metrics.jsonl", ProtoToJsonLine(report));
 }
 
-absl::Status LearnerHead::Snapshot(const PpoTrainer& trainer, int64_t version) {
+absl::Status LearnerHead::Snapshot(const ModelConfig& config,
+                                   const NamedTensors& policy,
+                                   int64_t version) {
   const ModelRegistry registry(run_directory_ + "/registry/policy");
   if (registry.Get(version).ok()) return absl::OkStatus();
+  RLHF_ASSIGN_OR_RETURN(const Transformer model,
+                        Transformer::Create(config, policy));
   const Json card = {{"kind", "policy"}, {"parents", {version - 1}}};
   return registry
       .Publish(version, card,
                [&](const std::string& folder) {
-                 return SaveModel(trainer.policy(), config_.initial_policy(),
-                                  folder);
+                 return SaveModel(model, config_.initial_policy(), folder);
                })
       .status();
 }
 
-absl::Status LearnerHead::Checkpoint(const PpoTrainer& trainer,
+absl::Status LearnerHead::Checkpoint(const LearnerState& state,
                                      int64_t update) {
   control_.SetPhase("checkpoint");
   CheckpointStore store(run_directory_ + "/checkpoints",
                         config_.learner().checkpoints_kept());
   const absl::Status status =
       store.Save(update, [&](const std::string& folder) {
-        return SaveLearner(trainer, update, folder);
+        return SaveLearner(state, update, folder);
       });
   (status.ok() ? metrics_.checkpoints : metrics_.checkpoint_failures)
       .Increment();

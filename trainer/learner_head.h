@@ -18,7 +18,7 @@
 #include "trainer/control_service.h"
 #include "trainer/experience/prompt_schedule.h"
 #include "trainer/learner_metrics.h"
-#include "trainer/ppo_trainer.h"
+#include "trainer/learner_state.h"
 #include "trainer/rollouts_service.h"
 #include "trainer/weights_service.h"
 
@@ -35,19 +35,22 @@ class LearnerHead {
   // Starts metrics and gRPC. Errors: AlreadyExists for a port in use.
   absl::Status Serve();
 
-  // Offers the policy as `version` to the actors, as what they compute in.
-  absl::Status Publish(const PpoTrainer& trainer, int64_t version);
+  // Offers the weights of the policy as `version` to the actors, as what they
+  // compute in. Errors: as PackWeights.
+  absl::Status Publish(const NamedTensors& policy, int64_t version);
 
   // Waits for the batch of `update`; nullopt if shutdown is requested first.
   absl::StatusOr<std::optional<Batch>> Collect(int64_t update);
 
   // Shows an update to everybody: metrics, status, log, metrics.jsonl.
-  absl::Status Record(const v1::UpdateReport& report);
+  // `sent` is what this rank sent to the others so far.
+  absl::Status Record(const v1::UpdateReport& report, const SentBytes& sent);
 
   // Puts the policy into the registry, unless `version` is there.
-  absl::Status Snapshot(const PpoTrainer& trainer, int64_t version);
+  absl::Status Snapshot(const ModelConfig& config, const NamedTensors& policy,
+                        int64_t version);
 
-  absl::Status Checkpoint(const PpoTrainer& trainer, int64_t update);
+  absl::Status Checkpoint(const LearnerState& state, int64_t update);
 
   // Tells everybody that the run is over.
   void Finish();

@@ -32,6 +32,19 @@ prometheus::Histogram& AddPhase(prometheus::Registry& registry,
                                                    10, 30, 100, 300, 1000});
 }
 
+prometheus::Counter& AddSent(prometheus::Registry& registry,
+                             const std::string& kind) {
+  return AddCounter(registry, "rlhf_collective_sent_bytes_total",
+                    "Bytes of weights and gradients that rank 0 sent to the "
+                    "others.",
+                    {{"kind", kind}});
+}
+
+// Brings a counter up to a total that was counted elsewhere.
+void RaiseTo(prometheus::Counter& counter, uint64_t total) {
+  counter.Increment(static_cast<double>(total) - counter.Value());
+}
+
 }  // namespace
 
 LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
@@ -48,6 +61,9 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
       checkpoint_failures(AddCounter(registry, "rlhf_checkpoint_total",
                                      "Checkpoints by result.",
                                      {{"result", "failed"}})),
+      sent_in_all_gathers_(AddSent(registry, "all_gather")),
+      sent_in_reduce_scatters_(AddSent(registry, "reduce_scatter")),
+      sent_in_all_reduces_(AddSent(registry, "all_reduce")),
       updates_(AddCounter(registry, "rlhf_ppo_updates_total",
                           "PPO updates finished since start.")),
       skipped_steps_(AddCounter(registry, "rlhf_ppo_skipped_steps_total",
@@ -82,6 +98,29 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
       last_update_timestamp_(
           AddGauge(registry, "rlhf_last_update_timestamp_seconds",
                    "When the last PPO update ended, seconds since 1970.")),
+      staleness_mean_(AddGauge(registry, "rlhf_staleness_mean",
+                               "Policy versions that the rollouts of the last "
+                               "update were behind it, mean.")),
+      staleness_max_(AddGauge(registry, "rlhf_staleness_max",
+                              "The same, of the oldest rollout.")),
+      behaviour_weight_mean_(
+          AddGauge(registry, "rlhf_behaviour_weight_mean",
+                   "Mean weight of a token in decoupled PPO.")),
+      behaviour_weight_capped_(
+          AddGauge(registry, "rlhf_behaviour_weight_capped_ratio",
+                   "Share of tokens whose weight is the cap.")),
+      behaviour_effective_(
+          AddGauge(registry, "rlhf_behaviour_effective_ratio",
+                   "Effective sample size of the weighted tokens, as a share "
+                   "of their number.")),
+      trained_tokens_(
+          prometheus::BuildHistogram()
+              .Name("rlhf_rollout_tokens")
+              .Help("Response tokens of a rollout.")
+              .Register(registry)
+              .Add({{"stage", "trained"}},
+                   prometheus::Histogram::BucketBoundaries{
+                       1, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048})),
       rollout_phase_(AddPhase(registry, "generation")),
       forward_phase_(AddPhase(registry, "advantage")),
       train_phase_(AddPhase(registry, "update")),
@@ -104,6 +143,18 @@ void LearnerMetrics::CountRollout(v1::RolloutAck::Status status) {
   if (it != rollouts_.end()) it->second->Increment();
 }
 
+void LearnerMetrics::ShowSent(const SentBytes& sent) {
+  RaiseTo(sent_in_all_gathers_, sent.all_gather);
+  RaiseTo(sent_in_reduce_scatters_, sent.reduce_scatter);
+  RaiseTo(sent_in_all_reduces_, sent.all_reduce);
+}
+
+void LearnerMetrics::CountTrained(const std::vector<v1::Rollout>& rollouts) {
+  for (const v1::Rollout& rollout : rollouts) {
+    trained_tokens_.Observe(rollout.response_ids_size());
+  }
+}
+
 void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {
   updates_.Increment();
   skipped_steps_.Increment(static_cast<double>(report.num_skipped_steps()));
@@ -117,6 +168,11 @@ void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {
   approx_kl_.Set(report.approx_kl_nats());
   explained_variance_.Set(report.value_explained_variance());
   learning_rate_.Set(report.learning_rate());
+  staleness_mean_.Set(report.staleness_mean());
+  staleness_max_.Set(static_cast<double>(report.staleness_max()));
+  behaviour_weight_mean_.Set(report.behaviour_weight_mean());
+  behaviour_weight_capped_.Set(report.behaviour_weight_capped_share());
+  behaviour_effective_.Set(report.behaviour_effective_share());
   last_update_timestamp_.Set(
       absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
   rollout_phase_.Observe(report.rollout_seconds());

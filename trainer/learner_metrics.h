@@ -3,7 +3,9 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
+#include "core/comm/communicator.h"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
@@ -21,8 +23,14 @@ class LearnerMetrics {
   // Counts one submitted rollout by what became of it.
   void CountRollout(v1::RolloutAck::Status status);
 
+  // Notes what is trained on, beside what actors generated.
+  void CountTrained(const std::vector<v1::Rollout>& rollouts);
+
   // Sets every gauge that an update changes.
   void ShowUpdate(const v1::UpdateReport& report);
+
+  // `sent` since the beginning, never less than the last time.
+  void ShowSent(const SentBytes& sent);
 
   prometheus::Gauge& policy_version;
   prometheus::Gauge& pm_version;
@@ -33,6 +41,9 @@ class LearnerMetrics {
 
  private:
   std::map<v1::RolloutAck::Status, prometheus::Counter*> rollouts_;
+  prometheus::Counter& sent_in_all_gathers_;
+  prometheus::Counter& sent_in_reduce_scatters_;
+  prometheus::Counter& sent_in_all_reduces_;
   prometheus::Counter& updates_;
   prometheus::Counter& skipped_steps_;
   prometheus::Gauge& reward_mean_;
@@ -46,6 +57,12 @@ class LearnerMetrics {
   prometheus::Gauge& explained_variance_;
   prometheus::Gauge& learning_rate_;
   prometheus::Gauge& last_update_timestamp_;
+  prometheus::Gauge& staleness_mean_;
+  prometheus::Gauge& staleness_max_;
+  prometheus::Gauge& behaviour_weight_mean_;
+  prometheus::Gauge& behaviour_weight_capped_;
+  prometheus::Gauge& behaviour_effective_;
+  prometheus::Histogram& trained_tokens_;
   prometheus::Histogram& rollout_phase_;
   prometheus::Histogram& forward_phase_;
   prometheus::Histogram& train_phase_;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/nn/dtype.h"
 #include "core/nn/model_directory.h"
 
 namespace rlhf {
@@ -65,6 +66,21 @@ absl::StatusOr<std::shared_ptr<const PretrainingMix>> LoadPretrainingMix(
       PretrainingMix loaded,
       PretrainingMix::Load(mix.data(), *tokenizer, mix.max_tokens()));
   return std::make_shared<const PretrainingMix>(std::move(loaded));
+}
+
+absl::StatusOr<PpoTrainer::Options> LoadTrainerOptions(
+    const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(std::shared_ptr<const PretrainingMix> pretraining,
+                        LoadPretrainingMix(config));
+  return PpoTrainer::Options{
+      .ppo = config.ppo(),
+      .temperature = config.sampling().temperature(),
+      .micro_batch_tokens = config.learner().micro_batch_tokens(),
+      .dtype = ScalarTypeOf(config.learner().dtype()),
+      .recompute_activations = config.learner().recompute_activations(),
+      .sharded = config.learner().sharding() == v1::LearnerConfig::SHARDED,
+      .seed = config.seed(),
+      .pretraining = std::move(pretraining)};
 }
 
 }  // namespace rlhf

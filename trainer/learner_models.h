@@ -17,6 +17,10 @@ namespace rlhf {
 absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
     const v1::RunConfig& config);
 
+// How `config` wants the trainer. Errors: as LoadPretrainingMix.
+absl::StatusOr<PpoTrainer::Options> LoadTrainerOptions(
+    const v1::RunConfig& config);
+
 // The text of ppo.pretraining_mix; null if there is none.
 // Errors: as PretrainingMix::Load and Tokenizer::Load.
 absl::StatusOr<std::shared_ptr<const PretrainingMix>> LoadPretrainingMix(

@@ -7,16 +7,23 @@
 
 namespace rlhf {
 
-absl::Status SaveLearner(const PpoTrainer& trainer, int64_t update,
+absl::StatusOr<LearnerState> GatherLearner(const PpoTrainer& trainer) {
+  LearnerState state = {.kl_coefficient = trainer.kl_coefficient()};
+  RLHF_ASSIGN_OR_RETURN(state.parameters, trainer.GatherParameters());
+  RLHF_ASSIGN_OR_RETURN(state.optimizer, trainer.GatherOptimizer());
+  return state;
+}
+
+absl::Status SaveLearner(const LearnerState& state, int64_t update,
                          const std::string& directory) {
-  RLHF_RETURN_IF_ERROR(WriteSafetensors(directory + "/policy.safetensors",
-                                        trainer.ExportParameters()));
-  RLHF_RETURN_IF_ERROR(WriteSafetensors(directory + "/optimizer.safetensors",
-                                        trainer.ExportOptimizer()));
+  RLHF_RETURN_IF_ERROR(
+      WriteSafetensors(directory + "/policy.safetensors", state.parameters));
+  RLHF_RETURN_IF_ERROR(
+      WriteSafetensors(directory + "/optimizer.safetensors", state.optimizer));
   return WriteFileAtomically(
       directory + "/state.json",
-      Json{{"update", update}, {"kl_coefficient", trainer.kl_coefficient()}}
-              .dump(2) +
+      Json{{"update", update}, {"kl_coefficient", state.kl_coefficient}}.dump(
+          2) +
           "\n");
 }
 

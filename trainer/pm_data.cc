@@ -1,11 +1,41 @@
 #include "trainer/pm_data.h"
 
+#include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/log.h"
 #include "core/text/prompt_id.h"
 
 namespace rlhf {
+namespace {
+
+// "import:FILE" is one source, whatever the file: slices are few.
+std::string SourceOf(const v1::Comparison& comparison) {
+  const std::string& source = comparison.source();
+  return source.empty() ? "unknown" : source.substr(0, source.find(':'));
+}
+
+std::string PolicyVersionOf(const v1::Comparison& comparison) {
+  const int64_t newer =
+      std::max(comparison.policy_version_a(), comparison.policy_version_b());
+  return newer < 0 ? "unknown" : absl::StrCat(newer);
+}
+
+std::map<std::string, std::string> SlicesOf(const v1::Comparison& comparison) {
+  int64_t turns = 0;
+  for (const v1::Message& message : comparison.prompt().messages()) {
+    turns += message.role() == "user" ? 1 : 0;
+  }
+  return {{"source", SourceOf(comparison)},
+          {"strength", absl::StrCat(comparison.strength())},
+          {"turn", absl::StrCat(turns)},
+          {"policy_version", PolicyVersionOf(comparison)}};
+}
+
+}  // namespace
 
 PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const Tokenizer& tokenizer, const ChatFormat& format,
@@ -21,8 +51,8 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
     const auto text_b = format.RenderScored(messages, comparison.response_b());
     if (!text_a.ok() || !text_b.ok()) {
       // The log is append-only: one such record must not end every refresh.
-      RLHF_LOG(WARNING) << "comparison " << comparison.seq()
-                        << " is left out: " << text_a.status();
+      RLHF_LOG(WARNING) << "comparison " << comparison.seq() << " is left out: "
+                        << (text_a.ok() ? text_b.status() : text_a.status());
       ++data.num_unusable;
       continue;
     }
@@ -38,7 +68,9 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
         HashFraction(comparison.prompt().prompt_id(), "held-out comparisons") <
         config.held_out_share();
     (held_out ? data.held_out : data.training)
-        .push_back({.chosen = std::move(a), .rejected = std::move(b)});
+        .push_back({.chosen = std::move(a),
+                    .rejected = std::move(b),
+                    .slices = SlicesOf(comparison)});
   }
   return data;
 }

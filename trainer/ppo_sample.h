@@ -9,12 +9,16 @@ namespace rlhf {
 struct PpoSample {
   std::vector<int32_t> prompt_ids;
   std::vector<int32_t> response_ids;
-  // As the actor reported them, nats; only compared with ours.
+  // As the actor reported them, nats. With a stale sample they are what its
+  // tokens' weights are made of, with a fresh one they are only compared.
   std::vector<float> behaviour_logprobs;
   // The PM's score, anchored: (score - mean) / scale of the batch's PM.
   double score = 0;
   // The response ended with an end-of-sequence token.
   bool ended = false;
+  // Versions that the policy which sampled it is behind the one that the update
+  // starts from.
+  int64_t staleness = 0;
 };
 
 }  // namespace rlhf

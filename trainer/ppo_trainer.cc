@@ -2,8 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/zeros_like.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,25 +13,26 @@
 #include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/status_macros.h"
-#include "core/comm/bucketed_sum.h"
 #include "core/nn/token_logprob.h"
 #include "core/nn/torch_call.h"
 #include "trainer/minibatches.h"
-#include "trainer/optim/gradient_clip.h"
+#include "trainer/off_policy.h"
 #include "trainer/optim/schedule.h"
+#include "trainer/parameter_hash.h"
 #include "trainer/ppo/kl_controller.h"
 #include "trainer/ppo/ppo_loss.h"
 #include "trainer/ppo/value_loss.h"
+#include "trainer/rank_shares.h"
 #include "trainer/response_forward.h"
 #include "trainer/sample_rewards.h"
 
 namespace rlhf {
 namespace {
 
-// The optimizer's groups. Models with weights of their own are clipped, and may
-// learn, each at its own rate; a value head belongs to the policy.
-constexpr size_t kPolicyGroup = 0;
-constexpr size_t kCriticGroup = 1;
+// What a rank without a sample passes idly.
+const std::vector<int32_t> kToken = {0};
+const std::vector<PromptResponse> kIdle = {
+    {.prompt_ids = &kToken, .response_ids = &kToken}};
 
 std::vector<PromptResponse> Dialogues(const std::vector<PpoSample>& batch,
                                       absl::Span<const int64_t> indices) {
@@ -54,6 +53,17 @@ int64_t CountTokens(const std::vector<PpoSample>& batch,
   return count;
 }
 
+std::shared_ptr<const Transformer> MakeReference(
+    std::shared_ptr<const Transformer> model,
+    const PpoTrainer::Options& options, Communicator* communicator) {
+  if (options.sharded) {
+    return MakeShardedFrozen(*model, "reference", options.dtype, communicator);
+  }
+  return options.dtype == at::kFloat
+             ? model
+             : std::make_shared<const Transformer>(model->Cast(options.dtype));
+}
+
 std::vector<int64_t> AllSamples(const std::vector<PpoSample>& batch) {
   std::vector<int64_t> all(batch.size());
   std::iota(all.begin(), all.end(), int64_t{0});
@@ -64,11 +74,14 @@ std::vector<int64_t> AllSamples(const std::vector<PpoSample>& batch) {
 
 // What the passes need of the samples that this rank owns.
 struct PpoTrainer::Prepared {
+  // By batch index: the rank that works on it.
+  std::vector<int> rank_of;
   OwnRewards own;
   // By batch index: where the sample's tokens begin in the packed tensors.
   std::vector<int64_t> begin_of;
   BatchEvaluation evaluation;
   Credit credit;
+  OffPolicyWeights weights;
   double seconds = 0;
 };
 
@@ -83,80 +96,39 @@ struct PpoTrainer::Piece {
   std::vector<PromptResponse> dialogues;
   at::Tensor old_logprob_N, old_value_N;
   at::Tensor advantage_N, return_N;
+  at::Tensor weight_N;  // undefined: 1
 };
 
 PpoTrainer::PpoTrainer(Models models, const Options& options,
                        Communicator* communicator)
     : options_(options),
       communicator_(communicator),
-      policy_(std::move(models.policy), options.dtype),
-      critic_(models.critic.has_value()
-                  ? Critic(*std::move(models.critic), options.dtype)
-                  : Critic(policy().config().hidden_size, policy().device())),
-      reference_(options.dtype == at::kFloat
-                     ? std::move(models.reference)
-                     : std::make_shared<const Transformer>(
-                           models.reference->Cast(options.dtype))),
-      kl_coefficient_(options.ppo.kl_coefficient()) {
-  std::vector<ParameterGroup> groups;
-  if (critic_.shares_policy()) {
-    groups = {{.parameters = ExportParameters()}};
-  } else {
-    groups = {{.parameters = policy().parameters()},
-              {.parameters = critic_.parameters()}};
-  }
-  optimizer_ = std::make_unique<AdamW>(
-      std::move(groups),
-      AdamWOptions{.beta1 = options.ppo.adam_beta1(),
-                   .beta2 = options.ppo.adam_beta2(),
-                   .epsilon = options.ppo.adam_epsilon(),
-                   .weight_decay = options.ppo.weight_decay()});
-}
-
-NamedTensors PpoTrainer::ExportParameters() const {
-  NamedTensors parameters = policy().parameters();
-  for (const NamedTensor& p : critic_.parameters()) parameters.push_back(p);
-  return parameters;
-}
-
-absl::Status PpoTrainer::Import(const NamedTensors& parameters,
-                                const NamedTensors& optimizer) {
-  const NamedTensors own = ExportParameters();
-  for (const NamedTensor& target : own) {
-    const auto it = std::find_if(
-        parameters.begin(), parameters.end(),
-        [&](const NamedTensor& p) { return p.name == target.name; });
-    if (it == parameters.end() || it->tensor.sizes() != target.tensor.sizes()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "tensor \"", target.name, "\" is missing or of another shape"));
-    }
-  }
-  RLHF_RETURN_IF_ERROR(optimizer_->ImportState(optimizer));
-  return TorchCall("import parameters", [&] {
-    const c10::NoGradGuard no_grad;
-    for (const NamedTensor& target : own) {
-      const auto it = std::find_if(
-          parameters.begin(), parameters.end(),
-          [&](const NamedTensor& p) { return p.name == target.name; });
-      target.tensor.copy_(it->tensor);
-    }
-    policy_.RefreshCopy();
-    critic_.RefreshCopy();
-  });
-}
-
-std::vector<int64_t> PpoTrainer::OwnedBy(
-    int rank, const std::vector<int64_t>& indices) const {
-  std::vector<int64_t> owned;
-  for (const int64_t i : indices) {
-    if (i % communicator_->world_size() == rank) owned.push_back(i);
-  }
-  return owned;
-}
+      models_(std::move(models.policy), std::move(models.critic),
+              {.adamw = {.beta1 = options.ppo.adam_beta1(),
+                         .beta2 = options.ppo.adam_beta2(),
+                         .epsilon = options.ppo.adam_epsilon(),
+                         .weight_decay = options.ppo.weight_decay()},
+               .dtype = options.dtype,
+               .recompute_activations = options.recompute_activations,
+               .sharded = options.sharded},
+              communicator),
+      reference_(
+          MakeReference(std::move(models.reference), options, communicator)),
+      kl_coefficient_(options.ppo.kl_coefficient()) {}
 
 std::vector<int64_t> PpoTrainer::Own(
-    const std::vector<int64_t>& indices) const {
-  return OwnedBy(communicator_->rank(), indices);
+    const Prepared& prepared, const std::vector<int64_t>& indices) const {
+  return SamplesOf(communicator_->rank(), prepared.rank_of, indices);
+}
+
+int64_t PpoTrainer::NumIdlePasses(const std::vector<PpoSample>& batch,
+                                  const Prepared& prepared,
+                                  const std::vector<int64_t>& indices) const {
+  if (!models_.sharded()) return 0;
+  std::vector<int> rank_of;
+  for (const int64_t i : indices) rank_of.push_back(prepared.rank_of[i]);
+  return PassesBehind(communicator_->rank(), Dialogues(batch, indices), rank_of,
+                      options_.micro_batch_tokens);
 }
 
 double PpoTrainer::RateAt(double full_rate, int64_t update,
@@ -179,13 +151,11 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   prepared.seconds = stopwatch.seconds();
   const double learning_rate =
       RateAt(options_.ppo.learning_rate(), update, batch.size());
-  optimizer_->SetLearningRate(kPolicyGroup, learning_rate);
-  if (!critic_.shares_policy()) {
-    const double own = options_.ppo.critic_learning_rate();
-    optimizer_->SetLearningRate(
-        kCriticGroup,
-        own > 0 ? RateAt(own, update, batch.size()) : learning_rate);
-  }
+  const double of_critic = options_.ppo.critic_learning_rate();
+  models_.SetLearningRate(TrainedModels::kPolicy, learning_rate);
+  models_.SetLearningRate(
+      TrainedModels::kCritic,
+      of_critic > 0 ? RateAt(of_critic, update, batch.size()) : learning_rate);
   UpdateTotals totals;
   for (int epoch = 0; epoch < options_.ppo.num_epochs(); ++epoch) {
     RLHF_RETURN_IF_ERROR(
@@ -206,6 +176,13 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   // Rank 0's share stands for all: the actors are the same for every rank.
   report.set_behaviour_mismatch_max_nats(
       BehaviourMismatch(batch, prepared.own, prepared.evaluation.logprob_N));
+  RLHF_RETURN_IF_ERROR(
+      ReportWeights(prepared.weights.sums, *communicator_, report));
+  RLHF_ASSIGN_OR_RETURN(
+      *report.mutable_parameter_hash(),
+      models_.sharded()
+          ? ParameterHashOfShares(ExportParameters(), *communicator_)
+          : absl::StatusOr<std::string>(ParameterHash(ExportParameters())));
   report.set_learning_rate(learning_rate);
   report.set_forward_seconds(prepared.seconds);
   report.set_train_seconds(stopwatch.seconds() - prepared.seconds);
@@ -223,31 +200,42 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
 }
 
 std::vector<int64_t> PpoTrainer::KeptSamples(
-    const std::vector<PpoSample>& batch, uint64_t first_pass_key) const {
-  // Which samples are the best is known after the evaluation.
-  if (options_.ppo.algorithm() == v1::PpoConfig::BEST_OF_K) return {};
-  const std::vector<int64_t> first = CutIntoMinibatches(
-      AllSamples(batch), options_.ppo.num_minibatches(), first_pass_key)[0];
-  for (int rank = 0; rank < communicator_->world_size(); ++rank) {
-    const std::vector<int64_t> theirs = OwnedBy(rank, first);
-    if (MicroBatchSizes(Dialogues(batch, theirs), options_.micro_batch_tokens)
-            .size() > 1) {
-      return {};
-    }
+    const std::vector<PpoSample>& batch, const Prepared& prepared,
+    const std::vector<int64_t>& first_minibatch) const {
+  // Sharded weights are gathered pass by pass; which samples are the best is
+  // known after the evaluation.
+  if (models_.sharded() ||
+      options_.ppo.algorithm() == v1::PpoConfig::BEST_OF_K) {
+    return {};
   }
-  return OwnedBy(communicator_->rank(), first);
+  const std::vector<int64_t> own = Own(prepared, first_minibatch);
+  if (MicroBatchSizes(Dialogues(batch, own), options_.micro_batch_tokens)
+          .size() != 1) {
+    return {};
+  }
+  std::vector<int64_t> kept;
+  for (const int64_t i : own) {
+    const auto& samples = prepared.own.samples;
+    kept.push_back(std::find(samples.begin(), samples.end(), i) -
+                   samples.begin());
+  }
+  return kept;
 }
 
 absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     const std::vector<PpoSample>& batch, uint64_t first_pass_key) {
   Prepared prepared;
-  OwnRewards& own = prepared.own;
-  own.samples = Own(AllSamples(batch));
-  std::vector<int64_t> kept;
-  for (const int64_t i : KeptSamples(batch, first_pass_key)) {
-    // Own samples are every so manieth.
-    kept.push_back(i / communicator_->world_size());
+  const std::vector<int64_t> all = AllSamples(batch);
+  std::vector<int64_t> tokens;
+  for (const PpoSample& sample : batch) {
+    tokens.push_back(static_cast<int64_t>(sample.prompt_ids.size() +
+                                          sample.response_ids.size()));
   }
+  const std::vector<std::vector<int64_t>> minibatches =
+      CutIntoMinibatches(all, options_.ppo.num_minibatches(), first_pass_key);
+  prepared.rank_of = ShareOut(minibatches, tokens, communicator_->world_size());
+  OwnRewards& own = prepared.own;
+  own.samples = Own(prepared, all);
   prepared.begin_of.assign(batch.size(), -1);
   int64_t begin = 0;
   for (const int64_t i : own.samples) {
@@ -256,14 +244,24 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     begin += own.lengths.back();
   }
   RLHF_RETURN_IF_ERROR(TorchCall("evaluate rollouts", [&] {
-    prepared.evaluation = EvaluateBatch(
-        policy_.working(), critic_, *reference_, Dialogues(batch, own.samples),
-        {.temperature = options_.temperature,
-         .micro_batch_tokens = options_.micro_batch_tokens,
-         .kept = kept});
+    EvaluationOptions evaluation = {
+        .temperature = options_.temperature,
+        .micro_batch_tokens = options_.micro_batch_tokens,
+        .kept = KeptSamples(batch, prepared, minibatches.front())};
+    prepared.evaluation =
+        EvaluateBatch(policy(), models_.critic(), *reference_,
+                      Dialogues(batch, own.samples), evaluation);
+    evaluation.kept.clear();
+    for (int64_t n = NumIdlePasses(batch, prepared, all); n > 0; --n) {
+      EvaluateBatch(policy(), models_.critic(), *reference_, kIdle, evaluation);
+    }
+    models_.EndPass();
+    reference_->EndPass();
     own.reward_N = TokenRewards(options_.ppo, kl_coefficient_, batch, own,
                                 prepared.evaluation);
     own.value_N = prepared.evaluation.value_N;
+    prepared.weights = WeighByStaleness(options_.ppo, batch, own,
+                                        prepared.evaluation.logprob_N);
   }));
   RLHF_ASSIGN_OR_RETURN(
       prepared.credit,
@@ -290,37 +288,46 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
                                        Prepared& prepared,
                                        const Minibatch& minibatch,
                                        UpdateTotals& totals) {
-  for (size_t group = 0; group < optimizer_->num_groups(); ++group) {
+  for (size_t part = 0; part < models_.num_parts(); ++part) {
+    if (part == TrainedModels::kCritic && !HasCritic(options_.ppo)) break;
     const UpdateTotals before = totals;
-    RLHF_ASSIGN_OR_RETURN(const bool stepped,
-                          GroupStep(group, batch, prepared, minibatch, totals));
-    optimizer_->ClearGradients();
-    if (stepped) continue;
-    totals = before;
-    ++totals.num_skipped_steps;
-    break;
+    RLHF_ASSIGN_OR_RETURN(const std::optional<double> gradient_norm,
+                          PartStep(part, batch, prepared, minibatch, totals));
+    if (!gradient_norm.has_value()) {
+      totals = before;
+      ++totals.num_skipped_steps;
+      break;
+    }
+    if (part != TrainedModels::kPolicy) continue;
+    totals.gradient_norm += *gradient_norm;
+    ++totals.num_steps;
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> PpoTrainer::GroupStep(size_t group,
-                                           const std::vector<PpoSample>& batch,
-                                           Prepared& prepared,
-                                           const Minibatch& minibatch,
-                                           UpdateTotals& totals) {
-  const std::vector<int64_t> own = Own(minibatch.samples);
+absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
+    size_t part, const std::vector<PpoSample>& batch, Prepared& prepared,
+    const Minibatch& minibatch, UpdateTotals& totals) {
+  const std::vector<int64_t> own = Own(prepared, minibatch.samples);
   // Every rank divides by the tokens of all ranks, so that the sum of their
   // gradients is the gradient of the mean.
   const auto num_tokens =
       static_cast<double>(CountTokens(batch, minibatch.samples));
   RLHF_RETURN_IF_ERROR(TorchCall("update", [&] {
+    models_.BeginStep(part);
+    if (part == TrainedModels::kPolicy && options_.pretraining != nullptr) {
+      AccumulatePretrainingGradients(minibatch.key, totals);
+    }
+    int64_t idle = NumIdlePasses(batch, prepared, minibatch.samples);
+    while (idle-- > 0) PassIdly(part);
     size_t first = 0;
     for (const size_t size :
          MicroBatchSizes(Dialogues(batch, own), options_.micro_batch_tokens)) {
+      if (first + size == own.size()) models_.ExpectLastPass(part);
       const Piece piece = Gather(batch, prepared,
                                  absl::MakeConstSpan(own).subspan(first, size));
       first += size;
-      if (group == kCriticGroup) {
+      if (part == TrainedModels::kCritic) {
         AccumulateCriticGradients(piece, num_tokens, totals);
       } else {
         AccumulatePolicyGradients(
@@ -328,13 +335,10 @@ absl::StatusOr<bool> PpoTrainer::GroupStep(size_t group,
             num_tokens, totals);
       }
     }
-    if (group == kPolicyGroup && options_.pretraining != nullptr) {
-      AccumulatePretrainingGradients(minibatch.key, totals);
-    }
   }));
-  RLHF_RETURN_IF_ERROR(ReduceGradients(group));
-  return TorchCall("optimizer step",
-                   [&] { return StepOptimizer(group, totals); });
+  return TorchCall("optimizer step", [&] {
+    return models_.Step(part, options_.ppo.max_gradient_norm());
+  });
 }
 
 PpoTrainer::Piece PpoTrainer::Gather(const std::vector<PpoSample>& batch,
@@ -349,11 +353,13 @@ PpoTrainer::Piece PpoTrainer::Gather(const std::vector<PpoSample>& batch,
     }
     return at::cat(parts).to(policy().device());
   };
+  const at::Tensor& weight_N = prepared.weights.weight_N;
   return {.dialogues = Dialogues(batch, indices),
           .old_logprob_N = gather(prepared.evaluation.logprob_N),
           .old_value_N = gather(prepared.evaluation.value_N),
           .advantage_N = gather(prepared.credit.advantage_N),
-          .return_N = gather(prepared.credit.return_N)};
+          .return_N = gather(prepared.credit.return_N),
+          .weight_N = weight_N.defined() ? gather(weight_N) : at::Tensor()};
 }
 
 void PpoTrainer::AccumulatePolicyGradients(const Piece& piece,
@@ -362,34 +368,48 @@ void PpoTrainer::AccumulatePolicyGradients(const Piece& piece,
                                            UpdateTotals& totals) {
   const ResponseStates states =
       kept.has_value() ? *std::move(kept)
-                       : ForwardResponses(policy_.working(), piece.dialogues);
+                       : ForwardResponses(policy(), piece.dialogues);
   at::Tensor loss = PolicyLoss(piece, states, totals);
-  if (HasCritic(options_.ppo) && critic_.shares_policy()) {
+  if (HasCritic(options_.ppo) && models_.critic().shares_policy()) {
     loss = loss + ValueLossOf(piece, states, totals);
   }
   (loss / num_tokens).backward();
-  policy_.CollectGradients();
+  models_.CollectGradients(TrainedModels::kPolicy);
 }
 
 void PpoTrainer::AccumulateCriticGradients(const Piece& piece,
                                            double num_tokens,
                                            UpdateTotals& totals) {
-  if (!HasCritic(options_.ppo)) return;
   (ValueLossOf(piece, {}, totals) / num_tokens).backward();
-  critic_.CollectGradients();
+  models_.CollectGradients(TrainedModels::kCritic);
+}
+
+void PpoTrainer::PassIdly(size_t part) {
+  at::Tensor result;
+  if (part == TrainedModels::kCritic) {
+    result = models_.critic().Values(kIdle, at::Tensor());
+  } else {
+    const ResponseStates states = ForwardResponses(policy(), kIdle);
+    result = ComputeTokenLogprobs(policy(), states.hidden_ND, states.target_N,
+                                  options_.temperature)
+                 .logprob_N;
+  }
+  (result.sum() * 0).backward();
+  models_.CollectGradients(part);
 }
 
 at::Tensor PpoTrainer::PolicyLoss(const Piece& piece,
                                   const ResponseStates& states,
                                   UpdateTotals& totals) const {
   const at::Tensor logprob_N =
-      ComputeTokenLogprobs(policy_.working(), states.hidden_ND, states.target_N,
+      ComputeTokenLogprobs(policy(), states.hidden_ND, states.target_N,
                            options_.temperature)
           .logprob_N;
   const PpoLoss clipped =
       ComputePpoLoss({.logprob_N = logprob_N,
                       .old_logprob_N = piece.old_logprob_N,
-                      .advantage_N = piece.advantage_N},
+                      .advantage_N = piece.advantage_N,
+                      .weight_N = piece.weight_N},
                      {.clip_epsilon = options_.ppo.clip_epsilon(),
                       .dual_clip = options_.ppo.dual_clip()});
   // Imitation does not ask how likely the answer was.
@@ -407,7 +427,7 @@ at::Tensor PpoTrainer::ValueLossOf(const Piece& piece,
                                    const ResponseStates& states,
                                    UpdateTotals& totals) const {
   const ValueLoss loss = ComputeValueLoss(
-      {.value_N = critic_.Values(piece.dialogues, states.hidden_ND),
+      {.value_N = models_.critic().Values(piece.dialogues, states.hidden_ND),
        .old_value_N = piece.old_value_N,
        .return_N = piece.return_N},
       options_.ppo.value_clip_epsilon());
@@ -420,61 +440,34 @@ void PpoTrainer::AccumulatePretrainingGradients(uint64_t key,
   const v1::PretrainingMixConfig& mix = options_.ppo.pretraining_mix();
   const std::vector<PromptResponse> all =
       options_.pretraining->Draw(key, mix.sequences_per_minibatch());
+  std::vector<int> rank_of;
   std::vector<PromptResponse> own;
   double num_tokens = 0;
   for (size_t i = 0; i < all.size(); ++i) {
     num_tokens += static_cast<double>(all[i].response_ids->size());
-    if (!Own({static_cast<int64_t>(i)}).empty()) own.push_back(all[i]);
+    rank_of.push_back(static_cast<int>(i) % communicator_->world_size());
+    if (rank_of.back() == communicator_->rank()) own.push_back(all[i]);
+  }
+  if (models_.sharded()) {
+    int64_t idle = PassesBehind(communicator_->rank(), all, rank_of,
+                                options_.micro_batch_tokens);
+    while (idle-- > 0) PassIdly(TrainedModels::kPolicy);
   }
   size_t first = 0;
   for (const size_t size : MicroBatchSizes(own, options_.micro_batch_tokens)) {
     const ResponseStates states = ForwardResponses(
-        policy_.working(), absl::MakeConstSpan(own).subspan(first, size));
+        policy(), absl::MakeConstSpan(own).subspan(first, size));
     const at::Tensor loss =
-        -ComputeTokenLogprobs(policy_.working(), states.hidden_ND,
-                              states.target_N, /*temperature=*/1)
+        -ComputeTokenLogprobs(policy(), states.hidden_ND, states.target_N,
+                              /*temperature=*/1)
              .logprob_N.sum();
     (loss * (mix.coefficient() / num_tokens)).backward();
-    policy_.CollectGradients();
+    models_.CollectGradients(TrainedModels::kPolicy);
     totals.pretraining_loss += loss.item<double>();
     totals.num_pretraining_tokens +=
         static_cast<double>(states.target_N.numel());
     first += size;
   }
-}
-
-bool PpoTrainer::StepOptimizer(size_t group, UpdateTotals& totals) {
-  const std::vector<at::Tensor> gradients = optimizer_->Gradients(group);
-  const double squared_norm = SquaredNorm(gradients);
-  if (!std::isfinite(squared_norm)) return false;
-  Scale(gradients, ClipFactor(squared_norm, options_.ppo.max_gradient_norm()));
-  optimizer_->Step();
-  if (group == kCriticGroup) {
-    critic_.RefreshCopy();
-    return true;
-  }
-  policy_.RefreshCopy();
-  totals.gradient_norm += std::sqrt(squared_norm);
-  ++totals.num_steps;
-  return true;
-}
-
-absl::Status PpoTrainer::ReduceGradients(size_t group) {
-  if (communicator_->world_size() == 1) return absl::OkStatus();
-  NamedTensors parameters = ExportParameters();
-  if (!critic_.shares_policy()) {
-    parameters =
-        group == kCriticGroup ? critic_.parameters() : policy().parameters();
-  }
-  std::vector<at::Tensor> gradients;
-  for (const NamedTensor& p : parameters) {
-    // A rank without a sample in this minibatch has no gradient yet.
-    if (!p.tensor.grad().defined()) {
-      p.tensor.mutable_grad() = at::zeros_like(p.tensor.detach());
-    }
-    gradients.push_back(p.tensor.grad());
-  }
-  return BucketedAllReduceSum(*communicator_, gradients);
 }
 
 }  // namespace rlhf

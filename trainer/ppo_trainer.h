@@ -17,11 +17,9 @@
 #include "rlhf/v1/report.pb.h"
 #include "trainer/batch_evaluation.h"
 #include "trainer/credit_assignment.h"
-#include "trainer/critic.h"
-#include "trainer/optim/adamw.h"
 #include "trainer/ppo_sample.h"
 #include "trainer/pretraining_mix.h"
-#include "trainer/trained_model.h"
+#include "trainer/trained_models.h"
 #include "trainer/update_summary.h"
 
 namespace rlhf {
@@ -46,6 +44,10 @@ class PpoTrainer {
     int64_t micro_batch_tokens = 2048;
     // What the passes compute in.
     at::ScalarType dtype = at::kFloat;
+    // Layers keep only their input for the backward pass.
+    bool recompute_activations = false;
+    // Each rank holds its share of every model and of the optimizer's state.
+    bool sharded = false;
     // Decides the order of samples within an update.
     uint64_t seed = 1;
     // The text of ppo.pretraining_mix; none if null.
@@ -56,7 +58,7 @@ class PpoTrainer {
   PpoTrainer(Models models, const Options& options, Communicator* communicator);
 
   // Update number `update` (from 1). `batch` is the whole batch, the same on
-  // every rank; sample i is worked on by rank i modulo world size. Fills the
+  // every rank; rank_shares.h says who works on which sample. Fills the
   // report's fields that are about learning.
   //
   // Errors: of the communicator, of LibTorch; Internal if a loss or a gradient
@@ -64,18 +66,36 @@ class PpoTrainer {
   absl::StatusOr<v1::UpdateReport> Update(const std::vector<PpoSample>& batch,
                                           int64_t update);
 
-  const Transformer& policy() const { return policy_.weights(); }
+  // What passes of the policy run on.
+  const Transformer& policy() const { return models_.policy(); }
 
   // beta: fixed, or what the controller made of it; part of a checkpoint.
   double kl_coefficient() const { return kl_coefficient_; }
   void set_kl_coefficient(double value) { kl_coefficient_ = value; }
 
-  // Every weight that is trained: the policy's and the critic's.
-  NamedTensors ExportParameters() const;
-  NamedTensors ExportOptimizer() const { return optimizer_->ExportState(); }
+  // Every weight that is trained, the policy's and the critic's, and the state
+  // of the optimizer, as far as this rank holds them.
+  NamedTensors ExportParameters() const { return models_.OwnParameters(); }
+  NamedTensors ExportOptimizer() const { return models_.OwnOptimizer(); }
+
+  // Whole, under the names of the models: what is published, and what a
+  // checkpoint holds. Collective; empty on ranks other than 0 if sharded.
+  absl::StatusOr<NamedTensors> GatherPolicy() const {
+    return models_.GatherPolicy();
+  }
+  absl::StatusOr<NamedTensors> GatherParameters() const {
+    return models_.GatherParameters();
+  }
+  absl::StatusOr<NamedTensors> GatherOptimizer() const {
+    return models_.GatherOptimizer();
+  }
+
+  // Takes over what the last two gave, on any number of ranks, sharded or not.
   // Errors: InvalidArgument, naming the tensor that does not fit.
   absl::Status Import(const NamedTensors& parameters,
-                      const NamedTensors& optimizer);
+                      const NamedTensors& optimizer) {
+    return models_.Import(parameters, optimizer);
+  }
 
  private:
   struct Prepared;
@@ -85,10 +105,12 @@ class PpoTrainer {
   double RateAt(double full_rate, int64_t update, size_t batch_size) const;
   absl::StatusOr<Prepared> Prepare(const std::vector<PpoSample>& batch,
                                    uint64_t first_pass_key);
-  // The own samples of the first minibatch, if every rank's fit one micro-batch
-  // and they are known before the evaluation: its policy pass is made once.
-  std::vector<int64_t> KeptSamples(const std::vector<PpoSample>& batch,
-                                   uint64_t first_pass_key) const;
+  // Of this rank's samples those of the first minibatch, if they fit one
+  // micro-batch and are known before the evaluation: their policy pass is made
+  // once. Places among the own samples.
+  std::vector<int64_t> KeptSamples(
+      const std::vector<PpoSample>& batch, const Prepared& prepared,
+      const std::vector<int64_t>& first_minibatch) const;
   absl::Status Pass(const std::vector<PpoSample>& batch, Prepared& prepared,
                     uint64_t pass_key, UpdateTotals& totals);
   // The policy's step, then that of a separate critic, so that the gradients of
@@ -96,12 +118,10 @@ class PpoTrainer {
   absl::Status MinibatchStep(const std::vector<PpoSample>& batch,
                              Prepared& prepared, const Minibatch& minibatch,
                              UpdateTotals& totals);
-  // One model's gradients and step. False if these were not finite, on all
-  // ranks alike: then it is as it was.
-  absl::StatusOr<bool> GroupStep(size_t group,
-                                 const std::vector<PpoSample>& batch,
-                                 Prepared& prepared, const Minibatch& minibatch,
-                                 UpdateTotals& totals);
+  // One model's gradients and step; as TrainedModels::Step.
+  absl::StatusOr<std::optional<double>> PartStep(
+      size_t part, const std::vector<PpoSample>& batch, Prepared& prepared,
+      const Minibatch& minibatch, UpdateTotals& totals);
   Piece Gather(const std::vector<PpoSample>& batch, const Prepared& prepared,
                absl::Span<const int64_t> indices) const;
   // Forward and backward over `piece`. Gradients are of the loss summed over
@@ -112,6 +132,8 @@ class PpoTrainer {
                                  double num_tokens, UpdateTotals& totals);
   void AccumulateCriticGradients(const Piece& piece, double num_tokens,
                                  UpdateTotals& totals);
+  // A pass that counts nothing, for the sake of the other ranks.
+  void PassIdly(size_t part);
   // Losses over the response tokens that `states` holds, summed.
   at::Tensor PolicyLoss(const Piece& piece, const ResponseStates& states,
                         UpdateTotals& totals) const;
@@ -119,22 +141,19 @@ class PpoTrainer {
                          UpdateTotals& totals) const;
   // Forward and backward over the text drawn for the minibatch `key`.
   void AccumulatePretrainingGradients(uint64_t key, UpdateTotals& totals);
-  // False, and nothing done, if a gradient is not finite: on all ranks alike.
-  bool StepOptimizer(size_t group, UpdateTotals& totals);
-  absl::Status ReduceGradients(size_t group);
-  // Indices of the samples that a rank works on, among `indices`.
-  std::vector<int64_t> OwnedBy(int rank,
-                               const std::vector<int64_t>& indices) const;
-  // Those of this rank.
-  std::vector<int64_t> Own(const std::vector<int64_t>& indices) const;
+  // This rank's samples among `indices`.
+  std::vector<int64_t> Own(const Prepared& prepared,
+                           const std::vector<int64_t>& indices) const;
+  // How many idle passes this rank makes besides those over them.
+  int64_t NumIdlePasses(const std::vector<PpoSample>& batch,
+                        const Prepared& prepared,
+                        const std::vector<int64_t>& indices) const;
 
   const Options options_;
   Communicator* const communicator_;
-  TrainedModel policy_;
-  Critic critic_;
+  TrainedModels models_;
   const std::shared_ptr<const Transformer> reference_;
   double kl_coefficient_;
-  std::unique_ptr<AdamW> optimizer_;
 };
 
 }  // namespace rlhf

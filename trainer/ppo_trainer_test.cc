@@ -9,78 +9,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
-#include "core/base/hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/ranks.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_model.h"
-#include "tests/testing/two_ranks.h"
+#include "trainer/ppo_fixtures.h"
 
 namespace rlhf {
 namespace {
 
 using testing::HasSubstr;
-
-PpoTrainer::Options MakeOptions() {
-  PpoTrainer::Options options;
-  options.ppo.set_learning_rate(1e-3);
-  options.ppo.set_kl_coefficient(0.05);
-  options.ppo.set_num_minibatches(2);
-  options.ppo.set_num_epochs(2);
-  options.micro_batch_tokens = 40;
-  return options;
-}
-
-// With a critic of its own where the options say so, starting at zero.
-PpoTrainer MakeTrainer(const PpoTrainer::Options& options,
-                       Communicator* communicator) {
-  PpoTrainer::Models models = {
-      .policy = MakeTinyModel(1),
-      .reference = std::make_shared<const Transformer>(MakeTinyModel(1)),
-      .critic = std::nullopt};
-  if (options.ppo.critic() == v1::PpoConfig::SEPARATE) {
-    const Transformer trunk = MakeTinyModel(2);
-    absl::StatusOr<Transformer> critic = Transformer::Create(
-        AsPreferenceModel(trunk.config(), trunk.config().num_layers,
-                          /*pad_token_id=*/0),
-        trunk.parameters());
-    EXPECT_OK(critic);
-    models.critic = *std::move(critic);
-  }
-  return PpoTrainer(std::move(models), options, communicator);
-}
-
-PpoTrainer::Options WithOwnCritic(PpoTrainer::Options options) {
-  options.ppo.set_critic(v1::PpoConfig::SEPARATE);
-  return options;
-}
-
-// A batch of 6 dialogues of various lengths, drawn by hash; the score is the
-// share of even tokens, which a policy can learn.
-std::vector<PpoSample> MakeBatch(int64_t update) {
-  std::vector<PpoSample> batch;
-  for (int64_t i = 0; i < 6; ++i) {
-    const auto draw = [&](int64_t k) {
-      return MixHash(MixHash(update, i), static_cast<uint64_t>(k));
-    };
-    PpoSample sample;
-    for (int64_t k = 0; k < 3 + i; ++k) {
-      sample.prompt_ids.push_back(static_cast<int32_t>(3 + draw(k) % 500));
-    }
-    int even = 0;
-    for (int64_t k = 0; k < 9 - i; ++k) {
-      const auto id = static_cast<int32_t>(3 + draw(100 + k) % 500);
-      even += id % 2 == 0;
-      sample.response_ids.push_back(id);
-      sample.behaviour_logprobs.push_back(-6);
-    }
-    sample.score = static_cast<double>(even) / static_cast<double>(9 - i);
-    sample.ended = i % 2 == 0;
-    batch.push_back(std::move(sample));
-  }
-  return batch;
-}
 
 // The losses of `count` updates on one rank, or as one of several.
 std::vector<v1::UpdateReport> Updates(const PpoTrainer::Options& options,
@@ -90,7 +30,7 @@ std::vector<v1::UpdateReport> Updates(const PpoTrainer::Options& options,
   std::vector<v1::UpdateReport> reports;
   for (int64_t update = 1; update <= count; ++update) {
     absl::StatusOr<v1::UpdateReport> report =
-        trainer.Update(MakeBatch(update), update);
+        trainer.Update(MakeBatch(update, options.ppo.max_staleness()), update);
     EXPECT_OK(report);
     if (!report.ok()) break;
     reports.push_back(*std::move(report));
@@ -116,6 +56,10 @@ void ExpectTwoRanksGiveTheLossesOfOne(const PpoTrainer::Options& options) {
                   expected[i].pretraining_loss_nats_per_token(), 1e-5);
       EXPECT_NEAR(reports[i].kl_k1_nats_per_sequence(),
                   expected[i].kl_k1_nats_per_sequence(), 1e-4);
+      EXPECT_NEAR(reports[i].behaviour_weight_mean(),
+                  expected[i].behaviour_weight_mean(), 1e-4);
+      EXPECT_NEAR(reports[i].behaviour_effective_share(),
+                  expected[i].behaviour_effective_share(), 1e-4);
     }
   }
 }
@@ -233,6 +177,58 @@ TEST(PpoTrainerTest, ACriticOfItsOwnLearnsAtItsOwnRate) {
   };
   EXPECT_GT(explained(3e-3), 0.5);
   EXPECT_LT(explained(0), 0.1);
+}
+
+// The weights after one update on `batch`, with `cap`.
+std::string HashWithCap(std::vector<PpoSample> batch, double cap) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_behaviour_weight_cap(cap);
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  const auto report = trainer.Update(batch, 1);
+  EXPECT_OK(report);
+  return report->parameter_hash();
+}
+
+// Staleness 0 is PPO, whatever the actor's arithmetic made of the numbers.
+TEST(PpoTrainerTest, FreshSamplesAreTrainedToTheSameBitWhateverTheCap) {
+  const std::string plain = HashWithCap(MakeBatch(1), 0);
+  EXPECT_EQ(plain.size(), 16);
+  EXPECT_EQ(HashWithCap(MakeBatch(1), 2), plain);
+  EXPECT_EQ(HashWithCap(MakeBatch(1), 0.1), plain);
+  std::vector<PpoSample> others = MakeBatch(1);
+  others[0].behaviour_logprobs.assign(others[0].response_ids.size(), -5);
+  EXPECT_EQ(HashWithCap(others, 2), plain);
+  // And so are stale ones without the correction.
+  EXPECT_EQ(HashWithCap(MakeBatch(1, /*max_staleness=*/2), 0), plain);
+  EXPECT_NE(HashWithCap(MakeBatch(1, /*max_staleness=*/2), 2), plain);
+}
+
+TEST(PpoTrainerTest, StaleTokensWeighWhatTheCapAllows) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_num_epochs(1);
+  options.ppo.set_num_minibatches(1);
+  options.ppo.set_value_coefficient(0);
+  PpoTrainer fresh = MakeTrainer(options, &alone);
+  // Every token is far likelier than when it was sampled.
+  options.ppo.set_behaviour_weight_cap(0.25);
+  PpoTrainer stale = MakeTrainer(options, &alone);
+  std::vector<PpoSample> batch = MakeBatch(1);
+  ASSERT_OK_AND_ASSIGN(const auto plain, fresh.Update(batch, 1));
+  for (PpoSample& sample : batch) {
+    sample.staleness = 1;
+    sample.behaviour_logprobs.assign(sample.response_ids.size(), -20);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto capped, stale.Update(batch, 1));
+  EXPECT_NEAR(capped.gradient_norm(), 0.25 * plain.gradient_norm(),
+              1e-5 * plain.gradient_norm());
+  EXPECT_EQ(capped.behaviour_weight_mean(), 0.25);
+  EXPECT_EQ(capped.behaviour_weight_capped_share(), 1);
+  EXPECT_NEAR(capped.behaviour_effective_share(), 1, 1e-12);
+  EXPECT_EQ(plain.behaviour_weight_mean(), 1);
+  EXPECT_EQ(plain.behaviour_weight_capped_share(), 0);
+  EXPECT_EQ(plain.behaviour_effective_share(), 1);
 }
 
 // Text that is all one sentence.
@@ -429,6 +425,12 @@ TEST_P(RanksTest, TwoGiveTheLossesOfOne) {
   options.ppo.set_algorithm(GetParam());
   options.ppo.set_samples_per_prompt(3);
   options.ppo.set_whiten_rewards(GetParam() == v1::PpoConfig::GRPO);
+  ExpectTwoRanksGiveTheLossesOfOne(options);
+}
+
+TEST(PpoTrainerTest, TwoRanksWithStaleSamplesGiveTheLossesOfOne) {
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_max_staleness(2);
   ExpectTwoRanksGiveTheLossesOfOne(options);
 }
 

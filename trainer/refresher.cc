@@ -1,5 +1,6 @@
 #include "trainer/refresher.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -22,8 +23,10 @@
 #include "rlhf/v1/control.grpc.pb.h"
 #include "rlhf/v1/feedback.grpc.pb.h"
 #include "trainer/pm_data.h"
-#include "trainer/preference/calibration.h"
 #include "trainer/preference/gate.h"
+#include "trainer/preference/pair_scores.h"
+#include "trainer/preference/paired_test.h"
+#include "trainer/preference/pm_measurement.h"
 #include "trainer/refresh_plan.h"
 #include "trainer/refresher_metrics.h"
 
@@ -52,21 +55,6 @@ class RefreshService final : public v1::Refresh::Service {
   Mutex mutex_;
   v1::RefreshStatus status_ ABSL_GUARDED_BY(mutex_);
 };
-
-// log(1 + exp(-margin)) on average.
-double MeanLoss(const std::vector<double>& margins) {
-  double sum = 0;
-  for (const double margin : margins) {
-    sum += std::max(-margin, 0.0) + std::log1p(std::exp(-std::abs(margin)));
-  }
-  return margins.empty() ? 0 : sum / static_cast<double>(margins.size());
-}
-
-int64_t CountCorrect(const std::vector<double>& margins) {
-  int64_t correct = 0;
-  for (const double margin : margins) correct += margin > 0 ? 1 : 0;
-  return correct;
-}
 
 // Every PmReport of the run so far, oldest first; the last line of a version
 // counts.
@@ -115,7 +103,7 @@ class Refresher {
     pm_config_ = AsPreferenceModel(base, layers, PadToken());
     RLHF_RETURN_IF_ERROR(MakeDirectories(RunDirectory(config_)));
     RLHF_ASSIGN_OR_RETURN(reports_, ReadReports(reports_path_));
-    return absl::OkStatus();
+    return FinishInterrupted();
   }
 
   // One look at the log; trains if a refresh is due.
@@ -142,6 +130,47 @@ class Refresher {
   }
 
  private:
+  // What a killed refresher left between two of its steps: a published PM whose
+  // promotion or whose line in pms.jsonl is missing. The card knows both.
+  absl::Status FinishInterrupted() {
+    RLHF_ASSIGN_OR_RETURN(const std::vector<Transition> history,
+                          registry_.Transitions());
+    for (const int64_t version : registry_.Versions()) {
+      const bool known = std::any_of(reports_.begin(), reports_.end(),
+                                     [&](const v1::PmReport& report) {
+                                       return report.pm().version() == version;
+                                     });
+      if (known) continue;
+      RLHF_ASSIGN_OR_RETURN(const Json card, registry_.Card(version));
+      v1::PmReport report;
+      // A PM that somebody else published has no report.
+      if (!card.contains("report") ||
+          !JsonToProto(DumpJson(card["report"]), &report).ok()) {
+        continue;
+      }
+      RLHF_ASSIGN_OR_RETURN(*report.mutable_pm(), registry_.Get(version));
+      const bool promoted_before = std::any_of(
+          history.begin(), history.end(), [&](const Transition& transition) {
+            const auto serving = transition.aliases.find("serving");
+            return serving != transition.aliases.end() &&
+                   serving->second == version;
+          });
+      RLHF_ASSIGN_OR_RETURN(serving_, registry_.Alias("serving"));
+      if (!promoted_before) RLHF_RETURN_IF_ERROR(Promote(report));
+      RLHF_RETURN_IF_ERROR(Remember(report));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Remember(const v1::PmReport& report) {
+    reports_.push_back(report);
+    (report.promoted() ? metrics_->refreshes_promoted
+                       : metrics_->refreshes_refused)
+        .Increment();
+    metrics_->accuracy.Set(report.held_out_accuracy());
+    return AppendLine(reports_path_, ProtoToJsonLine(report));
+  }
+
   // transformers takes the score at the last token that is not padding, so the
   // padding token must not be the one that ends a dialogue.
   std::optional<int32_t> PadToken() const {
@@ -183,13 +212,9 @@ class Refresher {
     Transformer model = mapped.Clone();
     RLHF_RETURN_IF_ERROR(Train(model, data, report));
     RLHF_RETURN_IF_ERROR(Judge(model, data, report));
-    RLHF_RETURN_IF_ERROR(PublishAndPromote(model, report));
-    reports_.push_back(report);
-    (report.promoted() ? metrics_->refreshes_promoted
-                       : metrics_->refreshes_refused)
-        .Increment();
-    metrics_->accuracy.Set(report.held_out_accuracy());
-    return AppendLine(reports_path_, ProtoToJsonLine(report));
+    RLHF_RETURN_IF_ERROR(Publish(model, report));
+    RLHF_RETURN_IF_ERROR(Promote(report));
+    return Remember(report);
   }
 
   absl::Status Train(Transformer& model, const PmData& data,
@@ -226,16 +251,15 @@ class Refresher {
                      v1::PmReport& report) {
     service_->Change(
         [](v1::RefreshStatus& status) { status.set_phase("evaluating"); });
-    RLHF_ASSIGN_OR_RETURN(
-        const std::vector<double> margins,
-        PreferenceMargins(model, data.held_out, kMicroBatchTokens));
-    const Calibration calibration =
-        ComputeCalibration(margins, kCalibrationBins);
+    RLHF_ASSIGN_OR_RETURN(const std::vector<MeasuredPair> pairs,
+                          ScorePairs(model, data.held_out, kMicroBatchTokens));
+    measurement_ = MeasurePm(pairs, kCalibrationBins);
+    const Calibration& calibration = measurement_.calibration;
     report.set_num_held_out(calibration.num_pairs);
     report.set_held_out_accuracy(calibration.accuracy);
     report.set_held_out_accuracy_low(calibration.interval.low);
     report.set_held_out_accuracy_high(calibration.interval.high);
-    report.set_held_out_loss(MeanLoss(margins));
+    report.set_held_out_loss(measurement_.loss);
     GateInput input{.candidate = {.correct = calibration.num_correct,
                                   .total = calibration.num_pairs},
                     .losses_finite = std::isfinite(report.train_loss_last()) &&
@@ -247,13 +271,13 @@ class Refresher {
       RLHF_ASSIGN_OR_RETURN(const Transformer incumbent,
                             LoadModel(registry_.Directory(*serving_)));
       RLHF_ASSIGN_OR_RETURN(
-          const std::vector<double> theirs,
-          PreferenceMargins(incumbent, data.held_out, kMicroBatchTokens));
-      const HeldOutResult result{.correct = CountCorrect(theirs),
-                                 .total = input.candidate.total};
-      input.incumbent = result;
-      report.set_incumbent_accuracy(static_cast<double>(result.correct) /
-                                    static_cast<double>(result.total));
+          const std::vector<MeasuredPair> theirs,
+          ScorePairs(incumbent, data.held_out, kMicroBatchTokens));
+      const Calibration other = MeasurePm(theirs, kCalibrationBins).calibration;
+      input.incumbent =
+          Incumbent{.result = {other.num_correct, other.num_pairs},
+                    .discordance = CountDiscordance(pairs, theirs)};
+      report.set_incumbent_accuracy(other.accuracy);
     }
     const GateVerdict verdict = DecidePromotion(input);
     report.set_promoted(verdict.promote);
@@ -261,22 +285,29 @@ class Refresher {
     return absl::OkStatus();
   }
 
-  absl::Status PublishAndPromote(const Transformer& model,
-                                 v1::PmReport& report) {
+  absl::Status Publish(const Transformer& model, v1::PmReport& report) {
     report.set_promoted_at_update(UpdatesDone());
-    const absl::StatusOr<Json> card = ParseJson(ProtoToJsonLine(report));
+    RLHF_ASSIGN_OR_RETURN(const Json described,
+                          ParseJson(ProtoToJsonLine(report)));
+    const Json card = {{"report", described},
+                       {"held_out", ToJson(measurement_)}};
     RLHF_ASSIGN_OR_RETURN(*report.mutable_pm(),
-                          registry_.Publish(report.pm().version(), *card,
+                          registry_.Publish(report.pm().version(), card,
                                             [&](const std::string& folder) {
                                               return SaveModel(model, initial_,
                                                                folder);
                                             }));
     RLHF_LOG(INFO) << "PM version " << report.pm().version() << ": "
                    << report.verdict();
+    return absl::OkStatus();
+  }
+
+  absl::Status Promote(const v1::PmReport& report) {
+    const TransitionCause cause = {.by = "gate", .reason = report.verdict()};
     RLHF_RETURN_IF_ERROR(
-        registry_.SetAlias("candidate", report.pm().version()));
+        registry_.SetAlias("candidate", report.pm().version(), cause));
     if (!report.promoted()) return absl::OkStatus();
-    return registry_.Promote(report.pm().version(), serving_);
+    return registry_.Promote(report.pm().version(), serving_, cause);
   }
 
   // For the report only: a learner that does not answer counts as 0.
@@ -304,6 +335,7 @@ class Refresher {
   ModelConfig pm_config_;
   std::vector<v1::PmReport> reports_;
   std::optional<int64_t> serving_;
+  PmMeasurement measurement_;  // of the newest candidate
 };
 
 }  // namespace

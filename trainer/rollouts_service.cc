@@ -24,20 +24,26 @@ RolloutsService::RolloutsService(const RolloutBroker::Options& options,
                                  LearnerMetrics* metrics)
     : metrics_(metrics), broker_(options, schedule) {}
 
-void RolloutsService::StartBatch(const v1::BatchHeader& header,
-                                 RolloutJournal journal,
-                                 const std::vector<v1::Rollout>& accepted) {
+void RolloutsService::OpenBatch(const v1::BatchHeader& header,
+                                RolloutJournal journal,
+                                const std::vector<v1::Rollout>& accepted) {
   MutexLock lock(&mutex_);
-  broker_.StartBatch(header.update(), header.pm());
-  journal_ = std::move(journal);
+  broker_.OpenBatch(header.update(), header.pm());
+  journals_.erase(header.update());
+  journals_.emplace(header.update(), std::move(journal));
   for (const v1::Rollout& rollout : accepted) broker_.Commit(rollout);
   changed_.SignalAll();
 }
 
-bool RolloutsService::WaitComplete(absl::Duration timeout) {
+bool RolloutsService::is_open(int64_t update) const {
+  MutexLock lock(&mutex_);
+  return broker_.open(update);
+}
+
+bool RolloutsService::WaitComplete(int64_t update, absl::Duration timeout) {
   MutexLock lock(&mutex_);
   const absl::Time deadline = absl::Now() + timeout;
-  while (!broker_.complete()) {
+  while (!broker_.complete(update)) {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) return false;
     changed_.WaitFor(&mutex_, left);
@@ -45,23 +51,31 @@ bool RolloutsService::WaitComplete(absl::Duration timeout) {
   return true;
 }
 
-std::vector<v1::Rollout> RolloutsService::TakeBatch() {
+std::vector<v1::Rollout> RolloutsService::TakeBatch(int64_t update) {
   MutexLock lock(&mutex_);
-  broker_.CloseBatch();
-  journal_.reset();
-  return broker_.Batch();
+  Close(update);
+  return broker_.Batch(update);
 }
 
-std::vector<v1::Rollout> RolloutsService::AbandonBatch() {
+std::vector<v1::Rollout> RolloutsService::AbandonBatch(int64_t update) {
   MutexLock lock(&mutex_);
-  broker_.CloseBatch();
-  journal_.reset();
-  return broker_.Accepted();
+  Close(update);
+  return broker_.Accepted(update);
 }
 
-int64_t RolloutsService::num_accepted() const {
+void RolloutsService::Close(int64_t update) {
+  broker_.CloseBatch(update);
+  journals_.erase(update);
+}
+
+int64_t RolloutsService::num_accepted(int64_t update) const {
   MutexLock lock(&mutex_);
-  return broker_.num_accepted();
+  return broker_.num_accepted(update);
+}
+
+bool RolloutsService::complete(int64_t update) const {
+  MutexLock lock(&mutex_);
+  return broker_.complete(update);
 }
 
 void RolloutsService::Finish() {
@@ -110,13 +124,13 @@ grpc::Status RolloutsService::SubmitRollouts(
                         << " refused: " << ack.message();
     }
   }
-  if (broker_.complete()) changed_.SignalAll();
+  changed_.SignalAll();
   return grpc::Status::OK;
 }
 
 absl::Status RolloutsService::Store(const v1::SubmitRolloutsRequest& request,
                                     v1::SubmitRolloutsResponse& response) {
-  std::vector<v1::Rollout> accepted;
+  std::map<int64_t, std::vector<v1::Rollout>> accepted;  // by update
   std::set<std::string> ids;
   for (const v1::Rollout& rollout : request.rollouts()) {
     v1::RolloutAck& ack = *response.add_acks();
@@ -127,11 +141,14 @@ absl::Status RolloutsService::Store(const v1::SubmitRolloutsRequest& request,
       ack.set_status(v1::RolloutAck::DUPLICATE);
       continue;
     }
-    accepted.push_back(rollout);
+    accepted[*UpdateOfRollout(rollout.rollout_id())].push_back(rollout);
   }
-  if (accepted.empty()) return absl::OkStatus();
-  RLHF_RETURN_IF_ERROR(journal_->Append(accepted));
-  for (const v1::Rollout& rollout : accepted) broker_.Commit(rollout);
+  // If a write fails, the sender repeats the whole request; what is stored by
+  // then is a duplicate.
+  for (const auto& [update, rollouts] : accepted) {
+    RLHF_RETURN_IF_ERROR(journals_.at(update).Append(rollouts));
+    for (const v1::Rollout& rollout : rollouts) broker_.Commit(rollout);
+  }
   return absl::OkStatus();
 }
 

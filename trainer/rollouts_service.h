@@ -1,8 +1,8 @@
-// The Rollouts service: RolloutBroker behind a lock, with the journal that
-// makes an acknowledgement durable.
+// The Rollouts service: RolloutBroker behind a lock, with the journals that
+// make an acknowledgement durable, one for each open batch.
 #pragma once
 
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,20 +25,24 @@ class RolloutsService final : public v1::Rollouts::Service {
 
   // Opens a batch with its journal; `accepted` are the rollouts that the
   // journal holds already.
-  void StartBatch(const v1::BatchHeader& header, RolloutJournal journal,
-                  const std::vector<v1::Rollout>& accepted);
+  void OpenBatch(const v1::BatchHeader& header, RolloutJournal journal,
+                 const std::vector<v1::Rollout>& accepted);
 
-  // Blocks until the batch is complete or `timeout` passed; returns whether it
-  // is complete.
-  bool WaitComplete(absl::Duration timeout);
+  bool is_open(int64_t update) const;
+
+  // Blocks until the batch of `update`, which is open, is complete or `timeout`
+  // passed; returns whether it is complete.
+  bool WaitComplete(int64_t update, absl::Duration timeout);
 
   // The complete batch in slot order; closes it.
-  std::vector<v1::Rollout> TakeBatch();
+  std::vector<v1::Rollout> TakeBatch(int64_t update);
 
   // What the open batch holds so far; closes it.
-  std::vector<v1::Rollout> AbandonBatch();
+  std::vector<v1::Rollout> AbandonBatch(int64_t update);
 
-  int64_t num_accepted() const;
+  // Of a batch that is open.
+  int64_t num_accepted(int64_t update) const;
+  bool complete(int64_t update) const;
 
   // From now on actors are told that the run is over.
   void Finish();
@@ -54,12 +58,14 @@ class RolloutsService final : public v1::Rollouts::Service {
   absl::Status Store(const v1::SubmitRolloutsRequest& request,
                      v1::SubmitRolloutsResponse& response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Close(int64_t update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   LearnerMetrics* const metrics_;
   mutable Mutex mutex_;
   CondVar changed_;
   RolloutBroker broker_ ABSL_GUARDED_BY(mutex_);
-  std::optional<RolloutJournal> journal_ ABSL_GUARDED_BY(mutex_);
+  // Of the open batches, by update.
+  std::map<int64_t, RolloutJournal> journals_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

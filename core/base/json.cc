@@ -10,17 +10,36 @@ namespace {
 
 constexpr int kMaxDepth = 64;
 
+// Whether brackets outside of strings open deeper than allowed. Looked for
+// before parsing, which would build all of it first.
+bool IsTooDeep(absl::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kMaxDepth) return true;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<Json> ParseJson(absl::string_view text) {
+  if (IsTooDeep(text)) {
+    return absl::InvalidArgumentError("more than 64 levels deep");
+  }
   std::vector<std::set<std::string>> keys;
   std::string problem;
-  const auto callback = [&](int depth, Json::parse_event_t event,
-                            Json& parsed) {
-    const bool opens = event == Json::parse_event_t::object_start ||
-                       event == Json::parse_event_t::array_start;
-    // The outermost value has depth 0.
-    if (opens && depth >= kMaxDepth) problem = "more than 64 levels deep";
+  const auto callback = [&](int, Json::parse_event_t event, Json& parsed) {
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key &&

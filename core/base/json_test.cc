@@ -89,5 +89,17 @@ TEST(GetStringTest, NamesTheKeyThatIsMissingOrNoString) {
   EXPECT_THAT(GetString(Json::array(), "a"), IsRefused("not a JSON object"));
 }
 
+// Brackets within strings are text.
+TEST(ParseJsonTest, DepthIsCountedOutsideOfStrings) {
+  const std::string text = "[\"\\\"" + std::string(100, '[') + "\"]";
+  EXPECT_OK(ParseJson(text));
+}
+
+TEST(ParseJsonTest, DepthIsRefusedBeforeItIsBuilt) {
+  EXPECT_THAT(ParseJson(std::string(3'000'000, '[')),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::HasSubstr("more than 64 levels deep")));
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -6,7 +6,8 @@
 
 namespace rlhf {
 
-// Installs the handlers. Call once, early in main.
+// Installs the handlers. For programs that look at ShutdownRequested: whoever
+// does not is better ended by the signal itself. Call before any thread starts.
 void InstallShutdownHandler();
 
 // True once a signal came (or RequestShutdown was called). Thread-safe.

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,26 @@
 #include "absl/time/time.h"
 
 namespace rlhf {
+
+// A transfer under way. Its tensor is in use until Wait returns, and Wait must
+// be called, once.
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  // Errors: as the communicator's other calls.
+  virtual absl::Status Wait() = 0;
+};
+
+// What one rank handed to the network, in bytes of tensors, without framing:
+// (N - 1) / N of the tensor for a gather or a reduce-scatter, twice that for an
+// all-reduce.
+struct SentBytes {
+  uint64_t all_gather = 0;
+  uint64_t reduce_scatter = 0;
+  uint64_t all_reduce = 0;
+
+  uint64_t total() const { return all_gather + reduce_scatter + all_reduce; }
+};
 
 // Not thread-safe. A call that waits longer than the timeout given at creation
 // returns DeadlineExceeded and says which call on which rank waited; the
@@ -29,11 +50,35 @@ class Communicator {
   // Replaces `tensor` by rank 0's; shapes must agree beforehand.
   virtual absl::Status Broadcast(const at::Tensor& tensor) = 0;
 
+  // The same for one contiguous tensor, while the caller goes on. `what` names
+  // it in errors: "gradients 3 of policy".
+  virtual std::unique_ptr<Transfer> StartAllReduceSum(
+      const at::Tensor& flat, const std::string& what) = 0;
+
+  // `flat` is contiguous, of one dimension, and consists of one equal share per
+  // rank. Fills in the others' shares; this rank's is in place.
+  virtual std::unique_ptr<Transfer> StartAllGather(const at::Tensor& flat,
+                                                   const std::string& what) = 0;
+
+  // Replaces this rank's share of `flat` by the sum of it over all ranks; the
+  // other shares are undefined afterwards.
+  virtual std::unique_ptr<Transfer> StartReduceScatterSum(
+      const at::Tensor& flat, const std::string& what) = 0;
+
+  // Of the three calls above, since the beginning.
+  const SentBytes& sent_bytes() const { return sent_bytes_; }
+
   // Replaces each number by its sum over all ranks, in float64.
   absl::Status SumNumbers(const std::vector<double*>& numbers);
 
   // Replaces `bytes` by rank 0's, whatever their length.
   absl::Status BroadcastBytes(std::string& bytes);
+
+ protected:
+  // Dies if `flat` cannot be cut into shares; returns this rank's.
+  at::Tensor OwnShare(const at::Tensor& flat) const;
+
+  SentBytes sent_bytes_;
 };
 
 // One rank alone: every call is done at once.
@@ -47,6 +92,12 @@ class SingleCommunicator final : public Communicator {
   absl::Status Broadcast(const at::Tensor&) override {
     return absl::OkStatus();
   }
+  std::unique_ptr<Transfer> StartAllReduceSum(const at::Tensor& flat,
+                                              const std::string&) override;
+  std::unique_ptr<Transfer> StartAllGather(const at::Tensor& flat,
+                                           const std::string&) override;
+  std::unique_ptr<Transfer> StartReduceScatterSum(const at::Tensor& flat,
+                                                  const std::string&) override;
 };
 
 struct C10dOptions {

@@ -1,12 +1,18 @@
 #include "core/comm/communicator.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 
+#include <atomic>
+#include <fstream>
 #include <latch>
 
 #include "absl/strings/str_cat.h"
 #include "tests/testing/free_ports.h"
-#include "tests/testing/two_ranks.h"
+#include "tests/testing/ranks.h"
 
 namespace rlhf {
 namespace {
@@ -99,6 +105,120 @@ TEST(CommunicatorTest, ARankThatJoinsAloneIsToldWhereItWaited) {
       StatusIs(StatusCode::kUnavailable,
                AllOf(HasSubstr("rank 0 of 2 could not join the others"),
                      HasSubstr(absl::StrCat("127.0.0.1:", port)))));
+}
+
+// The share that rank `rank` begins with: rank + 1, and its place's number.
+at::Tensor Share(int rank, int64_t size) {
+  return at::arange(static_cast<float>(size)) + 1000.0 * (rank + 1);
+}
+
+// Fills in the shares of others, which an all-gather promises.
+void TestAllGather(Communicator& communicator) {
+  constexpr int64_t kShare = 5;
+  const at::Tensor flat = at::zeros({communicator.world_size() * kShare});
+  flat.narrow(0, communicator.rank() * kShare, kShare)
+      .copy_(Share(communicator.rank(), kShare));
+  ASSERT_OK(communicator.StartAllGather(flat, "numbers")->Wait());
+  for (int rank = 0; rank < communicator.world_size(); ++rank) {
+    EXPECT_TRUE(
+        at::equal(flat.narrow(0, rank * kShare, kShare), Share(rank, kShare)));
+  }
+}
+
+void TestReduceScatter(Communicator& communicator) {
+  constexpr int64_t kShare = 3;
+  const int ranks = communicator.world_size();
+  const at::Tensor flat = at::arange(static_cast<float>(ranks * kShare)) +
+                          static_cast<double>(communicator.rank());
+  ASSERT_OK(communicator.StartReduceScatterSum(flat, "numbers")->Wait());
+  // Place i holds i + rank on each rank: N i + 0 + 1 + ….
+  for (int64_t k = 0; k < kShare; ++k) {
+    const int64_t place = communicator.rank() * kShare + k;
+    EXPECT_EQ(flat[place].item<float>(),
+              static_cast<float>(ranks * place + ranks * (ranks - 1) / 2));
+  }
+}
+
+TEST(CommunicatorTest, GathersSharesAndScattersSums) {
+  for (const int ranks : {1, 4}) {
+    OnRanks(ranks, kPlenty, [](Communicator& communicator) {
+      TestAllGather(communicator);
+      TestReduceScatter(communicator);
+    });
+  }
+}
+
+TEST(CommunicatorTest, TransfersUnderWayAtOnceDoNotMix) {
+  OnRanks(3, kPlenty, [](Communicator& communicator) {
+    std::vector<at::Tensor> tensors;
+    std::vector<std::unique_ptr<Transfer>> transfers;
+    for (int i = 0; i < 8; ++i) {
+      tensors.push_back(at::full({300'000}, 1.0 * i + communicator.rank()));
+      transfers.push_back(
+          i % 2 == 0
+              ? communicator.StartReduceScatterSum(tensors.back(), "even")
+              : communicator.StartAllReduceSum(tensors.back(), "odd"));
+    }
+    for (int i = 7; i >= 0; --i) {
+      ASSERT_OK(transfers[i]->Wait());
+      EXPECT_EQ(tensors[i][100'000 * communicator.rank()].item<float>(),
+                3 * i + 0 + 1 + 2);
+    }
+  });
+}
+
+// Bytes that this process wrote, to sockets too; 0 where the kernel hides it.
+uint64_t WrittenBytes() {
+  std::ifstream io("/proc/self/io");
+  std::string name;
+  uint64_t value = 0;
+  while (io >> name >> value) {
+    if (name == "wchar:") return value;
+  }
+  return 0;
+}
+
+TEST(CommunicatorTest, CountsTheBytesThatTheKernelSees) {
+  constexpr int kRanks = 4;
+  std::atomic<uint64_t> counted = 0;
+  std::latch joined(kRanks), done(kRanks);
+  std::atomic<uint64_t> before = 0, after = 0;
+  OnRanks(kRanks, kPlenty, [&](Communicator& communicator) {
+    const at::Tensor flat = at::full({1 << 20}, 1.0);
+    joined.arrive_and_wait();
+    if (communicator.rank() == 0) before = WrittenBytes();
+    // Nobody goes on before the number is read.
+    ASSERT_OK(communicator.Broadcast(at::zeros({1})));
+    ASSERT_OK(communicator.StartAllGather(flat, "a")->Wait());
+    ASSERT_OK(communicator.StartReduceScatterSum(flat, "b")->Wait());
+    ASSERT_OK(communicator.StartAllReduceSum(flat, "c")->Wait());
+    const SentBytes& sent = communicator.sent_bytes();
+    const uint64_t share = (uint64_t{4} << 20) / kRanks;
+    EXPECT_EQ(sent.all_gather, share * (kRanks - 1));
+    EXPECT_EQ(sent.reduce_scatter, share * (kRanks - 1));
+    EXPECT_EQ(sent.all_reduce, 2 * share * (kRanks - 1));
+    counted += sent.all_gather + sent.reduce_scatter + sent.all_reduce;
+    done.arrive_and_wait();
+    if (communicator.rank() == 0) after = WrittenBytes();
+  });
+  const auto seen = static_cast<double>(after - before);
+  if (seen == 0) GTEST_SKIP() << "no /proc/self/io";
+  EXPECT_NEAR(seen / static_cast<double>(counted), 1, 0.01);
+}
+
+TEST(CommunicatorTest, AGatherThatOneRankNeverMakesIsNamed) {
+  std::latch done(2);
+  OnTwoRanks(absl::Milliseconds(700), [&](Communicator& communicator) {
+    if (communicator.rank() == 1) {
+      EXPECT_THAT(
+          communicator.StartAllGather(at::zeros({4}), "layer 3 of policy")
+              ->Wait(),
+          StatusIs(
+              StatusCode::kDeadlineExceeded,
+              HasSubstr("all-gather of layer 3 of policy on rank 1 of 2")));
+    }
+    done.arrive_and_wait();
+  });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -93,6 +94,10 @@ absl::Status Apply(const std::string& path, const std::string& value,
   target.message->GetReflection()->ClearField(target.message, target.field);
   if (!target.field->is_repeated()) return SetValue(value, target);
   absl::string_view list = value;
+  if (absl::StartsWith(list, "[") != absl::EndsWith(list, "]")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a list has both brackets or none, got: ", value));
+  }
   if (absl::ConsumePrefix(&list, "[")) absl::ConsumeSuffix(&list, "]");
   if (list.empty()) return absl::OkStatus();
   for (const absl::string_view part : absl::StrSplit(list, ',')) {

@@ -92,5 +92,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadOverride{"ppo.num_epochs=2 num_minibatches: 4",
                     "wanted one value, got: 2 num_minibatches: 4"}));
 
+TEST(ApplyOverrideTest, AListHasBothBracketsOrNone) {
+  v1::RunConfig config;
+  EXPECT_THAT(ApplyOverride("preference.refresh_at=[64", &config),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::HasSubstr("both brackets or none")));
+}
+
 }  // namespace
 }  // namespace rlhf

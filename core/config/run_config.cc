@@ -183,6 +183,9 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
                               "\"; it names a folder: wanted letters, digits, "
                               "\"-\", \"_\" and \".\", not first a \".\"")});
   }
+  if (config.runs_dir().empty()) {
+    problems.push_back({"runs_dir", "is empty; wanted a folder, such as runs"});
+  }
   const v1::PpoConfig& ppo = config.ppo();
   if (ppo.num_minibatches() > ppo.rollouts_per_update()) {
     problems.push_back(

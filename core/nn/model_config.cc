@@ -1,6 +1,7 @@
 #include "core/nn/model_config.h"
 
 #include <array>
+#include <limits>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -143,6 +144,7 @@ absl::Status ParseRope(const Json& json, const std::string& path,
 }
 
 absl::Status RefuseVariants(const Json& json, const std::string& path) {
+  FieldReader reader(json, path);
   if (json.contains("quantization_config")) {
     return absl::UnimplementedError(
         absl::StrCat(path,
@@ -150,30 +152,37 @@ absl::Status RefuseVariants(const Json& json, const std::string& path) {
                      "float32, float16 or bfloat16"));
   }
   const auto window = json.find("sliding_window");
-  const bool uses_window = json.value("use_sliding_window", true);
+  const bool uses_window = reader.Bool("use_sliding_window", true);
   if (window != json.end() && window->is_number() && uses_window) {
     return absl::UnimplementedError(
         absl::StrCat(path,
                      ": sliding-window attention is not supported "
                      "(\"sliding_window\" is set)"));
   }
-  const std::string activation = json.value("hidden_act", "silu");
-  if (activation != "silu") {
-    return absl::UnimplementedError(absl::StrCat(
-        path, ": activation \"", activation, "\" is not known; wanted silu"));
+  const auto activation = json.find("hidden_act");
+  if (activation != json.end() && *activation != Json("silu")) {
+    return absl::UnimplementedError(absl::StrCat(path, ": \"hidden_act\" is ",
+                                                 activation->dump(),
+                                                 "; known is \"silu\""));
   }
-  return absl::OkStatus();
+  return reader.status();
 }
 
-std::vector<int32_t> ParseEos(const Json& json) {
-  const auto it = json.find("eos_token_id");
-  if (it == json.end()) return {};
-  if (it->is_number_integer()) return {it->get<int32_t>()};
+// None is fine, for a model that never ends by itself; anything else than a
+// number or a list of them is not, since every response would run to its limit.
+absl::StatusOr<std::vector<int32_t>> ParseEos(const Json& json,
+                                              const std::string& path) {
   std::vector<int32_t> ids;
-  if (it->is_array()) {
-    for (const Json& id : *it) {
-      if (id.is_number_integer()) ids.push_back(id.get<int32_t>());
+  const auto it = json.find("eos_token_id");
+  if (it == json.end() || it->is_null()) return ids;
+  for (const Json& id : it->is_array() ? *it : Json::array({*it})) {
+    if (!id.is_number_integer() || id < 0 ||
+        id > std::numeric_limits<int32_t>::max()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": \"eos_token_id\" is ", it->dump(),
+                       "; wanted a token id or a list of them"));
     }
+    ids.push_back(id.get<int32_t>());
   }
   return ids;
 }
@@ -210,7 +219,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(const Json& json,
   config.output_bias = family != "Qwen2" && attention_bias;
   config.mlp_bias = reader.Bool("mlp_bias", false);
   config.qk_norm = family == "Qwen3";
-  config.eos_token_ids = ParseEos(json);
+  RLHF_ASSIGN_OR_RETURN(config.eos_token_ids, ParseEos(json, path));
   config.raw = json;
   RLHF_RETURN_IF_ERROR(reader.status());
   RLHF_RETURN_IF_ERROR(ParseRope(json, path, config));

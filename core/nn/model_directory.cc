@@ -1,5 +1,7 @@
 #include "core/nn/model_directory.h"
 
+#include <ATen/ops/zeros.h>
+
 #include <set>
 
 #include "absl/strings/match.h"
@@ -98,6 +100,11 @@ absl::StatusOr<Transformer> LoadModelAs(const ModelConfig& config,
   for (const std::string& path : paths) {
     RLHF_ASSIGN_OR_RETURN(NamedTensors part, ReadSafetensors(path));
     for (NamedTensor& entry : part) weights.push_back(std::move(entry));
+  }
+  RLHF_ASSIGN_OR_RETURN(const ModelConfig own, LoadModelConfig(directory));
+  if (config.head == ModelConfig::Head::kScore &&
+      own.head == ModelConfig::Head::kLanguageModel) {
+    weights.push_back({"score.weight", at::zeros({1, config.hidden_size})});
   }
   absl::StatusOr<Transformer> model =
       Transformer::Create(config, std::move(weights));

@@ -21,7 +21,8 @@ absl::StatusOr<ModelConfig> LoadModelConfig(const std::string& directory);
 //   Unimplemented    an architecture that we do not know
 absl::StatusOr<Transformer> LoadModel(const std::string& directory);
 
-// The same, but only the weights that `config` names.
+// The same, but only the weights that `config` names. A score head that is
+// wanted of a language model starts at zero.
 absl::StatusOr<Transformer> LoadModelAs(const ModelConfig& config,
                                         const std::string& directory);
 

@@ -99,6 +99,36 @@ struct BadConfig {
   const char* message;
 };
 
+// A language model under the name of a preference model would score 0 for ever.
+TEST_F(ModelDirectoryTest, APreferenceModelWithoutItsHeadIsRefused) {
+  ASSERT_OK_AND_ASSIGN(const std::string text,
+                       ReadFile(NnFixture("llama_tied") + "/config.json"));
+  Json config = *ParseJson(text);
+  config["architectures"] = {"LlamaForSequenceClassification"};
+  config["num_labels"] = 1;
+  ASSERT_OK(WriteFileAtomically(folder_ / "config.json", config.dump()));
+  std::filesystem::copy(NnFixture("llama_tied") + "/model.safetensors",
+                        folder_ / "model.safetensors");
+  EXPECT_THAT(LoadModel(folder_.path()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr(folder_.path()),
+                             HasSubstr("\"score.weight\" is missing"))));
+}
+
+TEST_F(ModelDirectoryTest, AWeightWithoutAPlaceIsNamed) {
+  CopyConfig();
+  ASSERT_OK_AND_ASSIGN(
+      NamedTensors weights,
+      ReadSafetensors(NnFixture("llama_tied") + "/model.safetensors"));
+  weights.push_back({"model.layers.0.self_attn.q_proj.bias",
+                     weights.front().tensor.select(0, 0).contiguous()});
+  ASSERT_OK(WriteSafetensors(folder_ / "model.safetensors", weights));
+  EXPECT_THAT(LoadModel(folder_.path()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("\"model.layers.0.self_attn.q_proj.bias\" has "
+                                 "no place in this architecture")));
+}
+
 TEST(ModelConfigTest, RefusesWhatItWouldComputeWrongly) {
   using absl::StatusCode;
   const BadConfig cases[] = {
@@ -110,7 +140,15 @@ TEST(ModelConfigTest, RefusesWhatItWouldComputeWrongly) {
       {R"({"architectures":["LlamaForCausalLM"],"quantization_config":{}})",
        StatusCode::kUnimplemented, "quantised"},
       {R"({"architectures":["LlamaForCausalLM"],"hidden_act":"gelu"})",
-       StatusCode::kUnimplemented, "activation \"gelu\""},
+       StatusCode::kUnimplemented, "\"hidden_act\" is \"gelu\""},
+      {R"({"architectures":["LlamaForCausalLM"],"hidden_act":null})",
+       StatusCode::kUnimplemented, "\"hidden_act\" is null"},
+      {R"({"architectures":["LlamaForCausalLM"],"use_sliding_window":"no"})",
+       StatusCode::kInvalidArgument, "\"use_sliding_window\""},
+      {R"({"architectures":["LlamaForCausalLM"],"vocab_size":8,"hidden_size":8,
+           "intermediate_size":8,"num_hidden_layers":1,"num_attention_heads":2,
+           "eos_token_id":"</s>"})",
+       StatusCode::kInvalidArgument, "\"eos_token_id\" is \"</s>\""},
       {R"({"architectures":["LlamaForCausalLM"],"vocab_size":"many"})",
        StatusCode::kInvalidArgument, "\"vocab_size\" must be an integer"},
       {R"({"architectures":["LlamaForCausalLM"],"vocab_size":-3})",

@@ -5,6 +5,7 @@
 
 #include <exception>
 #include <new>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -14,8 +15,22 @@
 
 namespace rlhf {
 
+// A status on its way through LibTorch's autograd, which knows exceptions only.
+class StatusError final : public std::exception {
+ public:
+  explicit StatusError(absl::Status status)
+      : status_(std::move(status)), text_(status_.ToString()) {}
+  const absl::Status& status() const { return status_; }
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  const absl::Status status_;
+  const std::string text_;
+};
+
 // Runs `function` and returns its value, or the exception it threw as a status:
-// ResourceExhausted for lack of memory, else Internal. `what` names the step
+// that of a StatusError, ResourceExhausted for lack of memory, else Internal.
+// `what` names the step
 // ("forward"). `function` may return a value, a Status, a StatusOr or nothing.
 template <typename F>
 auto TorchCall(absl::string_view what, F&& function) {
@@ -36,6 +51,10 @@ auto TorchCall(absl::string_view what, F&& function) {
     } else {
       return Returned(std::forward<F>(function)());
     }
+  } catch (const StatusError& error) {
+    return Returned(
+        absl::Status(error.status().code(),
+                     absl::StrCat(what, ": ", error.status().message())));
   } catch (const c10::OutOfMemoryError& error) {
     return Returned(absl::ResourceExhaustedError(
         absl::StrCat(what, ": ", error.what_without_backtrace())));

@@ -7,7 +7,10 @@
 #include <ATen/ops/zeros.h>
 
 #include <map>
+#include <set>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -30,6 +33,19 @@ struct LinearWeights {
   }
 };
 
+// Whether a weight that a file may hold belongs to what the configuration
+// leaves out.
+bool IsLeftOut(absl::string_view name, int64_t num_layers) {
+  if (name == "lm_head.weight" || name == "score.weight" ||
+      absl::EndsWith(name, "rotary_emb.inv_freq")) {
+    return true;
+  }
+  int64_t layer = 0;
+  return absl::ConsumePrefix(&name, "model.layers.") &&
+         absl::SimpleAtoi(name.substr(0, name.find('.')), &layer) &&
+         layer >= num_layers;
+}
+
 }  // namespace
 
 struct Transformer::Layer {
@@ -37,6 +53,8 @@ struct Transformer::Layer {
   LinearWeights query, key, value, output;
   at::Tensor query_norm, key_norm;  // undefined without qk_norm
   LinearWeights gate, up, down;
+  // All of these, within parameters_: [begin, end).
+  size_t begin = 0, end = 0;
 };
 
 // How a pass attends: the one thing in which the three differ.
@@ -103,6 +121,7 @@ absl::Status Transformer::Bind() {
     const std::string at = absl::StrCat("model.layers.", i, ".");
     const std::string self = at + "self_attn.";
     Layer layer;
+    layer.begin = parameters_.size();
     layer.input_norm = take(at + "input_layernorm.weight", {width});
     layer.query = linear(self + "q_proj", query_width, width, c.qkv_bias);
     layer.key = linear(self + "k_proj", kv_width, width, c.qkv_bias);
@@ -116,18 +135,24 @@ absl::Status Transformer::Bind() {
     layer.gate = linear(at + "mlp.gate_proj", inner, width, c.mlp_bias);
     layer.up = linear(at + "mlp.up_proj", inner, width, c.mlp_bias);
     layer.down = linear(at + "mlp.down_proj", width, inner, c.mlp_bias);
+    layer.end = parameters_.size();
     layers_.push_back(std::move(layer));
   }
   final_norm_D_ = take("model.norm.weight", {width});
   if (c.head == ModelConfig::Head::kScore) {
-    if (!by_name.contains("score.weight")) {
-      by_name["score.weight"] = at::zeros({1, width});
-    }
     head_ = take("score.weight", {1, width});
   } else {
     head_ = c.tie_word_embeddings
                 ? embedding_VD_
                 : take("lm_head.weight", {c.vocab_size, width});
+  }
+  std::set<std::string> taken;
+  for (const NamedTensor& p : parameters_) taken.insert(p.name);
+  for (const auto& [name, tensor] : by_name) {
+    if (!taken.contains(name) && !IsLeftOut(name, c.num_layers)) {
+      problems.push_back(absl::StrCat("tensor \"", name,
+                                      "\" has no place in this architecture"));
+    }
   }
   if (problems.empty()) return absl::OkStatus();
   const size_t shown = std::min<size_t>(problems.size(), 3);
@@ -137,6 +162,23 @@ absl::Status Transformer::Bind() {
     absl::StrAppend(&message, "; and ", problems.size() - shown, " more");
   }
   return absl::InvalidArgumentError(message);
+}
+
+NamedTensors Transformer::LayerParameters(int64_t layer) const {
+  const Layer& which = layers_[static_cast<size_t>(layer)];
+  return {parameters_.begin() + static_cast<ptrdiff_t>(which.begin),
+          parameters_.begin() + static_cast<ptrdiff_t>(which.end)};
+}
+
+// They stand before the first layer and after the last one.
+NamedTensors Transformer::OuterParameters() const {
+  NamedTensors outer(
+      parameters_.begin(),
+      parameters_.begin() + static_cast<ptrdiff_t>(layers_.front().begin));
+  outer.insert(outer.end(),
+               parameters_.begin() + static_cast<ptrdiff_t>(layers_.back().end),
+               parameters_.end());
+  return outer;
 }
 
 void Transformer::To(at::Device device) {
@@ -181,10 +223,25 @@ at::Tensor Transformer::RunLayer(int64_t index, const at::Tensor& hidden_TD,
 }
 
 at::Tensor Transformer::Run(const at::Tensor& token_T,
-                            const Attention& attention) const {
+                            std::shared_ptr<const Attention> attention) const {
+  if (store_ != nullptr) store_->BeginPass();
   at::Tensor hidden_TD = at::embedding(embedding_VD_, token_T);
   for (int64_t i = 0; i < config_.num_layers; ++i) {
-    hidden_TD = RunLayer(i, hidden_TD, attention);
+    if (store_ == nullptr && !recompute_) {
+      hidden_TD = RunLayer(i, hidden_TD, *attention);
+      continue;
+    }
+    std::vector<at::Tensor> weights;
+    for (const NamedTensor& p : LayerParameters(i)) weights.push_back(p.tensor);
+    hidden_TD = Recomputed(
+        hidden_TD, std::make_shared<const RecomputedLayer>(RecomputedLayer{
+                       .run =
+                           [this, i, attention](const at::Tensor& input) {
+                             return RunLayer(i, input, *attention);
+                           },
+                       .weights = std::move(weights),
+                       .store = store_,
+                       .index = i}));
   }
   return RmsNorm(hidden_TD, final_norm_D_, config_.rms_norm_eps);
 }
@@ -218,7 +275,7 @@ class Transformer::Packed : public Transformer::Attention {
 };
 
 at::Tensor Transformer::Forward(const PackedBatch& batch) const {
-  return Run(batch.token_T, Packed(batch, *this));
+  return Run(batch.token_T, std::make_shared<const Packed>(batch, *this));
 }
 
 at::Tensor Transformer::Prefill(const PackedBatch& batch,
@@ -242,7 +299,8 @@ at::Tensor Transformer::Prefill(const PackedBatch& batch,
   };
   RLHF_CHECK(rows.size() == batch.lengths.size());
   const at::Tensor hidden_TD =
-      Run(batch.token_T, Filling(batch, *this, rows, cache));
+      Run(batch.token_T,
+          std::make_shared<const Filling>(batch, *this, rows, cache));
   for (size_t i = 0; i < rows.size(); ++i) {
     cache.Advance(rows[i], batch.lengths[i]);
   }
@@ -273,8 +331,8 @@ at::Tensor Transformer::Decode(const at::Tensor& token_B,
   RLHF_CHECK(token_B.size(0) == cache.num_rows());
   const DecodePlan plan = PlanDecode(cache, device());
   const at::Tensor hidden_BD =
-      Run(token_B,
-          Stepping(plan, cache, MakeRotaryTable(config_, plan.position_B)));
+      Run(token_B, std::make_shared<const Stepping>(
+                       plan, cache, MakeRotaryTable(config_, plan.position_B)));
   for (int64_t row = 0; row < cache.num_rows(); ++row) cache.Advance(row, 1);
   return hidden_BD;
 }

@@ -16,6 +16,7 @@
 #include "core/nn/kv_cache.h"
 #include "core/nn/model_config.h"
 #include "core/nn/packed_batch.h"
+#include "core/nn/recompute.h"
 
 namespace rlhf {
 
@@ -23,8 +24,9 @@ namespace rlhf {
 // callers wrap whole steps in TorchCall.
 class Transformer {
  public:
-  // Takes weights under their Hugging Face names. Extra layers beyond
-  // config.num_layers are ignored; a score head that is missing starts at zero.
+  // Takes weights under their Hugging Face names. Layers beyond
+  // config.num_layers, the head of the other kind and the rotary tables of old
+  // files are ignored.
   //
   // Errors: InvalidArgument if a tensor is missing, unknown or misshapen.
   static absl::StatusOr<Transformer> Create(const ModelConfig& config,
@@ -41,6 +43,10 @@ class Transformer {
   // the model's own: changing them in place changes the model.
   const NamedTensors& parameters() const { return parameters_; }
 
+  // Those of one layer, and those of none, in the order of parameters().
+  NamedTensors LayerParameters(int64_t layer) const;
+  NamedTensors OuterParameters() const;
+
   // Moves all weights to `device`.
   void To(at::Device device);
 
@@ -49,6 +55,19 @@ class Transformer {
 
   // As Clone, with weights of another dtype, which its passes then compute in.
   Transformer Cast(at::ScalarType dtype) const;
+
+  // Layers of Forward keep only their input for the backward pass: a third more
+  // arithmetic, far less memory, the same gradients.
+  void set_recompute_activations(bool value) { recompute_ = value; }
+
+  // From here on Forward gets the weights from `store` (not owned), which
+  // implies recomputation; null: they are always there.
+  void set_store(LayerWeights* store) { store_ = store; }
+
+  // Lets go of what passes brought from the store; nothing without one.
+  void EndPass() const {
+    if (store_ != nullptr) store_->EndPass();
+  }
 
   // Hidden states after the last norm, [T, D], by row of the batch.
   at::Tensor Forward(const PackedBatch& batch) const;
@@ -81,7 +100,9 @@ class Transformer {
 
   Transformer();
   absl::Status Bind();
-  at::Tensor Run(const at::Tensor& token_T, const Attention& attention) const;
+  // The backward pass may need `attention` again.
+  at::Tensor Run(const at::Tensor& token_T,
+                 std::shared_ptr<const Attention> attention) const;
   at::Tensor RunLayer(int64_t index, const at::Tensor& hidden_TD,
                       const Attention& attention) const;
 
@@ -92,6 +113,8 @@ class Transformer {
   at::Tensor final_norm_D_;
   at::Tensor head_;  // [V, D], or [1, D] for a score model
   std::vector<Layer> layers_;
+  bool recompute_ = false;
+  LayerWeights* store_ = nullptr;
 };
 
 }  // namespace rlhf

@@ -14,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "core/base/check.h"
 #include "core/base/file.h"
 #include "core/base/hash.h"
@@ -23,6 +24,13 @@ namespace rlhf {
 namespace {
 
 constexpr char kCard[] = "card.json";
+constexpr char kServing[] = "serving";
+constexpr char kPrevious[] = "previous";
+
+std::optional<int64_t> Find(const Aliases& aliases, const std::string& alias) {
+  const auto it = aliases.find(alias);
+  return it == aliases.end() ? std::nullopt : std::optional(it->second);
+}
 
 std::string FolderName(int64_t version) {
   return absl::StrFormat("%06d", version);
@@ -139,21 +147,26 @@ absl::StatusOr<v1::ModelVersion> ModelRegistry::Publish(
   return result;
 }
 
+absl::StatusOr<Json> ModelRegistry::Card(int64_t version) const {
+  return ReadJsonFile(absl::StrCat(Directory(version), "/", kCard));
+}
+
 absl::StatusOr<v1::ModelVersion> ModelRegistry::Get(int64_t version) const {
-  const std::string path = absl::StrCat(Directory(version), "/", kCard);
-  RLHF_ASSIGN_OR_RETURN(const Json card, ReadJsonFile(path));
+  RLHF_ASSIGN_OR_RETURN(const Json card, Card(version));
   v1::ModelVersion result;
   result.set_version(version);
   absl::StatusOr<std::string> digest = GetString(card, "digest");
-  if (!digest.ok()) return WithContext(digest.status(), path);
+  if (!digest.ok()) {
+    return WithContext(digest.status(),
+                       absl::StrCat(Directory(version), "/", kCard));
+  }
   result.set_digest(*std::move(digest));
   return result;
 }
 
 absl::Status ModelRegistry::Verify(int64_t version) const {
   const std::string directory = Directory(version);
-  RLHF_ASSIGN_OR_RETURN(const Json card,
-                        ReadJsonFile(absl::StrCat(directory, "/", kCard)));
+  RLHF_ASSIGN_OR_RETURN(const Json card, Card(version));
   RLHF_ASSIGN_OR_RETURN(const v1::ModelVersion stated, Get(version));
   RLHF_ASSIGN_OR_RETURN(const FileHashes hashes, HashFiles(directory));
   if (Digest(hashes) == stated.digest()) return absl::OkStatus();
@@ -163,81 +176,94 @@ absl::Status ModelRegistry::Verify(int64_t version) const {
       "); the version is damaged, train or copy it anew"));
 }
 
-int64_t ModelRegistry::Latest() const {
-  int64_t latest = 0;
+std::vector<int64_t> ModelRegistry::Versions() const {
+  std::vector<int64_t> versions;
   for (const std::string& name : ListDirectory(root_)) {
     int64_t version = 0;
     // Temporary folders have a suffix and do not parse.
-    if (absl::SimpleAtoi(name, &version)) latest = std::max(latest, version);
+    if (absl::SimpleAtoi(name, &version)) versions.push_back(version);
   }
-  return latest;
+  std::sort(versions.begin(), versions.end());
+  return versions;
 }
 
-absl::StatusOr<ModelRegistry::Aliases> ModelRegistry::ReadAliases() const {
-  const std::string path = root_ + "/aliases.json";
-  Aliases aliases;
-  if (!FileExists(path)) return aliases;
-  RLHF_ASSIGN_OR_RETURN(const Json json, ReadJsonFile(path));
-  if (!json.is_object()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": not an object"));
-  }
-  for (const auto& [alias, version] : json.items()) {
-    if (!version.is_number_integer()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": \"", alias, "\" is not a version"));
-    }
-    aliases[alias] = version.get<int64_t>();
-  }
-  return aliases;
+int64_t ModelRegistry::Latest() const {
+  const std::vector<int64_t> versions = Versions();
+  return versions.empty() ? 0 : versions.back();
 }
 
 absl::StatusOr<std::optional<int64_t>> ModelRegistry::Alias(
     const std::string& alias) const {
-  RLHF_ASSIGN_OR_RETURN(const Aliases aliases, ReadAliases());
-  const auto it = aliases.find(alias);
-  if (it == aliases.end()) return std::optional<int64_t>();
-  return std::optional<int64_t>(it->second);
+  RLHF_ASSIGN_OR_RETURN(const Aliases aliases, TransitionLog(root_).Current());
+  return Find(aliases, alias);
 }
 
 absl::Status ModelRegistry::ChangeAliases(
+    const TransitionCause& cause,
     const std::function<absl::Status(Aliases&)>& change) const {
   RLHF_RETURN_IF_ERROR(MakeDirectories(root_));
-  const std::string lock_path = root_ + "/aliases.lock";
+  const std::string lock_path = root_ + "/transitions.lock";
   const int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return ErrnoStatus(errno, "open", lock_path);
   const absl::Cleanup unlock = [fd] { ::close(fd); };
   if (::flock(fd, LOCK_EX) != 0) return ErrnoStatus(errno, "lock", lock_path);
-  RLHF_ASSIGN_OR_RETURN(Aliases aliases, ReadAliases());
-  RLHF_RETURN_IF_ERROR(change(aliases));
-  return WriteFileAtomically(root_ + "/aliases.json", PrettyJson(aliases));
+  const TransitionLog log(root_);
+  RLHF_ASSIGN_OR_RETURN(const Aliases before, log.Current());
+  Aliases after = before;
+  RLHF_RETURN_IF_ERROR(change(after));
+  if (after == before) return absl::OkStatus();
+  return log.Append(after, cause, absl::Now());
 }
 
-absl::Status ModelRegistry::SetAlias(const std::string& alias,
-                                     int64_t version) const {
+absl::Status ModelRegistry::SetAlias(const std::string& alias, int64_t version,
+                                     const TransitionCause& cause) const {
   RLHF_RETURN_IF_ERROR(Get(version).status());
-  return ChangeAliases([&](Aliases& aliases) {
+  return ChangeAliases(cause, [&](Aliases& aliases) {
     aliases[alias] = version;
     return absl::OkStatus();
   });
 }
 
-absl::Status ModelRegistry::Promote(
-    int64_t version, std::optional<int64_t> expected_serving) const {
+absl::Status ModelRegistry::Promote(int64_t version,
+                                    std::optional<int64_t> expected_serving,
+                                    const TransitionCause& cause) const {
   RLHF_RETURN_IF_ERROR(Get(version).status());
-  return ChangeAliases([&](Aliases& aliases) -> absl::Status {
-    const auto it = aliases.find("serving");
-    const std::optional<int64_t> serving =
-        it == aliases.end() ? std::nullopt : std::optional(it->second);
+  return ChangeAliases(cause, [&](Aliases& aliases) -> absl::Status {
+    const std::optional<int64_t> serving = Find(aliases, kServing);
     if (serving != expected_serving) {
       return absl::AbortedError(absl::StrCat(
           Name(serving), " serves, expected ", Name(expected_serving),
           "; look again before promoting version ", version));
     }
     if (serving == version) return absl::OkStatus();
-    if (serving.has_value()) aliases["previous"] = *serving;
-    aliases["serving"] = version;
+    if (serving.has_value()) aliases[kPrevious] = *serving;
+    aliases[kServing] = version;
     return absl::OkStatus();
   });
+}
+
+absl::StatusOr<int64_t> ModelRegistry::RollBack(
+    const TransitionCause& cause) const {
+  int64_t serves = 0;
+  RLHF_RETURN_IF_ERROR(
+      ChangeAliases(cause, [&](Aliases& aliases) -> absl::Status {
+        const std::optional<int64_t> previous = Find(aliases, kPrevious);
+        if (!previous.has_value()) {
+          return absl::FailedPreconditionError(
+              absl::StrCat(root_, ": ", Name(Find(aliases, kServing)),
+                           " serves and nothing served before it, so there is "
+                           "nothing to go back to"));
+        }
+        RLHF_RETURN_IF_ERROR(Get(*previous).status());
+        serves = *previous;
+        std::swap(aliases[kServing], aliases[kPrevious]);
+        return absl::OkStatus();
+      }));
+  return serves;
+}
+
+absl::StatusOr<std::vector<Transition>> ModelRegistry::Transitions() const {
+  return TransitionLog(root_).ReadAll();
 }
 
 }  // namespace rlhf

@@ -3,14 +3,14 @@
 //
 //   ROOT/000007/config.json, model.safetensors, …  a Hugging Face directory
 //   ROOT/000007/card.json                          digest, files, parents, …
-//   ROOT/aliases.json                              {"serving": 7, …}
+//   ROOT/transitions.jsonl                         which version each alias
+//                                                  points to (transition_log.h)
 //
 // A crash at any point leaves the old state or the new one.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/json.h"
+#include "core/registry/transition_log.h"
 #include "rlhf/v1/common.pb.h"
 
 namespace rlhf {
@@ -38,12 +39,18 @@ class ModelRegistry {
       int64_t version, Json card,
       const std::function<absl::Status(const std::string&)>& fill) const;
 
+  // The card of a version. Errors: NotFound; InvalidArgument if it is no JSON.
+  absl::StatusOr<Json> Card(int64_t version) const;
+
   // Version and digest, as the card tells. Errors: NotFound.
   absl::StatusOr<v1::ModelVersion> Get(int64_t version) const;
 
   // Computes the digest anew. Errors: NotFound; DataLoss if it differs, naming
   // the files.
   absl::Status Verify(int64_t version) const;
+
+  // Every published version, oldest first.
+  std::vector<int64_t> Versions() const;
 
   // The newest version that was ever published; 0 if none.
   int64_t Latest() const;
@@ -52,24 +59,33 @@ class ModelRegistry {
 
   // The version that `alias` ("serving", "previous", "candidate") points to;
   // nullopt if it points nowhere.
-  // Errors: InvalidArgument if aliases.json is damaged.
+  // Errors: InvalidArgument if the newest transition is damaged.
   absl::StatusOr<std::optional<int64_t>> Alias(const std::string& alias) const;
 
   // Points `alias` to `version`.
   // Errors: NotFound if there is no such version.
-  absl::Status SetAlias(const std::string& alias, int64_t version) const;
+  absl::Status SetAlias(const std::string& alias, int64_t version,
+                        const TransitionCause& cause) const;
 
   // serving := version, previous := what was serving, in one step, provided
   // that `expected_serving` still serves (nullopt: nothing does). Changes
   // nothing if `version` serves already.
   // Errors: Aborted if something else serves; NotFound.
-  absl::Status Promote(int64_t version,
-                       std::optional<int64_t> expected_serving) const;
+  absl::Status Promote(int64_t version, std::optional<int64_t> expected_serving,
+                       const TransitionCause& cause) const;
+
+  // Takes the newest promotion back: serving and previous change places.
+  // Returns what serves now.
+  // Errors: FailedPrecondition if nothing served before.
+  absl::StatusOr<int64_t> RollBack(const TransitionCause& cause) const;
+
+  // How the aliases came to be what they are, oldest first.
+  // Errors: DataLoss if a record was damaged or forged.
+  absl::StatusOr<std::vector<Transition>> Transitions() const;
 
  private:
-  using Aliases = std::map<std::string, int64_t>;
-  absl::StatusOr<Aliases> ReadAliases() const;
   absl::Status ChangeAliases(
+      const TransitionCause& cause,
       const std::function<absl::Status(Aliases&)>& change) const;
 
   const std::string root_;

@@ -24,6 +24,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
+const TransitionCause kCause = {.by = "test", .reason = "because"};
+
 class ModelRegistryTest : public testing::Test {
  protected:
   // Publishes a version of two files.
@@ -174,64 +176,102 @@ TEST_F(ModelRegistryTest, LatestIsTheHighestNumber) {
   ASSERT_OK(Publish(2));
   ASSERT_OK(Publish(11));
   ASSERT_OK(Publish(9));
-  ASSERT_OK(registry_.SetAlias("candidate", 2));
+  ASSERT_OK(registry_.SetAlias("candidate", 2, kCause));
   EXPECT_EQ(registry_.Latest(), 11);
+  EXPECT_THAT(registry_.Versions(), ElementsAre(2, 9, 11));
 }
 
 TEST_F(ModelRegistryTest, AnAliasPointsNowhereUntilItIsSet) {
   EXPECT_EQ(Alias("serving"), std::nullopt);
   ASSERT_OK(Publish(1));
-  ASSERT_OK(registry_.SetAlias("candidate", 1));
+  ASSERT_OK(registry_.SetAlias("candidate", 1, kCause));
   EXPECT_EQ(Alias("candidate"), 1);
   EXPECT_EQ(Alias("serving"), std::nullopt);
-  EXPECT_THAT(registry_.SetAlias("candidate", 2),
+  EXPECT_THAT(registry_.SetAlias("candidate", 2, kCause),
               StatusIs(StatusCode::kNotFound, HasSubstr("000002")));
   EXPECT_EQ(Alias("candidate"), 1);
 }
 
 TEST_F(ModelRegistryTest, PromotionRemembersWhatServed) {
   for (const int version : {1, 2, 3}) ASSERT_OK(Publish(version));
-  ASSERT_OK(registry_.Promote(1, std::nullopt));
+  ASSERT_OK(registry_.Promote(1, std::nullopt, kCause));
   EXPECT_EQ(Alias("serving"), 1);
   EXPECT_EQ(Alias("previous"), std::nullopt);
-  ASSERT_OK(registry_.Promote(3, 1));
+  ASSERT_OK(registry_.Promote(3, 1, kCause));
   EXPECT_EQ(Alias("serving"), 3);
   EXPECT_EQ(Alias("previous"), 1);
 }
 
 TEST_F(ModelRegistryTest, PromotingWhatServesKeepsThePreviousOne) {
   for (const int version : {1, 2}) ASSERT_OK(Publish(version));
-  ASSERT_OK(registry_.Promote(1, std::nullopt));
-  ASSERT_OK(registry_.Promote(2, 1));
-  ASSERT_OK(registry_.Promote(2, 2));
+  ASSERT_OK(registry_.Promote(1, std::nullopt, kCause));
+  ASSERT_OK(registry_.Promote(2, 1, kCause));
+  ASSERT_OK(registry_.Promote(2, 2, kCause));
   EXPECT_EQ(Alias("serving"), 2);
   EXPECT_EQ(Alias("previous"), 1);
 }
 
 TEST_F(ModelRegistryTest, RefusesAPromotionOnAnOldView) {
   for (const int version : {1, 2, 3}) ASSERT_OK(Publish(version));
-  EXPECT_THAT(registry_.Promote(2, 1),
+  EXPECT_THAT(registry_.Promote(2, 1, kCause),
               StatusIs(StatusCode::kAborted,
                        HasSubstr("no version serves, expected version 1")));
-  ASSERT_OK(registry_.Promote(1, std::nullopt));
-  ASSERT_OK(registry_.Promote(2, 1));
-  EXPECT_THAT(registry_.Promote(3, 1),
+  ASSERT_OK(registry_.Promote(1, std::nullopt, kCause));
+  ASSERT_OK(registry_.Promote(2, 1, kCause));
+  EXPECT_THAT(registry_.Promote(3, 1, kCause),
               StatusIs(StatusCode::kAborted,
                        HasSubstr("version 2 serves, expected version 1")));
-  EXPECT_THAT(registry_.Promote(4, 2),
+  EXPECT_THAT(registry_.Promote(4, 2, kCause),
               StatusIs(StatusCode::kNotFound, HasSubstr("000004")));
   EXPECT_EQ(Alias("serving"), 2);
 }
 
-TEST_F(ModelRegistryTest, DamagedAliasesAreAnErrorNotAnEmptyAnswer) {
+TEST_F(ModelRegistryTest, ARolledBackPromotionCanBeRolledForth) {
+  for (const int version : {1, 2}) ASSERT_OK(Publish(version));
+  EXPECT_THAT(registry_.RollBack(kCause),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("nothing to go back to")));
+  ASSERT_OK(registry_.Promote(1, std::nullopt, kCause));
+  EXPECT_THAT(
+      registry_.RollBack(kCause),
+      StatusIs(StatusCode::kFailedPrecondition, HasSubstr("version 1 serves")));
+  ASSERT_OK(registry_.Promote(2, 1, kCause));
+
+  EXPECT_THAT(registry_.RollBack({"ann", "it likes lists"}), IsOkAndHolds(1));
+  EXPECT_EQ(Alias("serving"), 1);
+  EXPECT_EQ(Alias("previous"), 2);
+  EXPECT_THAT(registry_.RollBack(kCause), IsOkAndHolds(2));
+  EXPECT_EQ(Alias("serving"), 2);
+
+  ASSERT_OK_AND_ASSIGN(const std::vector<Transition> history,
+                       registry_.Transitions());
+  ASSERT_EQ(history.size(), 4u);
+  EXPECT_EQ(history[2].cause.by, "ann");
+  EXPECT_EQ(history[2].cause.reason, "it likes lists");
+  EXPECT_EQ(history[2].aliases, (Aliases{{"serving", 1}, {"previous", 2}}));
+}
+
+TEST_F(ModelRegistryTest, WhatChangesNothingLeavesNoTransition) {
   ASSERT_OK(Publish(1));
-  for (const char* text : {"", "[1]", "{\"serving\": \"1\"}", "{\"a\": 1"}) {
-    ASSERT_OK(WriteFileAtomically(root_ + "/aliases.json", text));
+  ASSERT_OK(registry_.Promote(1, std::nullopt, kCause));
+  ASSERT_OK(registry_.Promote(1, 1, kCause));
+  ASSERT_OK(registry_.SetAlias("serving", 1, kCause));
+  ASSERT_OK_AND_ASSIGN(const auto history, registry_.Transitions());
+  EXPECT_EQ(history.size(), 1u);
+}
+
+TEST_F(ModelRegistryTest, ADamagedTransitionIsAnErrorNotAnEmptyAnswer) {
+  ASSERT_OK(Publish(1));
+  for (const char* text :
+       {"\n", "[1]\n", "{\"aliases\": {\"serving\": \"1\"}}\n",
+        "{\"aliases\": 1\n"}) {
+    ASSERT_OK(WriteFileAtomically(root_ + "/transitions.jsonl", text));
     EXPECT_THAT(registry_.Alias("serving"),
                 StatusIs(StatusCode::kInvalidArgument,
-                         HasSubstr(root_ + "/aliases.json")))
+                         HasSubstr(root_ + "/transitions.jsonl:1")))
         << text;
-    EXPECT_THAT(registry_.Promote(1, std::nullopt), Not(IsOk())) << text;
+    EXPECT_THAT(registry_.Promote(1, std::nullopt, kCause), Not(IsOk()))
+        << text;
   }
 }
 
@@ -248,7 +288,8 @@ TEST_F(ModelRegistryTest, OneOfManyRacingPromotionsWins) {
       for (int i = 0; i < kWriters; ++i) {
         writers.emplace_back([&, i] {
           const ModelRegistry other(root_);
-          if (other.Promote(round * kWriters + i + 1, serving).ok()) ++won;
+          if (other.Promote(round * kWriters + i + 1, serving, kCause).ok())
+            ++won;
         });
       }
     }
@@ -268,7 +309,8 @@ TEST_F(ModelRegistryTest, ConcurrentProcessesLoseNoAlias) {
     if (child == 0) {
       bool ok = true;
       for (int i = 0; i < 5; ++i) {
-        ok = ok && registry_.SetAlias(absl::StrCat("a", p, "_", i), 1).ok();
+        ok = ok &&
+             registry_.SetAlias(absl::StrCat("a", p, "_", i), 1, kCause).ok();
       }
       _exit(ok ? 0 : 1);
     }

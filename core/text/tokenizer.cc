@@ -105,7 +105,7 @@ absl::Status Tokenizer::LoadFile(const Json& file) {
                         GetObject(file, "pre_tokenizer"));
   RLHF_ASSIGN_OR_RETURN(pre_tokenizer_, PreTokenizer::Create(pre_tokenizer));
   RLHF_ASSIGN_OR_RETURN(const Json decoder, GetObject(file, "decoder"));
-  if (decoder.value("type", Json()) != Json("ByteLevel")) {
+  if (decoder.is_null() || decoder.value("type", Json()) != Json("ByteLevel")) {
     return absl::UnimplementedError("the decoder is not ByteLevel");
   }
   RLHF_ASSIGN_OR_RETURN(const Json added,
@@ -245,6 +245,9 @@ absl::Status Tokenizer::LoadAddedTokens(const Json& list) {
 }
 
 absl::Status Tokenizer::LoadConfig(const Json& config) {
+  if (!config.is_object()) {
+    return absl::InvalidArgumentError("not a JSON object");
+  }
   Json eos = config.value("eos_token", Json(nullptr));
   // Older files hold the whole added token.
   if (eos.is_object()) eos = eos.value("content", Json(nullptr));

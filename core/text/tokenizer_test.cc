@@ -108,6 +108,9 @@ TEST_F(BadTokenizerTest, RefusesMalformedFiles) {
   using absl::StatusCode;
   EXPECT_THAT(Load("{"), StatusIs(StatusCode::kInvalidArgument,
                                   HasSubstr("tokenizer.json")));
+  EXPECT_THAT(LoadWith("decoder", "null"),
+              StatusIs(StatusCode::kUnimplemented,
+                       HasSubstr("the decoder is not ByteLevel")));
   EXPECT_THAT(Load("{}"), StatusIs(StatusCode::kInvalidArgument,
                                    HasSubstr("\"model\" is missing")));
   EXPECT_THAT(LoadWith("pre_tokenizer",

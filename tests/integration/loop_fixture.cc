@@ -162,7 +162,7 @@ void LearnerTest::Prepare(const std::string& name) {
                            return WriteTinyPm(folder, 3);
                          })
                 .status());
-  ASSERT_OK(registry.Promote(1, std::nullopt));
+  ASSERT_OK(registry.Promote(1, std::nullopt, {"test", "the first"}));
 }
 
 void LearnerTest::StartServers() {

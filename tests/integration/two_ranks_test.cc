@@ -1,6 +1,4 @@
 // Two learner processes, as a launcher starts them, against one.
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -30,21 +28,28 @@ class TwoRanksTest : public LearnerTest {
   }
 };
 
-TEST_F(TwoRanksTest, LearnTheSameAsOne) {
-  Prepare("one");
-  const std::vector<v1::UpdateReport> one = Run(1);
-  Prepare("two");
-  const std::vector<v1::UpdateReport> two = Run(2);
-  ASSERT_EQ(one.size(), kUpdates);
-  ASSERT_EQ(two.size(), kUpdates);
-  for (int i = 0; i < kUpdates; ++i) {
-    EXPECT_NEAR(two[i].reward_mean(), one[i].reward_mean(), 1e-5) << i;
-    EXPECT_NEAR(two[i].policy_loss(), one[i].policy_loss(), 1e-5) << i;
-    EXPECT_NEAR(two[i].value_loss(), one[i].value_loss(), 1e-5) << i;
-    EXPECT_NEAR(two[i].kl_k1_nats_per_sequence(),
-                one[i].kl_k1_nats_per_sequence(), 1e-5)
+void ExpectSame(const std::vector<v1::UpdateReport>& actual,
+                const std::vector<v1::UpdateReport>& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const v1::UpdateReport &a = actual[i], &b = expected[i];
+    EXPECT_NEAR(a.reward_mean(), b.reward_mean(), 1e-5) << i;
+    EXPECT_NEAR(a.policy_loss(), b.policy_loss(), 1e-5) << i;
+    EXPECT_NEAR(a.value_loss(), b.value_loss(), 1e-5) << i;
+    EXPECT_NEAR(a.kl_k1_nats_per_sequence(), b.kl_k1_nats_per_sequence(), 1e-5)
         << i;
   }
+}
+
+TEST_F(TwoRanksTest, LearnTheSameAsOneShardedOrNot) {
+  Prepare("one");
+  const std::vector<v1::UpdateReport> one = Run(1);
+  ASSERT_EQ(one.size(), kUpdates);
+  Prepare("two");
+  ExpectSame(Run(2), one);
+  config_.mutable_learner()->set_sharding(v1::LearnerConfig::SHARDED);
+  Prepare("two_sharded");
+  ExpectSame(Run(2), one);
 }
 
 }  // namespace

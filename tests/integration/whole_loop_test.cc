@@ -6,13 +6,17 @@
 #include <cstdlib>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "core/base/file.h"
+#include "core/base/json.h"
 #include "core/base/proto_json.h"
+#include "core/base/shutdown.h"
 #include "core/telemetry/http_test_client.h"
+#include "crowd/feedback_http_client.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rlhf/v1/feedback.pb.h"
@@ -42,6 +46,51 @@ pid_t FindRole(const std::string& role, const std::string& config_path) {
   }
   return 0;
 }
+
+// A worker of our own, who skips every task and remembers each "saved" that he
+// was told.
+class RememberingWorker {
+ public:
+  explicit RememberingWorker(const std::string& address)
+      : thread_([this, address](const std::stop_token& stop) {
+          Run(address, stop);
+        }) {}
+
+  // Ids of the comparisons that were acknowledged.
+  std::set<std::string> Stop() {
+    thread_.request_stop();
+    thread_.join();
+    return saved_;
+  }
+
+ private:
+  void Run(const std::string& address, const std::stop_token& stop) {
+    FeedbackHttpClient client(address);
+    while (!stop.stop_requested() && saved_.size() < kSkips) {
+      const auto task = client.TakeTask("remembering");
+      if (!task.ok() || !task->has_value()) {
+        WaitForShutdown(absl::Milliseconds(100));
+        continue;
+      }
+      const std::string id = absl::StrCat("mine-", saved_.size());
+      const auto reply =
+          PostHttp(absl::StrCat("http://", address, "/api/comparisons"),
+                   DumpJson({{"task_id", (*task)->at("task_id")},
+                             {"comparison_id", id},
+                             {"worker_id", "remembering"},
+                             {"choice", "skip"},
+                             {"seconds", 0.1}}),
+                   absl::Seconds(5));
+      if (reply.ok() && reply->status == 200) saved_.insert(id);
+      // Spread over the run, so that some come before each kill.
+      WaitForShutdown(absl::Milliseconds(300));
+    }
+  }
+
+  static constexpr size_t kSkips = 30;
+  std::set<std::string> saved_;  // the thread's own until it is joined
+  std::jthread thread_;
+};
 
 class WholeLoopTest : public LoopTest {
  protected:
@@ -86,6 +135,8 @@ class WholeLoopTest : public LoopTest {
   void CheckReport();
 
   int64_t num_comparisons_ = 0;  // in the log, at the end
+  // Comparisons of which a client was told that they are saved.
+  std::set<std::string> acknowledged_;
 };
 
 // What each running process serves is what Prometheus wants to read.
@@ -154,6 +205,10 @@ void WholeLoopTest::CheckComparisons() {
   EXPECT_GT(seq, 40);
   EXPECT_LE(seq, kComparisons);
   EXPECT_EQ(ids.size(), static_cast<size_t>(seq));
+  EXPECT_GT(acknowledged_.size(), 5u);
+  for (const std::string& id : acknowledged_) {
+    EXPECT_TRUE(ids.contains(id)) << id << " was acknowledged and is lost";
+  }
   num_comparisons_ = seq;
 }
 
@@ -186,6 +241,7 @@ TEST_F(WholeLoopTest, FinishesAndLosesNothingThoughEveryRoleIsKilledOnce) {
   const pid_t up = Start({"up", config_path_, "--plain"});
   ASSERT_TRUE(WaitUntil(absl::Seconds(60), [&] { return !Updates().empty(); }));
   CheckMetrics();
+  RememberingWorker worker(config_.feedback().http_address());
   ASSERT_NO_FATAL_FAILURE(KillAtUpdate("feedback", 1));
   ASSERT_NO_FATAL_FAILURE(KillAtUpdate("actor", 4));
   ASSERT_NO_FATAL_FAILURE(KillAtUpdate("learner", 7));
@@ -193,6 +249,7 @@ TEST_F(WholeLoopTest, FinishesAndLosesNothingThoughEveryRoleIsKilledOnce) {
   ASSERT_NO_FATAL_FAILURE(KillAtUpdate("refresher", 14));
   ASSERT_NO_FATAL_FAILURE(KillAtUpdate("crowd", 16));
   ASSERT_EQ(Wait(up), 0);
+  acknowledged_ = worker.Stop();
 
   CheckRollouts();
   CheckComparisons();

@@ -1,5 +1,6 @@
-// EXPECT_OK(status), ASSERT_OK(status), StatusIs(code, message matcher), and
-// ASSERT_OK_AND_ASSIGN(auto x, StatusOr). Debian's Abseil has none of these.
+// EXPECT_OK(status), ASSERT_OK(status), StatusIs(code, message matcher),
+// IsOkAndHolds(value), and ASSERT_OK_AND_ASSIGN(auto x, StatusOr). Debian's
+// Abseil has none of these.
 #pragma once
 
 #include <ostream>
@@ -37,6 +38,10 @@ MATCHER_P2(
   const absl::Status status = ToStatus(arg);
   return status.code() == code &&
          testing::Value(std::string(status.message()), message_matcher);
+}
+
+MATCHER_P(IsOkAndHolds, value, negation ? "is not the value" : "is the value") {
+  return arg.ok() && *arg == value;
 }
 
 MATCHER(IsOk, negation ? "is an error" : "is OK") { return arg.ok(); }

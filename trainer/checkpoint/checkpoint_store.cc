@@ -90,6 +90,15 @@ absl::Status CheckpointStore::RemoveOldOnes(int64_t step) {
 absl::StatusOr<std::optional<Checkpoint>> CheckpointStore::Newest() const {
   std::vector<int64_t> steps = Steps();
   std::reverse(steps.begin(), steps.end());
+  return FirstIntact(steps);
+}
+
+absl::StatusOr<std::optional<Checkpoint>> CheckpointStore::Oldest() const {
+  return FirstIntact(Steps());
+}
+
+absl::StatusOr<std::optional<Checkpoint>> CheckpointStore::FirstIntact(
+    const std::vector<int64_t>& steps) const {
   std::vector<std::string> problems;
   for (const int64_t step : steps) {
     const absl::Status status = VerifyCheckpoint(Directory(step));

@@ -44,7 +44,13 @@ class CheckpointStore {
   // start from zero silently would lose the run.
   absl::StatusOr<std::optional<Checkpoint>> Newest() const;
 
+  // The oldest checkpoint that is intact, otherwise as Newest.
+  absl::StatusOr<std::optional<Checkpoint>> Oldest() const;
+
  private:
+  // The first intact one of `steps`.
+  absl::StatusOr<std::optional<Checkpoint>> FirstIntact(
+      const std::vector<int64_t>& steps) const;
   absl::Status RemoveOldOnes(int64_t step);
   // All steps, oldest first, damaged ones included.
   std::vector<int64_t> Steps() const;

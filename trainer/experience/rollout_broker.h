@@ -1,9 +1,11 @@
-// The rollout broker: hands out the prompts of one batch and takes in its
-// rollouts, each exactly once. A pure state machine: no I/O, no threads, no
-// clock; time is an argument.
+// The rollout broker: hands out the prompts of the open batches, the oldest
+// first, and takes in their rollouts, each exactly once. A pure state machine:
+// no I/O, no threads, no clock; time is an argument.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,13 @@ namespace rlhf {
 // A rollout's name, "000012/007": update and slot.
 std::string RolloutId(int64_t update, int64_t slot);
 
+// The update that `rollout_id` names; nullopt for what is no rollout_id.
+std::optional<int64_t> UpdateOfRollout(const std::string& rollout_id);
+
+// Which batches are open is the owner's choice, within what the staleness gate
+// will admit: while policy version v is the newest, updates v + 1 to
+// v + 1 + max_staleness. Memory is what the open batches hold, and the last
+// closed one.
 class RolloutBroker {
  public:
   struct Options {
@@ -32,16 +41,17 @@ class RolloutBroker {
   // `schedule` is not owned and must outlive the broker.
   RolloutBroker(const Options& options, const PromptSchedule* schedule);
 
-  // Opens the batch of update `update` (from 1), scored by `pm`. Drops the one
-  // before, and all its leases.
-  void StartBatch(int64_t update, const v1::ModelVersion& pm);
+  // Opens the batch of update `update` (from 1), scored by `pm`; one that is
+  // open already begins anew. Drops every closed batch, and all its leases.
+  void OpenBatch(int64_t update, const v1::ModelVersion& pm);
 
-  // Closes the batch: nothing is leased or accepted until the next StartBatch.
-  void CloseBatch() { open_ = false; }
+  // Closes a batch: nothing of it is leased or accepted any more. What it
+  // accepted stays until another batch is opened. Dies unless it is held.
+  void CloseBatch(int64_t update);
 
-  // Leases up to `max_leases` prompts to an actor that holds
-  // `policy_version`: unleased slots and expired ones, in slot order. None if
-  // the batch is closed or the actor's policy is too old or too new.
+  // Leases up to `max_leases` prompts to an actor that holds `policy_version`:
+  // unleased slots and expired ones, of the oldest batch first, in slot order.
+  // None of batches for which the actor's policy is too old or too new.
   std::vector<v1::PromptLease> Lease(int max_leases, int64_t policy_version,
                                      absl::Time now);
 
@@ -50,23 +60,21 @@ class RolloutBroker {
   v1::RolloutAck Check(const v1::Rollout& rollout) const;
 
   // Notes that `rollout`, which Check accepts, is durable. Also used to fill
-  // the batch again from the journal.
+  // a batch again from its journal.
   void Commit(const v1::Rollout& rollout);
 
-  bool open() const { return open_; }
-  int64_t update() const { return update_; }
-  const v1::ModelVersion& pm() const { return pm_; }
-  int64_t num_accepted() const { return num_accepted_; }
+  bool open(int64_t update) const;
   int64_t num_leased(absl::Time now) const;
-  bool complete() const {
-    return num_accepted_ == options_.rollouts_per_update;
-  }
+
+  // The others die unless the batch is held, open or closed.
+  int64_t num_accepted(int64_t update) const;
+  bool complete(int64_t update) const;
 
   // The batch in slot order. Dies unless complete.
-  std::vector<v1::Rollout> Batch() const;
+  std::vector<v1::Rollout> Batch(int64_t update) const;
 
   // Accepted so far, in slot order.
-  std::vector<v1::Rollout> Accepted() const;
+  std::vector<v1::Rollout> Accepted(int64_t update) const;
 
  private:
   struct Slot {
@@ -76,18 +84,24 @@ class RolloutBroker {
     bool accepted = false;
     v1::Rollout rollout;
   };
+  struct HeldBatch {
+    bool open = true;
+    v1::ModelVersion pm;
+    std::vector<Slot> slots;
+    int64_t num_accepted = 0;
+  };
 
+  const HeldBatch& Held(int64_t update) const;
+  v1::PromptLease MakeLease(int64_t update, int64_t index,
+                            const HeldBatch& batch) const;
   // Why the content of `rollout` cannot be trained on; empty if it can.
-  std::string Refusal(const v1::Rollout& rollout, const Slot& slot) const;
+  std::string Refusal(const v1::Rollout& rollout, const Slot& slot,
+                      const v1::ModelVersion& pm) const;
 
   const Options options_;
   const PromptSchedule* const schedule_;
   const StalenessGate gate_;
-  bool open_ = false;
-  int64_t update_ = 0;
-  v1::ModelVersion pm_;
-  std::vector<Slot> slots_;
-  int64_t num_accepted_ = 0;
+  std::map<int64_t, HeldBatch> batches_;  // by update
 };
 
 }  // namespace rlhf

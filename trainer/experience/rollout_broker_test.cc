@@ -31,7 +31,7 @@ v1::ModelVersion Pm(int64_t version) {
 // Three slots a batch, leases of ten seconds, update 5 open with PM 7.
 class RolloutBrokerTest : public ::testing::Test {
  protected:
-  RolloutBrokerTest() { broker_.StartBatch(5, Pm(7)); }
+  RolloutBrokerTest() { broker_.OpenBatch(5, Pm(7)); }
 
   std::vector<v1::PromptLease> Lease(int max_leases, int seconds) {
     return broker_.Lease(max_leases, /*policy_version=*/4,
@@ -109,7 +109,7 @@ TEST_F(RolloutBrokerTest, AnActorWithAnotherPolicyGetsNothing) {
 }
 
 TEST_F(RolloutBrokerTest, AClosedBatchLeasesAndTakesNothing) {
-  broker_.CloseBatch();
+  broker_.CloseBatch(5);
 
   EXPECT_THAT(Lease(8, 0), IsEmpty());
   EXPECT_EQ(broker_.Check(Good(0)).status(), v1::RolloutAck::SUPERSEDED);
@@ -118,19 +118,19 @@ TEST_F(RolloutBrokerTest, AClosedBatchLeasesAndTakesNothing) {
 TEST_F(RolloutBrokerTest, CheckAloneChangesNothing) {
   EXPECT_EQ(broker_.Check(Good(0)).status(), v1::RolloutAck::ACCEPTED);
   EXPECT_EQ(broker_.Check(Good(0)).status(), v1::RolloutAck::ACCEPTED);
-  EXPECT_EQ(broker_.num_accepted(), 0);
+  EXPECT_EQ(broker_.num_accepted(5), 0);
   EXPECT_THAT(Lease(8, 0), SizeIs(3));
 }
 
 TEST_F(RolloutBrokerTest, TheBatchIsInSlotOrderWhateverTheOrderOfArrival) {
   for (const int64_t slot : {2, 0, 1}) {
-    EXPECT_FALSE(broker_.complete());
+    EXPECT_FALSE(broker_.complete(5));
     broker_.Commit(Good(slot));
   }
 
-  ASSERT_TRUE(broker_.complete());
+  ASSERT_TRUE(broker_.complete(5));
   std::vector<std::string> ids;
-  for (const v1::Rollout& rollout : broker_.Batch()) {
+  for (const v1::Rollout& rollout : broker_.Batch(5)) {
     ids.push_back(rollout.rollout_id());
   }
   EXPECT_THAT(ids, ElementsAre("000005/000", "000005/001", "000005/002"));
@@ -160,7 +160,7 @@ TEST_F(RolloutBrokerTest, AResultFromBeforeACrashIsTaken) {
   // The new broker leased nothing yet; an actor still works on attempt 3.
   EXPECT_EQ(broker_.Check(Good(1, 3)).status(), v1::RolloutAck::ACCEPTED);
   broker_.Commit(Good(1, 3));
-  EXPECT_EQ(broker_.num_accepted(), 1);
+  EXPECT_EQ(broker_.num_accepted(5), 1);
 }
 
 TEST_F(RolloutBrokerTest, ARolloutOfAnotherBatchIsSuperseded) {
@@ -192,9 +192,9 @@ TEST_F(RolloutBrokerTest, AnotherPolicyVersionIsStale) {
 TEST_F(RolloutBrokerTest, AnotherPmOpensTheSameBatchAnew) {
   Lease(3, 0);
   broker_.Commit(Good(0));
-  broker_.StartBatch(5, Pm(8));
+  broker_.OpenBatch(5, Pm(8));
 
-  EXPECT_EQ(broker_.num_accepted(), 0);
+  EXPECT_EQ(broker_.num_accepted(5), 0);
   EXPECT_THAT(Lease(8, 0), SizeIs(3));
   EXPECT_THAT(broker_.Check(Good(1)).message(),
               HasSubstr("scored by version 7 (digest digest7), this batch has "
@@ -276,19 +276,100 @@ TEST_F(RolloutBrokerTest, RoundingMayLiftALogProbabilityAboveZero) {
   EXPECT_EQ(broker_.Check(rollout).status(), v1::RolloutAck::ACCEPTED);
 }
 
-TEST_F(RolloutBrokerTest, StalenessWidensWhatIsLeasedAndTaken) {
-  RolloutBroker broker({.max_staleness = 2, .vocab_size = 100}, &schedule_);
-  broker.StartBatch(5, Pm(7));
+// Two versions of staleness: updates 5, 6 and 7 are open while version 4 is the
+// newest.
+class AheadTest : public RolloutBrokerTest {
+ protected:
+  AheadTest() {
+    // In whatever order they are opened.
+    for (const int64_t update : {6, 5, 7}) ahead_.OpenBatch(update, Pm(update));
+  }
 
-  EXPECT_THAT(broker.Lease(1, 1, absl::UnixEpoch()), IsEmpty());
-  EXPECT_THAT(broker.Lease(1, 2, absl::UnixEpoch()), SizeIs(1));
+  std::vector<std::string> LeasedIds(int max_leases, int64_t policy_version) {
+    std::vector<std::string> ids;
+    for (const v1::PromptLease& lease :
+         ahead_.Lease(max_leases, policy_version, absl::UnixEpoch())) {
+      ids.push_back(lease.rollout_id());
+    }
+    return ids;
+  }
+
+  // One that update `update` takes, sampled by version 4.
+  v1::Rollout GoodFor(int64_t update) const {
+    v1::Rollout rollout = Good(0);
+    rollout.set_rollout_id(RolloutId(update, 0));
+    *rollout.mutable_prompt() = *schedule_.At((update - 1) * 3).prompt;
+    *rollout.mutable_pm() = Pm(update);
+    return rollout;
+  }
+
+  RolloutBroker ahead_{{.rollouts_per_update = 3,
+                        .lease = absl::Seconds(10),
+                        .max_new_tokens = 4,
+                        .max_staleness = 2,
+                        .vocab_size = 100},
+                       &schedule_};
+};
+
+TEST_F(AheadTest, TheOldestBatchAndSlotIsLeasedFirst) {
+  EXPECT_THAT(LeasedIds(4, 4), ElementsAre("000005/000", "000005/001",
+                                           "000005/002", "000006/000"));
+  EXPECT_THAT(LeasedIds(8, 4),
+              ElementsAre("000006/001", "000006/002", "000007/000",
+                          "000007/001", "000007/002"));
+}
+
+TEST_F(AheadTest, AnOlderVersionServesTheOlderBatchesOnly) {
+  EXPECT_THAT(LeasedIds(9, 1), IsEmpty());
+  EXPECT_THAT(LeasedIds(9, 2), SizeIs(3));
+  EXPECT_THAT(LeasedIds(9, 3),
+              ElementsAre("000006/000", "000006/001", "000006/002"));
+  // One that came out of update 5 has nothing to do with update 5.
+  ahead_.OpenBatch(5, Pm(7));
+  EXPECT_THAT(LeasedIds(9, 5),
+              ElementsAre("000007/000", "000007/001", "000007/002"));
+}
+
+TEST_F(AheadTest, EachBatchTakesItsOwnRolloutsUnderItsOwnPm) {
+  for (const int64_t update : {5, 6, 7}) {
+    EXPECT_EQ(ahead_.Check(GoodFor(update)).status(), v1::RolloutAck::ACCEPTED);
+    ahead_.Commit(GoodFor(update));
+    EXPECT_EQ(ahead_.num_accepted(update), 1);
+    EXPECT_EQ(ahead_.Check(GoodFor(update)).status(),
+              v1::RolloutAck::DUPLICATE);
+  }
+  v1::Rollout rollout = GoodFor(6);
+  rollout.set_rollout_id(RolloutId(6, 1));
+  *rollout.mutable_prompt() = *schedule_.At(16).prompt;
+  *rollout.mutable_pm() = Pm(5);
+  EXPECT_THAT(ahead_.Check(rollout).message(),
+              HasSubstr("scored by version 5 (digest other), this batch has "
+                        "version 6"));
+  rollout = GoodFor(7);
+  rollout.set_rollout_id(RolloutId(7, 1));
+  rollout.set_policy_version(3);
+  EXPECT_THAT(ahead_.Check(rollout).message(), HasSubstr("takes 4 to 6"));
+}
+
+TEST_F(AheadTest, AClosedBatchIsRememberedUntilAnotherOpens) {
+  ahead_.Commit(GoodFor(5));
+  ahead_.CloseBatch(5);
+  EXPECT_FALSE(ahead_.open(5));
+  EXPECT_TRUE(ahead_.open(6));
+  EXPECT_EQ(ahead_.Check(GoodFor(5)).status(), v1::RolloutAck::DUPLICATE);
+  EXPECT_THAT(LeasedIds(1, 4), ElementsAre("000006/000"));
+
+  ahead_.OpenBatch(8, Pm(8));
+  EXPECT_EQ(ahead_.Check(GoodFor(5)).status(), v1::RolloutAck::SUPERSEDED);
 }
 
 using RolloutBrokerDeathTest = RolloutBrokerTest;
 
 TEST_F(RolloutBrokerDeathTest, MisuseDies) {
-  EXPECT_DEATH(broker_.StartBatch(4, Pm(7)), "4 after 5");
-  EXPECT_DEATH((void)broker_.Batch(), "complete");
+  EXPECT_DEATH(broker_.OpenBatch(0, Pm(7)), "update > 0");
+  EXPECT_DEATH(broker_.CloseBatch(4), "4");
+  EXPECT_DEATH((void)broker_.num_accepted(6), "no batch of update 6");
+  EXPECT_DEATH((void)broker_.Batch(5), "complete");
   broker_.Commit(Good(0));
   EXPECT_DEATH(broker_.Commit(Good(0)), "000005/000");
 }

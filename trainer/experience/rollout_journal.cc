@@ -140,6 +140,13 @@ absl::StatusOr<RolloutJournal> RolloutJournal::Open(const std::string& path,
   return journal;
 }
 
+absl::StatusOr<JournalContents> RolloutJournal::Read(const std::string& path) {
+  JournalContents contents;
+  RLHF_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
+  RLHF_RETURN_IF_ERROR(Parse(path, bytes, contents).status());
+  return contents;
+}
+
 RolloutJournal::RolloutJournal(RolloutJournal&& other) noexcept
     : path_(std::move(other.path_)),
       fd_(std::exchange(other.fd_, -1)),

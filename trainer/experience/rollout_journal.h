@@ -35,6 +35,10 @@ class RolloutJournal {
   static absl::StatusOr<RolloutJournal> Open(const std::string& path,
                                              JournalContents& contents);
 
+  // What is in a journal, which is left as it is; a record that a crash cut off
+  // at the end is passed over. Errors: as Open.
+  static absl::StatusOr<JournalContents> Read(const std::string& path);
+
   ~RolloutJournal();
   RolloutJournal(RolloutJournal&& other) noexcept;
   RolloutJournal& operator=(RolloutJournal&& other) noexcept;

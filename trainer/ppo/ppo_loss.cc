@@ -17,6 +17,9 @@ PpoLoss ComputePpoLoss(const PpoTokens& tokens, const PpoLossOptions& options) {
       << tokens.old_logprob_N.sizes() << ", " << tokens.logprob_N.sizes();
   RLHF_CHECK(tokens.advantage_N.sizes() == tokens.logprob_N.sizes())
       << tokens.advantage_N.sizes() << ", " << tokens.logprob_N.sizes();
+  RLHF_CHECK(!tokens.weight_N.defined() ||
+             tokens.weight_N.sizes() == tokens.logprob_N.sizes())
+      << tokens.weight_N.sizes() << ", " << tokens.logprob_N.sizes();
 
   const at::Tensor ratio_N = (tokens.logprob_N - tokens.old_logprob_N).exp();
   const at::Tensor clipped_ratio_N = ratio_N.clamp(1 - epsilon, 1 + epsilon);
@@ -32,6 +35,7 @@ PpoLoss ComputePpoLoss(const PpoTokens& tokens, const PpoLossOptions& options) {
     surrogate_N = at::where(is_bounded_N, bound_N, surrogate_N);
     is_clipped_N = is_clipped_N.logical_or(is_bounded_N);
   }
+  if (tokens.weight_N.defined()) surrogate_N = surrogate_N * tokens.weight_N;
   return {.loss_sum = -surrogate_N.sum(),
           .clip_count = is_clipped_N.sum(),
           .approx_kl_sum =

@@ -17,6 +17,9 @@ struct PpoTokens {
   at::Tensor old_logprob_N;
   // Advantages, usually whitened. No gradient.
   at::Tensor advantage_N;
+  // What each token's surrogate weighs (behaviour_weight.h). No gradient.
+  // Undefined: 1.
+  at::Tensor weight_N = {};
 };
 
 // Sums over tokens, not means: the caller divides by the number of tokens of
@@ -46,8 +49,8 @@ struct PpoLossOptions {
 // Returns minus the clipped surrogate, sum of
 //   min(ratio * A, clamp(ratio, 1 - epsilon, 1 + epsilon) * A)
 // with ratio = exp(log pi - log pi_old) (Schulman et al. 2017,
-// arXiv:1707.06347, eq. 7). No tokens give 0, not NaN. Dies if the shapes
-// differ.
+// arXiv:1707.06347, eq. 7), each token times its weight. No tokens give 0, not
+// NaN. Dies if the shapes differ.
 PpoLoss ComputePpoLoss(const PpoTokens& tokens, const PpoLossOptions& options);
 
 }  // namespace rlhf

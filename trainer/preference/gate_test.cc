@@ -1,5 +1,7 @@
 #include "trainer/preference/gate.h"
 
+#include <random>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -7,7 +9,6 @@ namespace rlhf {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::StartsWith;
 
 TEST(DecidePromotionTest, PromotesTheFirstPmAboveTheMinimum) {
@@ -35,16 +36,63 @@ TEST(DecidePromotionTest, TheMinimumItselfPasses) {
 }
 
 TEST(DecidePromotionTest, ADropUpToTheLimitPasses) {
-  const HeldOutResult incumbent = {80, 100};
   // 0.80 - 0.77 is a hair more than 0.03 in float64.
-  EXPECT_TRUE(DecidePromotion({.candidate = {77, 100}, .incumbent = incumbent})
+  EXPECT_TRUE(DecidePromotion({.candidate = {77, 100},
+                               .incumbent = Incumbent{{80, 100}, {10, 13}}})
                   .promote);
-  const GateVerdict verdict =
-      DecidePromotion({.candidate = {76, 100}, .incumbent = incumbent});
+  const GateVerdict verdict = DecidePromotion(
+      {.candidate = {76, 100}, .incumbent = Incumbent{{80, 100}, {10, 14}}});
   EXPECT_FALSE(verdict.promote);
   EXPECT_THAT(verdict.reason, HasSubstr("serving PM 80.0 % (80 of 100"));
   EXPECT_THAT(verdict.reason,
               HasSubstr("change -4.0 points, at most -3.0 allowed"));
+}
+
+// 2 points are within the limit, but 20 to 80 is not chance: the sign test's
+// probability is about 6e-10.
+TEST(DecidePromotionTest, RefusesASmallDropThatIsSurelyOne) {
+  const GateVerdict verdict =
+      DecidePromotion({.candidate = {2100, 3000},
+                       .incumbent = Incumbent{{2160, 3000}, {20, 80}}});
+  EXPECT_FALSE(verdict.promote);
+  EXPECT_THAT(verdict.reason, StartsWith("refused as worse than the serving "
+                                         "PM: held-out accuracy 70.0 %"));
+  EXPECT_THAT(verdict.reason, HasSubstr("only the serving PM on 80"));
+}
+
+// 140 to 160 comes by chance with probability 0.13.
+TEST(DecidePromotionTest, ADropThatMayBeChancePasses) {
+  EXPECT_TRUE(
+      DecidePromotion({.candidate = {2100, 3000},
+                       .incumbent = Incumbent{{2120, 3000}, {140, 160}}})
+          .promote);
+}
+
+// On 3,000 pairs, 25 % of them discordant: a candidate that is 5 points worse,
+// and one that is as good as the serving PM.
+TEST(DecidePromotionTest, ThreeThousandPairsTellBadFromEqual) {
+  std::mt19937_64 random(7);
+  int bad_promoted = 0, equal_refused = 0;
+  const auto decide = [&](double candidate_share) {
+    std::binomial_distribution<int64_t> discordant(3000, 0.25);
+    const int64_t count = discordant(random);
+    std::binomial_distribution<int64_t> ours(count, candidate_share);
+    const int64_t only_candidate = ours(random);
+    const Discordance found = {only_candidate, count - only_candidate};
+    return DecidePromotion(
+               {.candidate = {2000 + found.only_candidate_right, 3000},
+                .incumbent =
+                    Incumbent{{2000 + found.only_incumbent_right, 3000},
+                              found}})
+        .promote;
+  };
+  for (int i = 0; i < 100; ++i) {
+    // 0.4 of 25 % against 0.6 of 25 %: 5 points.
+    bad_promoted += decide(0.4) ? 1 : 0;
+    equal_refused += decide(0.5) ? 0 : 1;
+  }
+  EXPECT_EQ(bad_promoted, 0);
+  EXPECT_LE(equal_refused, 5);
 }
 
 TEST(DecidePromotionTest, RefusesLossesThatAreNotFinite) {
@@ -60,18 +108,27 @@ TEST(DecidePromotionTest, RefusesWithoutEvidence) {
   EXPECT_THAT(verdict.reason, HasSubstr("no held-out comparisons"));
 }
 
-TEST(DecidePromotionTest, SaysWhenItIsASmokeCheckOnly) {
+// Without an incumbent 2.8954 * sqrt(0.42 / n): 26.0 points of 52 pairs, 2.7 of
+// 5,000.
+TEST(DecidePromotionTest, SaysWhatItCanSee) {
   EXPECT_THAT(DecidePromotion({.candidate = {40, 52}}).reason,
-              HasSubstr("smoke check only: 52 held-out pairs; about 3,050 are "
-                        "needed to see a 3-point drop"));
-  EXPECT_THAT(DecidePromotion({.candidate = {2000, 3050}}).reason,
-              Not(HasSubstr("smoke check")));
+              HasSubstr("(smoke check only: 52 held-out pairs show a drop of "
+                        "26.0 points in 4 of 5 cases)"));
+  EXPECT_THAT(DecidePromotion({.candidate = {3500, 5000}}).reason,
+              HasSubstr("(5000 held-out pairs show a drop of 2.7 points"));
+}
+
+TEST(DecidePromotionTest, FewPairsWithoutDisagreementAreASmokeCheck) {
+  EXPECT_THAT(DecidePromotion(
+                  {.candidate = {8, 8}, .incumbent = Incumbent{{8, 8}, {0, 0}}})
+                  .reason,
+              HasSubstr("smoke check only"));
 }
 
 TEST(DecidePromotionDeathTest, DiesOnDifferentComparisons) {
-  EXPECT_DEATH(
-      DecidePromotion({.candidate = {1, 2}, .incumbent = HeldOutResult{1, 3}}),
-      "2 pairs, incumbent on 3");
+  EXPECT_DEATH(DecidePromotion(
+                   {.candidate = {1, 2}, .incumbent = Incumbent{{1, 3}, {}}}),
+               "2 pairs, incumbent on 3");
 }
 
 }  // namespace

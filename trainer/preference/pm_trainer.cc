@@ -153,20 +153,4 @@ absl::StatusOr<PmTrainingStats> TrainPreferenceModel(
   return stats;
 }
 
-absl::StatusOr<std::vector<double>> PreferenceMargins(
-    const Transformer& model, const std::vector<PmExample>& examples,
-    int64_t micro_batch_tokens) {
-  std::vector<double> margins;
-  if (examples.empty()) return margins;
-  std::vector<size_t> all(examples.size());
-  std::iota(all.begin(), all.end(), size_t{0});
-  RLHF_ASSIGN_OR_RETURN(
-      const std::vector<float> scores,
-      ScoreSequences(model, Interleave(examples, all), micro_batch_tokens));
-  for (size_t i = 0; i < examples.size(); ++i) {
-    margins.push_back(static_cast<double>(scores[2 * i]) - scores[2 * i + 1]);
-  }
-  return margins;
-}
-
 }  // namespace rlhf

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -15,6 +17,8 @@ namespace rlhf {
 struct PmExample {
   std::vector<int32_t> chosen;
   std::vector<int32_t> rejected;
+  // What the pair is counted under when it measures: {"turn", "2"}, ….
+  std::map<std::string, std::string> slices = {};
 };
 
 struct PmTrainerOptions {
@@ -52,11 +56,5 @@ using PmProgress = std::function<bool(double)>;
 absl::StatusOr<PmTrainingStats> TrainPreferenceModel(
     Transformer& model, const std::vector<PmExample>& examples,
     const PmTrainerOptions& options, const PmProgress& progress);
-
-// score(chosen) - score(rejected) of each example, in order, log-odds.
-// Errors: as ScoreSequences.
-absl::StatusOr<std::vector<double>> PreferenceMargins(
-    const Transformer& model, const std::vector<PmExample>& examples,
-    int64_t micro_batch_tokens);
 
 }  // namespace rlhf

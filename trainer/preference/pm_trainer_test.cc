@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_model.h"
+#include "trainer/preference/pair_scores.h"
 
 namespace rlhf {
 namespace {
@@ -20,6 +21,7 @@ Transformer MakePm() {
   ModelConfig config = trunk.config();
   config.head = ModelConfig::Head::kScore;
   NamedTensors weights = trunk.Clone().parameters();
+  weights.push_back({"score.weight", at::zeros({1, config.hidden_size})});
   absl::StatusOr<Transformer> pm =
       Transformer::Create(config, std::move(weights));
   EXPECT_OK(pm);
@@ -55,11 +57,9 @@ PmTrainerOptions Options() {
 }
 
 double Accuracy(const Transformer& pm, const std::vector<PmExample>& examples) {
-  const auto margins = PreferenceMargins(pm, examples, 2048);
-  EXPECT_OK(margins);
-  double right = 0;
-  for (const double margin : *margins) right += margin > 0 ? 1 : 0;
-  return right / static_cast<double>(margins->size());
+  const auto pairs = ScorePairs(pm, examples, 2048);
+  EXPECT_OK(pairs);
+  return MeasurePm(*pairs, 10).calibration.accuracy;
 }
 
 const PmProgress kGoOn = [](double) { return true; };

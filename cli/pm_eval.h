@@ -1,0 +1,19 @@
+// How good a preference model is on pairs from a file.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace rlhf {
+
+// Scores the comparisons in `path` (every form that `rlhf feedback import`
+// reads) with the PM in `model_directory` and prints accuracy, calibration,
+// bias and slices, as a table or as one JSON object.
+//
+// Errors: those of LoadPm and ParseComparisons; InvalidArgument if no line of
+// the file is a preference that the PM can read.
+absl::Status EvaluatePm(const std::string& model_directory,
+                        const std::string& path, bool json);
+
+}  // namespace rlhf

@@ -1,0 +1,162 @@
+// pm: the preference models of a run, and who may serve.
+#include <iostream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "cli/config_flag.h"
+#include "cli/pm_eval.h"
+#include "cli/verbs.h"
+#include "core/base/json.h"
+#include "core/base/proto_json.h"
+#include "core/base/status_macros.h"
+#include "core/config/run_config.h"
+#include "core/registry/model_registry.h"
+#include "rlhf/v1/report.pb.h"
+
+namespace rlhf {
+namespace {
+
+absl::StatusOr<ModelRegistry> RegistryOf(const Flags& flags) {
+  RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
+  return ModelRegistry(absl::StrCat(RunDirectory(config), "/registry/pm"));
+}
+
+// The names under which `version` is known.
+std::vector<std::string> AliasesOf(const Aliases& aliases, int64_t version) {
+  std::vector<std::string> names;
+  for (const auto& [name, target] : aliases) {
+    if (target == version) names.push_back(name);
+  }
+  return names;
+}
+
+absl::Status List(const ModelRegistry& registry, bool json) {
+  RLHF_ASSIGN_OR_RETURN(const std::vector<Transition> history,
+                        registry.Transitions());
+  const Aliases aliases = history.empty() ? Aliases() : history.back().aliases;
+  if (!json) {
+    std::cout << absl::StrFormat("%-4s %-19s %-22s %8s %8s  %s\n", "PM", "is",
+                                 "held-out accuracy", "on", "from", "gate");
+  }
+  for (const int64_t version : registry.Versions()) {
+    RLHF_ASSIGN_OR_RETURN(Json card, registry.Card(version));
+    const std::vector<std::string> names = AliasesOf(aliases, version);
+    if (json) {
+      card["aliases"] = names;
+      std::cout << DumpJson(card) << "\n";
+      continue;
+    }
+    std::cout << absl::StrFormat("v%-3d %-19s ", version,
+                                 absl::StrJoin(names, ","));
+    v1::PmReport report;
+    if (!card.contains("report") ||
+        !JsonToProto(DumpJson(card["report"]), &report).ok()) {
+      std::cout << "published without a report\n";
+      continue;
+    }
+    std::cout << absl::StrFormat(
+        "%.3f [%.3f, %.3f]   %8d %8d  %s\n", report.held_out_accuracy(),
+        report.held_out_accuracy_low(), report.held_out_accuracy_high(),
+        report.num_held_out(), report.num_train(), report.verdict());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status History(const ModelRegistry& registry, bool json) {
+  RLHF_ASSIGN_OR_RETURN(const std::vector<Transition> history,
+                        registry.Transitions());
+  for (const Transition& transition : history) {
+    const std::string time = absl::FormatTime(
+        "%Y-%m-%dT%H:%M:%SZ", transition.time, absl::UTCTimeZone());
+    if (json) {
+      std::cout << DumpJson({{"seq", transition.seq},
+                             {"time", time},
+                             {"by", transition.cause.by},
+                             {"reason", transition.cause.reason},
+                             {"aliases", transition.aliases}})
+                << "\n";
+      continue;
+    }
+    std::cout << absl::StrFormat(
+        "%4d  %s  %-10s %-44s %s\n", transition.seq, time, transition.cause.by,
+        absl::StrJoin(transition.aliases, " ",
+                      [](std::string* out, const auto& alias) {
+                        absl::StrAppend(out, alias.first, "=v", alias.second);
+                      }),
+        transition.cause.reason);
+  }
+  return absl::OkStatus();
+}
+
+// A person's decision has a name and a reason.
+absl::StatusOr<TransitionCause> CauseOf(const Flags& flags) {
+  TransitionCause cause{.by = flags.String("by"),
+                        .reason = flags.String("reason")};
+  if (cause.by.empty() || cause.reason.empty()) {
+    return absl::InvalidArgumentError(
+        "--by NAME and --reason TEXT are needed: the record keeps who moved "
+        "the alias, and why");
+  }
+  return cause;
+}
+
+absl::Status Promote(const ModelRegistry& registry, const std::string& word,
+                     const TransitionCause& cause) {
+  int64_t version = 0;
+  if (!absl::SimpleAtoi(absl::StripPrefix(word, "v"), &version)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", word, "\" is no version; wanted a number"));
+  }
+  RLHF_RETURN_IF_ERROR(registry.Verify(version));
+  RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> serving,
+                        registry.Alias("serving"));
+  RLHF_RETURN_IF_ERROR(registry.Promote(version, serving, cause));
+  std::cout << "PM version " << version << " serves"
+            << (serving.has_value()
+                    ? absl::StrCat("; version ", *serving, " did before")
+                    : "")
+            << "\n";
+  return absl::OkStatus();
+}
+
+absl::Status RollBack(const ModelRegistry& registry,
+                      const TransitionCause& cause) {
+  RLHF_ASSIGN_OR_RETURN(const int64_t version, registry.RollBack(cause));
+  std::cout << "PM version " << version << " serves again\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status PmVerb(const Flags& flags) {
+  const std::vector<std::string>& words = flags.positional();
+  const bool json = flags.Bool("json");
+  if (words.size() == 2 && words[0] == "eval") {
+    if (flags.String("model").empty()) {
+      return absl::InvalidArgumentError("--model is needed");
+    }
+    return EvaluatePm(flags.String("model"), words[1], json);
+  }
+  const std::string what = words.empty() ? "" : words[0];
+  const size_t wanted = what == "promote" ? 2 : 1;
+  if ((what != "list" && what != "history" && what != "promote" &&
+       what != "rollback") ||
+      words.size() != wanted) {
+    return absl::InvalidArgumentError(
+        "wanted: list, history, promote VERSION, rollback, or eval FILE");
+  }
+  RLHF_ASSIGN_OR_RETURN(const ModelRegistry registry, RegistryOf(flags));
+  if (what == "list") return List(registry, json);
+  if (what == "history") return History(registry, json);
+  RLHF_ASSIGN_OR_RETURN(const TransitionCause cause, CauseOf(flags));
+  return what == "promote" ? Promote(registry, words[1], cause)
+                           : RollBack(registry, cause);
+}
+
+}  // namespace rlhf

@@ -1,0 +1,171 @@
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/status_macros.h"
+#include "trainer/parallel/gradient_buckets.h"
+#include "trainer/parallel/trained_model.h"
+
+namespace rlhf {
+namespace {
+
+// Calls a function once a leaf has its gradient.
+class GradientHook final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit GradientHook(std::function<void()> function)
+      : function_(std::move(function)) {}
+  void operator()(const at::Tensor&) override { function_(); }
+
+ private:
+  const std::function<void()> function_;
+};
+
+class ReplicatedModel final : public TrainedModel {
+ public:
+  ReplicatedModel(Transformer model, NamedTensors head,
+                  const TrainedModelOptions& options,
+                  Communicator* communicator)
+      : weights_(std::move(model)), head_(std::move(head)) {
+    if (options.dtype != at::kFloat) copy_ = weights_.Cast(options.dtype);
+    Transformer& passes = copy_.has_value() ? *copy_ : weights_;
+    passes.set_recompute_activations(options.recompute_activations);
+    for (const NamedTensor& p : weights_.parameters()) {
+      parameters_.push_back({options.prefix + p.name, p.tensor});
+    }
+    for (const NamedTensor& p : head_) {
+      parameters_.push_back({options.prefix + p.name, p.tensor});
+    }
+    leaves_ = passes.parameters();
+    leaves_.insert(leaves_.end(), head_.begin(), head_.end());
+    for (const NamedTensor& p : parameters_) p.tensor.set_requires_grad(true);
+    for (const NamedTensor& p : leaves_) p.tensor.set_requires_grad(true);
+    if (communicator->world_size() == 1) return;
+    // Backward comes to the last layer first, and perhaps not to the head.
+    const size_t num_weights = weights_.parameters().size();
+    NamedTensors arriving(
+        parameters_.rend() - static_cast<ptrdiff_t>(num_weights),
+        parameters_.rend());
+    arriving.insert(arriving.end(),
+                    parameters_.begin() + static_cast<ptrdiff_t>(num_weights),
+                    parameters_.end());
+    buckets_.emplace(arriving, options.name, communicator);
+    for (size_t i = 0; i < leaves_.size(); ++i) {
+      torch::autograd::impl::set_post_acc_grad_hooks(
+          leaves_[i].tensor,
+          std::make_unique<GradientHook>([this, i] { HaveGradient(i); }));
+    }
+  }
+
+  // The weights may outlive their model.
+  ~ReplicatedModel() override {
+    if (!buckets_.has_value()) return;
+    for (const NamedTensor& p : leaves_) {
+      torch::autograd::impl::set_post_acc_grad_hooks(p.tensor, nullptr);
+    }
+  }
+
+  const Transformer& working() const override {
+    return copy_.has_value() ? *copy_ : weights_;
+  }
+  const NamedTensors& head() const override { return head_; }
+  const NamedTensors& parameters() const override { return parameters_; }
+  bool sharded() const override { return false; }
+
+  void BeginStep() override {
+    EndStep();
+    if (buckets_.has_value()) buckets_->Zero();
+  }
+
+  void EndStep() override {
+    last_pass_ = false;
+    if (buckets_.has_value()) return buckets_->Free();
+    for (const NamedTensor& p : parameters_) p.tensor.mutable_grad().reset();
+  }
+
+  void ExpectLastPass() override { last_pass_ = true; }
+
+  void CollectGradients() override {
+    for (size_t i = 0; i < leaves_.size(); ++i) Collect(i);
+  }
+
+  absl::Status ReduceGradients() override {
+    return buckets_.has_value() ? buckets_->Finish() : absl::OkStatus();
+  }
+
+  void Refresh() override {
+    if (!copy_.has_value()) return;
+    const c10::NoGradGuard no_grad;
+    for (size_t i = 0; i < weights_.parameters().size(); ++i) {
+      leaves_[i].tensor.copy_(parameters_[i].tensor);
+    }
+  }
+
+  absl::StatusOr<NamedTensors> Gather(
+      const std::vector<at::Tensor>& parts) const override {
+    RLHF_CHECK(parts.size() == parameters_.size());
+    NamedTensors whole;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      whole.push_back({parameters_[i].name, parts[i]});
+    }
+    return whole;
+  }
+
+  absl::Status Scatter(const NamedTensors& whole,
+                       const std::vector<at::Tensor>& parts) const override {
+    RLHF_CHECK(parts.size() == parameters_.size());
+    const c10::NoGradGuard no_grad;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      RLHF_ASSIGN_OR_RETURN(
+          const at::Tensor found,
+          FindTensor(whole, parameters_[i].name, parts[i].sizes()));
+      parts[i].copy_(found);
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<std::string> NamesIn(size_t index) const override {
+    return {parameters_[index].name};
+  }
+
+ private:
+  // Adds the gradient of a working copy to that of the weights, in float32.
+  void Collect(size_t i) {
+    if (leaves_[i].tensor.is_same(parameters_[i].tensor)) return;
+    at::Tensor& from = leaves_[i].tensor.mutable_grad();
+    if (!from.defined()) return;
+    at::Tensor& to = parameters_[i].tensor.mutable_grad();
+    to = to.defined() ? to.add_(from) : from.to(at::kFloat);
+    from.reset();
+  }
+
+  void HaveGradient(size_t i) {
+    if (!last_pass_) return;
+    Collect(i);
+    const size_t num_weights = weights_.parameters().size();
+    buckets_->Ready(i < num_weights ? num_weights - 1 - i : i);
+  }
+
+  Transformer weights_;
+  std::optional<Transformer> copy_;  // none for float32
+  const NamedTensors head_;
+  NamedTensors parameters_;
+  NamedTensors leaves_;  // of passes, in the order of parameters_
+  std::optional<GradientBuckets> buckets_;  // none for one rank
+  bool last_pass_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<TrainedModel> MakeReplicatedModel(
+    Transformer model, NamedTensors head, const TrainedModelOptions& options,
+    Communicator* communicator) {
+  return std::make_unique<ReplicatedModel>(std::move(model), std::move(head),
+                                           options, communicator);
+}
+
+}  // namespace rlhf

@@ -1,0 +1,52 @@
+#include "trainer/preference/paired_test.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/check.h"
+
+namespace rlhf {
+
+Discordance CountDiscordance(const std::vector<MeasuredPair>& candidate,
+                             const std::vector<MeasuredPair>& incumbent) {
+  RLHF_CHECK(candidate.size() == incumbent.size());
+  Discordance result;
+  for (size_t i = 0; i < candidate.size(); ++i) {
+    const bool ours = candidate[i].margin() > 0;
+    const bool theirs = incumbent[i].margin() > 0;
+    result.only_candidate_right += ours && !theirs ? 1 : 0;
+    result.only_incumbent_right += theirs && !ours ? 1 : 0;
+  }
+  return result;
+}
+
+double ProbabilityOfChance(const Discordance& discordance) {
+  const int64_t n =
+      discordance.only_candidate_right + discordance.only_incumbent_right;
+  // P(X <= only_candidate_right) for X ~ Binomial(n, 1/2), term by term in
+  // logarithms: C(n, k) / 2^n.
+  const auto log_term = [n](int64_t k) {
+    const auto size = static_cast<double>(n);
+    const auto count = static_cast<double>(k);
+    return std::lgamma(size + 1) - std::lgamma(count + 1) -
+           std::lgamma(size - count + 1) - size * std::log(2.0);
+  };
+  double sum = 0;
+  for (int64_t k = 0; k <= discordance.only_candidate_right; ++k) {
+    sum += std::exp(log_term(k));
+  }
+  return std::min(sum, 1.0);
+}
+
+double VisibleDrop(int64_t num_pairs, double discordant_share) {
+  RLHF_CHECK(num_pairs > 0) << num_pairs;
+  RLHF_CHECK(discordant_share >= 0 && discordant_share <= 1)
+      << discordant_share;
+  // Normal quantiles at 98 % and 80 %.
+  constexpr double kLevel = 2.0537489106318225;
+  constexpr double kPower = 0.8416212335729143;
+  return (kLevel + kPower) *
+         std::sqrt(discordant_share / static_cast<double>(num_pairs));
+}
+
+}  // namespace rlhf

@@ -1,0 +1,115 @@
+#include "trainer/replay.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/text_format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/comm/communicator.h"
+#include "core/config/run_config.h"
+#include "trainer/batch_source.h"
+#include "trainer/checkpoint/checkpoint_store.h"
+#include "trainer/experience/rollout_broker.h"
+#include "trainer/experience/rollout_journal.h"
+#include "trainer/learner_models.h"
+#include "trainer/learner_state.h"
+#include "trainer/ppo_trainer.h"
+
+namespace rlhf {
+namespace {
+
+// Brings `trainer` to the oldest checkpoint; returns its update.
+absl::StatusOr<int64_t> LoadOldest(const v1::RunConfig& config,
+                                   PpoTrainer& trainer) {
+  const std::string folder = RunDirectory(config) + "/checkpoints";
+  const CheckpointStore store(folder, config.learner().checkpoints_kept());
+  RLHF_ASSIGN_OR_RETURN(const std::optional<Checkpoint> oldest, store.Oldest());
+  if (!oldest.has_value()) {
+    return absl::NotFoundError(absl::StrCat(folder, ": no checkpoint there"));
+  }
+  return LoadLearner(oldest->directory, trainer);
+}
+
+}  // namespace
+
+absl::Status Replay(
+    const v1::RunConfig& config, const ReplayOptions& options,
+    const std::function<absl::Status(const v1::UpdateReport&)>& on_update) {
+  if (config.learner().num_ranks() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "learner.num_ranks: the run was made by ", config.learner().num_ranks(),
+        " ranks; only a run of one can be replayed"));
+  }
+  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
+  RLHF_ASSIGN_OR_RETURN(const PpoTrainer::Options trainer_options,
+                        LoadTrainerOptions(config));
+  SingleCommunicator alone;
+  PpoTrainer trainer(std::move(models), trainer_options, &alone);
+  int64_t done = 0;
+  if (options.from_checkpoint) {
+    RLHF_ASSIGN_OR_RETURN(done, LoadOldest(config, trainer));
+  }
+  for (int64_t update = done + 1; update <= options.last_update; ++update) {
+    const auto batch = ReadBatch(RunDirectory(config), update,
+                                 config.ppo().rollouts_per_update());
+    absl::Status status = batch.status();
+    if (status.ok()) {
+      const auto report = MakeUpdate(*batch, trainer);
+      status = report.ok() ? on_update(*report) : report.status();
+    }
+    if (!status.ok()) {
+      return WithContext(status, absl::StrCat("update ", update));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Batch> ReadBatch(const std::string& run_directory,
+                                int64_t update, int64_t num_rollouts) {
+  const std::string path = JournalPath(run_directory, update);
+  RLHF_ASSIGN_OR_RETURN(JournalContents contents, RolloutJournal::Read(path));
+  Batch batch{.header = std::move(contents.header),
+              .rollouts = std::move(contents.rollouts)};
+  std::sort(batch.rollouts.begin(), batch.rollouts.end(),
+            [](const v1::Rollout& a, const v1::Rollout& b) {
+              return a.rollout_id() < b.rollout_id();
+            });
+  const auto count = static_cast<int64_t>(batch.rollouts.size());
+  bool complete = batch.header.update() == update && count == num_rollouts;
+  for (int64_t slot = 0; complete && slot < count; ++slot) {
+    complete = batch.rollouts[static_cast<size_t>(slot)].rollout_id() ==
+               RolloutId(update, slot);
+  }
+  if (!complete) {
+    return absl::DataLossError(absl::StrCat(
+        path, ": holds ", count, " rollouts of update ", batch.header.update(),
+        "; wanted each of the ", num_rollouts, " of update ", update, " once"));
+  }
+  CompleteAnchor(batch);
+  return batch;
+}
+
+std::string FirstDifference(const v1::UpdateReport& recorded,
+                            const v1::UpdateReport& replayed) {
+  const auto* const descriptor = v1::UpdateReport::descriptor();
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    const auto* const field = descriptor->field(i);
+    if (absl::EndsWith(field->name(), "_seconds")) continue;
+    // Numbers print to as many digits as tell them from every other.
+    std::string before, now;
+    google::protobuf::TextFormat::Printer printer;
+    printer.SetSingleLineMode(true);
+    printer.PrintFieldValueToString(recorded, field, -1, &before);
+    printer.PrintFieldValueToString(replayed, field, -1, &now);
+    if (before == now) continue;
+    return absl::StrCat(field->name(), " was ", before, ", now it is ", now);
+  }
+  return "";
+}
+
+}  // namespace rlhf
