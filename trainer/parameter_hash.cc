@@ -13,8 +13,7 @@ namespace {
 uint64_t Hash(const NamedTensors& parameters) {
   uint64_t hash = 0;
   for (const NamedTensor& parameter : parameters) {
-    const at::Tensor data =
-        parameter.tensor.detach().to(at::kCPU).contiguous();
+    const at::Tensor data = parameter.tensor.detach().to(at::kCPU).contiguous();
     const absl::string_view bytes(
         static_cast<const char*>(data.const_data_ptr()), data.nbytes());
     hash = MixHash(MixHash(hash, Xxh3(parameter.name)), Xxh3(bytes));
