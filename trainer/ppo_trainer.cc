@@ -24,6 +24,7 @@
 #include "trainer/ppo/kl_controller.h"
 #include "trainer/ppo/kl_penalty.h"
 #include "trainer/ppo/ppo_loss.h"
+#include "trainer/ppo/rejection_sampling.h"
 #include "trainer/ppo/value_loss.h"
 #include "trainer/response_forward.h"
 
@@ -277,7 +278,7 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
          .micro_batch_tokens = options_.micro_batch_tokens});
     own.reward_N = TokenRewards(
         batch, own, prepared.evaluation,
-        {.kl_coefficient = kl_coefficient_,
+        {.kl_coefficient = Imitates(options_.ppo) ? 0 : kl_coefficient_,
          .estimator = EstimatorOf(options_.ppo),
          .missing_eos_penalty = options_.ppo.missing_eos_penalty()});
     own.value_N = prepared.evaluation.value_N;
@@ -388,10 +389,8 @@ at::Tensor PpoTrainer::PolicyLoss(const Piece& piece,
                       .advantage_N = piece.advantage_N},
                      {.clip_epsilon = options_.ppo.clip_epsilon(),
                       .dual_clip = options_.ppo.dual_clip()});
-  // Imitation does not ask how likely the answer was.
-  const bool imitates = options_.ppo.algorithm() == v1::PpoConfig::BEST_OF_K;
   const at::Tensor loss =
-      imitates ? -(logprob_N * piece.advantage_N).sum() : clipped.loss_sum;
+      Imitates(options_.ppo) ? ImitationLossSum(logprob_N) : clipped.loss_sum;
   totals.policy_loss += loss.item<double>();
   totals.clip_count += clipped.clip_count.item<double>();
   totals.approx_kl += clipped.approx_kl_sum.item<double>();
