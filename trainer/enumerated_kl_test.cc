@@ -114,9 +114,9 @@ ResponseSums Evaluate(const Transformer& policy, const Transformer& reference,
   for (const Tokens& response : responses) {
     dialogues.push_back({.prompt_ids = &kPrompt, .response_ids = &response});
   }
-  const BatchEvaluation evaluation =
-      EvaluateBatch(policy, Critic(policy.config().hidden_size, at::kCPU),
-                    reference, dialogues, {.temperature = temperature});
+  const BatchEvaluation evaluation = EvaluateBatch(
+      policy, Critic(MakeValueHead(policy.config().hidden_size, at::kCPU)),
+      reference, dialogues, {.temperature = temperature});
   const at::Tensor k1_N = KlK1(evaluation.logprob_N, evaluation.ref_logprob_N);
   const at::Tensor k3_N = KlK3(evaluation.logprob_N, evaluation.ref_logprob_N);
   ResponseSums sums;
