@@ -117,7 +117,7 @@ class SmallRun:
         config.write_text(f"""
 name: "{self.name}" runs_dir: "{self.folder}/runs" initial_policy: "{self.folder}/policy"
 prompts: "{self.folder}/prompts.jsonl" held_out_prompt_share: 0 threads: {self.threads} seed: {self.seed}
-sampling {{ max_new_tokens: {self.new_tokens} max_prompt_tokens: 64 }}
+sampling {{ max_new_tokens: {self.new_tokens} max_prompt_tokens: 128 }}
 ppo {{ {self.ppo} }}
 learner {{ address: "127.0.0.1:{p[0]}" metrics_port: {p[1]} checkpoint_every: 1000000 }}
 actor {{ address: "127.0.0.1:{p[2]}" metrics_port: {p[3]} max_batch: 64 }}

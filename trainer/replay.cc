@@ -77,7 +77,9 @@ absl::StatusOr<Batch> ReadBatch(const std::string& run_directory,
               .rollouts = std::move(contents.rollouts)};
   std::sort(batch.rollouts.begin(), batch.rollouts.end(),
             [](const v1::Rollout& a, const v1::Rollout& b) {
-              return a.rollout_id() < b.rollout_id();
+              // From slot 1000 on, names are longer.
+              return std::pair(a.rollout_id().size(), a.rollout_id()) <
+                     std::pair(b.rollout_id().size(), b.rollout_id());
             });
   const auto count = static_cast<int64_t>(batch.rollouts.size());
   bool complete = batch.header.update() == update && count == num_rollouts;

@@ -61,8 +61,9 @@ class ReplayTest : public testing::Test {
     ASSERT_OK_AND_ASSIGN(
         RolloutJournal journal,
         RolloutJournal::Create(JournalPath(run_, update), header));
+    std::vector<v1::Rollout> rollouts;
     for (int64_t slot = num_rollouts - 1; slot >= 0; --slot) {
-      v1::Rollout rollout;
+      v1::Rollout& rollout = rollouts.emplace_back();
       rollout.set_rollout_id(RolloutId(update, slot));
       rollout.set_policy_version(update > 1 ? update - 1 - slot % 2 : 0);
       rollout.set_reward(static_cast<float>(slot));
@@ -73,8 +74,8 @@ class ReplayTest : public testing::Test {
             static_cast<int32_t>(3 + MixHash(MixHash(update, slot), i) % 500));
         rollout.add_behaviour_logprobs(-6);
       }
-      ASSERT_OK(journal.Append({rollout}));
     }
+    ASSERT_OK(journal.Append(rollouts));
   }
 
   void Learn() {
@@ -155,6 +156,13 @@ TEST_F(ReplayTest, ADamagedOrIncompleteJournalIsNamed) {
                                         HasSubstr("is damaged"))));
   // Reading leaves it as it is.
   EXPECT_EQ(*ReadFile(JournalPath(run_, 2)), bytes);
+}
+
+TEST_F(ReplayTest, MoreThanAThousandSlotsAreInOrder) {
+  WriteJournal(4, 1001);
+  ASSERT_OK_AND_ASSIGN(const Batch batch, ReadBatch(run_, 4, 1001));
+  EXPECT_EQ(batch.rollouts[999].rollout_id(), "000004/999");
+  EXPECT_EQ(batch.rollouts[1000].rollout_id(), "000004/1000");
 }
 
 TEST_F(ReplayTest, ARunOfSeveralRanksIsRefused) {
