@@ -119,6 +119,29 @@ TEST(GenerationEngineTest, AResultDoesNotDependOnWhatSharesItsBatch) {
   ExpectSame(RunAll(engine, Requests()), alone);
 }
 
+TEST(GenerationEngineTest, InBfloat16LogprobsAreThoseOfItsOwnPasses) {
+  const auto model =
+      std::make_shared<const Transformer>(TinyPolicy(1)->Cast(at::kBFloat16));
+  GenerationEngine engine(model, {.max_batch = 3});
+  const c10::InferenceMode no_autograd;
+  for (const auto& [id, result] : RunAll(engine, Requests())) {
+    Ids ids = Requests()[id - 10].prompt_ids;
+    const auto first = static_cast<int64_t>(ids.size()) - 1;
+    ids.insert(ids.end(), result.token_ids.begin(), result.token_ids.end());
+    const auto count = static_cast<int64_t>(result.token_ids.size());
+    const auto hidden =
+        model->Forward(Pack({ids}, at::kCPU)).narrow(0, first, count);
+    const std::vector<int64_t> targets(result.token_ids.begin(),
+                                       result.token_ids.end());
+    const auto expected =
+        ComputeTokenLogprobs(*model, hidden, at::tensor(targets), 1).logprob_N;
+    for (int64_t t = 0; t < count; ++t) {
+      // bfloat16 has eight bits.
+      EXPECT_NEAR(result.logprobs[t], expected[t].item<float>(), 0.1);
+    }
+  }
+}
+
 TEST(GenerationEngineTest, StreamsOfOnePromptDiffer) {
   const auto model = TinyPolicy(1);
   GenerationEngine engine(model, {});

@@ -1,5 +1,6 @@
 #include "reward_server/pm_slots.h"
 
+#include "core/nn/sequence_scores.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "reward_server/reward_fixtures.h"
@@ -38,6 +39,25 @@ TEST(LoadPmTest, RefusesADialogueThatIsLongerThanTheModel) {
           StatusCode::kInvalidArgument,
           ContainsRegex("dialogue of [0-9]+ tokens; the preference model takes "
                         "1024")));
+}
+
+TEST(LoadPmTest, InBfloat16ScoresAreNearlyTheSame) {
+  const TempDir directory;
+  ASSERT_OK(WriteTinyPm(directory / "pm", 1));
+  const std::vector<std::vector<int32_t>> dialogues = {{5, 6, 7}, {8, 9}};
+  std::vector<float> scores[2];
+  for (const bool half : {false, true}) {
+    ASSERT_OK_AND_ASSIGN(const auto pm,
+                         LoadPm(directory / "pm", PmVersion(1),
+                                half ? at::kBFloat16 : at::kFloat));
+    EXPECT_EQ(pm->model.parameters()[0].tensor.scalar_type(),
+              half ? at::kBFloat16 : at::kFloat);
+    ASSERT_OK_AND_ASSIGN(scores[half],
+                         ScoreSequences(pm->model, dialogues, 100));
+  }
+  for (size_t i = 0; i < dialogues.size(); ++i) {
+    EXPECT_NEAR(scores[true][i], scores[false][i], 0.05);
+  }
 }
 
 TEST(PmSlotsTest, NothingServesAtFirst) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/base/check.h"
+#include "core/nn/linear.h"
 
 namespace rlhf {
 namespace {
@@ -38,6 +39,11 @@ at::Tensor ScaledLogits(const at::Tensor& hidden, const at::Tensor& weight,
   return temperature == 1 ? logit_NV : logit_NV.div_(temperature);
 }
 
+// What the products are computed from (linear.h): `x` itself, or as float32.
+at::Tensor Factor(const at::Tensor& x, bool in_float32) {
+  return in_float32 ? x.to(at::kFloat) : x;
+}
+
 // (hidden [N, D], head weight [V, D], targets [N]) to log-probabilities [N]
 // and, if wanted, entropies [N].
 class TokenLogprobFunction
@@ -49,6 +55,8 @@ class TokenLogprobFunction
                                const at::Tensor& target_N, double temperature,
                                bool with_entropy) {
     std::vector<at::Tensor> logprobs, entropies;
+    const bool in_float32 = MultipliesInFloat32(hidden_ND);
+    const at::Tensor weight = Factor(weight_VD, in_float32);
     ForEachSlice(hidden_ND.size(0), [&](int64_t begin, int64_t size) {
       const at::Tensor logprob_NV =
           at::log_softmax(ScaledLogits(hidden_ND.narrow(0, begin, size),
@@ -82,18 +90,20 @@ class TokenLogprobFunction
     // Summed in float32 over the slices, whatever the weights' dtype.
     const at::Tensor weight_gradient_VD =
         at::zeros_like(weight_VD, weight_VD.options().dtype(at::kFloat));
+    const bool in_float32 = MultipliesInFloat32(hidden_ND);
+    const at::Tensor weight = Factor(weight_VD, in_float32);
     ForEachSlice(hidden_ND.size(0), [&](int64_t begin, int64_t size) {
-      const at::Tensor hidden = hidden_ND.narrow(0, begin, size);
+      const at::Tensor hidden =
+          Factor(hidden_ND.narrow(0, begin, size), in_float32);
       const at::Tensor g = scaled_N.narrow(0, begin, size).unsqueeze(1);
       at::Tensor gradient_NV =
-          at::softmax(ScaledLogits(hidden, weight_VD, temperature), -1)
-              .mul_(-g);
+          at::softmax(ScaledLogits(hidden, weight, temperature), -1).mul_(-g);
       gradient_NV.scatter_add_(1, target_N.narrow(0, begin, size).unsqueeze(1),
                                g);
-      gradient_NV = gradient_NV.to(weight_VD.scalar_type());
+      gradient_NV = gradient_NV.to(weight.scalar_type());
       hidden_gradient_ND.narrow(0, begin, size)
-          .copy_(gradient_NV.matmul(weight_VD));
-      if (weight_VD.scalar_type() == at::kFloat) {
+          .copy_(gradient_NV.matmul(weight));
+      if (weight.scalar_type() == at::kFloat) {
         weight_gradient_VD.addmm_(gradient_NV.t(), hidden);
       } else {
         weight_gradient_VD.add_(gradient_NV.t().matmul(hidden));

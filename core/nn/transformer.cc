@@ -17,6 +17,7 @@
 #include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "core/nn/attention.h"
+#include "core/nn/linear.h"
 #include "core/nn/pointwise.h"
 #include "core/nn/rotary.h"
 
@@ -28,7 +29,7 @@ struct LinearWeights {
   at::Tensor bias;  // undefined if there is none
 
   at::Tensor operator()(const at::Tensor& x) const {
-    return at::linear(x, weight, bias);
+    return Linear(x, weight, bias);
   }
 };
 
@@ -342,7 +343,7 @@ const at::Tensor& Transformer::head_weight() const {
 }
 
 at::Tensor Transformer::Logits(const at::Tensor& hidden_ND) const {
-  return at::linear(hidden_ND, head_weight());
+  return Linear(hidden_ND, head_weight());
 }
 
 at::Tensor Transformer::Scores(const at::Tensor& hidden_ND) const {
