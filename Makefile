@@ -3,6 +3,7 @@ PRESET ?= release
 BUILD := build/$(PRESET)
 RLHF := $(BUILD)/bin/rlhf
 LIBTORCH := third_party/torch/lib/libtorch_cpu.so
+WHEELS := $(or $(RLHF_WHEEL_CACHE),$(HOME)/.cache/rlhf/wheels)
 JOBS ?=
 
 .PHONY: build setup quickstart test parity bench check cuda clean help
@@ -28,14 +29,14 @@ test: setup ## build everything and run all tests
 	@$(MAKE) --no-print-directory build
 	ctest --preset $(PRESET)
 
-parity: setup .venv-parity/.made ## compare with transformers and tokenizers, print the differences
+parity: setup .venv-parity/.made ## compare with references, TRL, transformers and tokenizers, print the differences
 	@$(MAKE) --no-print-directory build
-	.venv-parity/bin/python tools/parity.py --rlhf $(RLHF)
+	.venv-parity/bin/python tools/parity --rlhf $(RLHF) --probe $(BUILD)/tests/parity/math_probe
 
 .venv-parity/.made: tools/requirements-parity.txt
 	rm -rf .venv-parity
 	/usr/bin/python3 -m venv .venv-parity || python3 -m venv .venv-parity
-	.venv-parity/bin/pip install --progress-bar off -r $<
+	.venv-parity/bin/pip install --progress-bar off --find-links $(WHEELS) -r $<
 	touch $@
 
 bench: setup .venv-bench/.made ## time updates beside PyTorch's and TRL's: half an hour

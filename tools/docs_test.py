@@ -36,6 +36,17 @@ class DocumentsTest(unittest.TestCase):
                 with self.subTest(header=header, name=name):
                     self.assertRegex(read(header), rf"\b{name}\b")
 
+    def test_tests_that_algorithms_name_exist(self):
+        sources = "".join(path.read_text(encoding="utf-8")
+                          for folder in (*SOURCES, "tests")
+                          for path in sorted((ROOT / folder).rglob("*.cc")))
+        names = re.findall(r"`(\w+Test)\.(\w+|\*)`", read("docs/algorithms.md"))
+        self.assertGreater(len(names), 10)
+        for suite, name in names:
+            name = r"\w+" if name == "*" else name
+            with self.subTest(suite=suite, name=name):
+                self.assertRegex(sources, rf"TEST(_F|_P)?\(\s*{suite},\s*{name}\)")
+
     def test_headers_that_documents_name_exist(self):
         for document in documents():
             text = document.read_text(encoding="utf-8")

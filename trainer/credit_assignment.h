@@ -38,8 +38,14 @@ struct Credit {
 // Whether the algorithm trains the value head.
 bool HasCritic(const v1::PpoConfig& config);
 
+// Whether it imitates the best answers by their score alone: no KL in the
+// reward, no ratios.
+bool Imitates(const v1::PpoConfig& config);
+
 // `batch_size` is the number of samples of all ranks; group g is samples
-// g * samples_per_prompt onwards. Collective. Errors: of the communicator.
+// g * samples_per_prompt onwards. Rewards are whitened first if the config says
+// so: of tokens for PPO and REINFORCE++, of whole responses for the algorithms
+// that compare these. Collective. Errors: of the communicator.
 absl::StatusOr<Credit> AssignCredit(const v1::PpoConfig& config,
                                     const OwnRewards& rewards,
                                     int64_t batch_size,

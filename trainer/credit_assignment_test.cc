@@ -78,21 +78,57 @@ TEST(AssignCreditTest, WhitenedAdvantagesHaveMeanZeroAndVarianceOne) {
   EXPECT_NEAR(moments.variance, 1, 1e-6);
 }
 
-TEST(AssignCreditTest, WhitenedRewardsKeepTheirMean) {
-  v1::PpoConfig config = Config(v1::PpoConfig::RLOO);
-  const std::vector<double> plain = Elements(Assign(config).advantage_N);
+TEST(AssignCreditTest, AFarMeanCostsTheAdvantagesNoDigits) {
+  v1::PpoConfig config = Config(v1::PpoConfig::PPO);
+  config.set_whiten_advantages(true);
+  config.set_gae_lambda(1);
+  SingleCommunicator alone;
+  // 1000.01 is not a float32 number: the next one is 1e-5 off.
+  ASSERT_OK_AND_ASSIGN(
+      const Credit credit,
+      AssignCredit(config,
+                   {.samples = {0, 1},
+                    .lengths = {2, 2},
+                    .reward_N = Row({0.01, 1000, 0, 1001}, at::kFloat),
+                    .value_N = Row({0, 0, 0, 0}, at::kFloat)},
+                   2, alone));
+  // Rewards to go.
+  const double small = static_cast<double>(0.01f);
+  const std::vector<double> plain = {1000 + small, 1000, 1001, 1001};
+  double mean = 0, variance = 0;
+  for (const double a : plain) mean += a / 4;
+  for (const double a : plain) variance += (a - mean) * (a - mean) / 4;
+  std::vector<double> whitened;
+  for (const double a : plain)
+    whitened.push_back((a - mean) / std::sqrt(variance + 1e-8));
+  EXPECT_THAT(Elements(credit.advantage_N), Near(whitened, 1e-6));
+}
+
+TEST(AssignCreditTest, WhitenedTokenRewardsKeepTheirMean) {
+  v1::PpoConfig config = Config(v1::PpoConfig::REINFORCE_PP);
   config.set_whiten_rewards(true);
-  const double std =
-      std::sqrt(FromSums(SumMoments(FourSamples().reward_N)).variance);
-  // Only the sum over sample 0's two tokens feels the kept mean twice, as it
-  // does without whitening; equal lengths cancel it.
-  const std::vector<double> whitened = Elements(Assign(config).advantage_N);
-  const double mean = FromSums(SumMoments(FourSamples().reward_N)).mean;
-  // Sample 0: 2 mean + (1 - 2 mean) / std; sample 1: mean + (3 - mean) / std.
-  EXPECT_NEAR(whitened[2],
-              (mean + (3 - mean) / std) - (2 * mean + (1 - 2 * mean) / std),
+  const Moments moments = FromSums(SumMoments(FourSamples().reward_N));
+  // Sample 1 has one token with reward 3.
+  EXPECT_NEAR(Elements(Assign(config).advantage_N)[2],
+              moments.mean + (3 - moments.mean) / std::sqrt(moments.variance),
               1e-6);
-  EXPECT_NE(whitened[2], plain[2]);
+}
+
+TEST(AssignCreditTest, GroupsWhitenTheRewardsOfWholeResponses) {
+  v1::PpoConfig config = Config(v1::PpoConfig::RLOO);
+  config.set_whiten_rewards(true);
+  // Rewards 1, 3, 5, 5 have the biased variance 11 / 4; the mean that stays
+  // cancels, whatever the lengths.
+  const double std = std::sqrt(11.0 / 4);
+  EXPECT_THAT(
+      Elements(Assign(config).advantage_N),
+      Near(std::vector<double>{-2 / std, -2 / std, 2 / std, 0, 0, 0}, 1e-6));
+}
+
+TEST(AssignCreditTest, WhiteningDoesNotChangeWhoIsBest) {
+  v1::PpoConfig config = Config(v1::PpoConfig::BEST_OF_K);
+  config.set_whiten_rewards(true);
+  EXPECT_THAT(Assign(config).trained, ElementsAre(1, 2));
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "trainer/parameter_hash.h"
 #include "trainer/ppo/kl_controller.h"
 #include "trainer/ppo/ppo_loss.h"
+#include "trainer/ppo/rejection_sampling.h"
 #include "trainer/ppo/value_loss.h"
 #include "trainer/rank_shares.h"
 #include "trainer/response_forward.h"
@@ -257,8 +258,9 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     }
     models_.EndPass();
     reference_->EndPass();
-    own.reward_N = TokenRewards(options_.ppo, kl_coefficient_, batch, own,
-                                prepared.evaluation);
+    own.reward_N =
+        TokenRewards(options_.ppo, Imitates(options_.ppo) ? 0 : kl_coefficient_,
+                     batch, own, prepared.evaluation);
     own.value_N = prepared.evaluation.value_N;
     prepared.weights = WeighByStaleness(options_.ppo, batch, own,
                                         prepared.evaluation.logprob_N);
@@ -412,10 +414,8 @@ at::Tensor PpoTrainer::PolicyLoss(const Piece& piece,
                       .weight_N = piece.weight_N},
                      {.clip_epsilon = options_.ppo.clip_epsilon(),
                       .dual_clip = options_.ppo.dual_clip()});
-  // Imitation does not ask how likely the answer was.
-  const bool imitates = options_.ppo.algorithm() == v1::PpoConfig::BEST_OF_K;
   const at::Tensor loss =
-      imitates ? -(logprob_N * piece.advantage_N).sum() : clipped.loss_sum;
+      Imitates(options_.ppo) ? ImitationLossSum(logprob_N) : clipped.loss_sum;
   totals.policy_loss += loss.item<double>();
   totals.clip_count += clipped.clip_count.item<double>();
   totals.approx_kl += clipped.approx_kl_sum.item<double>();

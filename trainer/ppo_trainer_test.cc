@@ -50,6 +50,7 @@ void ExpectTwoRanksGiveTheLossesOfOne(const PpoTrainer::Options& options) {
   for (const auto& reports : actual) {
     ASSERT_EQ(reports.size(), expected.size());
     for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_EQ(reports[i].learning_rate(), expected[i].learning_rate());
       EXPECT_NEAR(reports[i].policy_loss(), expected[i].policy_loss(), 1e-5);
       EXPECT_NEAR(reports[i].value_loss(), expected[i].value_loss(), 1e-5);
       EXPECT_NEAR(reports[i].pretraining_loss_nats_per_token(),
@@ -79,6 +80,25 @@ TEST(PpoTrainerTest, TheFirstPassStartsFromRatioOneAndNoKl) {
   EXPECT_NEAR(report.kl_k1_nats_per_sequence(), 0, 1e-6);
   EXPECT_GT(report.gradient_norm(), 0);
   EXPECT_GT(report.entropy_nats_per_token(), 0);
+}
+
+// Every minibatch before the first step that changes anything: the ratios are
+// the rounding of a forward pass over other batch mates. k3 is half the square
+// of a small log-ratio.
+TEST(PpoTrainerTest, UntilThePolicyMovesEveryRatioIsOne) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_learning_rate(0);
+  options.ppo.set_num_minibatches(3);
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+
+  ASSERT_OK_AND_ASSIGN(const v1::UpdateReport report,
+                       trainer.Update(MakeBatch(1), 1));
+
+  EXPECT_LE(report.approx_kl_nats(), 1e-6 * 1e-6 / 2);
+  EXPECT_EQ(report.clip_share(), 0);
+  // What the actors said is another matter, with a metric of its own.
+  EXPECT_GT(report.behaviour_mismatch_max_nats(), 0.01);
 }
 
 TEST(PpoTrainerTest, RewardedTokensBecomeLikelier) {
@@ -367,6 +387,14 @@ TEST(PpoTrainerTest, RefusesAStateThatDoesNotFit) {
                        HasSubstr("value_head.bias")));
 }
 
+// How much likelier token 40 is than token 41 after a prompt.
+double LogitGap(const PpoTrainer& trainer) {
+  const at::Tensor hidden = trainer.policy().Forward(
+      Pack(std::vector<std::vector<int32_t>>{{5, 6, 7}}, at::kCPU));
+  const at::Tensor logits = trainer.policy().Logits(hidden[2].unsqueeze(0));
+  return (logits[0][40] - logits[0][41]).item<double>();
+}
+
 // Two answers to one question, the first good, the second bad; returns how
 // much likelier the good one's token became against the bad one's.
 double LearnToPrefer(const PpoTrainer::Options& options) {
@@ -380,17 +408,11 @@ double LearnToPrefer(const PpoTrainer::Options& options) {
                      .score = token == 40 ? 1.0 : -1.0,
                      .ended = true});
   }
-  const auto gap = [&] {
-    const at::Tensor hidden = trainer.policy().Forward(
-        Pack(std::vector<std::vector<int32_t>>{{5, 6, 7}}, at::kCPU));
-    const at::Tensor logits = trainer.policy().Logits(hidden[2].unsqueeze(0));
-    return (logits[0][40] - logits[0][41]).item<double>();
-  };
-  const double before = gap();
+  const double before = LogitGap(trainer);
   for (int64_t update = 1; update <= 10; ++update) {
     EXPECT_OK(trainer.Update(batch, update));
   }
-  return gap() - before;
+  return LogitGap(trainer) - before;
 }
 
 TEST(PpoTrainerTest, EveryAlgorithmMakesTheBetterAnswerLikelier) {
@@ -402,6 +424,35 @@ TEST(PpoTrainerTest, EveryAlgorithmMakesTheBetterAnswerLikelier) {
     options.ppo.set_samples_per_prompt(2);
     EXPECT_GT(LearnToPrefer(options), 0.1)
         << v1::PpoConfig::Algorithm_Name(algorithm);
+  }
+}
+
+// However strange the reference finds it: with beta 10 the penalty would decide
+// at least one of the two.
+TEST(PpoTrainerTest, RejectionSamplingImitatesTheHigherScore) {
+  for (const int32_t better : {40, 41}) {
+    SingleCommunicator alone;
+    PpoTrainer::Options options = MakeOptions();
+    options.ppo.set_algorithm(v1::PpoConfig::BEST_OF_K);
+    options.ppo.set_samples_per_prompt(2);
+    options.ppo.set_kl_coefficient(10);
+    PpoTrainer trainer(
+        {.policy = MakeTinyModel(1),
+         .reference = std::make_shared<const Transformer>(MakeTinyModel(2)),
+         .critic = std::nullopt},
+        options, &alone);
+    std::vector<PpoSample> batch;
+    for (const int32_t token : {40, 41}) {
+      batch.push_back({.prompt_ids = {5, 6, 7},
+                       .response_ids = {token, 2},
+                       .behaviour_logprobs = {-6, -6},
+                       .score = token == better ? 1 : 0.99,
+                       .ended = true});
+    }
+    const double before = LogitGap(trainer);
+    ASSERT_OK(trainer.Update(batch, 1).status());
+    const double gain = LogitGap(trainer) - before;
+    EXPECT_GT(better == 40 ? gain : -gain, 0) << better;
   }
 }
 
@@ -425,6 +476,8 @@ TEST_P(RanksTest, TwoGiveTheLossesOfOne) {
   options.ppo.set_algorithm(GetParam());
   options.ppo.set_samples_per_prompt(3);
   options.ppo.set_whiten_rewards(GetParam() == v1::PpoConfig::GRPO);
+  // Ten of the twenty updates of six rollouts each.
+  options.ppo.set_warmup_rollouts(60);
   ExpectTwoRanksGiveTheLossesOfOne(options);
 }
 

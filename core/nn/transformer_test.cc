@@ -45,7 +45,8 @@ TEST_P(ArchitectureTest, LogitsEqualTransformers) {
 
   const auto logits = model.Logits(model.Forward(Pack({ids}, at::kCPU)));
 
-  EXPECT_LT(MaxDifference(logits, ToTensor(expected["logits"])), 2e-5);
+  // Transformers on one processor is up to 3e-5 from itself on another.
+  EXPECT_LT(MaxDifference(logits, ToTensor(expected["logits"])), 1e-4);
 }
 
 TEST_P(ArchitectureTest, CachedDecodingEqualsTransformers) {

@@ -1,7 +1,8 @@
 // Where the Unicode tables of our libraries (PCRE2 10.42: version 14, utf8proc
 // 2.8: 15) differ from those inside Hugging Face's tokenizers 0.23: 16 for
 // patterns, 17 for digits, and one from before version 11 for normalization.
-// Found by trying every code point; tools/parity.py tries them again.
+// Found by trying every code point; tools/parity/text_parity.py tries them
+// again.
 #pragma once
 
 #include <cstdint>

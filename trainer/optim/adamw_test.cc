@@ -70,6 +70,35 @@ TEST(AdamWTest, FollowsTorchOverTwentySteps) {
   }
 }
 
+// TensorFlow's Adam, and so the code of lm-human-preferences, adds epsilon
+// before the bias correction. In step t that is our epsilon divided by
+// sqrt(1 - beta2^t): what AdamWOptions says of the first step, for all.
+TEST(AdamWTest, TensorFlowsEpsilonIsOursWithoutTheBiasCorrection) {
+  const double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-2, rate = 0.1;
+  const at::Tensor w = Parameter({1});
+  NamedTensors state;
+  double theirs = 1, average = 0, square_average = 0;
+  for (int t = 1; t <= 20; ++t) {
+    const double gradient = std::sin(t) * std::pow(10, -t % 4);
+    average = beta1 * average + (1 - beta1) * gradient;
+    square_average = beta2 * square_average + (1 - beta2) * gradient * gradient;
+    const double correction = std::sqrt(1 - std::pow(beta2, t));
+    theirs -= rate * correction / (1 - std::pow(beta1, t)) * average /
+              (std::sqrt(square_average) + epsilon);
+
+    AdamW optimizer = OneGroup(
+        {{"w", w}}, rate,
+        {.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon / correction});
+    if (t > 1) {
+      ASSERT_OK(optimizer.ImportState(state));
+    }
+    SetGradient(w, {gradient});
+    optimizer.Step();
+    state = optimizer.ExportState();
+    EXPECT_NEAR(w.item<double>(), theirs, 1e-12) << t;
+  }
+}
+
 TEST(AdamWTest, LeavesParametersWithoutGradientAlone) {
   const at::Tensor still = Parameter({5});
   const at::Tensor moved = Parameter({5});

@@ -34,12 +34,11 @@ struct KlPenaltyOptions {
   double missing_eos_penalty = 0;
 };
 
-// Returns [N]: -beta times the KL estimate, which for k1 is log pi_old - log
-// pi_ref, at each token, plus, at each
-// response's last token, its score and, if it did not end, the missing-EOS
-// penalty. The penalty's sign is minus: a token that the policy likes more than
-// the reference costs (Bai et al. 2022, eq. 4.1; the form per token is
-// Stiennon et al. 2020's).
+// Returns [N]: at each token -beta times the KL estimate, which for k1 is
+// log pi_old - log pi_ref; plus, at each response's last token, its score and,
+// if it did not end, the missing-EOS penalty. The KL's sign is minus: a token
+// that the policy likes more than the reference costs (Bai et al. 2022, eq.
+// 4.1; the form per token is Stiennon et al. 2020's).
 //
 // Dies if shapes and `lengths` disagree or the penalty is positive.
 at::Tensor ComputeTokenRewards(const ScoredResponses& responses,

@@ -26,8 +26,11 @@ Moments FromSums(const MomentSums& sums) {
 at::Tensor Whiten(const at::Tensor& values, const Moments& moments,
                   bool shift_mean) {
   const double scale = 1 / std::sqrt(moments.variance + 1e-8);
-  const at::Tensor whitened = (values - moments.mean) * scale;
-  return shift_mean ? whitened : whitened + moments.mean;
+  // In float64: a mean rounded to float32 would be off by a digit that small
+  // deviations show.
+  at::Tensor whitened = (values.to(at::kDouble) - moments.mean) * scale;
+  if (!shift_mean) whitened = whitened + moments.mean;
+  return whitened.to(values.scalar_type());
 }
 
 }  // namespace rlhf

@@ -46,6 +46,16 @@ TEST(WhitenTest, MatchesTheReference) {
   }
 }
 
+TEST(WhitenTest, AFarMeanCostsNoDigits) {
+  // Mean 1000 + 5/6 and variance 13/18; float32 knows 1000.83… to 3e-5.
+  const double std = std::sqrt(13.0 / 18);
+  EXPECT_THAT(
+      Elements(WhitenAlone(Row({1000, 1000.5, 1002}, at::kFloat),
+                           /*shift_mean=*/true)),
+      Near(std::vector<double>{-5.0 / 6 / std, -1.0 / 3 / std, 7.0 / 6 / std},
+           1e-6));
+}
+
 TEST(WhitenTest, SumsOfTwoRanksWhitenAsOne) {
   const MomentSums a = SumMoments(Row({1, 2}));
   const MomentSums b = SumMoments(Row({3, 8, 4}));

@@ -48,6 +48,31 @@ TEST(ComputePairwiseLossTest, MatchesTheReference) {
   }
 }
 
+TEST(ComputePairwiseLossTest, TheGradientIsTheSlopeOfTheLoss) {
+  const std::vector<double> chosen = {1, -2, 0.5}, rejected = {0.5, 3, 0.5};
+  const at::Tensor chosen_P = Row(chosen).requires_grad_();
+  const at::Tensor rejected_P = Row(rejected).requires_grad_();
+  ComputePairwiseLoss(chosen_P, rejected_P).loss_sum.backward();
+  const double step = 1e-5;
+  const auto slope = [&](std::vector<double> up, std::vector<double> down,
+                         size_t i, bool of_chosen) {
+    up[i] += step;
+    down[i] -= step;
+    const double rise =
+        of_chosen
+            ? Loss(Row(up), Row(rejected)) - Loss(Row(down), Row(rejected))
+            : Loss(Row(chosen), Row(up)) - Loss(Row(chosen), Row(down));
+    return rise / (2 * step);
+  };
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const auto pair = static_cast<int64_t>(i);
+    EXPECT_NEAR(chosen_P.grad()[pair].item<double>(),
+                slope(chosen, chosen, i, true), 1e-9);
+    EXPECT_NEAR(rejected_P.grad()[pair].item<double>(),
+                slope(rejected, rejected, i, false), 1e-9);
+  }
+}
+
 TEST(ComputePairwiseLossTest, AConstantOnBothScoresChangesNothing) {
   const at::Tensor chosen_P = Row({1, 2});
   const at::Tensor rejected_P = Row({3, 0.5});
