@@ -97,9 +97,13 @@ int64_t Activations(const ModelConfig& config, const PlanInput& input) {
                                                      config.hidden_size *
                                                      input.dtype_bytes
                                    : per_layer * config.num_layers;
+  const int64_t rollout = input.work.prompt_tokens + input.work.response_tokens;
+  // A rollout is never cut; a rank may have less than a micro-batch.
+  const int64_t tokens = std::max(
+      rollout,
+      std::min(input.micro_batch_tokens, input.work.rollouts * rollout));
   // Logits live in slices of 128 rows, three at a time.
-  return layers * input.micro_batch_tokens +
-         3 * kFloat * 128 * config.vocab_size;
+  return layers * tokens + 3 * kFloat * 128 * config.vocab_size;
 }
 
 // Operations of one forward pass of a model's trunk over this rank's rollouts.

@@ -55,7 +55,9 @@ TEST(PlanTest, WorkIsDividedOverRanksAndMicroBatches) {
 }
 
 TEST(PlanTest, ShardsHoldTheirPartAndSendNothingAlone) {
-  PlanInput input = {.policy = *NamedShape("70B"), .ranks = 1};
+  PlanInput input = {.policy = *NamedShape("70B"),
+                     .ranks = 1,
+                     .work = {.rollouts = 8, .prompt_tokens = 256}};
   EXPECT_EQ(PlannedTraffic(input).total(), 0);
   const PlanMemory whole = PlannedMemory(input);
   EXPECT_EQ(whole.weights, 4 * (68'976'648'192 + 8193));
@@ -70,7 +72,9 @@ TEST(PlanTest, ShardsHoldTheirPartAndSendNothingAlone) {
 }
 
 TEST(PlanTest, RecomputingKeepsALayersInputOnly) {
-  PlanInput input = {.policy = *NamedShape("7B"), .ranks = 2};
+  PlanInput input = {.policy = *NamedShape("7B"),
+                     .ranks = 2,
+                     .work = {.rollouts = 8, .prompt_tokens = 256}};
   const int64_t plain = PlannedMemory(input).activations;
   const double flops = PlannedFlops(input);
   input.recompute_activations = true;
