@@ -68,7 +68,8 @@ TEST_F(PlanVerbTest, RefusesWhatItDoesNotKnow) {
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("wanted 1 to 1024")));
   // Without a shape the run's own model is read.
-  EXPECT_THAT(Plan({}), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(Plan({}), StatusIs(absl::StatusCode::kNotFound,
+                                 HasSubstr("no such model")));
 }
 
 }  // namespace

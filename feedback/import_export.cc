@@ -131,6 +131,9 @@ ImportReport MakeReport(const std::vector<PreferenceStore::Appended>& appended,
 absl::StatusOr<std::string> OwnLine(const v1::Comparison& comparison) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
+  // A line says everything: policy version 0 is the initial policy, none is
+  // unknown.
+  options.always_print_primitive_fields = true;
   std::string line;
   const auto printed =
       google::protobuf::util::MessageToJsonString(comparison, &line, options);

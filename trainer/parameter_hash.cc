@@ -4,7 +4,6 @@
 #include <ATen/ops/zeros.h>
 
 #include "absl/strings/str_format.h"
-#include "core/base/check.h"
 #include "core/base/hash.h"
 #include "core/base/status_macros.h"
 
@@ -14,8 +13,7 @@ namespace {
 uint64_t Hash(const NamedTensors& parameters) {
   uint64_t hash = 0;
   for (const NamedTensor& parameter : parameters) {
-    RLHF_CHECK(parameter.tensor.is_contiguous()) << parameter.name;
-    const at::Tensor data = parameter.tensor.detach().to(at::kCPU);
+    const at::Tensor data = parameter.tensor.detach().to(at::kCPU).contiguous();
     const absl::string_view bytes(
         static_cast<const char*>(data.const_data_ptr()), data.nbytes());
     hash = MixHash(MixHash(hash, Xxh3(parameter.name)), Xxh3(bytes));

@@ -11,7 +11,7 @@ namespace rlhf {
 
 // xxh3 over the bytes of every tensor, chained in order with the names: 16
 // hexadecimal digits. Equal for equal bits, whatever made them. Reads each byte
-// once. Tensors are contiguous.
+// once.
 std::string ParameterHash(const NamedTensors& parameters);
 
 // The same where each rank holds a share: over the hashes of all shares, in the

@@ -176,7 +176,7 @@ TEST(FirstDifferenceTest, ComparesEveryFieldButTimes) {
   v1::UpdateReport b = a;
   b.set_train_seconds(2);
   EXPECT_EQ(FirstDifference(a, b), "");
-  b.set_policy_loss(0.1 + 1e-17);
+  b.set_policy_loss(0.1 + 1e-18);
   EXPECT_EQ(FirstDifference(a, b), "");  // the same number
   b.set_policy_loss(std::nextafter(0.1, 1));
   EXPECT_EQ(FirstDifference(a, b),

@@ -1,12 +1,12 @@
 #include "core/nn/rotary.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/tensor.h>
+#include <ATen/ops/pow.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cmath>
 #include <numbers>
 #include <vector>
 
@@ -18,17 +18,17 @@ using torch::autograd::variable_list;
 
 // Llama 3.1 slows low frequencies by `factor`, leaves high ones, and blends
 // between (transformers, modeling_rope_utils.py, _compute_llama3_parameters).
-float Llama3Frequency(double frequency, const Llama3RopeScaling& scaling) {
-  const double wavelength = 2 * std::numbers::pi / frequency;
-  const double low = scaling.original_max_position / scaling.low_freq_factor;
-  const double high = scaling.original_max_position / scaling.high_freq_factor;
-  if (wavelength > low) return static_cast<float>(frequency / scaling.factor);
-  if (wavelength < high) return static_cast<float>(frequency);
-  const double smooth =
-      (scaling.original_max_position / wavelength - scaling.low_freq_factor) /
-      (scaling.high_freq_factor - scaling.low_freq_factor);
-  return static_cast<float>((1 - smooth) * frequency / scaling.factor +
-                            smooth * frequency);
+// In float32 step by step, as there: far positions multiply each rounding.
+float Llama3Frequency(float frequency, const Llama3RopeScaling& scaling) {
+  const auto factor = static_cast<float>(scaling.factor);
+  const auto original = static_cast<float>(scaling.original_max_position);
+  const auto low = static_cast<float>(scaling.low_freq_factor);
+  const auto high = static_cast<float>(scaling.high_freq_factor);
+  const float wavelength = 2 * std::numbers::pi_v<float> / frequency;
+  if (wavelength > original / low) return frequency / factor;
+  if (wavelength < original / high) return frequency;
+  const float smooth = (original / wavelength - low) / (high - low);
+  return (1 - smooth) * frequency / factor + smooth * frequency;
 }
 
 // By the table's angles, or back (`direction` -1).
@@ -69,18 +69,17 @@ class RotaryFunction : public torch::autograd::Function<RotaryFunction> {
 
 RotaryTable MakeRotaryTable(const ModelConfig& config,
                             const at::Tensor& position_T) {
-  std::vector<float> frequencies;
-  for (int64_t i = 0; i < config.head_dim; i += 2) {
-    const double exponent =
-        static_cast<double>(i) / static_cast<double>(config.head_dim);
-    const double frequency = 1.0 / std::pow(config.rope_theta, exponent);
-    frequencies.push_back(config.rope_scaling.has_value()
-                              ? Llama3Frequency(frequency, *config.rope_scaling)
-                              : static_cast<float>(frequency));
+  const auto exponent_W2 =
+      at::arange(0, config.head_dim, 2, at::TensorOptions(at::kFloat)) /
+      config.head_dim;
+  at::Tensor frequency_W2 = 1 / at::pow(config.rope_theta, exponent_W2);
+  if (config.rope_scaling.has_value()) {
+    float* const frequency = frequency_W2.mutable_data_ptr<float>();
+    for (int64_t i = 0; i < frequency_W2.numel(); ++i) {
+      frequency[i] = Llama3Frequency(frequency[i], *config.rope_scaling);
+    }
   }
-  const auto frequency_W2 =
-      at::tensor(frequencies, at::TensorOptions(at::kFloat))
-          .to(position_T.device());
+  frequency_W2 = frequency_W2.to(position_T.device());
   const auto angle =
       position_T.to(at::kFloat).unsqueeze(1) * frequency_W2.unsqueeze(0);
   const auto both =

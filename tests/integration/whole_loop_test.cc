@@ -74,7 +74,7 @@ class RememberingWorker {
       }
       const std::string id = absl::StrCat("mine-", saved_.size());
       const auto reply =
-          PostHttp(absl::StrCat("http://", address, "/api/comparisons"),
+          PostHttp(absl::StrCat("http://", address, "/api/comparison"),
                    DumpJson({{"task_id", (*task)->at("task_id")},
                              {"comparison_id", id},
                              {"worker_id", "remembering"},
