@@ -16,7 +16,6 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -106,7 +105,7 @@ def run_ours(rlhf, folder, row, updates, threads):
 name: "{row}" runs_dir: "{folder}/runs" initial_policy: "{folder}/{size}-policy"
 prompts: "{folder}/prompts.jsonl" held_out_prompt_share: 0 threads: {threads}
 sampling {{ max_new_tokens: {NEW_TOKENS} max_prompt_tokens: {MAX_PROMPT} }}
-ppo {{ num_updates: {updates + 1} rollouts_per_update: {BATCH} num_minibatches: {MINIBATCHES}
+ppo {{ num_updates: {updates + 100} rollouts_per_update: {BATCH} num_minibatches: {MINIBATCHES}
       critic: {critic} {critic_model} }}
 learner {{ address: "127.0.0.1:{p[0]}" metrics_port: {p[1]} dtype: {dtype} checkpoint_every: 1000000 }}
 actor {{ address: "127.0.0.1:{p[2]}" metrics_port: {p[3]} max_batch: {BATCH} dtype: {dtype} }}
@@ -127,14 +126,12 @@ reward_server {{ address: "127.0.0.1:{p[4]}" metrics_port: {p[5]} dtype: {dtype}
             wait_for(lambda: metrics.exists() and metrics.read_bytes().count(b"\n") >= n,
                      processes, 600, f"update {n} of {row}")
             times.append(time.monotonic())
-        # The last checkpoint comes after the last update and does not count.
         watch.stop()
         memory = {p.args[1]: size for p, size in zip(processes, watch.rss_bytes)}
     finally:
         for process in processes:
-            process.send_signal(signal.SIGTERM)
-        for process in processes:
-            process.wait(60)
+            process.kill()  # asked to stop, the learner would write a checkpoint
+            process.wait()
     reports = [json.loads(line) for line in metrics.read_text().splitlines()][1:]
     phases = {phase: statistics.median(r.get(f"{phase}_seconds", 0) for r in reports)
               for phase in ("rollout", "forward", "train", "publish")}
