@@ -77,24 +77,23 @@ std::vector<Tokens> Sample(const Transformer& policy, int64_t count,
   std::vector<Tokens> responses(count);
   for (size_t place = 0; place < kMaxTokens; ++place) {
     std::vector<Tokens> begun;
-    std::vector<int64_t> unfinished, last;
+    std::vector<int64_t> unfinished;
     std::vector<double> uniforms;
-    int64_t end = 0;
     for (int64_t i = 0; i < count; ++i) {
       if (IsWhole(responses[i])) continue;
       Tokens& tokens = begun.emplace_back(kPrompt);
       tokens.insert(tokens.end(), responses[i].begin(), responses[i].end());
-      end += static_cast<int64_t>(tokens.size());
-      last.push_back(end - 1);
       unfinished.push_back(i);
       uniforms.push_back(UniformAt(SampleStream(seed, "prompt", i),
                                    static_cast<int64_t>(place)));
     }
     if (begun.empty()) break;
-    const at::Tensor hidden_TD = policy.Forward(Pack(begun, at::kCPU));
-    const std::vector<SampledToken> drawn = SampleTokens(
-        policy.Logits(hidden_TD.index_select(0, at::tensor(last, at::kLong))),
-        temperature, uniforms);
+    const PackedBatch batch = Pack(begun, at::kCPU);
+    const at::Tensor hidden_TD = policy.Forward(batch);
+    const std::vector<SampledToken> drawn =
+        SampleTokens(policy.Logits(hidden_TD.index_select(
+                         0, at::tensor(batch.LastRows(), at::kLong))),
+                     temperature, uniforms);
     for (size_t k = 0; k < drawn.size(); ++k) {
       responses[unfinished[k]].push_back(drawn[k].token_id);
     }
