@@ -51,9 +51,10 @@ class C10dCommunicator final : public Communicator {
       function();
       return absl::OkStatus();
     } catch (const std::exception& error) {
+      const std::string about = description();
       const std::string message = absl::StrCat(
-          what, " on rank ", rank(), " of ", world_size(), " after ",
-          absl::FormatDuration(options_.timeout),
+          about, about.empty() ? "" : ": ", what, " on rank ", rank(), " of ",
+          world_size(), " after ", absl::FormatDuration(options_.timeout),
           " at most: ", absl::string_view(error.what()).substr(0, 400));
       return (absl::StrContains(message, "imed out") ||
               absl::StrContains(message, "imeout"))
