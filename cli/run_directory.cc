@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
@@ -24,6 +26,25 @@ namespace {
 // depends on them; a larger num_updates prolongs the run.
 bool MayChange(absl::string_view difference) {
   const absl::string_view field = difference.substr(0, difference.find(": "));
+  // How often to save, how many ranks to use and when to despair.
+  static constexpr absl::string_view kOfTheLearner[] = {
+      "num_ranks",
+      "lease_seconds",
+      "checkpoint_every",
+      "checkpoints_kept",
+      "best_checkpoints_kept",
+      "collective_timeout_seconds",
+      "rank_timeout_seconds",
+      "preemption_grace_seconds",
+      "compare_parameters_every",
+      "max_kl_nats_per_sequence",
+      "on_divergence"};
+  absl::string_view of_learner = field;
+  if (absl::ConsumePrefix(&of_learner, "learner.") &&
+      std::find(std::begin(kOfTheLearner), std::end(kOfTheLearner),
+                of_learner) != std::end(kOfTheLearner)) {
+    return true;
+  }
   return field == "threads" || field == "ppo.num_updates" ||
          absl::EndsWith(field, "address") ||
          absl::EndsWith(field, ".metrics_port");
