@@ -83,8 +83,9 @@ absl::StatusOr<RewardAnchor> BatchSource::AnchorOf(const v1::ModelVersion& pm) {
     return anchor_->second;
   }
   JournalContents first;
-  const auto journal =
-      RolloutJournal::Open(JournalPath(options_.run_directory, 1), first);
+  std::string path = JournalPath(options_.run_directory, 1);
+  if (!FileExists(path)) path = PoisonedJournalPath(options_.run_directory, 1);
+  const auto journal = RolloutJournal::Open(path, first);
   // Not the reward server's NotFound, after which another PM is asked.
   if (!journal.ok()) {
     return absl::DataLossError(

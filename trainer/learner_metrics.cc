@@ -48,6 +48,8 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
       checkpoint_failures(AddCounter(registry, "rlhf_checkpoint_total",
                                      "Checkpoints by result.",
                                      {{"result", "failed"}})),
+      updates_left_out(AddCounter(registry, "rlhf_ppo_updates_left_out_total",
+                                  "Updates that diverged and were left out.")),
       updates_(AddCounter(registry, "rlhf_ppo_updates_total",
                           "PPO updates finished since start.")),
       skipped_steps_(AddCounter(registry, "rlhf_ppo_skipped_steps_total",

@@ -207,8 +207,18 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
     const std::vector<PpoSample>& batch, int64_t update) {
   RLHF_CHECK(!batch.empty());
   const Stopwatch stopwatch;
+  update_ = update;
+  steps_of_update_ = 0;
   RLHF_ASSIGN_OR_RETURN(Prepared prepared, Prepare(batch));
   prepared.seconds = stopwatch.seconds();
+  UpdateTotals totals;
+  RLHF_ASSIGN_OR_RETURN(
+      const double kl,
+      LimitedKl(options_.learner, prepared.evaluation,
+                static_cast<int64_t>(batch.size()), *communicator_));
+  if (Diverged(kl, totals)) {
+    return LeftOutReport(update, totals, kl, kl_coefficient_);
+  }
   const double learning_rate =
       RateAt(options_.ppo.learning_rate(), update, batch.size());
   optimizer_->SetLearningRate(kPolicyGroup, learning_rate);
@@ -218,19 +228,15 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
         kCriticGroup,
         own > 0 ? RateAt(own, update, batch.size()) : learning_rate);
   }
-  UpdateTotals totals;
-  const uint64_t update_key =
-      MixHash(options_.seed, static_cast<uint64_t>(update));
+  const uint64_t update_key = MixHash(options_.seed, update);
   for (int epoch = 0; epoch < options_.ppo.num_epochs(); ++epoch) {
     RLHF_RETURN_IF_ERROR(
         Pass(batch, prepared, MixHash(update_key, epoch), totals));
   }
-  if (totals.num_steps == 0) {
-    return absl::InternalError(absl::StrCat(
-        "no step of update ", update,
-        " had a finite gradient; the policy is as it was before it. Look at "
-        "the rewards of its rollouts, or lower ppo.learning_rate"));
+  if (Diverged(kl, totals)) {
+    return LeftOutReport(update, totals, kl, kl_coefficient_);
   }
+  Describe("summary");
   RLHF_ASSIGN_OR_RETURN(
       v1::UpdateReport report,
       SummarizeUpdate(totals, prepared.evaluation, prepared.credit,
@@ -256,8 +262,22 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   return report;
 }
 
+bool PpoTrainer::Diverged(double kl, const UpdateTotals& totals) {
+  divergence_ = JudgeUpdate({.num_steps = totals.num_steps,
+                             .num_skipped_steps = totals.num_skipped_steps,
+                             .kl_nats_per_sequence = kl},
+                            options_.learner);
+  return divergence_.action != Divergence::Action::kContinue;
+}
+
+void PpoTrainer::Describe(absl::string_view what) const {
+  communicator_->Describe(absl::StrCat(
+      "update ", update_, " of policy version ", update_ - 1, ", ", what));
+}
+
 absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     const std::vector<PpoSample>& batch) {
+  Describe("evaluation of its rollouts");
   Prepared prepared;
   std::vector<int64_t> all(batch.size());
   std::iota(all.begin(), all.end(), int64_t{0});
@@ -320,10 +340,14 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
   const auto num_tokens = static_cast<double>(CountTokens(batch, minibatch));
   const UpdateTotals before = totals;
   optimizer_->ClearGradients();
-  RLHF_RETURN_IF_ERROR(TorchCall("update", [&] {
+  RLHF_RETURN_IF_ERROR(TorchCall("update", [&]() -> absl::Status {
     size_t first = 0;
     for (const size_t size :
          MicroBatchSizes(Dialogues(batch, own), options_.micro_batch_tokens)) {
+      if (options_.give_up()) {
+        return absl::CancelledError(
+            absl::StrCat("update ", update_, " was given up"));
+      }
       AccumulateGradients(batch, prepared,
                           absl::MakeConstSpan(own).subspan(first, size),
                           num_tokens, totals);
@@ -332,6 +356,7 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
     if (options_.pretraining != nullptr) {
       AccumulatePretrainingGradients(key, totals);
     }
+    return absl::OkStatus();
   }));
   RLHF_RETURN_IF_ERROR(ReduceGradients());
   return TorchCall("optimizer step", [&] {
@@ -454,11 +479,13 @@ bool PpoTrainer::StepOptimizer(UpdateTotals& totals) {
   critic_.RefreshCopy();
   totals.gradient_norm += std::sqrt(squared_norms[kPolicyGroup]);
   ++totals.num_steps;
+  ++steps_of_update_;
   return true;
 }
 
 absl::Status PpoTrainer::ReduceGradients() {
   if (communicator_->world_size() == 1) return absl::OkStatus();
+  Describe("gradients");
   std::vector<at::Tensor> gradients;
   for (const NamedTensor& p : ExportParameters()) {
     // A rank without a sample in this minibatch has no gradient yet.

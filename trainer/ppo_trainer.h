@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "trainer/batch_evaluation.h"
 #include "trainer/credit_assignment.h"
 #include "trainer/critic.h"
+#include "trainer/divergence.h"
 #include "trainer/optim/adamw.h"
 #include "trainer/pretraining_mix.h"
 #include "trainer/trained_model.h"
@@ -61,6 +63,10 @@ class PpoTrainer {
     uint64_t seed = 1;
     // The text of ppo.pretraining_mix; none if null.
     std::shared_ptr<const PretrainingMix> pretraining = nullptr;
+    // What counts as a diverged update.
+    v1::LearnerConfig learner;
+    // Asked between micro-batches: whether to give the update up.
+    std::function<bool()> give_up = [] { return false; };
   };
 
   // `communicator` is not owned and must outlive the trainer.
@@ -68,12 +74,20 @@ class PpoTrainer {
 
   // Update number `update` (from 1). `batch` is the whole batch, the same on
   // every rank; sample i is worked on by rank i modulo world size. Fills the
-  // report's fields that are about learning.
+  // report's fields that are about learning. If the update diverged
+  // (JudgeUpdate), the report is of that alone: `divergence()` tells why, and
+  // neither the weights nor the KL coefficient have changed.
   //
-  // Errors: of the communicator, of LibTorch; Internal if a loss or a gradient
-  // is not finite (nothing is changed by the step that saw it).
+  // Errors: of the communicator, of LibTorch; Cancelled if it was given up.
   absl::StatusOr<v1::UpdateReport> Update(const std::vector<PpoSample>& batch,
                                           int64_t update);
+
+  // How the newest update went.
+  const Divergence& divergence() const { return divergence_; }
+
+  // Optimizer steps of the newest update so far; while it is 0, all is as it
+  // was before that update.
+  int64_t steps_of_update() const { return steps_of_update_; }
 
   const Transformer& policy() const { return policy_.weights(); }
 
@@ -117,6 +131,10 @@ class PpoTrainer {
   // False, and nothing done, if a gradient is not finite: on all ranks alike.
   bool StepOptimizer(UpdateTotals& totals);
   absl::Status ReduceGradients();
+  // Whether the update is to be left out, after as many steps as there were.
+  bool Diverged(double kl, const UpdateTotals& totals);
+  // Tells the other ranks, and errors, where this one is.
+  void Describe(absl::string_view what) const;
   // Whether this rank works on sample `index`.
   bool IsOwn(int64_t index) const;
   // Indices of the samples that this rank works on, among `indices`.
@@ -129,6 +147,9 @@ class PpoTrainer {
   const std::shared_ptr<const Transformer> reference_;
   double kl_coefficient_;
   std::unique_ptr<AdamW> optimizer_;
+  int64_t update_ = 0;
+  int64_t steps_of_update_ = 0;
+  Divergence divergence_;
 };
 
 }  // namespace rlhf
