@@ -6,7 +6,7 @@ LIBTORCH := third_party/torch/lib/libtorch_cpu.so
 WHEELS := $(or $(RLHF_WHEEL_CACHE),$(HOME)/.cache/rlhf/wheels)
 JOBS ?=
 
-.PHONY: build setup quickstart test parity bench check cuda clean help
+.PHONY: build setup quickstart test chaos parity bench check cuda clean help
 .DEFAULT_GOAL := build
 
 build: $(BUILD)/build.ninja ## build everything into build/release (PRESET=debug|asan|tsan for others)
@@ -28,6 +28,11 @@ quickstart: setup ## run the whole loop on this machine
 test: setup ## build everything and run all tests
 	@$(MAKE) --no-print-directory build
 	ctest --preset $(PRESET)
+
+chaos: ## kill a rank of a learner at 50 random moments (KILLS=n), print what became of it
+	@$(MAKE) --no-print-directory build
+	RLHF_BINARY=$(RLHF) RLHF_CHAOS_KILLS=$(or $(KILLS),50) RLHF_SOURCE_DIR=. OMP_NUM_THREADS=1 \
+	  $(BUILD)/test/failure_test --gtest_filter=ChaosTest.*
 
 parity: setup .venv-parity/.made ## compare with references, TRL, transformers and tokenizers, print the differences
 	@$(MAKE) --no-print-directory build

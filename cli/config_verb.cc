@@ -8,8 +8,8 @@
 
 #include "cli/config_flag.h"
 #include "cli/verbs.h"
-#include "cli/version.h"
 #include "core/base/status_macros.h"
+#include "core/base/version.h"
 #include "core/config/run_config.h"
 
 namespace rlhf {

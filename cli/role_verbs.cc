@@ -1,6 +1,7 @@
 // The verbs that run one role, and those on configurations.
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
@@ -37,6 +38,8 @@ absl::Status LearnerVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ModelRoleConfig(flags));
   RLHF_ASSIGN_OR_RETURN(const LaunchInfo launch,
                         DetectLaunch(ReadEnvironment()));
+  // The ranks on one machine share what one process would have.
+  at::set_num_threads(std::max(1, config.threads() / launch.local_world_size));
   return RunLearner(config, launch);
 }
 

@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
@@ -34,6 +36,8 @@ bool MayChange(absl::string_view difference) {
       "learner.snapshot_every",
       "learner.num_ranks",
       "learner.compare_parameters_every",
+      "learner.max_kl_nats_per_sequence",
+      "learner.on_divergence",
   };
   const absl::string_view field = difference.substr(0, difference.find(": "));
   return std::find(std::begin(kFields), std::end(kFields), field) !=

@@ -27,7 +27,8 @@ class RunLock {
 
 // Creates `run_dir` with its logs/ and writes the resolved `config` to its
 // config.txtpb. A run that is there goes on if its configuration differs in
-// threads, addresses, ports and ppo.num_updates only.
+// threads, addresses, ports, ppo.num_updates, learner.num_ranks and the
+// learner's fields on saving and failing only.
 //
 // Errors: InvalidArgument with every other difference.
 absl::Status PrepareRunDirectory(const std::string& run_dir,

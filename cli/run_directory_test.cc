@@ -42,6 +42,9 @@ TEST(PrepareRunDirectoryTest, RunGoesOnWithOtherThreadsPortsAndLength) {
   config.mutable_learner()->set_address("127.0.0.1:9");
   config.mutable_feedback()->set_http_address("127.0.0.1:10");
   config.mutable_actor()->set_metrics_port(11);
+  config.mutable_learner()->set_num_ranks(2);
+  config.mutable_learner()->set_checkpoint_every(1);
+  config.mutable_learner()->set_on_divergence(v1::LearnerConfig::SKIP);
   ASSERT_OK(PrepareRunDirectory(dir / "run", config));
   EXPECT_THAT(*ReadFile(dir / "run/config.txtpb"), HasSubstr("threads: 7"));
 }

@@ -9,10 +9,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "cli/human_format.h"
-#include "cli/version.h"
 #include "core/base/file.h"
 #include "core/base/proto_json.h"
 #include "core/base/status_macros.h"
+#include "core/base/version.h"
 
 namespace rlhf {
 namespace {

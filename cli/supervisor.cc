@@ -182,6 +182,25 @@ absl::Status Supervisor::Poll(int64_t progress) {
       events_.push_back(process.spec.role + " restarted");
     }
   }
+  return TendGroups();
+}
+
+absl::Status Supervisor::TendGroups() {
+  for (auto it = ending_groups_.begin(); it != ending_groups_.end();) {
+    const EndingGroup ending = it->second;
+    bool is_running = false;
+    for (const Process& process : processes_) {
+      if (process.spec.group != it->first || process.view.pid == 0) continue;
+      is_running = true;
+      if (absl::Now() >= ending.deadline) ::kill(process.view.pid, SIGKILL);
+    }
+    if (is_running) {
+      ++it;
+      continue;
+    }
+    it = ending_groups_.erase(it);
+    RLHF_RETURN_IF_ERROR(ScheduleRestart(ending.first, ending.how));
+  }
   return absl::OkStatus();
 }
 
@@ -216,7 +235,15 @@ absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
         absl::StrCat(process->spec.role, " ", how, ":\n",
                      LastLines(process->spec.log_path, kLogLinesShown)));
   }
-  return ScheduleRestart(process, how);
+  if (process->spec.group.empty()) return ScheduleRestart(process, how);
+  const absl::Duration grace =
+      wait_status == 0 ? options_.group_stop_grace : options_.group_grace;
+  // Of several that ended, the first is the one to blame.
+  ending_groups_.try_emplace(
+      process->spec.group,
+      EndingGroup{
+          .first = process, .how = how, .deadline = absl::Now() + grace});
+  return absl::OkStatus();
 }
 
 absl::Status Supervisor::ScheduleRestart(Process* process,
@@ -231,9 +258,16 @@ absl::Status Supervisor::ScheduleRestart(Process* process,
   absl::Duration pause = options_.first_pause;
   for (int i = 0; i < process->restarts_without_progress; ++i) pause *= 2;
   pause = std::min(pause, options_.max_pause);
-  ++process->restarts_without_progress;
-  process->view.state = ProcessState::kWaitingToRestart;
-  process->restart_at = absl::Now() + pause;
+  for (Process& other : processes_) {
+    const bool goes_along =
+        &other == process ||
+        (!spec.group.empty() && other.spec.group == spec.group &&
+         other.view.state == ProcessState::kStopped);
+    if (!goes_along) continue;
+    ++other.restarts_without_progress;
+    other.view.state = ProcessState::kWaitingToRestart;
+    other.restart_at = absl::Now() + pause;
+  }
   events_.push_back(absl::StrFormat("%s %s; restart in %s (log: %s)", spec.role,
                                     how, absl::FormatDuration(pause),
                                     spec.log_path));

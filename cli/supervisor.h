@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct ProcessSpec {
   std::string log_path;
   // After an exit with code 0: is its work done? If not, it is restarted.
   std::function<bool()> is_done = [] { return false; };
+  // Processes with the same name here, unless it is empty, work only all
+  // together: when one ends, the others end too, and all are restarted.
+  std::string group = "";
 };
 
 struct SupervisorOptions {
@@ -33,6 +37,10 @@ struct SupervisorOptions {
   absl::Duration max_pause = absl::Seconds(30);
   // Restarts of one process without progress before all is given up.
   int max_restarts = 5;
+  // How long the others of a group may take to end by themselves, and to say
+  // why, when one has failed; and when one has ended as if asked to.
+  absl::Duration group_grace = absl::Milliseconds(1500);
+  absl::Duration group_stop_grace = absl::Seconds(60);
 };
 
 enum class ProcessState { kRunning, kWaitingToRestart, kDone, kStopped };
@@ -97,10 +105,21 @@ class Supervisor {
   absl::Status Spawn(Process* process);
   absl::Status Reap(Process* process);
   absl::Status HandleExit(Process* process, int wait_status);
+  // Restarts the others of its group too; `how` it ended is told of it alone.
   absl::Status ScheduleRestart(Process* process, const std::string& how);
+  // Sees to the end of groups of which a process has ended.
+  absl::Status TendGroups();
+
+  // A group of which a process has ended.
+  struct EndingGroup {
+    Process* first = nullptr;  // that ended
+    std::string how;
+    absl::Time deadline;  // for the others
+  };
 
   const SupervisorOptions options_;
   std::vector<Process> processes_;
+  std::map<std::string, EndingGroup> ending_groups_;
   std::vector<std::string> events_;
   int64_t progress_ = 0;
 };

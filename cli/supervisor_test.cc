@@ -150,6 +150,68 @@ TEST_F(SupervisorTest, CleanExitIsDoneOnlyIfTheWorkIs) {
   EXPECT_FALSE(supervisor.IsDone("actor"));
 }
 
+// A process that would run for ever, of the group "ranks".
+ProcessSpec InGroup(ProcessSpec spec) {
+  spec.group = "ranks";
+  return spec;
+}
+
+TEST_F(SupervisorTest, AGroupIsRestartedWholeWhenOneOfItIsKilled) {
+  // The other would never end by itself.
+  SupervisorOptions options = Fast();
+  options.group_grace = absl::Milliseconds(20);
+  Supervisor supervisor({InGroup(Shell("learner", "exec sleep 100")),
+                         InGroup(Shell("learner-1", "exec sleep 100")),
+                         Shell("actor", "exec sleep 100")},
+                        options);
+  ASSERT_OK(supervisor.Start());
+  const std::vector<ProcessView> before = supervisor.Views();
+  ::kill(before[1].pid, SIGKILL);
+  ASSERT_OK(PollUntil(&supervisor, [&] {
+    const std::vector<ProcessView> now = supervisor.Views();
+    return now[0].num_restarts == 1 && now[1].num_restarts == 1;
+  }));
+  const std::vector<ProcessView> after = supervisor.Views();
+  EXPECT_NE(after[0].pid, before[0].pid);
+  EXPECT_NE(after[1].pid, before[1].pid);
+  EXPECT_EQ(after[2].pid, before[2].pid);
+  // Only the one to blame is told of.
+  const std::string events = absl::StrJoin(supervisor.TakeEvents(), "\n");
+  EXPECT_THAT(events, HasSubstr("learner-1 was killed by signal 9 (Killed); "
+                                "restart in"));
+  EXPECT_THAT(events, testing::Not(HasSubstr("learner was killed")));
+}
+
+TEST_F(SupervisorTest, OthersOfAGroupMayEndByThemselvesAndSayWhy) {
+  SupervisorOptions options = Fast();
+  options.group_grace = kDeadline;
+  const std::string dead = dir_ / "dead";
+  Supervisor supervisor(
+      {InGroup(Shell("learner", absl::StrCat("while ! test -e ", dead,
+                                             "; do sleep 0.01; done; "
+                                             "echo rank 1 died; exit 4"))),
+       InGroup(
+           Shell("learner-1", absl::StrCat("echo x > ", dead, "; exit 1")))},
+      options);
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(&supervisor,
+                      [&] { return supervisor.Views()[0].num_restarts > 0; }));
+  EXPECT_THAT(*ReadFile(dir_ / "learner.log"), HasSubstr("rank 1 died"));
+}
+
+TEST_F(SupervisorTest, AGroupGivesUpWhenOneOfItAlwaysFails) {
+  SupervisorOptions options = Fast();
+  options.group_grace = absl::ZeroDuration();
+  Supervisor supervisor({InGroup(Shell("learner", "exec sleep 100")),
+                         InGroup(Shell("learner-1", "echo no memory; exit 1"))},
+                        options);
+  ASSERT_OK(supervisor.Start());
+  EXPECT_THAT(PollUntil(&supervisor, [] { return false; }),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr("learner-1 exited with code 1"),
+                             HasSubstr("no memory"))));
+}
+
 TEST_F(SupervisorTest, StopLetsProcessesSave) {
   const std::string ready = dir_ / "ready", saved = dir_ / "saved";
   Supervisor supervisor(

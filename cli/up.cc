@@ -25,11 +25,13 @@
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
+#include "core/telemetry/listen_socket.h"
 
 namespace rlhf {
 namespace {
 
 constexpr absl::Duration kTick = absl::Seconds(1);
+constexpr int kLooksPerTick = 10;
 constexpr absl::Duration kPollTimeout = absl::Milliseconds(500);
 constexpr absl::Duration kStopGrace = absl::Seconds(60);
 constexpr absl::Duration kCountTimeout = absl::Seconds(30);
@@ -101,7 +103,9 @@ class Session {
   // This binary with `arguments`.
   ProcessSpec Child(const std::string& role,
                     std::vector<std::string> arguments) const;
-  std::vector<ProcessSpec> Roles() const;
+  absl::StatusOr<std::vector<ProcessSpec>> Roles() const;
+  // The learner's ranks, which meet at `master_port`.
+  std::vector<ProcessSpec> Ranks(int master_port) const;
   bool HasAllUpdates() const;
   absl::Status CheckPmWillCome() const;
   absl::Status Train();
@@ -146,14 +150,43 @@ bool Session::HasAllUpdates() const {
          updates->back().update() >= config_.ppo().num_updates();
 }
 
-std::vector<ProcessSpec> Session::Roles() const {
+std::vector<ProcessSpec> Session::Ranks(int master_port) const {
+  const int num_ranks = config_.learner().num_ranks();
+  std::vector<ProcessSpec> ranks;
+  for (int rank = 0; rank < num_ranks; ++rank) {
+    const std::string role =
+        rank == 0 ? "learner" : absl::StrCat("learner-", rank);
+    ProcessSpec& spec =
+        ranks.emplace_back(Child(role, {"learner", "--config", config_path_}));
+    // A learner that somebody else asked to stop also exits with code 0.
+    spec.is_done = [this] { return HasAllUpdates(); };
+    if (num_ranks == 1) continue;
+    spec.group = "learner";
+    // They share what one process would have.
+    spec.environment[0] = absl::StrCat(
+        "OMP_NUM_THREADS=", std::max(1, config_.threads() / num_ranks));
+    for (const std::string& variable :
+         {absl::StrCat("RANK=", rank), absl::StrCat("LOCAL_RANK=", rank),
+          absl::StrCat("WORLD_SIZE=", num_ranks),
+          absl::StrCat("LOCAL_WORLD_SIZE=", num_ranks),
+          std::string("MASTER_ADDR=127.0.0.1"),
+          absl::StrCat("MASTER_PORT=", master_port)}) {
+      spec.environment.push_back(variable);
+    }
+  }
+  return ranks;
+}
+
+absl::StatusOr<std::vector<ProcessSpec>> Session::Roles() const {
   std::vector<ProcessSpec> roles;
-  for (const char* role :
-       {"reward-server", "refresher", "feedback", "actor", "learner"}) {
+  for (const char* role : {"reward-server", "refresher", "feedback", "actor"}) {
     roles.push_back(Child(role, {role, "--config", config_path_}));
   }
-  // A learner that somebody else asked to stop also exits with code 0.
-  roles.back().is_done = [this] { return HasAllUpdates(); };
+  RLHF_ASSIGN_OR_RETURN(const ListenSocket socket, Listen("127.0.0.1:0"));
+  ::close(socket.fd);
+  for (ProcessSpec& rank : Ranks(socket.port)) {
+    roles.push_back(std::move(rank));
+  }
   if (!config_.crowd().workers().empty()) {
     roles.push_back(Child("crowd", {"crowd", config_path_}));
     roles.back().is_done = [] { return true; };
@@ -201,7 +234,10 @@ void Session::ShowRoles(const Supervisor& supervisor) {
 
 void Session::StopAll(Supervisor* supervisor, const std::string& why) {
   const Stopwatch waited;
-  supervisor->Stop(kStopGrace, [&](const std::vector<std::string>& roles) {
+  const absl::Duration grace = std::max(
+      kStopGrace,
+      absl::Seconds(config_.learner().preemption_grace_seconds() + 10));
+  supervisor->Stop(grace, [&](const std::vector<std::string>& roles) {
     // Not every tenth of a second.
     const std::string phase =
         absl::StrCat(why, ": waiting for ", absl::StrJoin(roles, ", "));
@@ -253,15 +289,19 @@ absl::Status Session::CheckPmWillCome() const {
 }
 
 absl::Status Session::Train() {
-  Supervisor supervisor(Roles(), SupervisorOptions());
+  RLHF_ASSIGN_OR_RETURN(std::vector<ProcessSpec> roles, Roles());
+  Supervisor supervisor(std::move(roles), SupervisorOptions());
   absl::Status status = supervisor.Start();
-  while (status.ok() && !supervisor.IsDone("learner")) {
+  while (status.ok() && !supervisor.IsDone("learner") && !ShutdownRequested()) {
     PollRoles();
     for (const std::string& event : supervisor.TakeEvents()) view_.Event(event);
     ShowRoles(supervisor);
-    if (WaitForShutdown(kTick)) break;
-    status = supervisor.Poll(state_.learner.update() +
-                             state_.feedback.num_comparisons());
+    // A death is noticed sooner than people need to see it.
+    for (int look = 0; look < kLooksPerTick && status.ok(); ++look) {
+      if (WaitForShutdown(kTick / kLooksPerTick)) break;
+      status = supervisor.Poll(state_.learner.update() +
+                               state_.feedback.num_comparisons());
+    }
     if (status.ok()) status = CheckPmWillCome();
   }
   for (const std::string& event : supervisor.TakeEvents()) view_.Event(event);

@@ -3,6 +3,7 @@
 #include "cli/up.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <string>
@@ -26,8 +27,21 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
+// A rank other than 0: tells where it would meet the others, and waits.
+int PlayFollower(const std::string& run_dir) {
+  const std::string met =
+      absl::StrCat(std::getenv("RANK"), " of ", std::getenv("WORLD_SIZE"),
+                   " at ", std::getenv("MASTER_ADDR"), " with ",
+                   std::getenv("OMP_NUM_THREADS"), " thread(s)");
+  if (!AppendLine(run_dir + "/followers", met).ok()) return 1;
+  WaitForShutdown(absl::Minutes(1));
+  return 0;
+}
+
 // Does the first update and dies; when restarted, does the second.
 int PlayLearner(const std::string& run_dir) {
+  const char* const rank = std::getenv("RANK");
+  if (rank != nullptr && std::string(rank) != "0") return PlayFollower(run_dir);
   const std::string metrics = run_dir + "/metrics.jsonl";
   if (absl::StrContains(run_dir, "mistaken")) {
     fputs("ppo.num_updates is odd\n", stderr);
@@ -117,6 +131,18 @@ TEST_F(UpTest, RunSurvivesADeadLearnerAndEndsWithAReport) {
   ASSERT_OK(Up(config, &output));
   EXPECT_THAT(output, AllOf(HasSubstr("run good is finished already"),
                             HasSubstr("run good: 2 updates")));
+}
+
+TEST_F(UpTest, TheLearnersRanksStartAndRestartTogether) {
+  v1::RunConfig config = MakeConfig("ranks");
+  config.set_threads(5);
+  config.mutable_learner()->set_num_ranks(2);
+  std::string output;
+  ASSERT_OK(Up(config, &output));
+  EXPECT_THAT(output, AllOf(HasSubstr("learner exited with code 1; restart"),
+                            HasSubstr("learner-1 restarted")));
+  const std::string met = "1 of 2 at 127.0.0.1 with 2 thread(s)\n";
+  EXPECT_EQ(*ReadFile(dir_ / "ranks/followers"), met + met);
 }
 
 TEST_F(UpTest, RolesMistakeEndsTheRunWithItsWords) {

@@ -84,8 +84,9 @@ absl::StatusOr<RewardAnchor> BatchSource::AnchorOf(const v1::ModelVersion& pm) {
   if (anchor_.has_value() && anchor_->first == pm.digest()) {
     return anchor_->second;
   }
-  const auto first =
-      RolloutJournal::Read(JournalPath(options_.run_directory, 1));
+  std::string path = JournalPath(options_.run_directory, 1);
+  if (!FileExists(path)) path = PoisonedJournalPath(options_.run_directory, 1);
+  const auto first = RolloutJournal::Read(path);
   // Not the reward server's NotFound, after which another PM is asked.
   if (!first.ok()) {
     return absl::DataLossError(

@@ -6,33 +6,30 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "core/base/clock.h"
+#include "absl/time/clock.h"
 #include "core/base/log.h"
+#include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/comm/communicator.h"
 #include "core/config/run_config.h"
-#include "core/nn/dtype.h"
 #include "core/text/prompt_set.h"
-#include "trainer/batch.h"
 #include "trainer/checkpoint/checkpoint_store.h"
 #include "trainer/learner_head.h"
+#include "trainer/learner_loop.h"
 #include "trainer/learner_models.h"
 #include "trainer/learner_state.h"
 #include "trainer/ppo_trainer.h"
+#include "trainer/preemption.h"
 #include "trainer/prompt_lengths.h"
+#include "trainer/rank_group.h"
 
 namespace rlhf {
 namespace {
 
-// What rank 0 sends to the others: a batch (which begins with a digit), "" at
-// the end of the run, this while it waits, or what went wrong.
-constexpr char kStillWaiting[] = "w";
-constexpr char kFailed[] = "failed: ";
-
 // Ranks read checkpoints each for itself; on a shared disk all see the same.
 absl::Status CheckSameStart(Communicator& communicator, int64_t done) {
+  communicator.Describe("comparison of where to go on");
   std::string of_rank_zero = absl::StrCat(done);
   RLHF_RETURN_IF_ERROR(communicator.BroadcastBytes(of_rank_zero));
   if (of_rank_zero == absl::StrCat(done)) return absl::OkStatus();
@@ -42,118 +39,72 @@ absl::Status CheckSameStart(Communicator& communicator, int64_t done) {
                    "; all ranks must see one and the same run directory"));
 }
 
-absl::StatusOr<std::unique_ptr<Communicator>> Join(const v1::RunConfig& config,
-                                                   const LaunchInfo& launch) {
-  if (launch.world_size == 1) return std::make_unique<SingleCommunicator>();
-  return MakeC10dCommunicator(
-      {.rank = launch.rank,
-       .world_size = launch.world_size,
-       .master_address = launch.master_address,
-       .master_port = launch.master_port,
-       .agent_store = launch.agent_store,
-       .store_prefix = absl::StrCat("rlhf/", launch.restart_count),
-       .timeout =
-           absl::Seconds(config.learner().collective_timeout_seconds())});
+// What the ranks leave behind: the final policy, or a checkpoint to go on from.
+absl::Status EndRun(const v1::RunConfig& config, LearnerLoop& loop,
+                    LearnerHead* head) {
+  const int64_t done = loop.cut().update;
+  const bool finished = done >= config.ppo().num_updates();
+  absl::Status status;
+  if (finished) {
+    status = loop.Snapshot();
+  } else if (loop.is_cut() && done > 0) {
+    status = loop.Checkpoint();
+  }
+  if (head == nullptr) return status;
+  if (finished) head->Finish();
+  status.Update(head->FinishCheckpoint());
+  head->Stop();
+  return status;
 }
 
-// The updates, one after the other.
-class Loop {
- public:
-  Loop(const v1::RunConfig& config, Communicator& communicator,
-       PpoTrainer& trainer, LearnerHead* head)
-      : config_(config),
-        communicator_(communicator),
-        trainer_(trainer),
-        head_(head) {}
-
-  // Returns the number of updates done, `done` of them before.
-  absl::StatusOr<int64_t> Run(int64_t done) {
-    RLHF_RETURN_IF_ERROR(Publish(done));
-    while (done < config_.ppo().num_updates()) {
-      RLHF_ASSIGN_OR_RETURN(const std::optional<Batch> batch,
-                            NextBatch(done + 1));
-      if (!batch.has_value()) break;
-      RLHF_RETURN_IF_ERROR(Step(*batch));
-      done = batch->header.update();
-      const bool due = done % config_.learner().checkpoint_every() == 0 ||
-                       done == config_.ppo().num_updates();
-      checkpoint_seconds_ = 0;
-      if (due) {
-        const Stopwatch stopwatch;
-        RLHF_RETURN_IF_ERROR(Checkpoint(done));
-        checkpoint_seconds_ = stopwatch.seconds();
-      }
-    }
-    return done;
+// The newest checkpoint, proven to be of this run, and the journals after it to
+// be complete.
+absl::StatusOr<std::optional<Checkpoint>> FindStart(
+    const RunIdentity& identity) {
+  const std::string run_directory = RunDirectory(identity.config);
+  RLHF_ASSIGN_OR_RETURN(
+      std::optional<Checkpoint> newest,
+      CheckpointStore(run_directory + "/checkpoints", 1).Newest());
+  if (newest.has_value()) {
+    RLHF_RETURN_IF_ERROR(CheckResumable(newest->directory, identity));
   }
+  RLHF_RETURN_IF_ERROR(
+      CheckHistory(run_directory, newest.has_value() ? newest->step : 0));
+  return newest;
+}
 
-  // The ranks bring together what rank 0 then puts where it belongs.
-  absl::Status Snapshot(int64_t update) {
-    RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
-    if (head_ == nullptr) return absl::OkStatus();
-    return head_->Snapshot(trainer_.policy().config(), policy, update);
+// Everything from the moment that all ranks are there.
+absl::Status Train(const v1::RunConfig& config,
+                   const std::optional<Checkpoint>& start,
+                   PpoTrainer::Models models, Communicator& communicator,
+                   LearnerHead* head) {
+  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Options options,
+                        LoadTrainerOptions(config));
+  PreemptionView preemption = {
+      .grace = absl::Seconds(config.learner().preemption_grace_seconds())};
+  options.give_up = [&preemption] {
+    preemption.now = absl::Now();
+    preemption.asked = ShutdownTime();
+    return ShouldGiveUp(preemption);
+  };
+  PpoTrainer trainer(std::move(models), options, &communicator);
+  LearnerCut cut = {.kl_coefficient = trainer.kl_coefficient(),
+                    .world_size = communicator.world_size()};
+  if (start.has_value()) {
+    RLHF_ASSIGN_OR_RETURN(cut, LoadLearner(start->directory, trainer));
+    RLHF_LOG(INFO) << "resuming after update " << cut.update << " from "
+                   << start->directory << ", written by " << cut.world_size
+                   << " rank(s)";
+  } else if (config.learner().on_divergence() == v1::LearnerConfig::ROLL_BACK) {
+    // So that there is something to go back to.
+    RLHF_ASSIGN_OR_RETURN(const LearnerState state, GatherLearner(trainer));
+    if (head != nullptr) RLHF_RETURN_IF_ERROR(head->Checkpoint(state, cut));
   }
-
-  absl::Status Checkpoint(int64_t update) {
-    RLHF_ASSIGN_OR_RETURN(const LearnerState state, GatherLearner(trainer_));
-    return head_ == nullptr ? absl::OkStatus()
-                            : head_->Checkpoint(state, update);
-  }
-
- private:
-  absl::Status Publish(int64_t version) {
-    RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
-    if (head_ != nullptr) {
-      RLHF_RETURN_IF_ERROR(head_->Publish(policy, version));
-    }
-    return absl::OkStatus();
-  }
-
-  // Rank 0 collects; the others receive. nullopt: stop.
-  absl::StatusOr<std::optional<Batch>> NextBatch(int64_t update) {
-    std::string bytes;
-    if (head_ != nullptr) {
-      absl::StatusOr<std::optional<Batch>> batch = head_->Collect(update);
-      // The others must hear of the end, whatever its reason.
-      if (!batch.ok()) {
-        bytes = absl::StrCat(kFailed, batch.status().message());
-        communicator_.BroadcastBytes(bytes).IgnoreError();
-        return batch.status();
-      }
-      if (batch->has_value()) bytes = EncodeBatch(**batch);
-      RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
-      return batch;
-    }
-    do {
-      RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
-    } while (bytes == kStillWaiting);
-    if (bytes.empty()) return std::optional<Batch>();
-    if (absl::StartsWith(bytes, kFailed)) {
-      return absl::AbortedError(absl::StrCat("rank 0 ", bytes));
-    }
-    return std::optional(DecodeBatch(bytes));
-  }
-
-  absl::Status Step(const Batch& batch) {
-    RLHF_ASSIGN_OR_RETURN(v1::UpdateReport report, MakeUpdate(batch, trainer_));
-    const Stopwatch stopwatch;
-    RLHF_RETURN_IF_ERROR(Publish(batch.header.update()));
-    report.set_publish_seconds(stopwatch.seconds());
-    report.set_checkpoint_seconds(checkpoint_seconds_);
-    const int64_t every = config_.learner().snapshot_every();
-    if (every > 0 && batch.header.update() % every == 0) {
-      RLHF_RETURN_IF_ERROR(Snapshot(batch.header.update()));
-    }
-    return head_ == nullptr ? absl::OkStatus()
-                            : head_->Record(report, communicator_.sent_bytes());
-  }
-
-  const v1::RunConfig& config_;
-  Communicator& communicator_;
-  PpoTrainer& trainer_;
-  LearnerHead* const head_;  // null on ranks other than 0
-  double checkpoint_seconds_ = 0;
-};
+  RLHF_RETURN_IF_ERROR(CheckSameStart(communicator, cut.update));
+  LearnerLoop loop(config, communicator, trainer, head, preemption);
+  RLHF_RETURN_IF_ERROR(loop.Run(cut));
+  return EndRun(config, loop, head);
+}
 
 }  // namespace
 
@@ -171,41 +122,21 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
                      "held_out_prompt_share or add prompts"));
   }
   RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
-  RLHF_ASSIGN_OR_RETURN(const PpoTrainer::Options options,
-                        LoadTrainerOptions(config));
-  std::unique_ptr<Communicator> communicator;
+  const RunIdentity identity =
+      IdentifyRun(config, models.policy.parameters(), split.training);
+  RLHF_ASSIGN_OR_RETURN(const std::optional<Checkpoint> start,
+                        FindStart(identity));
+  std::unique_ptr<RankGroup> group;
   std::unique_ptr<LearnerHead> head;
   if (launch.rank == 0) {
     head = std::make_unique<LearnerHead>(
-        config, std::move(split.training), models.policy.config().vocab_size,
-        [&communicator] {
-          std::string waiting = kStillWaiting;
-          return communicator->BroadcastBytes(waiting);
-        });
+        identity, std::move(split.training), models.policy.config().vocab_size,
+        [&group] { return LearnerLoop::KeepAlive(group->communicator()); });
     RLHF_RETURN_IF_ERROR(head->Serve());
   }
-  RLHF_ASSIGN_OR_RETURN(communicator, Join(config, launch));
-  PpoTrainer trainer(std::move(models), options, communicator.get());
-  const CheckpointStore store(RunDirectory(config) + "/checkpoints",
-                              config.learner().checkpoints_kept());
-  RLHF_ASSIGN_OR_RETURN(const std::optional<Checkpoint> newest, store.Newest());
-  int64_t done = 0;
-  if (newest.has_value()) {
-    RLHF_ASSIGN_OR_RETURN(done, LoadLearner(newest->directory, trainer));
-    RLHF_LOG(INFO) << "resuming after update " << done << " from "
-                   << newest->directory;
-  }
-  RLHF_RETURN_IF_ERROR(CheckSameStart(*communicator, done));
-  Loop loop(config, *communicator, trainer, head.get());
-  RLHF_ASSIGN_OR_RETURN(done, loop.Run(done));
-  const bool finished = done >= config.ppo().num_updates();
-  const absl::Status status = finished   ? loop.Snapshot(done)
-                              : done > 0 ? loop.Checkpoint(done)
-                                         : absl::OkStatus();
-  if (head == nullptr) return status;
-  if (finished) head->Finish();
-  head->Stop();
-  return status;
+  RLHF_ASSIGN_OR_RETURN(group, RankGroup::Join(config, launch));
+  return group->Leave(Train(config, start, std::move(models),
+                            group->communicator(), head.get()));
 }
 
 }  // namespace rlhf

@@ -12,34 +12,45 @@
 #include "core/nn/model_directory.h"
 #include "core/registry/model_registry.h"
 #include "trainer/checkpoint/checkpoint_store.h"
-#include "trainer/learner_state.h"
 
 namespace rlhf {
 
-LearnerHead::LearnerHead(const v1::RunConfig& config,
+LearnerHead::LearnerHead(const RunIdentity& identity,
                          std::vector<v1::Prompt> prompts, int64_t vocab_size,
                          std::function<absl::Status()> keep_alive)
-    : config_(config),
-      run_directory_(RunDirectory(config)),
+    : identity_(identity),
+      config_(identity.config),
+      run_directory_(RunDirectory(config_)),
       metrics_(registry_),
-      schedule_(std::move(prompts), config.seed(),
-                config.ppo().samples_per_prompt()),
-      rollouts_({.rollouts_per_update = config.ppo().rollouts_per_update(),
-                 .lease = absl::Seconds(config.learner().lease_seconds()),
-                 .max_new_tokens = config.sampling().max_new_tokens(),
-                 .temperature = config.sampling().temperature(),
-                 .seed = config.seed(),
-                 .max_staleness = config.ppo().max_staleness(),
+      schedule_(std::move(prompts), config_.seed(),
+                config_.ppo().samples_per_prompt()),
+      rollouts_({.rollouts_per_update = config_.ppo().rollouts_per_update(),
+                 .lease = absl::Seconds(config_.learner().lease_seconds()),
+                 .max_new_tokens = config_.sampling().max_new_tokens(),
+                 .temperature = config_.sampling().temperature(),
+                 .seed = config_.seed(),
+                 .max_staleness = config_.ppo().max_staleness(),
                  .vocab_size = vocab_size},
                 &schedule_, &metrics_),
-      rewards_(config.reward_server().address()),
+      rewards_(config_.reward_server().address()),
       source_({.run_directory = run_directory_,
                .rewards = &rewards_,
                .rollouts = &rollouts_,
                .control = &control_,
                .keep_alive = std::move(keep_alive),
-               .num_ahead = config.ppo().max_staleness(),
-               .num_updates = config.ppo().num_updates()}) {}
+               .num_ahead = config_.ppo().max_staleness(),
+               .num_updates = config_.ppo().num_updates()}),
+      saver_(
+          CheckpointStore(run_directory_ + "/checkpoints",
+                          config_.learner().checkpoints_kept(),
+                          config_.learner().best_checkpoints_kept()),
+          [this](const absl::Status& status) {
+            (status.ok() ? metrics_.checkpoints : metrics_.checkpoint_failures)
+                .Increment();
+            if (!status.ok()) {
+              RLHF_LOG(ERROR) << "checkpoint failed: " << status;
+            }
+          }) {}
 
 absl::Status LearnerHead::Serve() {
   RLHF_ASSIGN_OR_RETURN(
@@ -89,6 +100,7 @@ absl::Status LearnerHead::Record(const v1::UpdateReport& report,
   control_.Change([&](v1::LearnerStatus& status) {
     *status.mutable_last_update() = report;
   });
+  if (!report.left_out().empty()) metrics_.updates_left_out.Increment();
   RLHF_LOG(INFO) << "update " << report.update() << "/"
                  << config_.ppo().num_updates() << " reward "
                  << report.reward_mean() << " anchored "
@@ -114,18 +126,35 @@ absl::Status LearnerHead::Snapshot(const ModelConfig& config,
       .status();
 }
 
+v1::DataSnapshot LearnerHead::ComparisonsOf(const v1::ModelVersion& pm) const {
+  v1::DataSnapshot comparisons;
+  const ModelRegistry registry(run_directory_ + "/registry/pm");
+  const auto text = ReadFile(registry.Directory(pm.version()) + "/card.json");
+  if (!text.ok()) return comparisons;
+  const auto card = ParseJson(*text);
+  v1::PmReport report;
+  if (card.ok() && card->contains("report") &&
+      JsonToProto(DumpJson(card->at("report")), &report).ok()) {
+    comparisons = report.data();
+  }
+  return comparisons;
+}
+
 absl::Status LearnerHead::Checkpoint(const LearnerState& state,
-                                     int64_t update) {
+                                     LearnerCut cut) {
   control_.SetPhase("checkpoint");
-  CheckpointStore store(run_directory_ + "/checkpoints",
-                        config_.learner().checkpoints_kept());
-  const absl::Status status =
-      store.Save(update, [&](const std::string& folder) {
-        return SaveLearner(state, update, folder);
-      });
-  (status.ok() ? metrics_.checkpoints : metrics_.checkpoint_failures)
-      .Increment();
-  return status;
+  // Not two copies at a time.
+  RLHF_RETURN_IF_ERROR(saver_.Wait());
+  cut.comparisons = ComparisonsOf(cut.batch.pm());
+  RLHF_ASSIGN_OR_RETURN(LearnerSnapshot copy, CopyLearner(state, cut));
+  const auto snapshot =
+      std::make_shared<const LearnerSnapshot>(std::move(copy));
+  return saver_.Start(
+      cut.update,
+      [this, snapshot](const std::string& folder) {
+        return WriteLearner(*snapshot, identity_, folder);
+      },
+      cut.reward);
 }
 
 void LearnerHead::Finish() {

@@ -15,6 +15,7 @@
 #include "core/telemetry/metrics_server.h"
 #include "rlhf/v1/config.pb.h"
 #include "trainer/batch_source.h"
+#include "trainer/checkpoint/async_saver.h"
 #include "trainer/control_service.h"
 #include "trainer/experience/prompt_schedule.h"
 #include "trainer/learner_metrics.h"
@@ -27,9 +28,9 @@ namespace rlhf {
 // Used by the learner's main thread; the services answer on gRPC's threads.
 class LearnerHead {
  public:
-  // `config` must outlive the head. `keep_alive` is called every now and then
+  // `identity` must outlive the head. `keep_alive` is called every now and then
   // while a batch is waited for (BatchSource::Options).
-  LearnerHead(const v1::RunConfig& config, std::vector<v1::Prompt> prompts,
+  LearnerHead(const RunIdentity& identity, std::vector<v1::Prompt> prompts,
               int64_t vocab_size, std::function<absl::Status()> keep_alive);
 
   // Starts metrics and gRPC. Errors: AlreadyExists for a port in use.
@@ -50,7 +51,16 @@ class LearnerHead {
   absl::Status Snapshot(const ModelConfig& config, const NamedTensors& policy,
                         int64_t version);
 
-  absl::Status Checkpoint(const LearnerState& state, int64_t update);
+  // Copies the learner, whose state as of `cut` is `state`, and
+  // begins to write it as a checkpoint.
+  // Waits for the one before, whose error it returns.
+  absl::Status Checkpoint(const LearnerState& state, LearnerCut cut);
+
+  // Waits for the checkpoint that is being written and returns its error.
+  absl::Status FinishCheckpoint() { return saver_.Wait(); }
+
+  // What the last finished checkpoint took to write.
+  double checkpoint_seconds() const { return saver_.last_seconds(); }
 
   // Tells everybody that the run is over.
   void Finish();
@@ -59,6 +69,11 @@ class LearnerHead {
   void Stop();
 
  private:
+  // The prefix of the comparison log that a PM was trained on, if its card
+  // tells.
+  v1::DataSnapshot ComparisonsOf(const v1::ModelVersion& pm) const;
+
+  const RunIdentity& identity_;
   const v1::RunConfig& config_;
   const std::string run_directory_;
   prometheus::Registry registry_;
@@ -69,6 +84,7 @@ class LearnerHead {
   ControlService control_;
   RewardClient rewards_;
   BatchSource source_;
+  AsyncSaver saver_;
   std::unique_ptr<MetricsServer> metrics_server_;
   std::unique_ptr<GrpcServer> server_;
 };

@@ -64,6 +64,8 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
       sent_in_all_gathers_(AddSent(registry, "all_gather")),
       sent_in_reduce_scatters_(AddSent(registry, "reduce_scatter")),
       sent_in_all_reduces_(AddSent(registry, "all_reduce")),
+      updates_left_out(AddCounter(registry, "rlhf_ppo_updates_left_out_total",
+                                  "Updates that diverged and were left out.")),
       updates_(AddCounter(registry, "rlhf_ppo_updates_total",
                           "PPO updates finished since start.")),
       skipped_steps_(AddCounter(registry, "rlhf_ppo_skipped_steps_total",

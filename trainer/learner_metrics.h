@@ -38,6 +38,7 @@ class LearnerMetrics {
   prometheus::Counter& weights_published;
   prometheus::Counter& checkpoints;
   prometheus::Counter& checkpoint_failures;
+  prometheus::Counter& updates_left_out;
 
  private:
   std::map<v1::RolloutAck::Status, prometheus::Counter*> rollouts_;

@@ -80,7 +80,8 @@ absl::StatusOr<PpoTrainer::Options> LoadTrainerOptions(
       .recompute_activations = config.learner().recompute_activations(),
       .sharded = config.learner().sharding() == v1::LearnerConfig::SHARDED,
       .seed = config.seed(),
-      .pretraining = std::move(pretraining)};
+      .pretraining = std::move(pretraining),
+      .learner = config.learner()};
 }
 
 }  // namespace rlhf

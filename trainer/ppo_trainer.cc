@@ -147,9 +147,19 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   const Stopwatch stopwatch;
   const uint64_t update_key =
       MixHash(options_.seed, static_cast<uint64_t>(update));
+  update_ = update;
+  steps_of_update_ = 0;
   RLHF_ASSIGN_OR_RETURN(Prepared prepared,
                         Prepare(batch, MixHash(update_key, 0)));
   prepared.seconds = stopwatch.seconds();
+  UpdateTotals totals;
+  RLHF_ASSIGN_OR_RETURN(
+      const double kl,
+      LimitedKl(options_.learner, prepared.evaluation,
+                static_cast<int64_t>(batch.size()), *communicator_));
+  if (Diverged(kl, totals)) {
+    return LeftOutReport(update, totals, kl, kl_coefficient_);
+  }
   const double learning_rate =
       RateAt(options_.ppo.learning_rate(), update, batch.size());
   const double of_critic = options_.ppo.critic_learning_rate();
@@ -157,17 +167,14 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   models_.SetLearningRate(
       TrainedModels::kCritic,
       of_critic > 0 ? RateAt(of_critic, update, batch.size()) : learning_rate);
-  UpdateTotals totals;
   for (int epoch = 0; epoch < options_.ppo.num_epochs(); ++epoch) {
     RLHF_RETURN_IF_ERROR(
         Pass(batch, prepared, MixHash(update_key, epoch), totals));
   }
-  if (totals.num_steps == 0) {
-    return absl::InternalError(absl::StrCat(
-        "no step of update ", update,
-        " had a finite gradient; the policy is as it was before it. Look at "
-        "the rewards of its rollouts, or lower ppo.learning_rate"));
+  if (Diverged(kl, totals)) {
+    return LeftOutReport(update, totals, kl, kl_coefficient_);
   }
+  Describe("summary");
   RLHF_ASSIGN_OR_RETURN(
       v1::UpdateReport report,
       SummarizeUpdate(totals, prepared.evaluation, prepared.credit,
@@ -223,8 +230,22 @@ std::vector<int64_t> PpoTrainer::KeptSamples(
   return kept;
 }
 
+bool PpoTrainer::Diverged(double kl, const UpdateTotals& totals) {
+  divergence_ = JudgeUpdate({.num_steps = totals.num_steps,
+                             .num_skipped_steps = totals.num_skipped_steps,
+                             .kl_nats_per_sequence = kl},
+                            options_.learner);
+  return divergence_.action != Divergence::Action::kContinue;
+}
+
+void PpoTrainer::Describe(absl::string_view what) const {
+  communicator_->Describe(absl::StrCat(
+      "update ", update_, " of policy version ", update_ - 1, ", ", what));
+}
+
 absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
     const std::vector<PpoSample>& batch, uint64_t first_pass_key) {
+  Describe("evaluation of its rollouts");
   Prepared prepared;
   const std::vector<int64_t> all = AllSamples(batch);
   std::vector<int64_t> tokens;
@@ -303,6 +324,7 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
     if (part != TrainedModels::kPolicy) continue;
     totals.gradient_norm += *gradient_norm;
     ++totals.num_steps;
+    ++steps_of_update_;
   }
   return absl::OkStatus();
 }
@@ -315,7 +337,8 @@ absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
   // gradients is the gradient of the mean.
   const auto num_tokens =
       static_cast<double>(CountTokens(batch, minibatch.samples));
-  RLHF_RETURN_IF_ERROR(TorchCall("update", [&] {
+  Describe("gradients");
+  RLHF_RETURN_IF_ERROR(TorchCall("update", [&]() -> absl::Status {
     models_.BeginStep(part);
     if (part == TrainedModels::kPolicy && options_.pretraining != nullptr) {
       AccumulatePretrainingGradients(minibatch.key, totals);
@@ -325,6 +348,10 @@ absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
     size_t first = 0;
     for (const size_t size :
          MicroBatchSizes(Dialogues(batch, own), options_.micro_batch_tokens)) {
+      if (options_.give_up()) {
+        return absl::CancelledError(
+            absl::StrCat("update ", update_, " was given up"));
+      }
       if (first + size == own.size()) models_.ExpectLastPass(part);
       const Piece piece = Gather(batch, prepared,
                                  absl::MakeConstSpan(own).subspan(first, size));
@@ -337,6 +364,7 @@ absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
             num_tokens, totals);
       }
     }
+    return absl::OkStatus();
   }));
   return TorchCall("optimizer step", [&] {
     return models_.Step(part, options_.ppo.max_gradient_norm());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "rlhf/v1/report.pb.h"
 #include "trainer/batch_evaluation.h"
 #include "trainer/credit_assignment.h"
+#include "trainer/divergence.h"
 #include "trainer/ppo_sample.h"
 #include "trainer/pretraining_mix.h"
 #include "trainer/trained_models.h"
@@ -52,6 +54,10 @@ class PpoTrainer {
     uint64_t seed = 1;
     // The text of ppo.pretraining_mix; none if null.
     std::shared_ptr<const PretrainingMix> pretraining = nullptr;
+    // What counts as a diverged update.
+    v1::LearnerConfig learner;
+    // Asked between micro-batches: whether to give the update up.
+    std::function<bool()> give_up = [] { return false; };
   };
 
   // `communicator` is not owned and must outlive the trainer.
@@ -59,12 +65,20 @@ class PpoTrainer {
 
   // Update number `update` (from 1). `batch` is the whole batch, the same on
   // every rank; rank_shares.h says who works on which sample. Fills the
-  // report's fields that are about learning.
+  // report's fields that are about learning. If the update diverged
+  // (JudgeUpdate), the report is of that alone: `divergence()` tells why, and
+  // neither the weights nor the KL coefficient have changed.
   //
-  // Errors: of the communicator, of LibTorch; Internal if a loss or a gradient
-  // is not finite (nothing is changed by the step that saw it).
+  // Errors: of the communicator, of LibTorch; Cancelled if it was given up.
   absl::StatusOr<v1::UpdateReport> Update(const std::vector<PpoSample>& batch,
                                           int64_t update);
+
+  // How the newest update went.
+  const Divergence& divergence() const { return divergence_; }
+
+  // Optimizer steps of the newest update so far; while it is 0, all is as it
+  // was before that update.
+  int64_t steps_of_update() const { return steps_of_update_; }
 
   // What passes of the policy run on.
   const Transformer& policy() const { return models_.policy(); }
@@ -141,6 +155,10 @@ class PpoTrainer {
                          UpdateTotals& totals) const;
   // Forward and backward over the text drawn for the minibatch `key`.
   void AccumulatePretrainingGradients(uint64_t key, UpdateTotals& totals);
+  // Whether the update is to be left out, after as many steps as there were.
+  bool Diverged(double kl, const UpdateTotals& totals);
+  // Tells the other ranks, and errors, where this one is.
+  void Describe(absl::string_view what) const;
   // This rank's samples among `indices`.
   std::vector<int64_t> Own(const Prepared& prepared,
                            const std::vector<int64_t>& indices) const;
@@ -154,6 +172,9 @@ class PpoTrainer {
   TrainedModels models_;
   const std::shared_ptr<const Transformer> reference_;
   double kl_coefficient_;
+  int64_t update_ = 0;
+  int64_t steps_of_update_ = 0;
+  Divergence divergence_;
 };
 
 }  // namespace rlhf

@@ -148,14 +148,106 @@ TEST(PpoTrainerTest, AStepWhoseGradientIsNotFiniteIsLeftOutAndCounted) {
   }
 }
 
-TEST(PpoTrainerTest, AnUpdateWithoutAnyFiniteGradientIsRefused) {
+// Weights and optimizer state that later steps do not change.
+NamedTensors CopyOfAll(const PpoTrainer& trainer) {
+  NamedTensors copies;
+  for (const NamedTensors& tensors :
+       {trainer.ExportParameters(), trainer.ExportOptimizer()}) {
+    for (const NamedTensor& t : tensors) {
+      copies.push_back({t.name, t.tensor.detach().clone()});
+    }
+  }
+  return copies;
+}
+
+void ExpectUnchanged(const PpoTrainer& trainer, const NamedTensors& before) {
+  const NamedTensors now = CopyOfAll(trainer);
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(at::equal(now[i].tensor, before[i].tensor)) << before[i].name;
+  }
+}
+
+TEST(PpoTrainerTest,
+     AnUpdateWithoutAnyFiniteGradientDivergedAndChangesNothing) {
   SingleCommunicator alone;
-  PpoTrainer trainer = MakeTrainer(MakeOptions(), &alone);
-  std::vector<PpoSample> batch = MakeBatch(1);
+  PpoTrainer::Options options = MakeOptions();
+  options.learner.set_on_divergence(v1::LearnerConfig::SKIP);
+  options.ppo.set_kl_target_nats(1);
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  ASSERT_OK(trainer.Update(MakeBatch(1), 1).status());
+  EXPECT_EQ(trainer.divergence().action, Divergence::Action::kContinue);
+  const NamedTensors before = CopyOfAll(trainer);
+  const double kl_coefficient = trainer.kl_coefficient();
+  std::vector<PpoSample> batch = MakeBatch(2);
   batch[0].score = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_THAT(trainer.Update(batch, 7),
-              StatusIs(absl::StatusCode::kInternal,
-                       HasSubstr("no step of update 7 had a finite gradient")));
+
+  ASSERT_OK_AND_ASSIGN(const auto report, trainer.Update(batch, 2));
+
+  EXPECT_EQ(trainer.divergence().action, Divergence::Action::kSkip);
+  EXPECT_THAT(trainer.divergence().reason,
+              HasSubstr("none of its 4 optimizer steps"));
+  EXPECT_EQ(report.update(), 2);
+  EXPECT_EQ(report.num_skipped_steps(), 4);
+  ExpectUnchanged(trainer, before);
+  EXPECT_EQ(trainer.kl_coefficient(), kl_coefficient);
+}
+
+TEST(PpoTrainerTest, AKlAboveTheLimitIsFoundBeforeTheFirstStep) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.ppo.set_learning_rate(0);
+  options.learner.set_max_kl_nats_per_sequence(1e-3);
+  PpoTrainer trainer(
+      {.policy = MakeTinyModel(1),
+       .reference = std::make_shared<const Transformer>(MakeTinyModel(2)),
+       .critic = std::nullopt},
+      options, &alone);
+  // The batches were not sampled by this policy, so an estimate may be negative:
+  // one of them is not.
+  for (int64_t update = 1; update <= 20; ++update) {
+    ASSERT_OK(trainer.Update(MakeBatch(update), update).status());
+    if (trainer.divergence().action != Divergence::Action::kContinue) break;
+  }
+  EXPECT_EQ(trainer.divergence().action, Divergence::Action::kStop);
+  EXPECT_TRUE(trainer.divergence().policy_is_bad);
+  EXPECT_EQ(trainer.steps_of_update(), 0);
+}
+
+TEST(PpoTrainerTest, AnUpdateThatIsGivenUpBeforeItsFirstStepChangesNothing) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  // A step takes several micro-batches; the second one is not made.
+  options.micro_batch_tokens = 16;
+  int asked = 0;
+  options.give_up = [&asked] { return ++asked == 2; };
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  const NamedTensors before = CopyOfAll(trainer);
+
+  EXPECT_THAT(trainer.Update(MakeBatch(1), 1),
+              StatusIs(absl::StatusCode::kCancelled,
+                       HasSubstr("update 1 was given up")));
+
+  EXPECT_EQ(trainer.steps_of_update(), 0);
+  ExpectUnchanged(trainer, before);
+  // The half-made gradient is gone: the update is the one it would have been.
+  ASSERT_OK_AND_ASSIGN(const auto again, trainer.Update(MakeBatch(1), 1));
+  options.give_up = [] { return false; };
+  PpoTrainer calm = MakeTrainer(options, &alone);
+  ASSERT_OK_AND_ASSIGN(const auto expected, calm.Update(MakeBatch(1), 1));
+  EXPECT_EQ(again.policy_loss(), expected.policy_loss());
+  ExpectUnchanged(trainer, CopyOfAll(calm));
+}
+
+TEST(PpoTrainerTest, AfterAStepItTellsThatTheWeightsAreOfNoCut) {
+  SingleCommunicator alone;
+  PpoTrainer::Options options = MakeOptions();
+  options.micro_batch_tokens = 10'000;
+  int asked = 0;
+  options.give_up = [&asked] { return ++asked == 3; };
+  PpoTrainer trainer = MakeTrainer(options, &alone);
+  EXPECT_THAT(trainer.Update(MakeBatch(1), 1),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("given up")));
+  EXPECT_EQ(trainer.steps_of_update(), 2);
 }
 
 TEST(PpoTrainerTest, ACriticOfItsOwnLeavesThePolicyAlone) {

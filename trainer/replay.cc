@@ -14,6 +14,7 @@
 #include "core/config/run_config.h"
 #include "trainer/batch_source.h"
 #include "trainer/checkpoint/checkpoint_store.h"
+#include "trainer/divergence.h"
 #include "trainer/experience/rollout_broker.h"
 #include "trainer/experience/rollout_journal.h"
 #include "trainer/learner_models.h"
@@ -32,7 +33,25 @@ absl::StatusOr<int64_t> LoadOldest(const v1::RunConfig& config,
   if (!oldest.has_value()) {
     return absl::NotFoundError(absl::StrCat(folder, ": no checkpoint there"));
   }
-  return LoadLearner(oldest->directory, trainer);
+  RLHF_ASSIGN_OR_RETURN(const LearnerCut cut,
+                        LoadLearner(oldest->directory, trainer));
+  return cut.update;
+}
+
+// An update whose batch was set aside: the policy stays, or goes back.
+absl::Status ReplayLeftOut(const v1::RunConfig& config, const LeftOut& left_out,
+                           PpoTrainer& trainer) {
+  if (!left_out.rolled_back_to.has_value()) return absl::OkStatus();
+  const CheckpointStore store(RunDirectory(config) + "/checkpoints",
+                              config.learner().checkpoints_kept());
+  RLHF_ASSIGN_OR_RETURN(const std::optional<Checkpoint> checkpoint,
+                        store.Newest(*left_out.rolled_back_to));
+  if (!checkpoint.has_value() || checkpoint->step != *left_out.rolled_back_to) {
+    return absl::NotFoundError(
+        absl::StrCat("went back to the checkpoint of update ",
+                     *left_out.rolled_back_to, ", which is not kept any more"));
+  }
+  return LoadLearner(checkpoint->directory, trainer).status();
 }
 
 }  // namespace
@@ -55,6 +74,14 @@ absl::Status Replay(
     RLHF_ASSIGN_OR_RETURN(done, LoadOldest(config, trainer));
   }
   for (int64_t update = done + 1; update <= options.last_update; ++update) {
+    RLHF_ASSIGN_OR_RETURN(const std::optional<LeftOut> left_out,
+                          FindLeftOut(RunDirectory(config), update));
+    if (left_out.has_value()) {
+      RLHF_RETURN_IF_ERROR(
+          WithContext(ReplayLeftOut(config, *left_out, trainer),
+                      absl::StrCat("update ", update)));
+      continue;
+    }
     const auto batch = ReadBatch(RunDirectory(config), update,
                                  config.ppo().rollouts_per_update());
     absl::Status status = batch.status();

@@ -92,8 +92,10 @@ class ReplayTest : public testing::Test {
       recorded_.push_back(report);
       if (update == kUpdates) continue;
       ASSERT_OK_AND_ASSIGN(const LearnerState state, GatherLearner(trainer));
+      ASSERT_OK_AND_ASSIGN(const LearnerSnapshot snapshot,
+                           CopyLearner(state, {.update = update}));
       ASSERT_OK(store.Save(update, [&](const std::string& folder) {
-        return SaveLearner(state, update, folder);
+        return WriteLearner(snapshot, {.config = config_}, folder);
       }));
     }
   }

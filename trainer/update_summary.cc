@@ -51,4 +51,25 @@ absl::StatusOr<v1::UpdateReport> SummarizeUpdate(
   return report;
 }
 
+absl::StatusOr<double> LimitedKl(const v1::LearnerConfig& config,
+                                 const BatchEvaluation& evaluation,
+                                 int64_t num_samples,
+                                 Communicator& communicator) {
+  if (config.max_kl_nats_per_sequence() == 0) return 0.0;
+  double kl = SumKl(evaluation.logprob_N, evaluation.ref_logprob_N).k1_nats;
+  RLHF_RETURN_IF_ERROR(communicator.SumNumbers({&kl}));
+  return kl / static_cast<double>(num_samples);
+}
+
+v1::UpdateReport LeftOutReport(int64_t update, const UpdateTotals& totals,
+                               double kl_nats_per_sequence,
+                               double kl_coefficient) {
+  v1::UpdateReport report;
+  report.set_update(update);
+  report.set_num_skipped_steps(totals.num_skipped_steps);
+  report.set_kl_k1_nats_per_sequence(kl_nats_per_sequence);
+  report.set_kl_coefficient(kl_coefficient);
+  return report;
+}
+
 }  // namespace rlhf

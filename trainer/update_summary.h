@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/comm/communicator.h"
+#include "rlhf/v1/config.pb.h"
 #include "rlhf/v1/report.pb.h"
 #include "trainer/batch_evaluation.h"
 #include "trainer/credit_assignment.h"
@@ -29,5 +30,18 @@ struct UpdateTotals {
 absl::StatusOr<v1::UpdateReport> SummarizeUpdate(
     UpdateTotals totals, const BatchEvaluation& evaluation,
     const Credit& credit, int64_t num_samples, Communicator& communicator);
+
+// KL(policy, reference) per response, k1 estimate, over the `num_samples`
+// samples of all ranks, if `config` limits it; else 0. Collective. Errors: of
+// the communicator.
+absl::StatusOr<double> LimitedKl(const v1::LearnerConfig& config,
+                                 const BatchEvaluation& evaluation,
+                                 int64_t num_samples,
+                                 Communicator& communicator);
+
+// The report of an update that was left out.
+v1::UpdateReport LeftOutReport(int64_t update, const UpdateTotals& totals,
+                               double kl_nats_per_sequence,
+                               double kl_coefficient);
 
 }  // namespace rlhf

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <ctime>
 
 #include "absl/time/clock.h"
 #include "core/base/check.h"
@@ -16,12 +17,19 @@ namespace rlhf {
 namespace {
 
 std::atomic<bool> requested = false;
+std::atomic<int64_t> requested_at_nanos = 0;
 std::atomic<bool> signalled = false;
 
 // A pipe that is never read: once a byte is in it, every poll returns at once.
 int pipe_fds[2] = {-1, -1};
 
 void Request() {
+  // clock_gettime may be called by a signal handler; absl::Now may not.
+  timespec now = {};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  int64_t unset = 0;
+  requested_at_nanos.compare_exchange_strong(
+      unset, now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec);
   requested = true;
   [[maybe_unused]] const auto written = ::write(pipe_fds[1], "x", 1);
 }
@@ -55,6 +63,11 @@ void InstallShutdownHandler() {
 }
 
 bool ShutdownRequested() { return requested; }
+
+absl::Time ShutdownTime() {
+  return requested ? absl::FromUnixNanos(requested_at_nanos)
+                   : absl::InfiniteFuture();
+}
 
 void RequestShutdown() {
   OpenPipeOnce();

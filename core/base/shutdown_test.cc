@@ -30,6 +30,17 @@ using ::testing::ExitedWithCode;
   _exit(WaitForShutdown(absl::InfiniteDuration()) ? 0 : 2);
 }
 
+// Told by the first request, not by later ones.
+[[noreturn]] void RequestAndAskWhen() {
+  if (ShutdownTime() != absl::InfiniteFuture()) _exit(1);
+  const absl::Time before = absl::Now();
+  RequestShutdown();
+  const absl::Time at = ShutdownTime();
+  while (absl::Now() == at) continue;
+  RequestShutdown();
+  _exit(before <= at && at <= absl::Now() && ShutdownTime() == at ? 0 : 2);
+}
+
 [[noreturn]] void SignalTwice() {
   InstallShutdownHandler();
   ::raise(SIGTERM);
@@ -67,6 +78,10 @@ TEST_F(ShutdownDeathTest, SigintEndsTheWait) {
 
 TEST_F(ShutdownDeathTest, ARequestEndsTheWaitWithoutHandlers) {
   EXPECT_EXIT(RequestThenWait(), ExitedWithCode(0), "");
+}
+
+TEST_F(ShutdownDeathTest, TheTimeIsThatOfTheFirstRequest) {
+  EXPECT_EXIT(RequestAndAskWhen(), ExitedWithCode(0), "");
 }
 
 TEST_F(ShutdownDeathTest, TheSecondSignalEndsTheProcessAtOnce) {

@@ -79,7 +79,7 @@ class C10dCommunicator : public Communicator {
   int world_size() const override { return options_.world_size; }
 
   absl::Status AllReduceSum(const std::vector<at::Tensor>& tensors) override {
-    return Collective(options_, "all-reduce", [&] {
+    return Collective(options_, About("all-reduce"), [&] {
       // All are queued before the first is waited for, so that the transfers
       // overlap.
       Works works;
@@ -92,7 +92,7 @@ class C10dCommunicator : public Communicator {
   }
 
   absl::Status Broadcast(const at::Tensor& tensor) override {
-    return Collective(options_, "broadcast", [&] {
+    return Collective(options_, About("broadcast"), [&] {
       std::vector<at::Tensor> one = {tensor};
       backend_->broadcast(one)->wait();
     });
@@ -148,9 +148,16 @@ class C10dCommunicator : public Communicator {
   c10d::Backend& backend() { return *backend_; }
 
  private:
+  // What an error of a call begins with.
+  std::string About(absl::string_view call) const {
+    const std::string about = description();
+    return about.empty() ? std::string(call) : absl::StrCat(about, ": ", call);
+  }
+
   std::unique_ptr<C10dTransfer> MakeTransfer(absl::string_view kind,
                                              const std::string& what) {
-    return std::make_unique<C10dTransfer>(options_, absl::StrCat(kind, what));
+    return std::make_unique<C10dTransfer>(options_,
+                                          About(absl::StrCat(kind, what)));
   }
 
   uint64_t OthersBytes(const at::Tensor& share) const {

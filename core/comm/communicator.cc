@@ -5,6 +5,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <cstring>
+#include <utility>
 
 #include "core/base/check.h"
 #include "core/base/status_macros.h"
@@ -70,6 +71,16 @@ absl::Status Communicator::BroadcastBytes(std::string& bytes) {
   bytes.assign(static_cast<const char*>(data.const_data_ptr()),
                static_cast<size_t>(count));
   return absl::OkStatus();
+}
+
+void Communicator::Describe(std::string what) {
+  MutexLock lock(&mutex_);
+  description_ = std::move(what);
+}
+
+std::string Communicator::description() const {
+  MutexLock lock(&mutex_);
+  return description_;
 }
 
 }  // namespace rlhf

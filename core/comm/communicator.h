@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/base/mutex.h"
 
 namespace rlhf {
 
@@ -36,8 +37,8 @@ struct SentBytes {
 };
 
 // Not thread-safe. A call that waits longer than the timeout given at creation
-// returns DeadlineExceeded and says which call on which rank waited; the
-// communicator is unusable afterwards.
+// returns DeadlineExceeded and says which call on which rank waited, and what
+// for; the communicator is unusable afterwards.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -74,11 +75,20 @@ class Communicator {
   // Replaces `bytes` by rank 0's, whatever their length.
   absl::Status BroadcastBytes(std::string& bytes);
 
+  // Says what the calls from now on are about, "gradients of update 12, policy
+  // version 11": their errors begin with it. Thread-safe, as is the getter.
+  void Describe(std::string what);
+  std::string description() const;
+
  protected:
   // Dies if `flat` cannot be cut into shares; returns this rank's.
   at::Tensor OwnShare(const at::Tensor& flat) const;
 
   SentBytes sent_bytes_;
+
+ private:
+  mutable Mutex mutex_;
+  std::string description_ ABSL_GUARDED_BY(mutex_);
 };
 
 // One rank alone: every call is done at once.

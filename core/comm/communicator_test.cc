@@ -75,10 +75,13 @@ TEST(CommunicatorTest, AnAllReduceThatOneRankNeverMakesIsNamed) {
   OnTwoRanks(absl::Milliseconds(700), [&](Communicator& communicator) {
     if (communicator.rank() == 0) {
       const at::Tensor a = at::full({3}, 1.0);
-      EXPECT_THAT(communicator.AllReduceSum({a}),
-                  StatusIs(StatusCode::kDeadlineExceeded,
-                           AllOf(HasSubstr("all-reduce on rank 0 of 2"),
-                                 HasSubstr("700ms"))));
+      communicator.Describe("gradients of update 12, policy version 11");
+      EXPECT_THAT(
+          communicator.AllReduceSum({a}),
+          StatusIs(StatusCode::kDeadlineExceeded,
+                   AllOf(HasSubstr("gradients of update 12, policy version 11: "
+                                   "all-reduce on rank 0 of 2"),
+                         HasSubstr("700ms"))));
     }
     // The other one is there, and stays, but makes no call.
     done.arrive_and_wait();

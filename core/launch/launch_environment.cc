@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -76,6 +77,10 @@ absl::StatusOr<LaunchInfo> DetectLaunch(const Environment& environment) {
                         Number(environment, "MASTER_PORT", 1, 65535));
   RLHF_ASSIGN_OR_RETURN(info.local_rank, NumberOr(environment, "LOCAL_RANK",
                                                   info.world_size - 1, 0));
+  RLHF_ASSIGN_OR_RETURN(
+      info.local_world_size,
+      NumberOr(environment, "LOCAL_WORLD_SIZE", info.world_size, 1));
+  info.local_world_size = std::max(1, info.local_world_size);
   RLHF_ASSIGN_OR_RETURN(
       info.restart_count,
       NumberOr(environment, "TORCHELASTIC_RESTART_COUNT", kMaxRanks, 0));

@@ -15,6 +15,8 @@ struct LaunchInfo {
   int rank = 0;
   int world_size = 1;
   int local_rank = 0;
+  // Ranks on this machine.
+  int local_world_size = 1;
   std::string master_address;
   int master_port = 0;
   // torchrun's agent already holds the store at that address.

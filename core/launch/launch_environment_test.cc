@@ -56,6 +56,7 @@ TEST(DetectLaunchTest, ReadsWhatTorchrunSets) {
   EXPECT_EQ(info.rank, 1);
   EXPECT_EQ(info.world_size, 2);
   EXPECT_EQ(info.local_rank, 1);
+  EXPECT_EQ(info.local_world_size, 2);
   EXPECT_EQ(info.master_address, "localhost");
   EXPECT_EQ(info.master_port, 39179);
   EXPECT_EQ(info.restart_count, 3);

@@ -13,6 +13,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "core/base/file.h"
 #include "core/base/proto_json.h"
@@ -168,6 +169,39 @@ void LearnerTest::Prepare(const std::string& name) {
 void LearnerTest::StartServers() {
   servers_ = {Start({"reward-server", "--config", config_path_}),
               Start({"actor", "--config", config_path_})};
+}
+
+std::vector<pid_t> LearnerTest::StartRanks(int world_size) {
+  const int master_port = FreePorts(1)[0];
+  std::vector<pid_t> ranks;
+  for (int rank = 0; rank < world_size; ++rank) {
+    ranks.push_back(Start(
+        {"learner", "--config", config_path_},
+        {absl::StrCat("RANK=", rank), absl::StrCat("WORLD_SIZE=", world_size),
+         "MASTER_ADDR=127.0.0.1", absl::StrCat("MASTER_PORT=", master_port)}));
+  }
+  return ranks;
+}
+
+void LearnerTest::PrepareReplay(const std::string& name) {
+  const std::string journals = run_ + "/rollouts";
+  config_.set_name(name);
+  run_ = RunDirectory(config_);
+  WriteConfig();
+  ASSERT_OK(MakeDirectories(run_));
+  std::filesystem::copy(journals, run_ + "/rollouts");
+}
+
+std::string LearnerTest::CheckpointBytes(int64_t update) const {
+  const std::string folder =
+      absl::StrFormat("%s/checkpoints/%06d/", run_, update);
+  std::string bytes;
+  for (const char* name : {"policy.safetensors", "optimizer.safetensors"}) {
+    const auto file = ReadFile(folder + name);
+    EXPECT_OK(file);
+    if (file.ok()) bytes += *file;
+  }
+  return bytes;
 }
 
 void LearnerTest::StopServers() {

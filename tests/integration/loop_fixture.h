@@ -67,6 +67,16 @@ class LearnerTest : public LoopTest {
   void StartServers();
   void StopServers();
 
+  // Starts the ranks of a learner, which meet at a port of their own.
+  std::vector<pid_t> StartRanks(int world_size);
+
+  // Makes a run `name` that has the journals of the run so far, so that its
+  // learner needs nobody else.
+  void PrepareReplay(const std::string& name);
+
+  // The bytes of weights and optimizer state in the checkpoint of `update`.
+  std::string CheckpointBytes(int64_t update) const;
+
  private:
   std::vector<pid_t> servers_;
 };

@@ -1,9 +1,7 @@
 // Two learner processes, as a launcher starts them, against one.
-#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/loop_fixture.h"
-#include "tests/testing/free_ports.h"
 
 namespace rlhf {
 namespace {
@@ -13,16 +11,7 @@ class TwoRanksTest : public LearnerTest {
   // Runs the loop without people, with so many learner ranks.
   std::vector<v1::UpdateReport> Run(int world_size) {
     StartServers();
-    const int master_port = FreePorts(1)[0];
-    std::vector<pid_t> ranks;
-    for (int rank = 0; rank < world_size; ++rank) {
-      ranks.push_back(Start(
-          {"learner", "--config", config_path_},
-          {absl::StrCat("RANK=", rank), absl::StrCat("WORLD_SIZE=", world_size),
-           "MASTER_ADDR=127.0.0.1",
-           absl::StrCat("MASTER_PORT=", master_port)}));
-    }
-    for (const pid_t rank : ranks) EXPECT_EQ(Wait(rank), 0);
+    for (const pid_t rank : StartRanks(world_size)) EXPECT_EQ(Wait(rank), 0);
     StopServers();
     return Updates();
   }
@@ -50,6 +39,25 @@ TEST_F(TwoRanksTest, LearnTheSameAsOneShardedOrNot) {
   config_.mutable_learner()->set_sharding(v1::LearnerConfig::SHARDED);
   Prepare("two_sharded");
   ExpectSame(Run(2), one);
+}
+
+TEST_F(TwoRanksTest, GoOnAsOne) {
+  Prepare("two");
+  const std::vector<v1::UpdateReport> two = Run(2);
+  ASSERT_EQ(two.size(), kUpdates);
+  PrepareReplay("first-two-then-one");
+  config_.mutable_ppo()->set_num_updates(2);
+  WriteConfig();
+  for (const pid_t rank : StartRanks(2)) ASSERT_EQ(Wait(rank), 0);
+  config_.mutable_ppo()->set_num_updates(kUpdates);
+  WriteConfig();
+  ASSERT_EQ(Wait(Start({"learner", "--config", config_path_})), 0);
+  const std::vector<v1::UpdateReport> mixed = Updates();
+  ASSERT_EQ(mixed.size(), kUpdates);
+  for (int i = 0; i < kUpdates; ++i) {
+    EXPECT_NEAR(mixed[i].policy_loss(), two[i].policy_loss(), 1e-5) << i;
+    EXPECT_NEAR(mixed[i].value_loss(), two[i].value_loss(), 1e-5) << i;
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "trainer/checkpoint/checkpoint_store.h"
 
+#include <cmath>
 #include <fstream>
 #include <random>
 
@@ -34,6 +35,14 @@ class CheckpointStoreTest : public ::testing::Test {
     return CheckpointStore(root_, num_kept)
         .Save(step,
               [step](const std::string& folder) { return Fill(step, folder); });
+  }
+  // Keeps the newest and the two best.
+  absl::Status SaveWithMetric(int64_t step, std::optional<double> metric) {
+    return CheckpointStore(root_, 1, 2)
+        .Save(
+            step,
+            [step](const std::string& folder) { return Fill(step, folder); },
+            metric);
   }
   // The step of the newest checkpoint; -1 for none, -2 for an error.
   int64_t Newest() {
@@ -90,6 +99,35 @@ TEST_F(CheckpointStoreTest, TheManifestHasSizeAndHashOfEveryFile) {
 TEST_F(CheckpointStoreTest, KeepsTheNewest) {
   for (const int64_t step : {1, 2, 3, 4}) ASSERT_OK(Save(step));
   EXPECT_THAT(ListDirectory(root_), ElementsAre("000003", "000004"));
+}
+
+TEST_F(CheckpointStoreTest, KeepsTheBestBesideTheNewest) {
+  for (const auto& [step, metric] :
+       {std::pair(1, 0.5), {2, 0.9}, {3, -1.0}, {4, 0.7}, {5, 0.1}}) {
+    ASSERT_OK(SaveWithMetric(step, metric));
+  }
+  EXPECT_THAT(ListDirectory(root_), ElementsAre("000002", "000004", "000005"));
+  EXPECT_EQ(Newest(), 5);
+
+  // The newest may be one of the best; of equal ones the newer is better.
+  ASSERT_OK(SaveWithMetric(6, 0.9));
+  EXPECT_THAT(ListDirectory(root_), ElementsAre("000002", "000006"));
+}
+
+TEST_F(CheckpointStoreTest, WithoutAFiniteMetricItIsNeverAmongTheBest) {
+  ASSERT_OK(SaveWithMetric(1, -100));
+  ASSERT_OK(SaveWithMetric(2, std::nan("")));
+  ASSERT_OK(SaveWithMetric(3, HUGE_VAL));
+  ASSERT_OK(SaveWithMetric(4, std::nullopt));
+  EXPECT_THAT(ListDirectory(root_), ElementsAre("000001", "000004"));
+}
+
+TEST_F(CheckpointStoreTest, TheNewestBeforeAStep) {
+  for (const int64_t step : {2, 4, 6}) ASSERT_OK(Save(step, 3));
+  const CheckpointStore store(root_, 3);
+  EXPECT_EQ((*store.Newest(5))->step, 4);
+  EXPECT_EQ((*store.Newest(4))->step, 4);
+  EXPECT_FALSE((*store.Newest(1)).has_value());
 }
 
 TEST_F(CheckpointStoreTest, SavingAgainLeavesAGoodOneAndMendsADamagedOne) {

@@ -188,4 +188,9 @@ std::string JournalPath(const std::string& run_directory, int64_t update) {
   return absl::StrFormat("%s/rollouts/%06d.pb", run_directory, update);
 }
 
+std::string PoisonedJournalPath(const std::string& run_directory,
+                                int64_t update) {
+  return absl::StrFormat("%s/rollouts/%06d.poisoned.pb", run_directory, update);
+}
+
 }  // namespace rlhf

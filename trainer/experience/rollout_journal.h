@@ -61,4 +61,8 @@ class RolloutJournal {
 // "RUN/rollouts/000012.pb".
 std::string JournalPath(const std::string& run_directory, int64_t update);
 
+// "RUN/rollouts/000012.poisoned.pb": where it is if the batch was left out.
+std::string PoisonedJournalPath(const std::string& run_directory,
+                                int64_t update);
+
 }  // namespace rlhf

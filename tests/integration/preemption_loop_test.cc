@@ -1,0 +1,65 @@
+// SIGTERM in the middle of an update that would take too long.
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <signal.h>
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "rlhf/v1/control.grpc.pb.h"
+#include "tests/integration/loop_fixture.h"
+#include "tests/testing/status_matchers.h"
+#include "trainer/checkpoint/checkpoint_store.h"
+
+namespace rlhf {
+namespace {
+
+class PreemptionTest : public LearnerTest {
+ protected:
+  // Whether the learner is in the update after `done`.
+  bool IsInUpdateAfter(int64_t done) {
+    const auto stub = v1::Control::NewStub(grpc::CreateChannel(
+        config_.learner().address(), grpc::InsecureChannelCredentials()));
+    grpc::ClientContext context;
+    v1::LearnerStatus status;
+    return stub->GetStatus(&context, v1::GetLearnerStatusRequest(), &status)
+               .ok() &&
+           status.update() == done && status.phase() == "update";
+  }
+};
+
+TEST_F(PreemptionTest, AnUpdateThatTakesTooLongIsMadeAgainWithTheSameResult) {
+  Prepare("quick");
+  config_.mutable_ppo()->set_num_updates(2);
+  WriteConfig();
+  StartServers();
+  ASSERT_EQ(Wait(Start({"learner", "--config", config_path_})), 0);
+  StopServers();
+
+  // Hundreds of steps in each update; the batches are the same.
+  config_.mutable_ppo()->set_num_epochs(48);
+  config_.mutable_ppo()->set_num_minibatches(16);
+  config_.mutable_learner()->set_checkpoint_every(1);
+  config_.mutable_learner()->set_preemption_grace_seconds(1);
+  PrepareReplay("slow");
+  ASSERT_EQ(Wait(Start({"learner", "--config", config_path_})), 0);
+  const std::string expected = CheckpointBytes(2);
+
+  PrepareReplay("preempted");
+  const pid_t learner = Start({"learner", "--config", config_path_});
+  ASSERT_TRUE(WaitUntil(absl::Seconds(60), [&] { return IsInUpdateAfter(1); }));
+  const absl::Time asked = absl::Now();
+  EXPECT_EQ(Stop(learner), 0);
+  EXPECT_LT(absl::Now() - asked, absl::Seconds(3));
+  EXPECT_EQ(Updates().size(), 1u);
+  const auto newest = CheckpointStore(run_ + "/checkpoints", 1).Newest();
+  ASSERT_OK(newest);
+  ASSERT_TRUE(newest->has_value());
+  EXPECT_EQ((*newest)->step, 1);
+
+  ASSERT_EQ(Wait(Start({"learner", "--config", config_path_})), 0);
+  EXPECT_TRUE(CheckpointBytes(2) == expected);
+}
+
+}  // namespace
+}  // namespace rlhf

@@ -1,0 +1,78 @@
+#include "trainer/rank_group.h"
+
+#include <unistd.h>
+
+#include <iostream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+
+namespace rlhf {
+namespace {
+
+// Longer than it takes a watch to hear of a process that died.
+constexpr absl::Duration kVerdictTime = absl::Seconds(2);
+
+// The main thread may be in a collective that never ends, so there is no way
+// out but this.
+[[noreturn]] void EndBecauseOf(int rank, const std::string& message) {
+  RLHF_LOG(ERROR) << "rank " << rank << " ends because " << message
+                  << "; the group can go on from its newest checkpoint";
+  std::cerr << "rlhf learner: " << message << "\n" << std::flush;
+  ::_exit(kAnotherRankFailed);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RankGroup>> RankGroup::Join(
+    const v1::RunConfig& config, const LaunchInfo& launch) {
+  std::unique_ptr<RankGroup> group(new RankGroup());
+  if (launch.world_size == 1) {
+    group->communicator_ = std::make_unique<SingleCommunicator>();
+    return group;
+  }
+  const absl::Duration timeout =
+      absl::Seconds(config.learner().collective_timeout_seconds());
+  RLHF_ASSIGN_OR_RETURN(
+      group->communicator_,
+      MakeC10dCommunicator(
+          {.rank = launch.rank,
+           .world_size = launch.world_size,
+           .master_address = launch.master_address,
+           .master_port = launch.master_port,
+           .agent_store = launch.agent_store,
+           .store_prefix = absl::StrCat("rlhf/", launch.restart_count),
+           .timeout = timeout}));
+  RLHF_ASSIGN_OR_RETURN(
+      group->watch_,
+      RankWatch::Start(
+          *group->communicator_,
+          {.master_address = launch.master_address,
+           .timeout = absl::Seconds(config.learner().rank_timeout_seconds()),
+           .connect_timeout = timeout,
+           .on_failure = [rank = launch.rank](const std::string& message) {
+             EndBecauseOf(rank, message);
+           }}));
+  RLHF_LOG(INFO) << "all " << launch.world_size << " ranks are there";
+  return group;
+}
+
+absl::Status RankGroup::Leave(absl::Status result) {
+  if (watch_ == nullptr) return result;
+  if (absl::IsUnavailable(result) || absl::IsDeadlineExceeded(result)) {
+    absl::SleepFor(kVerdictTime);
+    const std::string activities = watch_->Activities();
+    result = absl::Status(
+        result.code(),
+        absl::StrCat(result.message(),
+                     "\nevery rank is alive; what they last told of:\n",
+                     activities));
+  }
+  watch_->Leave(result);
+  return result;
+}
+
+}  // namespace rlhf
