@@ -46,9 +46,9 @@ absl::Status EndRun(const v1::RunConfig& config, LearnerLoop& loop,
   const bool finished = done >= config.ppo().num_updates();
   absl::Status status;
   if (finished) {
-    status = loop.Snapshot();
+    status = loop.SaveSnapshot();
   } else if (loop.is_cut() && done > 0) {
-    status = loop.Checkpoint();
+    status = loop.SaveCheckpoint();
   }
   if (head == nullptr) return status;
   if (finished) head->Finish();

@@ -229,14 +229,14 @@ absl::Status LearnerLoop::Publish() {
                           : head_->Publish(policy, cut_.update);
 }
 
-absl::Status LearnerLoop::Snapshot() {
+absl::Status LearnerLoop::SaveSnapshot() {
   communicator_.Describe(absl::StrCat("snapshot of update ", cut_.update));
   RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
   if (head_ == nullptr) return absl::OkStatus();
   return head_->Snapshot(trainer_.policy().config(), policy, cut_.update);
 }
 
-absl::Status LearnerLoop::Checkpoint() {
+absl::Status LearnerLoop::SaveCheckpoint() {
   communicator_.Describe(absl::StrCat("checkpoint of update ", cut_.update));
   RLHF_ASSIGN_OR_RETURN(const LearnerState state, GatherLearner(trainer_));
   return head_ == nullptr ? absl::OkStatus() : head_->Checkpoint(state, cut_);
@@ -249,7 +249,7 @@ absl::Status LearnerLoop::Show(v1::UpdateReport& report) {
   report.set_checkpoint_seconds(checkpoint_seconds_);
   const int64_t every = config_.learner().snapshot_every();
   if (every > 0 && report.update() % every == 0) {
-    RLHF_RETURN_IF_ERROR(Snapshot());
+    RLHF_RETURN_IF_ERROR(SaveSnapshot());
   }
   return head_ == nullptr ? absl::OkStatus()
                           : head_->Record(report, communicator_.sent_bytes());
@@ -279,7 +279,7 @@ absl::Status LearnerLoop::CheckpointIfDue() {
   checkpoint_seconds_ = 0;
   if (!due) return absl::OkStatus();
   const Stopwatch stopwatch;
-  RLHF_RETURN_IF_ERROR(Checkpoint());
+  RLHF_RETURN_IF_ERROR(SaveCheckpoint());
   if (head_ == nullptr) return absl::OkStatus();
   checkpoint_seconds_ = stopwatch.seconds();
   preemption_.expected_save = absl::Seconds(head_->checkpoint_seconds());

@@ -39,8 +39,8 @@ class LearnerLoop {
 
   // Collective: the ranks bring together what rank 0 then puts into a
   // checkpoint or into the registry.
-  absl::Status Checkpoint();
-  absl::Status Snapshot();
+  absl::Status SaveCheckpoint();
+  absl::Status SaveSnapshot();
 
   // Rank 0 tells the others, which wait for a batch in a collective with a
   // deadline, that it still waits too.

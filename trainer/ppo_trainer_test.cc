@@ -202,8 +202,8 @@ TEST(PpoTrainerTest, AKlAboveTheLimitIsFoundBeforeTheFirstStep) {
        .reference = std::make_shared<const Transformer>(MakeTinyModel(2)),
        .critic = std::nullopt},
       options, &alone);
-  // The batches were not sampled by this policy, so an estimate may be negative:
-  // one of them is not.
+  // The batches were not sampled by this policy, so an estimate may be
+  // negative: one of them is not.
   for (int64_t update = 1; update <= 20; ++update) {
     ASSERT_OK(trainer.Update(MakeBatch(update), update).status());
     if (trainer.divergence().action != Divergence::Action::kContinue) break;

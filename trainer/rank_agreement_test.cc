@@ -5,7 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/testing/two_ranks.h"
+#include "tests/testing/ranks.h"
 
 namespace rlhf {
 namespace {

@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "core/base/bounded_queue.h"
-#include "tests/testing/two_ranks.h"
+#include "tests/testing/ranks.h"
 
 namespace rlhf {
 namespace {
@@ -34,6 +34,19 @@ class Inviting final : public Communicator {
     invitations.TryPush(std::string(static_cast<char*>(tensor.data_ptr()),
                                     static_cast<size_t>(tensor.numel())));
     return absl::OkStatus();
+  }
+
+  std::unique_ptr<Transfer> StartAllReduceSum(const at::Tensor&,
+                                              const std::string&) override {
+    return nullptr;
+  }
+  std::unique_ptr<Transfer> StartAllGather(const at::Tensor&,
+                                           const std::string&) override {
+    return nullptr;
+  }
+  std::unique_ptr<Transfer> StartReduceScatterSum(const at::Tensor&,
+                                                  const std::string&) override {
+    return nullptr;
   }
 
   BoundedQueue<std::string> invitations{1};
