@@ -33,7 +33,7 @@ struct ProcessSpec {
 
 struct SupervisorOptions {
   // Pause before a restart; doubles with each restart without progress.
-  absl::Duration first_pause = absl::Seconds(1);
+  absl::Duration first_pause = absl::Milliseconds(500);
   absl::Duration max_pause = absl::Seconds(30);
   // Restarts of one process without progress before all is given up.
   int max_restarts = 5;

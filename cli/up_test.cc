@@ -113,7 +113,7 @@ TEST_F(UpTest, RunSurvivesADeadLearnerAndEndsWithAReport) {
   std::string output;
   ASSERT_OK(Up(config, &output));
   EXPECT_THAT(output,
-              AllOf(HasSubstr("learner exited with code 1; restart in 1s"),
+              AllOf(HasSubstr("learner exited with code 1; restart in 500ms"),
                     HasSubstr("crowd is done"), HasSubstr("update 1/2"),
                     HasSubstr("update 2/2"), HasSubstr("run good: 2 updates")));
 

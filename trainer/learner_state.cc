@@ -59,7 +59,7 @@ Json StateJson(const LearnerCut& cut, const RunIdentity& identity) {
                  {{"last_seq", cut.comparisons.last_seq()},
                   {"chain_head", cut.comparisons.chain_head()}}},
                 {"world_size", cut.world_size},
-                {"rlhf_version", kRlhfVersion},
+                {"binary_version", kRlhfVersion},
                 {"initial_policy_hash", identity.initial_policy_hash},
                 {"prompts_hash", identity.prompts_hash},
                 {"config_sha256", Sha256Hex(ResolvedText(identity.config))}};

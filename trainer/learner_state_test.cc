@@ -97,7 +97,7 @@ TEST_F(LearnerStateTest, AnAuditorFindsWhatTheCutIsOf) {
   ASSERT_OK_AND_ASSIGN(const Json state, ParseJson(text));
   EXPECT_EQ(state.at("seed"), 1);
   EXPECT_EQ(state.at("next_rollout"), 12 * 16);
-  EXPECT_EQ(state.at("rlhf_version").get<std::string>().size(), 5u);
+  EXPECT_EQ(state.at("binary_version").get<std::string>().size(), 5u);
   EXPECT_EQ(state.at("config_sha256").get<std::string>().size(), 64u);
   EXPECT_EQ(state.at("initial_policy_hash").get<std::string>().size(), 16u);
 }

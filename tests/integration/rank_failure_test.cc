@@ -30,6 +30,7 @@ class RankFailureTest : public LearnerTest {
   // Two ranks that wait for rollouts, which nobody samples; rank r writes its
   // messages to LogOf(r).
   void StartBoth() {
+    ++num_starts_;
     const int port = FreePorts(1)[0];
     for (int rank = 0; rank < 2; ++rank) {
       pids_.push_back(StartProgram(
@@ -46,11 +47,12 @@ class RankFailureTest : public LearnerTest {
     }
   }
   std::string LogOf(int rank) const {
-    return folder_ / absl::StrCat("rank", rank, ".log");
+    return folder_ / absl::StrCat("start", num_starts_, "-rank", rank, ".log");
   }
   std::string Log(int rank) const { return ReadFile(LogOf(rank)).value_or(""); }
 
   std::vector<pid_t> pids_;
+  int num_starts_ = 0;
 };
 
 TEST_F(RankFailureTest, ADeadRankIsNamedWithinTwoSeconds) {
