@@ -12,14 +12,12 @@ values run in turn, several rounds. Prints a table and writes
 bench/results/async.json.
 """
 import argparse
-import datetime
-import json
 import pathlib
-import platform
 import statistics
 import tempfile
 import time
 
+from machine import save_results
 from small_run import ROOT, SmallRun, write_llama, write_prompts
 
 WARM_UP = 3  # updates that are not timed
@@ -73,12 +71,8 @@ def main():
             print(f"max_staleness {s}  {statistics.mean(rates[s]):7.2f} samples/s "
                   f"({min(rates[s]):.2f} to {max(rates[s]):.2f})  {statistics.mean(rates[s]) / base:.2f}x  "
                   f"mean staleness {statistics.mean(r['staleness_mean'] for r in runs):.2f}", flush=True)
-    out = ROOT / "bench/results"
-    out.mkdir(exist_ok=True)
-    (out / "async.json").write_text(json.dumps(
-        {"date": datetime.date.today().isoformat(), "machine": platform.processor() or platform.machine(),
-         "arguments": {k: str(v) for k, v in vars(args).items()}, "delay_seconds": delay, "without_delay": bare,
-         "rows": rows}, indent=1) + "\n")
+    save_results("async", arguments={k: str(v) for k, v in vars(args).items()}, delay_seconds=delay,
+                 without_delay=bare, rows=rows)
 
 
 if __name__ == "__main__":

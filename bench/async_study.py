@@ -12,15 +12,14 @@ standard errors of the difference. Writes bench/results/async_study.json with
 every run's curve.
 """
 import argparse
-import datetime
 import json
 import math
 import pathlib
-import platform
 import statistics
 import subprocess
 import tempfile
 
+from machine import save_results
 from small_run import ROOT, SmallRun, write_llama, write_prompts
 
 EVALUATION_PROMPTS = 256
@@ -90,11 +89,7 @@ def main():
                   f"mean staleness {statistics.mean(r['staleness_mean'] for r in runs):.2f}  "
                   f"effective share {statistics.mean(r['effective_share'] for r in runs):.2f}  "
                   f"({', '.join(f'{g:.3f}' for g in gold)})", flush=True)
-    out = ROOT / "bench/results"
-    out.mkdir(exist_ok=True)
-    (out / "async_study.json").write_text(json.dumps(
-        {"date": datetime.date.today().isoformat(), "machine": platform.processor() or platform.machine(),
-         "arguments": {k: str(v) for k, v in vars(args).items()}, "initial": initial, "rows": rows}, indent=1) + "\n")
+    save_results("async_study", arguments={k: str(v) for k, v in vars(args).items()}, initial=initial, rows=rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""What a measurement was made on."""
+"""What a measurement was made on, and where it is kept."""
+import datetime
+import json
 import os
 import pathlib
 
@@ -12,3 +14,11 @@ def machine():
     return {"processor": fields.get("model name", "unknown"),
             "instructions": [flag for flag in wanted if flag in fields.get("flags", "").split()],
             "cores": len(os.sched_getaffinity(0)), "memory_gib": round(gib, 1)}
+
+
+def save_results(name, **fields):
+    """Writes bench/results/NAME.json: the date, the machine, then `fields`."""
+    folder = pathlib.Path(__file__).resolve().parent / "results"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(
+        {"date": datetime.date.today().isoformat(), "machine": machine(), **fields}, indent=1) + "\n")

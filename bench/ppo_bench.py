@@ -16,7 +16,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import time
 
 from machine import machine
 from memory import MemoryWatch
+from small_run import free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models/SmolLM2-135M-Instruct"
@@ -72,14 +72,6 @@ def make_models(folder):
         [{"role": "user", "content": p["prompt"]}], add_generation_prompt=True,
         return_dict=True)["input_ids"]) <= MAX_PROMPT]
     (folder / "prompts.jsonl").write_text("".join(json.dumps(p) + "\n" for p in short))
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
 
 
 def wait_for(condition, processes, seconds, what):

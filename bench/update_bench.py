@@ -7,14 +7,13 @@ backward over 16 dialogues of 96 tokens, 32 of them a response.
 Prints a table and writes bench/results/update.json.
 """
 import argparse
-import datetime
 import json
 import os
 import pathlib
 import subprocess
 import sys
 
-from machine import machine
+from machine import save_results
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # As cli/malloc_tuning.cc sets it for the processes of a run.
@@ -55,11 +54,7 @@ def main():
                   f"  {b['s_median'] / a['s_median']:.2f}x (bar {bar})"
                   f"  {a['gflop_per_s'] / product:.0%} of {product:.0f} GFLOP/s"
                   + (f" (bar {RATE_BARS[dtype]:.0%})" if kind == "alike" else ""))
-    out = ROOT / "bench/results"
-    out.mkdir(exist_ok=True)
-    (out / "update.json").write_text(json.dumps(
-        {"date": datetime.date.today().isoformat(), "machine": machine(), "threads": args.threads,
-         "ours": ours, "pytorch": theirs}, indent=1) + "\n")
+    save_results("update", threads=args.threads, ours=ours, pytorch=theirs)
 
 
 if __name__ == "__main__":
