@@ -162,17 +162,29 @@ absl::Status Supervisor::Spawn(Process* process) {
     return absl::UnavailableError(
         absl::StrCat("cannot start ", spec.role, ": ", ::strerror(error)));
   }
+  process->started_at = absl::Now();
   process->view.pid = pid;
   process->view.state = ProcessState::kRunning;
   return absl::OkStatus();
 }
 
-absl::Status Supervisor::Poll(int64_t progress) {
-  if (progress > progress_) {
-    progress_ = progress;
-    for (Process& process : processes_) process.restarts_without_progress = 0;
+void Supervisor::Forgive(Process* process) const {
+  const Progress progress = process->spec.progress();
+  const bool is_healthy =
+      process->view.state == ProcessState::kRunning &&
+      absl::Now() - process->started_at >= options_.healthy_after;
+  if (is_healthy || progress.work > process->progress.work) {
+    process->idle_restarts = 0;
   }
+  if (is_healthy || progress.furthest > process->progress.furthest) {
+    process->stuck_restarts = 0;
+  }
+  process->progress = progress;
+}
+
+absl::Status Supervisor::Poll() {
   for (Process& process : processes_) {
+    Forgive(&process);
     if (process.view.state == ProcessState::kRunning) {
       RLHF_RETURN_IF_ERROR(Reap(&process));
     } else if (process.view.state == ProcessState::kWaitingToRestart &&
@@ -249,14 +261,18 @@ absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
 absl::Status Supervisor::ScheduleRestart(Process* process,
                                          const std::string& how) {
   const ProcessSpec& spec = process->spec;
-  if (process->restarts_without_progress >= options_.max_restarts) {
+  const bool is_idle = process->idle_restarts >= options_.max_idle_restarts;
+  if (is_idle || process->stuck_restarts >= options_.max_stuck_restarts) {
     return absl::UnavailableError(absl::StrCat(
-        spec.role, " ", how, " and was restarted ", options_.max_restarts,
-        " times without progress; the end of ", spec.log_path, ":\n",
+        spec.role, " ", how, " and was restarted ",
+        is_idle ? process->idle_restarts : process->stuck_restarts,
+        is_idle ? " times without progress"
+                : " times without getting further than before",
+        "; the end of ", spec.log_path, ":\n",
         LastLines(spec.log_path, kLogLinesShown)));
   }
   absl::Duration pause = options_.first_pause;
-  for (int i = 0; i < process->restarts_without_progress; ++i) pause *= 2;
+  for (int i = 0; i < process->idle_restarts; ++i) pause *= 2;
   pause = std::min(pause, options_.max_pause);
   for (Process& other : processes_) {
     const bool goes_along =
@@ -264,7 +280,8 @@ absl::Status Supervisor::ScheduleRestart(Process* process,
         (!spec.group.empty() && other.spec.group == spec.group &&
          other.view.state == ProcessState::kStopped);
     if (!goes_along) continue;
-    ++other.restarts_without_progress;
+    ++other.idle_restarts;
+    ++other.stuck_restarts;
     other.view.state = ProcessState::kWaitingToRestart;
     other.restart_at = absl::Now() + pause;
   }

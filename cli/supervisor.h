@@ -15,6 +15,14 @@
 
 namespace rlhf {
 
+// How far a process has got. Both numbers only grow.
+struct Progress {
+  // Pieces of work done, those that were done again after a restart included.
+  int64_t work = 0;
+  // The furthest point ever reached.
+  int64_t furthest = 0;
+};
+
 struct ProcessSpec {
   // Names the process in messages.
   std::string role;
@@ -26,17 +34,24 @@ struct ProcessSpec {
   std::string log_path;
   // After an exit with code 0: is its work done? If not, it is restarted.
   std::function<bool()> is_done = [] { return false; };
+  // What it has got done; asked at every look. Work forgives earlier restarts.
+  std::function<Progress()> progress = [] { return Progress(); };
   // Processes with the same name here, unless it is empty, work only all
   // together: when one ends, the others end too, and all are restarted.
   std::string group = "";
 };
 
 struct SupervisorOptions {
-  // Pause before a restart; doubles with each restart without progress.
+  // Pause before a restart; doubles with each restart that did no work.
   absl::Duration first_pause = absl::Milliseconds(500);
   absl::Duration max_pause = absl::Seconds(30);
-  // Restarts of one process without progress before all is given up.
-  int max_restarts = 5;
+  // Restarts of one process in a row before all is given up: that did no work,
+  // and that did some but never got further than before. Whoever kills a
+  // process now and then is survived, one that dies at the same point is not.
+  int max_idle_restarts = 5;
+  int max_stuck_restarts = 20;
+  // A process that ran for so long works, whatever became of its work.
+  absl::Duration healthy_after = absl::Minutes(10);
   // How long the others of a group may take to end by themselves, and to say
   // why, when one has failed; and when one has ended as if asked to.
   absl::Duration group_grace = absl::Milliseconds(1500);
@@ -71,14 +86,13 @@ class Supervisor {
   absl::Status Start();
 
   // Notices ended processes, starts those whose pause is over and samples
-  // memory. `progress` is any number that grows while the whole gets on; growth
-  // forgives earlier restarts.
+  // memory.
   //
   // Errors, each with the role and the end of its log:
   //   InvalidArgument  a process that was not restarted exited with code 2: the
   //                    caller's mistake
   //   Unavailable      a process died too often without progress
-  absl::Status Poll(int64_t progress);
+  absl::Status Poll();
 
   // SIGTERM to every process, and SIGKILL to those that still run after
   // `grace`. `on_wait` is called every 0.1 s with the roles waited for.
@@ -98,11 +112,16 @@ class Supervisor {
   struct Process {
     ProcessSpec spec;
     ProcessView view;
-    int restarts_without_progress = 0;
+    Progress progress;
+    int idle_restarts = 0;   // in a row, without work
+    int stuck_restarts = 0;  // in a row, without getting further
+    absl::Time started_at;
     absl::Time restart_at;
   };
 
   absl::Status Spawn(Process* process);
+  // Forgives the restarts of a process that got on.
+  void Forgive(Process* process) const;
   absl::Status Reap(Process* process);
   absl::Status HandleExit(Process* process, int wait_status);
   // Restarts the others of its group too; `how` it ended is told of it alone.
@@ -121,7 +140,6 @@ class Supervisor {
   std::vector<Process> processes_;
   std::map<std::string, EndingGroup> ending_groups_;
   std::vector<std::string> events_;
-  int64_t progress_ = 0;
 };
 
 // "exited with code 1", "was killed by signal 9 (Killed)".

@@ -42,7 +42,7 @@ class SupervisorTest : public testing::Test {
   absl::Status PollUntil(Supervisor* supervisor, F&& reached) {
     const absl::Time deadline = absl::Now() + kDeadline;
     while (absl::Now() < deadline) {
-      const absl::Status status = supervisor->Poll(progress_);
+      const absl::Status status = supervisor->Poll();
       if (!status.ok() || reached()) return status;
       absl::SleepFor(absl::Milliseconds(2));
     }
@@ -63,7 +63,7 @@ class SupervisorTest : public testing::Test {
   }
 
   TempDir dir_;
-  int64_t progress_ = 0;
+  Progress progress_;
 };
 
 TEST_F(SupervisorTest, OutputGoesToTheLogAndVariablesToTheChild) {
@@ -105,12 +105,53 @@ TEST_F(SupervisorTest, GivesUpAfterRestartsWithoutProgress) {
 }
 
 TEST_F(SupervisorTest, ProgressForgivesEarlierRestarts) {
-  Supervisor supervisor({Shell("actor", "exit 1")}, Fast());
+  ProcessSpec spec = Shell("actor", "exit 1");
+  spec.progress = [this] { return progress_; };
+  Supervisor supervisor({spec}, Fast());
   ASSERT_OK(supervisor.Start());
   ASSERT_OK(PollUntil(&supervisor, [&] {
-    ++progress_;
-    return supervisor.Views()[0].num_restarts >= 8;
+    ++progress_.work;
+    ++progress_.furthest;
+    return supervisor.Views()[0].num_restarts >= 30;
   }));
+}
+
+TEST_F(SupervisorTest, AnotherRolesProgressForgivesNothing) {
+  ProcessSpec busy = Shell("feedback", "exec sleep 100");
+  busy.progress = [this] {
+    ++progress_.work;
+    ++progress_.furthest;
+    return progress_;
+  };
+  Supervisor supervisor({busy, Shell("learner", "exit 1")}, Fast());
+  ASSERT_OK(supervisor.Start());
+  EXPECT_THAT(PollUntil(&supervisor, [] { return false; }),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       HasSubstr("learner exited with code 1")));
+}
+
+// As if killed again and again before the next checkpoint.
+TEST_F(SupervisorTest, RedoneWorkForgivesMoreRestartsThanNoneButNotEvermore) {
+  ProcessSpec spec = Shell("learner", "exit 1");
+  spec.progress = [this] {
+    ++progress_.work;
+    return progress_;
+  };
+  Supervisor supervisor({spec}, Fast());
+  ASSERT_OK(supervisor.Start());
+  EXPECT_THAT(PollUntil(&supervisor, [] { return false; }),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       HasSubstr("was restarted 20 times without getting "
+                                 "further than before")));
+}
+
+TEST_F(SupervisorTest, ProcessThatRanForLongIsForgiven) {
+  SupervisorOptions options = Fast();
+  options.healthy_after = absl::Milliseconds(20);
+  Supervisor supervisor({Shell("actor", "sleep 0.1; exit 1")}, options);
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(&supervisor,
+                      [&] { return supervisor.Views()[0].num_restarts >= 7; }));
 }
 
 TEST_F(SupervisorTest, CallersMistakeIsNotRetried) {
@@ -128,7 +169,7 @@ TEST_F(SupervisorTest, MissingProgramSaysSo) {
   ProcessSpec spec = Shell("actor", "");
   spec.argv = {"/no/such/program"};
   SupervisorOptions options = Fast();
-  options.max_restarts = 0;
+  options.max_idle_restarts = 0;
   Supervisor supervisor({spec}, options);
   ASSERT_OK(supervisor.Start());
   EXPECT_THAT(PollUntil(&supervisor, [] { return false; }),
@@ -139,10 +180,11 @@ TEST_F(SupervisorTest, MissingProgramSaysSo) {
 TEST_F(SupervisorTest, CleanExitIsDoneOnlyIfTheWorkIs) {
   ProcessSpec done = Shell("crowd", "exit 0");
   done.is_done = [] { return true; };
-  Supervisor supervisor({done, Shell("actor", "exit 0")}, Fast());
+  ProcessSpec actor = Shell("actor", "exit 0");
+  actor.progress = [this] { return Progress{++progress_.work, 0}; };
+  Supervisor supervisor({done, actor}, Fast());
   ASSERT_OK(supervisor.Start());
   ASSERT_OK(PollUntil(&supervisor, [&] {
-    ++progress_;
     return supervisor.IsDone("crowd") &&
            supervisor.Views()[1].num_restarts >= 2;
   }));

@@ -107,6 +107,7 @@ class Session {
   // The learner's ranks, which meet at `master_port`.
   std::vector<ProcessSpec> Ranks(int master_port) const;
   bool HasAllUpdates() const;
+  Progress ProgressOf(absl::string_view role) const;
   absl::Status CheckPmWillCome() const;
   absl::Status Train();
   absl::Status Evaluate();
@@ -129,6 +130,10 @@ class Session {
   JsonLinesTail new_updates_;
   ViewState state_;
   v1::Report session_;
+  // As metrics.jsonl tells: those done again after a crash counted again, and
+  // the highest.
+  int64_t num_updates_done_ = 0;
+  int64_t furthest_update_ = 0;
 };
 
 ProcessSpec Session::Child(const std::string& role,
@@ -150,6 +155,16 @@ bool Session::HasAllUpdates() const {
          updates->back().update() >= config_.ppo().num_updates();
 }
 
+// Of what a role does, not of what the others do meanwhile: people go on
+// comparing while a learner crashes again and again.
+Progress Session::ProgressOf(absl::string_view role) const {
+  if (role == "learner") return {num_updates_done_, furthest_update_};
+  int64_t work = state_.feedback.num_comparisons();
+  if (role == "refresher") work = state_.refresher.pms_size();
+  if (role == "actor" || role == "reward-server") work += furthest_update_;
+  return {work, work};
+}
+
 std::vector<ProcessSpec> Session::Ranks(int master_port) const {
   const int num_ranks = config_.learner().num_ranks();
   std::vector<ProcessSpec> ranks;
@@ -160,6 +175,7 @@ std::vector<ProcessSpec> Session::Ranks(int master_port) const {
         ranks.emplace_back(Child(role, {"learner", "--config", config_path_}));
     // A learner that somebody else asked to stop also exits with code 0.
     spec.is_done = [this] { return HasAllUpdates(); };
+    spec.progress = [this] { return ProgressOf("learner"); };
     if (num_ranks == 1) continue;
     spec.group = "learner";
     // They share what one process would have.
@@ -181,6 +197,7 @@ absl::StatusOr<std::vector<ProcessSpec>> Session::Roles() const {
   std::vector<ProcessSpec> roles;
   for (const char* role : {"reward-server", "refresher", "feedback", "actor"}) {
     roles.push_back(Child(role, {role, "--config", config_path_}));
+    roles.back().progress = [this, role] { return ProgressOf(role); };
   }
   RLHF_ASSIGN_OR_RETURN(const ListenSocket socket, Listen("127.0.0.1:0"));
   ::close(socket.fd);
@@ -190,6 +207,7 @@ absl::StatusOr<std::vector<ProcessSpec>> Session::Roles() const {
   if (!config_.crowd().workers().empty()) {
     roles.push_back(Child("crowd", {"crowd", config_path_}));
     roles.back().is_done = [] { return true; };
+    roles.back().progress = [this] { return ProgressOf("crowd"); };
   }
   return roles;
 }
@@ -199,6 +217,8 @@ void Session::ReadNewUpdates() {
     v1::UpdateReport update;
     // The report names a broken line; the view goes on without it.
     if (!JsonToProto(line, &update).ok()) continue;
+    ++num_updates_done_;
+    furthest_update_ = std::max(furthest_update_, update.update());
     auto& updates = state_.updates;
     // After a crash the learner does some updates again.
     while (!updates.empty() && updates.back().update() >= update.update()) {
@@ -299,8 +319,7 @@ absl::Status Session::Train() {
     // A death is noticed sooner than people need to see it.
     for (int look = 0; look < kLooksPerTick && status.ok(); ++look) {
       if (WaitForShutdown(kTick / kLooksPerTick)) break;
-      status = supervisor.Poll(state_.learner.update() +
-                               state_.feedback.num_comparisons());
+      status = supervisor.Poll();
     }
     if (status.ok()) status = CheckPmWillCome();
   }
@@ -325,13 +344,13 @@ absl::Status Session::Evaluate() {
       Child("eval-gold", {"eval", "gold", "--config", config_path_});
   spec.is_done = [] { return true; };
   SupervisorOptions options;
-  options.max_restarts = 1;
+  options.max_idle_restarts = 1;
   Supervisor supervisor({std::move(spec)}, options);
   absl::Status status = supervisor.Start();
   while (status.ok() && !supervisor.IsDone("eval-gold")) {
     ShowRoles(supervisor);
     if (WaitForShutdown(kTick)) break;
-    status = supervisor.Poll(/*progress=*/0);
+    status = supervisor.Poll();
   }
   StopAll(&supervisor, status.ok() ? "evaluated" : "evaluation failed");
   return status;

@@ -4,41 +4,59 @@
 #include "core/nn/sequence_scores.h"
 
 namespace rlhf {
+namespace {
+
+absl::Status Stopping() {
+  return absl::UnavailableError("the reward server is stopping");
+}
+
+int64_t CountTokens(const ScoreJob& job) {
+  int64_t count = 0;
+  for (const std::vector<int32_t>& sequence : job.sequences) {
+    count += static_cast<int64_t>(sequence.size());
+  }
+  return count;
+}
+
+}  // namespace
 
 RequestBatcher::RequestBatcher(const Options& options)
     : options_(options), thread_([this] { Run(); }) {}
 
-RequestBatcher::~RequestBatcher() {
+RequestBatcher::~RequestBatcher() { Stop(); }
+
+void RequestBatcher::Stop() {
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
     changed_.SignalAll();
   }
-  thread_.join();
-  std::vector<Request> waiting;
+  if (thread_.joinable()) thread_.join();
+  std::vector<ScoreJob> waiting;
   {
     MutexLock lock(&mutex_);
     waiting.swap(waiting_);
     num_waiting_ = 0;
   }
-  for (const Request& request : waiting) {
-    request.done(absl::UnavailableError("the reward server is stopping"));
-  }
+  for (const ScoreJob& job : waiting) job.done(Stopping());
 }
 
-absl::Status RequestBatcher::Add(std::shared_ptr<const LoadedPm> pm,
-                                 std::vector<std::vector<int32_t>> sequences,
-                                 ScoreCallback done) {
+absl::Status RequestBatcher::Add(ScoreJob job) {
+  const size_t size = job.sequences.size();
+  if (size > options_.max_queue) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(size, " dialogues in one request; at most ",
+                     options_.max_queue, " (reward_server.max_queue)"));
+  }
   MutexLock lock(&mutex_);
-  if (num_waiting_ + sequences.size() > options_.max_queue) {
+  if (stopping_) return Stopping();
+  if (num_waiting_ + size > options_.max_queue) {
     return absl::ResourceExhaustedError(
         absl::StrCat(num_waiting_, " dialogues wait already, the limit is ",
                      options_.max_queue, "; try again later"));
   }
-  num_waiting_ += sequences.size();
-  waiting_.push_back({.pm = std::move(pm),
-                      .sequences = std::move(sequences),
-                      .done = std::move(done)});
+  num_waiting_ += size;
+  waiting_.push_back(std::move(job));
   changed_.SignalAll();
   return absl::OkStatus();
 }
@@ -50,49 +68,60 @@ size_t RequestBatcher::num_waiting() const {
 
 void RequestBatcher::Run() {
   while (true) {
-    std::vector<Request> batch = TakeBatch();
+    std::vector<ScoreJob> batch = TakeBatch();
     if (batch.empty()) return;
-    Score(std::move(batch));
+    std::vector<ScoreJob> wanted;
+    for (ScoreJob& job : batch) {
+      if (job.is_cancelled()) {
+        job.done(absl::CancelledError("the client went away"));
+      } else {
+        wanted.push_back(std::move(job));
+      }
+    }
+    if (!wanted.empty()) Score(std::move(wanted));
   }
 }
 
-std::vector<RequestBatcher::Request> RequestBatcher::TakeBatch() {
+std::vector<ScoreJob> RequestBatcher::TakeBatch() {
   MutexLock lock(&mutex_);
   while (waiting_.empty() && !stopping_) changed_.Wait(&mutex_);
   if (stopping_) return {};
-  std::vector<Request> batch, rest;
+  std::vector<ScoreJob> batch, rest;
   const LoadedPm* const pm = waiting_.front().pm.get();
-  for (Request& request : waiting_) {
-    if (request.pm.get() == pm) {
-      num_waiting_ -= request.sequences.size();
-      batch.push_back(std::move(request));
+  int64_t tokens_left = options_.max_batch_tokens;
+  for (ScoreJob& job : waiting_) {
+    const int64_t tokens = CountTokens(job);
+    if (batch.empty() || (job.pm.get() == pm && tokens <= tokens_left)) {
+      tokens_left -= tokens;
+      num_waiting_ -= job.sequences.size();
+      batch.push_back(std::move(job));
     } else {
-      rest.push_back(std::move(request));
+      rest.push_back(std::move(job));
     }
   }
   waiting_ = std::move(rest);
   return batch;
 }
 
-void RequestBatcher::Score(std::vector<Request> batch) const {
+void RequestBatcher::Score(std::vector<ScoreJob> batch) const {
   std::vector<std::vector<int32_t>> sequences;
-  for (const Request& request : batch) {
-    sequences.insert(sequences.end(), request.sequences.begin(),
-                     request.sequences.end());
+  for (const ScoreJob& job : batch) {
+    sequences.insert(sequences.end(), job.sequences.begin(),
+                     job.sequences.end());
   }
   const absl::StatusOr<std::vector<float>> scores = ScoreSequences(
       batch.front().pm->model, sequences, options_.max_batch_tokens);
   if (!scores.ok()) {
     if (batch.size() == 1) return batch.front().done(scores.status());
     // One client's dialogues must not fail another's.
-    for (Request& request : batch) Score({std::move(request)});
+    for (ScoreJob& job : batch) Score({std::move(job)});
     return;
   }
   size_t begin = 0;
-  for (const Request& request : batch) {
+  for (const ScoreJob& job : batch) {
     const auto first = scores->begin() + static_cast<ptrdiff_t>(begin);
-    begin += request.sequences.size();
-    request.done(std::vector<float>(
+    begin += job.sequences.size();
+    job.done(std::vector<float>(
         first, scores->begin() + static_cast<ptrdiff_t>(begin)));
   }
 }

@@ -1,5 +1,5 @@
-// Puts the requests of all clients together: one forward pass scores what
-// waits, each request by one PM version.
+// Puts the requests of all clients together: what waits is scored in forward
+// passes that they share, each request by one PM version.
 #pragma once
 
 #include <functional>
@@ -13,49 +13,52 @@
 
 namespace rlhf {
 
-// The scores of one request, or why there are none.
-using ScoreCallback = std::function<void(absl::StatusOr<std::vector<float>>)>;
+// One client's dialogues.
+struct ScoreJob {
+  std::shared_ptr<const LoadedPm> pm;
+  std::vector<std::vector<int32_t>> sequences;
+  // The scores, or why there are none: called once.
+  std::function<void(absl::StatusOr<std::vector<float>>)> done;
+  // Whether its client went away; such a job is not scored.
+  std::function<bool()> is_cancelled = [] { return false; };
+};
 
 // Thread-safe. One thread of its own runs the models.
 class RequestBatcher {
  public:
   struct Options {
-    // Tokens in one forward pass.
+    // Tokens in one forward pass, and in the requests that are taken together.
     int64_t max_batch_tokens = 4096;
     // Dialogues that may wait.
     size_t max_queue = 4096;
   };
 
   explicit RequestBatcher(const Options& options);
-  // Answers what waits with Unavailable.
+  // Stops.
   ~RequestBatcher();
 
-  // Queues `sequences` to be scored by `pm`; `done` is called once, on the
-  // batcher's thread.
+  // Queues a job; its `done` is called on the batcher's thread.
   //
-  // Errors (then `done` is not called): ResourceExhausted if the queue is full.
-  absl::Status Add(std::shared_ptr<const LoadedPm> pm,
-                   std::vector<std::vector<int32_t>> sequences,
-                   ScoreCallback done);
+  // Errors (then `done` is not called): InvalidArgument if the queue could
+  // never hold it, ResourceExhausted if it is full now, Unavailable after Stop.
+  absl::Status Add(ScoreJob job);
+
+  // Answers what waits with Unavailable. Returns when the last `done` has.
+  void Stop();
 
   size_t num_waiting() const;
 
  private:
-  struct Request {
-    std::shared_ptr<const LoadedPm> pm;
-    std::vector<std::vector<int32_t>> sequences;
-    ScoreCallback done;
-  };
-
   void Run();
-  // The oldest request and all others that wait for the same PM.
-  std::vector<Request> TakeBatch();
-  void Score(std::vector<Request> batch) const;
+  // The oldest job and those after it that the same PM scores, as many as one
+  // forward pass takes.
+  std::vector<ScoreJob> TakeBatch();
+  void Score(std::vector<ScoreJob> batch) const;
 
   const Options options_;
   mutable Mutex mutex_;
   CondVar changed_;
-  std::vector<Request> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ScoreJob> waiting_ ABSL_GUARDED_BY(mutex_);
   size_t num_waiting_ ABSL_GUARDED_BY(mutex_) = 0;  // dialogues
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

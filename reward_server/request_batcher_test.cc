@@ -25,8 +25,12 @@ using Scores = absl::StatusOr<std::vector<float>>;
 // What becomes of one request.
 class Answer {
  public:
-  ScoreCallback Callback() {
-    return [this](Scores scores) { promise_.set_value(std::move(scores)); };
+  ScoreJob Job(std::shared_ptr<const LoadedPm> pm, Sequences sequences) {
+    return {.pm = std::move(pm),
+            .sequences = std::move(sequences),
+            .done = [this](Scores scores) {
+              promise_.set_value(std::move(scores));
+            }};
   }
   Scores Get() { return promise_.get_future().get(); }
 
@@ -39,11 +43,13 @@ class Answer {
 class RequestBatcherTest : public testing::Test {
  protected:
   void SetUp() override {
-    batcher_.emplace(RequestBatcher::Options{.max_queue = 8});
-    ASSERT_OK(batcher_->Add(first_pm_, {{5}}, [this](const Scores&) {
-      held_.count_down();
-      release_.wait();
-    }));
+    batcher_.emplace(
+        RequestBatcher::Options{.max_batch_tokens = 10, .max_queue = 8});
+    ASSERT_OK(batcher_->Add(
+        {.pm = first_pm_, .sequences = {{5}}, .done = [this](const Scores&) {
+           held_.count_down();
+           release_.wait();
+         }}));
     held_.wait();
   }
   void TearDown() override { Release(); }
@@ -72,11 +78,12 @@ TEST_F(RequestBatcherTest, RequestsThatWaitAreScoredTogetherEachInItsOrder) {
   const Sequences a = {{9, 81}, {17}}, b = {{33, 34, 35}}, c = {{500}, {4, 5}};
   Answer of_b, of_c;
   std::promise<std::pair<Scores, size_t>> of_a;
-  ASSERT_OK(batcher_->Add(first_pm_, a, [&](Scores scores) {
-    of_a.set_value({std::move(scores), batcher_->num_waiting()});
-  }));
-  ASSERT_OK(batcher_->Add(first_pm_, b, of_b.Callback()));
-  ASSERT_OK(batcher_->Add(first_pm_, c, of_c.Callback()));
+  ASSERT_OK(batcher_->Add(
+      {.pm = first_pm_, .sequences = a, .done = [&](Scores scores) {
+         of_a.set_value({std::move(scores), batcher_->num_waiting()});
+       }}));
+  ASSERT_OK(batcher_->Add(of_b.Job(first_pm_, b)));
+  ASSERT_OK(batcher_->Add(of_c.Job(first_pm_, c)));
   EXPECT_EQ(batcher_->num_waiting(), 5u);
   Release();
   const auto [scores, num_waiting] = of_a.get_future().get();
@@ -89,9 +96,9 @@ TEST_F(RequestBatcherTest, RequestsThatWaitAreScoredTogetherEachInItsOrder) {
 TEST_F(RequestBatcherTest, EachRequestIsScoredByThePmItNames) {
   const Sequences sequences = {{9, 81}, {17}};
   Answer a, b, c;
-  ASSERT_OK(batcher_->Add(first_pm_, sequences, a.Callback()));
-  ASSERT_OK(batcher_->Add(second_pm_, sequences, b.Callback()));
-  ASSERT_OK(batcher_->Add(first_pm_, sequences, c.Callback()));
+  ASSERT_OK(batcher_->Add(a.Job(first_pm_, sequences)));
+  ASSERT_OK(batcher_->Add(b.Job(second_pm_, sequences)));
+  ASSERT_OK(batcher_->Add(c.Job(first_pm_, sequences)));
   Release();
   ExpectScoresOf(*first_pm_, sequences, a.Get());
   ExpectScoresOf(*second_pm_, sequences, b.Get());
@@ -100,26 +107,61 @@ TEST_F(RequestBatcherTest, EachRequestIsScoredByThePmItNames) {
 
 TEST_F(RequestBatcherTest, AFullQueueRefusesWithoutCallingBack) {
   Answer waiting, after;
-  ASSERT_OK(batcher_->Add(first_pm_, Sequences(7, {5}), waiting.Callback()));
+  ASSERT_OK(batcher_->Add(waiting.Job(first_pm_, Sequences(7, {5}))));
   EXPECT_THAT(
-      batcher_->Add(first_pm_, {{5}, {6}},
-                    [](const Scores&) { ADD_FAILURE() << "called back"; }),
+      batcher_->Add(
+          {.pm = first_pm_,
+           .sequences = {{5}, {6}},
+           .done = [](const Scores&) { ADD_FAILURE() << "called back"; }}),
       StatusIs(StatusCode::kResourceExhausted,
                HasSubstr("7 dialogues wait already, the limit is 8")));
   // One dialogue has room still.
-  EXPECT_OK(batcher_->Add(first_pm_, {{5}}, after.Callback()));
+  EXPECT_OK(batcher_->Add(after.Job(first_pm_, {{5}})));
   Release();
   EXPECT_THAT(*waiting.Get(), SizeIs(7));
   EXPECT_OK(after.Get());
   EXPECT_EQ(batcher_->num_waiting(), 0u);
 }
 
+TEST_F(RequestBatcherTest, ARequestLargerThanTheQueueIsNoCaseForTryingAgain) {
+  Answer answer;
+  EXPECT_THAT(batcher_->Add(answer.Job(first_pm_, Sequences(9, {5}))),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("9 dialogues in one request; at most 8")));
+}
+
+TEST_F(RequestBatcherTest, OnlyWhatOneForwardPassTakesIsTakenTogether) {
+  Answer second;
+  std::promise<size_t> still_waiting;
+  ASSERT_OK(batcher_->Add({.pm = first_pm_,
+                           .sequences = {{1, 2, 3, 4, 5}},
+                           .done = [&](const Scores&) {
+                             still_waiting.set_value(batcher_->num_waiting());
+                           }}));
+  ASSERT_OK(batcher_->Add(second.Job(first_pm_, {{5, 4, 3, 2, 1, 0}})));
+  Release();
+  EXPECT_EQ(still_waiting.get_future().get(), 1u);
+  EXPECT_OK(second.Get());
+}
+
+TEST_F(RequestBatcherTest, WhatNobodyWaitsForIsNotScored) {
+  Answer gone, wanted;
+  ScoreJob job = gone.Job(first_pm_, {{9999}});  // would fail otherwise
+  job.is_cancelled = [] { return true; };
+  ASSERT_OK(batcher_->Add(std::move(job)));
+  ASSERT_OK(batcher_->Add(wanted.Job(first_pm_, {{5}})));
+  Release();
+  EXPECT_THAT(gone.Get(),
+              StatusIs(StatusCode::kCancelled, HasSubstr("went away")));
+  EXPECT_OK(wanted.Get());
+}
+
 TEST_F(RequestBatcherTest, ABadRequestDoesNotFailItsNeighbours) {
   const Sequences good = {{9, 81}};
   Answer a, bad, c;
-  ASSERT_OK(batcher_->Add(first_pm_, good, a.Callback()));
-  ASSERT_OK(batcher_->Add(first_pm_, {{9}, {9999}}, bad.Callback()));
-  ASSERT_OK(batcher_->Add(first_pm_, good, c.Callback()));
+  ASSERT_OK(batcher_->Add(a.Job(first_pm_, good)));
+  ASSERT_OK(batcher_->Add(bad.Job(first_pm_, {{9}, {9999}})));
+  ASSERT_OK(batcher_->Add(c.Job(first_pm_, good)));
   Release();
   ExpectScoresOf(*first_pm_, good, a.Get());
   EXPECT_THAT(bad.Get(),
@@ -131,11 +173,12 @@ TEST_F(RequestBatcherTest, ABadRequestDoesNotFailItsNeighbours) {
 TEST_F(RequestBatcherTest, WhatWaitsWhenItStopsIsAnswered) {
   RequestBatcher* const batcher = &*batcher_;
   std::promise<Scores> answer;
-  ASSERT_OK(batcher->Add(second_pm_, {{5}}, [&](Scores scores) {
-    // The service asks for it with every answer.
-    EXPECT_EQ(batcher->num_waiting(), 0u);
-    answer.set_value(std::move(scores));
-  }));
+  ASSERT_OK(batcher->Add(
+      {.pm = second_pm_, .sequences = {{5}}, .done = [&](Scores scores) {
+         // The service asks for it with every answer.
+         EXPECT_EQ(batcher->num_waiting(), 0u);
+         answer.set_value(std::move(scores));
+       }}));
   std::jthread stopping([&] { batcher_.reset(); });
   // Nothing tells that the destructor has begun. If it had not, the request is
   // scored, and this test shows less.

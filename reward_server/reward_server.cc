@@ -99,6 +99,8 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
     metrics.pm_version.Set(static_cast<double>(now.serving().version()));
     server->SetServing(now.serving().version() > 0);
   } while (!WaitForShutdown(absl::Milliseconds(300)));
+  // Calls that wait are answered, not cut off.
+  batcher.Stop();
   server->Shutdown(absl::Seconds(2));
   return absl::OkStatus();
 }

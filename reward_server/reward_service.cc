@@ -25,7 +25,8 @@ absl::StatusOr<std::vector<std::vector<int32_t>>> EncodeAll(
 
 }  // namespace
 
-void RewardService::Start(const v1::ScoreRequest& request,
+void RewardService::Start(const grpc::CallbackServerContext& context,
+                          const v1::ScoreRequest& request,
                           v1::ScoreResponse& response,
                           std::function<void(const absl::Status&)> finish) {
   const auto pm = slots_->Get(request.pm_version());
@@ -33,15 +34,18 @@ void RewardService::Start(const v1::ScoreRequest& request,
   auto sequences = EncodeAll(**pm, request);
   if (!sequences.ok()) return finish(sequences.status());
   const absl::Status queued = batcher_->Add(
-      *pm, *std::move(sequences),
-      [this, &response, pm = *pm,
-       finish](absl::StatusOr<std::vector<float>> scores) {
-        if (!scores.ok()) return finish(scores.status());
-        response.mutable_scores()->Add(scores->begin(), scores->end());
-        *response.mutable_pm() = pm->version;
-        metrics_->scored.Increment(static_cast<double>(scores->size()));
-        finish(absl::OkStatus());
-      });
+      {.pm = *pm,
+       .sequences = *std::move(sequences),
+       .done =
+           [this, &response, pm = *pm,
+            finish](absl::StatusOr<std::vector<float>> scores) {
+             if (!scores.ok()) return finish(scores.status());
+             response.mutable_scores()->Add(scores->begin(), scores->end());
+             *response.mutable_pm() = pm->version;
+             metrics_->scored.Increment(static_cast<double>(scores->size()));
+             finish(absl::OkStatus());
+           },
+       .is_cancelled = [&context] { return context.IsCancelled(); }});
   if (!queued.ok()) finish(queued);
 }
 
@@ -50,7 +54,7 @@ grpc::ServerUnaryReactor* RewardService::Score(
     v1::ScoreResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   Start(
-      *request, *response,
+      *context, *request, *response,
       [this, reactor, stopwatch = Stopwatch()](const absl::Status& status) {
         (status.ok() ? metrics_->requests_ok : metrics_->requests_failed)
             .Increment();

@@ -22,7 +22,8 @@ class RewardService final : public v1::Reward::CallbackService {
 
  private:
   // Queues the request; `finish` is called once, now or later.
-  void Start(const v1::ScoreRequest& request, v1::ScoreResponse& response,
+  void Start(const grpc::CallbackServerContext& context,
+             const v1::ScoreRequest& request, v1::ScoreResponse& response,
              std::function<void(const absl::Status&)> finish);
 
   const PmSlots* const slots_;

@@ -64,10 +64,11 @@ class RewardServiceTest : public testing::Test {
   // Keeps the batcher's thread until `release` is counted down.
   void HoldBatcher(std::latch& release) {
     std::latch held(1);
-    ASSERT_OK(batcher_.Add(slots_.serving(), {{5}}, [&](const auto&) {
-      held.count_down();
-      release.wait();
-    }));
+    ASSERT_OK(batcher_.Add(
+        {.pm = slots_.serving(), .sequences = {{5}}, .done = [&](const auto&) {
+           held.count_down();
+           release.wait();
+         }}));
     held.wait();
   }
 
