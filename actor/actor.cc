@@ -32,9 +32,9 @@ GenerationEngine::Options EngineOptions(const v1::RunConfig& config,
 
 // Samples until shutdown is requested. Generate calls that are unfinished then
 // end with the runner.
-void Sample(const v1::RunConfig& config, const ModelConfig& model,
-            const PromptCodec& codec, GenerationService& service,
-            GrpcServer& server, ActorMetrics& metrics) {
+absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
+                    const PromptCodec& codec, GenerationService& service,
+                    GrpcServer& server, ActorMetrics& metrics) {
   PolicyFetcher fetcher(config.learner().address(), model);
   RolloutSubmitter submitter(
       config.learner().address(), config.reward_server().address(),
@@ -45,17 +45,17 @@ void Sample(const v1::RunConfig& config, const ModelConfig& model,
                       &metrics);
   while (!ShutdownRequested()) {
     if (std::optional<PolicyVersion> newer = fetcher.Take()) {
-      runner.Offer(*std::move(newer));
+      RLHF_RETURN_IF_ERROR(runner.Offer(*std::move(newer)));
       server.SetServing(runner.has_policy());
     }
     if (runner.accepting()) {
-      jobs.TakeJobs();
       leases.TakeLeases();
+      jobs.TakeJobs();
     }
     runner.Step();
     leases.HandIn();
   }
-  service.Stop();
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -76,9 +76,11 @@ absl::Status RunActor(const v1::RunConfig& config) {
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
       GrpcServer::Start(config.actor().address(), {&service}));
-  Sample(config, model, codec, service, *server, metrics);
+  const absl::Status status =
+      Sample(config, model, codec, service, *server, metrics);
+  service.Stop();
   server->Shutdown(absl::Seconds(1));
-  return absl::OkStatus();
+  return status;
 }
 
 }  // namespace rlhf

@@ -59,6 +59,9 @@ class LengthReward final : public v1::Reward::Service {
     if (!error_.ok()) return error_;
     if (num_calls_ <= num_away_) return {grpc::UNAVAILABLE, "away"};
     for (const v1::ScoredDialogue& dialogue : request->dialogues()) {
+      if (dialogue.response().size() > longest_) {
+        return {grpc::INVALID_ARGUMENT, "too long for this PM"};
+      }
       response->add_scores(static_cast<float>(dialogue.response().size()));
     }
     response->mutable_pm()->set_version(request->pm_version());
@@ -74,6 +77,10 @@ class LengthReward final : public v1::Reward::Service {
   void Fail(const grpc::Status& error) {
     MutexLock lock(&mutex_);
     error_ = error;
+  }
+  void RefuseLongerThan(size_t length) {
+    MutexLock lock(&mutex_);
+    longest_ = length;
   }
   // Calls wait until Release.
   void Hold() {
@@ -96,6 +103,7 @@ class LengthReward final : public v1::Reward::Service {
   int num_calls_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_away_ ABSL_GUARDED_BY(mutex_) = 0;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t longest_ ABSL_GUARDED_BY(mutex_) = 1 << 20;
   grpc::Status error_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -107,7 +115,10 @@ class FakeLearner final : public v1::Rollouts::Service {
                             const v1::LeasePromptsRequest* request,
                             v1::LeasePromptsResponse* response) override {
     MutexLock lock(&mutex_);
-    last_request = *request;
+    if (num_asked_++ == 0) first_request_ = *request;
+    is_holding_ = held_;
+    while (held_) changed_.Wait(&mutex_);
+    is_holding_ = false;
     for (const v1::PromptLease& lease : leases) *response->add_leases() = lease;
     leases.clear();
     return grpc::Status::OK;
@@ -127,6 +138,25 @@ class FakeLearner final : public v1::Rollouts::Service {
     return grpc::Status::OK;
   }
 
+  // LeasePrompts calls wait until Release.
+  void Hold() {
+    MutexLock lock(&mutex_);
+    held_ = true;
+  }
+  void Release() {
+    MutexLock lock(&mutex_);
+    held_ = false;
+    changed_.SignalAll();
+  }
+  // Whether a call waits.
+  bool is_holding() const {
+    MutexLock lock(&mutex_);
+    return is_holding_;
+  }
+  v1::LeasePromptsRequest first_request() const {
+    MutexLock lock(&mutex_);
+    return first_request_;
+  }
   std::vector<v1::Rollout> rollouts() const {
     MutexLock lock(&mutex_);
     return rollouts_;
@@ -134,11 +164,15 @@ class FakeLearner final : public v1::Rollouts::Service {
 
   // Set before the first call; read when none is under way.
   std::vector<v1::PromptLease> leases;
-  v1::LeasePromptsRequest last_request;
   int num_away = 0;
 
  private:
   mutable Mutex mutex_;
+  CondVar changed_;
+  bool held_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_holding_ ABSL_GUARDED_BY(mutex_) = false;
+  int num_asked_ ABSL_GUARDED_BY(mutex_) = 0;
+  v1::LeasePromptsRequest first_request_ ABSL_GUARDED_BY(mutex_);
   int num_calls_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<v1::Rollout> rollouts_ ABSL_GUARDED_BY(mutex_);
 };

@@ -50,6 +50,22 @@ absl::Status GenerationEngine::Add(EngineRequest request) {
   return absl::OkStatus();
 }
 
+bool GenerationEngine::Cancel(uint64_t id) {
+  const auto waiting = std::find_if(
+      waiting_.begin(), waiting_.end(),
+      [id](const EngineRequest& request) { return request.id == id; });
+  if (waiting != waiting_.end()) {
+    waiting_.erase(waiting);
+    return true;
+  }
+  for (size_t row = 0; row < running_.size(); ++row) {
+    if (running_[row].request.id != id) continue;
+    RemoveRow(static_cast<int64_t>(row));
+    return true;
+  }
+  return false;
+}
+
 void GenerationEngine::SetModel(std::shared_ptr<const Transformer> model) {
   RLHF_CHECK(idle());
   model_ = std::move(model);
@@ -155,14 +171,18 @@ std::vector<EngineResult> GenerationEngine::RemoveFinished() {
     sequence.result.finish_reason =
         stopped ? v1::FINISH_REASON_STOP : v1::FINISH_REASON_LENGTH;
     finished.push_back(std::move(sequence.result));
-    // The cache moves its last row into the hole; so do we.
-    cache_.RemoveRow(row);
-    if (row + 1 != static_cast<int64_t>(running_.size())) {
-      running_[row] = std::move(running_.back());
-    }
-    running_.pop_back();
+    RemoveRow(row);
   }
   return finished;
+}
+
+void GenerationEngine::RemoveRow(int64_t row) {
+  // The cache moves its last row into the hole; so do we.
+  cache_.RemoveRow(row);
+  if (row + 1 != static_cast<int64_t>(running_.size())) {
+    running_[row] = std::move(running_.back());
+  }
+  running_.pop_back();
 }
 
 }  // namespace rlhf

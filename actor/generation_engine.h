@@ -53,7 +53,8 @@ class GenerationEngine {
     std::vector<int32_t> eos_ids;
   };
 
-  // `model` is a language model.
+  // `model` is a language model. Allocates the cache of keys and values: throws
+  // as LibTorch does if there is no memory for it.
   GenerationEngine(std::shared_ptr<const Transformer> model, Options options);
 
   // Errors: InvalidArgument for an empty prompt, an id outside the vocabulary,
@@ -62,6 +63,9 @@ class GenerationEngine {
 
   // Queues a request; the caller bounds how many. Errors: those of Validate.
   absl::Status Add(EngineRequest request);
+
+  // Forgets a request, wherever it stands; false if there is none of this id.
+  bool Cancel(uint64_t id);
 
   // Admits what has room, then extends every sequence by one token. Returns the
   // requests that finished.
@@ -89,6 +93,7 @@ class GenerationEngine {
   // running sequences from `first_row` on.
   void Extend(const at::Tensor& logit_BV, int64_t first_row);
   std::vector<EngineResult> RemoveFinished();
+  void RemoveRow(int64_t row);
 
   std::shared_ptr<const Transformer> model_;
   const Options options_;

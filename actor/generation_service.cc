@@ -8,6 +8,9 @@
 namespace rlhf {
 namespace {
 
+// In one call, so that what waits for the engine is bounded.
+constexpr int64_t kMaxResponses = 1024;
+
 absl::Status Validate(const v1::GenerateRequest& request) {
   if (request.prompts().empty()) {
     return absl::InvalidArgumentError("prompts: at least one is needed");
@@ -15,6 +18,13 @@ absl::Status Validate(const v1::GenerateRequest& request) {
   if (request.num_samples() < 1 || request.num_samples() > 64) {
     return absl::InvalidArgumentError(absl::StrCat(
         "num_samples: ", request.num_samples(), "; wanted 1 to 64"));
+  }
+  const int64_t num_responses =
+      int64_t{request.prompts_size()} * request.num_samples();
+  if (num_responses > kMaxResponses) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("prompts x num_samples: ", num_responses,
+                     " responses in one call; at most ", kMaxResponses));
   }
   if (request.max_new_tokens() < 1) {
     return absl::InvalidArgumentError("max_new_tokens: wanted at least 1");
@@ -46,6 +56,7 @@ grpc::Status GenerationService::Generate(grpc::ServerContext* context,
   if (!valid.ok()) return ToGrpcStatus(valid);
   auto job = std::make_unique<GenerationJob>();
   job->request = *request;
+  const auto cancelled = job->cancelled;
   auto answer = job->answer.get_future();
   if (!queue_.TryPush(std::move(job))) {
     return ToGrpcStatus(
@@ -55,7 +66,10 @@ grpc::Status GenerationService::Generate(grpc::ServerContext* context,
   }
   while (answer.wait_for(std::chrono::milliseconds(100)) !=
          std::future_status::ready) {
-    if (context->IsCancelled()) return grpc::Status::CANCELLED;
+    if (context->IsCancelled()) {
+      *cancelled = true;
+      return grpc::Status::CANCELLED;
+    }
   }
   // A job that is dropped unanswered breaks its promise; that is reported by an
   // exception, and means that the actor is stopping.

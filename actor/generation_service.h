@@ -2,6 +2,7 @@
 // waits for it.
 #pragma once
 
+#include <atomic>
 #include <future>
 #include <memory>
 
@@ -14,6 +15,9 @@ namespace rlhf {
 // A request on its way to the engine. The engine's thread answers it once.
 struct GenerationJob {
   v1::GenerateRequest request;
+  // Set when the caller went away: nobody waits for the answer.
+  std::shared_ptr<std::atomic<bool>> cancelled =
+      std::make_shared<std::atomic<bool>>(false);
   std::promise<absl::StatusOr<v1::GenerateResponse>> answer;
 };
 

@@ -13,6 +13,7 @@ struct JobSampler::OpenJob {
   std::unique_ptr<GenerationJob> job;  // null once it is answered
   v1::GenerateResponse response;
   int num_missing = 0;
+  std::vector<uint64_t> sequences;
 
   void Answer(absl::StatusOr<v1::GenerateResponse> answer) {
     job->answer.set_value(std::move(answer));
@@ -20,7 +21,18 @@ struct JobSampler::OpenJob {
   }
 };
 
+void JobSampler::DropAbandoned() {
+  std::erase_if(open_, [this](const std::weak_ptr<OpenJob>& weak) {
+    const std::shared_ptr<OpenJob> open = weak.lock();
+    if (open == nullptr) return true;
+    if (open->job != nullptr && !*open->job->cancelled) return false;
+    for (const uint64_t id : open->sequences) runner_->Cancel(id);
+    return true;
+  });
+}
+
 void JobSampler::TakeJobs() {
+  DropAbandoned();
   const absl::Duration patience =
       runner_->idle() ? absl::Milliseconds(20) : absl::ZeroDuration();
   if (runner_->has_policy() && runner_->room() == 0) return;
@@ -28,6 +40,7 @@ void JobSampler::TakeJobs() {
     auto open = std::make_shared<OpenJob>();
     open->job = service_->Next(patience);
     if (open->job == nullptr) return;
+    if (*open->job->cancelled) continue;
     const absl::Status status =
         runner_->has_policy()
             ? Admit(open)
@@ -59,14 +72,16 @@ absl::Status JobSampler::Admit(const std::shared_ptr<OpenJob>& open) {
       EngineRequest sequence = prompts[p];
       sequence.stream =
           SampleStream(request.seed(), request.prompts(p).prompt_id(), s);
-      const absl::Status added =
+      const absl::StatusOr<uint64_t> id =
           runner_->Add(std::move(sequence),
                        [this, open, p, s](absl::StatusOr<EngineResult> result) {
                          Finish(*open, p, s, std::move(result));
                        });
-      RLHF_CHECK(added.ok()) << added;  // it was validated
+      RLHF_CHECK(id.ok()) << id.status();  // it was validated
+      open->sequences.push_back(*id);
     }
   }
+  open_.push_back(open);
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "actor/generation_service.h"
 #include "actor/policy_runner.h"
@@ -18,14 +19,15 @@ class JobSampler {
              PolicyRunner* runner)
       : service_(service), codec_(codec), runner_(runner) {}
 
-  // Takes waiting calls while the runner has room; where there is nothing else
-  // to do, waits a moment for one. Without a policy calls are refused as
-  // Unavailable.
+  // Ends calls whose callers went away. Takes waiting calls while the runner
+  // has room; where there is nothing else to do, waits a moment for one.
+  // Without a policy calls are refused as Unavailable.
   void TakeJobs();
 
  private:
   struct OpenJob;
 
+  void DropAbandoned();
   // Errors: InvalidArgument, and then no sequence was added.
   absl::Status Admit(const std::shared_ptr<OpenJob>& open);
   void Finish(OpenJob& open, int prompt, int sample,
@@ -34,6 +36,8 @@ class JobSampler {
   GenerationService* const service_;
   const PromptCodec* const codec_;
   PolicyRunner* const runner_;
+  // The runner's sequences own them.
+  std::vector<std::weak_ptr<OpenJob>> open_;
 };
 
 }  // namespace rlhf

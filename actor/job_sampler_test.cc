@@ -45,7 +45,9 @@ class JobSamplerTest : public testing::Test {
         MakeChannel(absl::StrCat("127.0.0.1:", server_->port())));
   }
 
-  void LoadPolicy() { runner_->Offer({.version = 8, .model = TinyPolicy(1)}); }
+  void LoadPolicy() {
+    ASSERT_OK(runner_->Offer({.version = 8, .model = TinyPolicy(1)}));
+  }
 
   std::future<Reply> CallLater(const v1::GenerateRequest& request) {
     return std::async(std::launch::async, [this, request]() -> Reply {
@@ -130,6 +132,32 @@ TEST_F(JobSamplerTest, OneBadPromptRefusesTheWholeCallAndStartsNothing) {
   request.mutable_prompts(0)->clear_messages();
   EXPECT_THAT(Call(request),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("prompts[0]")));
+}
+
+TEST_F(JobSamplerTest, ACallerThatGoesAwayLeavesNoSequenceBehind) {
+  LoadPolicy();
+  JobSampler jobs(&service_, codec_.get(), runner_.get());
+  v1::GenerateRequest request = Request();
+  request.set_max_new_tokens(100);
+  v1::GenerateResponse response;
+  const auto context = ContextWithDeadline(absl::Seconds(10));
+  std::jthread caller([&] {
+    EXPECT_EQ(stub_->Generate(context.get(), request, &response).error_code(),
+              grpc::CANCELLED);
+  });
+  ASSERT_TRUE(Eventually([&] {
+    jobs.TakeJobs();
+    return !runner_->idle();
+  }));
+  // Four sequences, of which three run.
+  runner_->Step();
+  context->TryCancel();
+  ASSERT_TRUE(Eventually([&] {
+    jobs.TakeJobs();
+    return runner_->idle();
+  }));
+  // What is called afterwards is answered as ever.
+  EXPECT_OK(Call(Request()));
 }
 
 TEST_F(JobSamplerTest, ACallThatIsUnfinishedWhenTheRunnerEndsIsAnswered) {

@@ -3,17 +3,58 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/log.h"
+#include "core/base/mutex.h"
 #include "core/base/status_macros.h"
 #include "core/nn/sampler.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
 
 namespace rlhf {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(2);
+constexpr absl::Duration kIdleWait = absl::Milliseconds(20);
+
+}  // namespace
+
+// One LeasePrompts call, which gRPC answers on a thread of its own. It outlives
+// the sampler if it must.
+struct LeaseSampler::Call {
+  const std::unique_ptr<grpc::ClientContext> context =
+      ContextWithDeadline(kCallTimeout);
+  v1::LeasePromptsRequest request;
+  v1::LeasePromptsResponse response;  // to be read once it is answered
+
+  void Answer(const grpc::Status& result) {
+    MutexLock lock(&mutex);
+    status = FromGrpcStatus(result);
+    answered_at = absl::Now();
+    answered.SignalAll();
+  }
+  bool IsAnsweredWithin(absl::Duration patience) {
+    MutexLock lock(&mutex);
+    if (!answered_at.has_value() && patience > absl::ZeroDuration()) {
+      answered.WaitFor(&mutex, patience);
+    }
+    return answered_at.has_value();
+  }
+  // Dies unless it is answered.
+  std::pair<absl::Status, absl::Time> Result() const {
+    MutexLock lock(&mutex);
+    return {status, answered_at.value()};
+  }
+
+  mutable Mutex mutex;
+  CondVar answered;
+  absl::Status status ABSL_GUARDED_BY(mutex);
+  std::optional<absl::Time> answered_at ABSL_GUARDED_BY(mutex);
+};
 
 LeaseSampler::LeaseSampler(const std::string& learner_address,
                            const PromptCodec* codec, PolicyRunner* runner,
@@ -25,21 +66,40 @@ LeaseSampler::LeaseSampler(const std::string& learner_address,
       metrics_(metrics),
       actor_id_(absl::StrCat("actor-", ::getpid())) {}
 
+LeaseSampler::~LeaseSampler() {
+  if (call_ != nullptr) call_->context->TryCancel();
+}
+
 void LeaseSampler::TakeLeases() {
-  if (runner_->room() == 0 || absl::Now() < next_lease_) return;
-  v1::LeasePromptsRequest request;
-  request.set_actor_id(actor_id_);
-  request.set_max_leases(runner_->room());
-  request.set_policy_version(runner_->version());
-  v1::LeasePromptsResponse response;
-  const auto context = ContextWithDeadline(absl::Seconds(2));
-  const absl::Status status =
-      FromGrpcStatus(learner_->LeasePrompts(context.get(), request, &response));
+  if (call_ == nullptr) {
+    if (runner_->room() == 0 || absl::Now() < next_lease_) return;
+    Ask();
+  }
+  if (!call_->IsAnsweredWithin(runner_->idle() ? kIdleWait
+                                               : absl::ZeroDuration())) {
+    return;
+  }
+  Accept(*std::exchange(call_, nullptr));
+}
+
+void LeaseSampler::Ask() {
+  call_ = std::make_shared<Call>();
+  call_->request.set_actor_id(actor_id_);
+  call_->request.set_max_leases(runner_->room());
+  call_->request.set_policy_version(runner_->version());
+  learner_->async()->LeasePrompts(
+      call_->context.get(), &call_->request, &call_->response,
+      [call = call_](const grpc::Status& status) { call->Answer(status); });
+}
+
+void LeaseSampler::Accept(const Call& call) {
+  const auto [status, answered_at] = call.Result();
   const int64_t pause =
-      status.ok() ? std::max<int64_t>(10, response.retry_after_ms()) : 500;
+      status.ok() ? std::max<int64_t>(10, call.response.retry_after_ms()) : 500;
   next_lease_ = absl::Now() + absl::Milliseconds(pause);
-  for (const v1::PromptLease& lease : response.leases()) {
-    const absl::Status started = Start(lease);
+  if (!status.ok()) return;
+  for (const v1::PromptLease& lease : call.response.leases()) {
+    const absl::Status started = Start(lease, answered_at);
     if (started.ok()) continue;
     // The configuration was checked at start, so this is a prompt that no actor
     // can sample; the learner's log shows that its lease never ends.
@@ -49,7 +109,8 @@ void LeaseSampler::TakeLeases() {
   }
 }
 
-absl::Status LeaseSampler::Start(const v1::PromptLease& lease) {
+absl::Status LeaseSampler::Start(const v1::PromptLease& lease,
+                                 absl::Time granted) {
   RLHF_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
                         codec_->Encode(lease.prompt()));
   EngineRequest sequence{
@@ -58,12 +119,16 @@ absl::Status LeaseSampler::Start(const v1::PromptLease& lease) {
                              lease.sample()),
       .max_new_tokens = lease.max_new_tokens(),
       .temperature = lease.temperature()};
-  const Work work{
-      .lease = lease, .started = absl::Now(), .prompt_ids = std::move(ids)};
-  return runner_->Add(std::move(sequence),
-                      [this, work](absl::StatusOr<EngineResult> result) {
-                        Finish(work, std::move(result));
-                      });
+  const Work work{.lease = lease,
+                  .started = absl::Now(),
+                  .lease_end = granted + absl::Milliseconds(lease.lease_ms()),
+                  .prompt_ids = std::move(ids)};
+  return runner_
+      ->Add(std::move(sequence),
+            [this, work](absl::StatusOr<EngineResult> result) {
+              Finish(work, std::move(result));
+            })
+      .status();
 }
 
 void LeaseSampler::Finish(const Work& work,
@@ -72,10 +137,9 @@ void LeaseSampler::Finish(const Work& work,
   if (!result.ok()) return metrics_->rollouts_failed.Increment();
   metrics_->rollout_tokens.Observe(
       static_cast<double>(result->token_ids.size()));
-  finished_.push_back(
-      {.rollout = MakeRollout(work, *result),
-       .pm_version = work.lease.pm_version(),
-       .lease_end = work.started + absl::Milliseconds(work.lease.lease_ms())});
+  finished_.push_back({.rollout = MakeRollout(work, *result),
+                       .pm_version = work.lease.pm_version(),
+                       .lease_end = work.lease_end});
 }
 
 void LeaseSampler::HandIn() {

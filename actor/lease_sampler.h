@@ -22,23 +22,31 @@ class LeaseSampler {
   LeaseSampler(const std::string& learner_address, const PromptCodec* codec,
                PolicyRunner* runner, RolloutSubmitter* submitter,
                ActorMetrics* metrics);
+  // Cancels a call that is under way.
+  ~LeaseSampler();
 
   // Leases as many prompts as the runner has room for, unless the learner said
-  // to wait.
+  // to wait. A learner that does not answer holds nothing up: its answer is
+  // taken by a later call of this. Waits a moment for it if the runner is idle.
   void TakeLeases();
 
   // Hands on what the runner's last step finished, together.
   void HandIn();
 
  private:
+  struct Call;
+
   // A leased prompt while it is sampled.
   struct Work {
     v1::PromptLease lease;
     absl::Time started;
+    absl::Time lease_end;
     std::vector<int32_t> prompt_ids;
   };
 
-  absl::Status Start(const v1::PromptLease& lease);
+  void Ask();
+  void Accept(const Call& call);
+  absl::Status Start(const v1::PromptLease& lease, absl::Time granted);
   void Finish(const Work& work, absl::StatusOr<EngineResult> result);
   v1::Rollout MakeRollout(const Work& work, const EngineResult& result) const;
 
@@ -48,6 +56,7 @@ class LeaseSampler {
   RolloutSubmitter* const submitter_;
   ActorMetrics* const metrics_;
   const std::string actor_id_;
+  std::shared_ptr<Call> call_;  // that is under way, or null
   absl::Time next_lease_ = absl::InfinitePast();
   std::vector<PendingRollout> finished_;
 };

@@ -41,12 +41,17 @@ class LeaseSamplerTest : public testing::Test {
         address, codec_.get(), &runner_, submitter_.get(), &metrics_.series);
   }
 
-  void RunUntilIdle() {
-    leases_->TakeLeases();
-    while (!runner_.idle()) {
+  // Turns the loop.
+  bool RunUntil(const std::function<bool()>& condition) {
+    return Eventually([&] {
+      leases_->TakeLeases();
       runner_.Step();
       leases_->HandIn();
-    }
+      return condition();
+    });
+  }
+  bool RunUntilRollouts(size_t count) {
+    return RunUntil([&] { return learner_.rollouts().size() == count; });
   }
 
   TestMetrics metrics_;
@@ -61,12 +66,10 @@ class LeaseSamplerTest : public testing::Test {
 
 TEST_F(LeaseSamplerTest, ALeaseBecomesARolloutOfTheVersionThatSampledIt) {
   learner_.leases = {Lease("000001/004", "one two")};
-  runner_.Offer({.version = 8, .model = TinyPolicy(1)});
-  RunUntilIdle();
-  ASSERT_TRUE(Eventually([&] { return learner_.rollouts().size() == 1; }));
-
-  EXPECT_EQ(learner_.last_request.policy_version(), 8);
-  EXPECT_EQ(learner_.last_request.max_leases(), 3);
+  ASSERT_OK(runner_.Offer({.version = 8, .model = TinyPolicy(1)}));
+  ASSERT_TRUE(RunUntilRollouts(1));
+  EXPECT_EQ(learner_.first_request().policy_version(), 8);
+  EXPECT_EQ(learner_.first_request().max_leases(), 3);
   const v1::Rollout rollout = learner_.rollouts()[0];
   EXPECT_EQ(rollout.rollout_id(), "000001/004");
   EXPECT_EQ(rollout.attempt(), 2);
@@ -100,17 +103,31 @@ TEST_F(LeaseSamplerTest, APromptThatCannotBeSampledDoesNotStopTheOthers) {
   v1::PromptLease bad = Lease("bad", "x");
   bad.set_max_new_tokens(1000);
   learner_.leases = {bad, Lease("good", "x")};
-  runner_.Offer({.version = 1, .model = TinyPolicy(1)});
-  RunUntilIdle();
-  ASSERT_TRUE(Eventually([&] { return learner_.rollouts().size() == 1; }));
+  ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
+  ASSERT_TRUE(RunUntilRollouts(1));
   EXPECT_EQ(learner_.rollouts()[0].rollout_id(), "good");
   EXPECT_EQ(metrics_.series.rollouts_failed.Value(), 1);
 }
 
 TEST_F(LeaseSamplerTest, WithoutAPolicyNothingIsLeased) {
   learner_.leases = {Lease("a", "x")};
-  RunUntilIdle();
+  leases_->TakeLeases();
+  runner_.Step();
   EXPECT_THAT(learner_.leases, SizeIs(1));
+}
+
+TEST_F(LeaseSamplerTest, ALearnerThatDoesNotAnswerHoldsNothingUp) {
+  learner_.Hold();
+  ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
+  int num_done = 0;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_OK(runner_.Add({.prompt_ids = {9}, .max_new_tokens = 40},
+                          [&](const auto&) { ++num_done; }));
+  }
+  // Others' sequences are finished while the learner is asked.
+  ASSERT_TRUE(RunUntil([&] { return num_done == 2; }));
+  EXPECT_TRUE(learner_.is_holding());
+  learner_.Release();
 }
 
 }  // namespace

@@ -5,22 +5,28 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/nn/torch_call.h"
 
 namespace rlhf {
 
-void PolicyRunner::Offer(PolicyVersion policy) {
+absl::Status PolicyRunner::Offer(PolicyVersion policy) {
+  if (engine_ == nullptr) {
+    RLHF_ASSIGN_OR_RETURN(
+        engine_,
+        TorchCall(
+            "memory for keys and values (actor.max_batch sequences)", [&] {
+              return std::make_unique<GenerationEngine>(policy.model, options_);
+            }));
+  }
   offered_ = std::move(policy);
   TakeOffered();
+  return absl::OkStatus();
 }
 
 void PolicyRunner::TakeOffered() {
   if (!offered_.has_value() || !idle()) return;
   version_ = offered_->version;
-  if (engine_ == nullptr) {
-    engine_ = std::make_unique<GenerationEngine>(offered_->model, options_);
-  } else {
-    engine_->SetModel(offered_->model);
-  }
+  engine_->SetModel(offered_->model);
   offered_.reset();
   metrics_->policy_version.Set(static_cast<double>(version_));
   metrics_->weights_pulled.Increment();
@@ -38,7 +44,7 @@ absl::Status PolicyRunner::Validate(const EngineRequest& request) const {
   return engine_->Validate(request);
 }
 
-absl::Status PolicyRunner::Add(EngineRequest request, Done done) {
+absl::StatusOr<uint64_t> PolicyRunner::Add(EngineRequest request, Done done) {
   RLHF_CHECK(engine_ != nullptr);
   const uint64_t id = next_id_++;
   const auto num_prompt_tokens = static_cast<double>(request.prompt_ids.size());
@@ -46,7 +52,11 @@ absl::Status PolicyRunner::Add(EngineRequest request, Done done) {
   RLHF_RETURN_IF_ERROR(engine_->Add(std::move(request)));
   done_by_id_[id] = std::move(done);
   metrics_->prompt_tokens.Increment(num_prompt_tokens);
-  return absl::OkStatus();
+  return id;
+}
+
+void PolicyRunner::Cancel(uint64_t id) {
+  if (engine_ != nullptr && engine_->Cancel(id)) done_by_id_.erase(id);
 }
 
 void PolicyRunner::Step() {

@@ -27,7 +27,9 @@ class PolicyRunner {
       : options_(std::move(options)), metrics_(metrics) {}
 
   // Takes a new version, once the sequences of the old one are done.
-  void Offer(PolicyVersion policy);
+  // Errors, of the first version alone: ResourceExhausted if there is no memory
+  // for the cache.
+  absl::Status Offer(PolicyVersion policy);
 
   bool has_policy() const { return engine_ != nullptr; }
   // The version that samples; every sequence in flight is of this one.
@@ -42,9 +44,12 @@ class PolicyRunner {
   absl::Status Validate(const EngineRequest& request) const;
 
   // Starts a sequence, under an id of this class's choice; `done` is called
-  // once, from Step. Dies without a policy.
+  // once, from Step. Returns the id. Dies without a policy.
   // Errors (then `done` is not called): those of Validate.
-  absl::Status Add(EngineRequest request, Done done);
+  absl::StatusOr<uint64_t> Add(EngineRequest request, Done done);
+
+  // Ends a sequence without calling back; nothing if it is done already.
+  void Cancel(uint64_t id);
 
   // Extends every sequence by one token and hands the finished ones out.
   void Step();

@@ -15,12 +15,14 @@ class PolicyRunnerTest : public testing::Test {
  protected:
   // Samples `count` tokens and notes the version that did.
   absl::Status Add(int count) {
-    return runner_.Add({.prompt_ids = {9, 81, 17}, .max_new_tokens = count},
-                       [this, count](absl::StatusOr<EngineResult> result) {
-                         ASSERT_OK(result);
-                         EXPECT_EQ(result->token_ids.size(), count);
-                         versions_.push_back(runner_.version());
-                       });
+    return runner_
+        .Add({.prompt_ids = {9, 81, 17}, .max_new_tokens = count},
+             [this, count](absl::StatusOr<EngineResult> result) {
+               ASSERT_OK(result);
+               EXPECT_EQ(result->token_ids.size(), count);
+               versions_.push_back(runner_.version());
+             })
+        .status();
   }
 
   TestMetrics metrics_;
@@ -33,14 +35,14 @@ TEST_F(PolicyRunnerTest, HasNoRoomWithoutAPolicy) {
   EXPECT_TRUE(runner_.accepting());
   EXPECT_EQ(runner_.room(), 0);
   runner_.Step();
-  runner_.Offer({.version = 1, .model = TinyPolicy(1)});
+  ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
   EXPECT_TRUE(runner_.has_policy());
   EXPECT_EQ(runner_.version(), 1);
   EXPECT_EQ(runner_.room(), 4);
 }
 
 TEST_F(PolicyRunnerTest, CallsEachOwnerOnceAndCountsTokens) {
-  runner_.Offer({.version = 1, .model = TinyPolicy(1)});
+  ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
   for (const int count : {3, 1, 2}) ASSERT_OK(Add(count));
   EXPECT_EQ(runner_.room(), 1);
   while (!runner_.idle()) runner_.Step();
@@ -50,14 +52,14 @@ TEST_F(PolicyRunnerTest, CallsEachOwnerOnceAndCountsTokens) {
 }
 
 TEST_F(PolicyRunnerTest, ANewVersionWaitsForTheSequencesOfTheOldOne) {
-  runner_.Offer({.version = 1, .model = TinyPolicy(1)});
+  ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
   ASSERT_OK(Add(3));
   runner_.Step();
-  runner_.Offer({.version = 2, .model = TinyPolicy(2)});
+  ASSERT_OK(runner_.Offer({.version = 2, .model = TinyPolicy(2)}));
   EXPECT_FALSE(runner_.accepting());
   EXPECT_EQ(runner_.version(), 1);
   // A third one comes while the second waits: the second is never used.
-  runner_.Offer({.version = 3, .model = TinyPolicy(3)});
+  ASSERT_OK(runner_.Offer({.version = 3, .model = TinyPolicy(3)}));
   while (!runner_.idle()) runner_.Step();
   EXPECT_THAT(versions_, ElementsAre(1));
   EXPECT_TRUE(runner_.accepting());
@@ -65,8 +67,17 @@ TEST_F(PolicyRunnerTest, ANewVersionWaitsForTheSequencesOfTheOldOne) {
   EXPECT_EQ(metrics_.series.policy_version.Value(), 3);
 }
 
+TEST_F(PolicyRunnerTest, TooLittleMemoryForTheCacheIsAnErrorNotACrash) {
+  PolicyRunner runner({.max_batch = 4096, .max_tokens = int64_t{1} << 34},
+                      &metrics_.series);
+  EXPECT_THAT(runner.Offer({.version = 1, .model = TinyPolicy(1)}),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("actor.max_batch")));
+  EXPECT_FALSE(runner.has_policy());
+}
+
 TEST_F(PolicyRunnerTest, ARefusedRequestIsNotCalledBack) {
-  runner_.Offer({.version = 1, .model = TinyPolicy(1)});
+  ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
   EXPECT_THAT(Add(5000), StatusIs(absl::StatusCode::kInvalidArgument,
                                   HasSubstr("exceed the limit of 2048")));
   EXPECT_TRUE(runner_.idle());

@@ -12,10 +12,11 @@
 namespace rlhf {
 namespace {
 
+// Until the last lease ends: the learner tells of each one that ended before.
 absl::Duration TimeLeft(const std::vector<PendingRollout>& batch) {
-  absl::Time end = absl::InfiniteFuture();
+  absl::Time end = absl::InfinitePast();
   for (const PendingRollout& pending : batch) {
-    end = std::min(end, pending.lease_end);
+    end = std::max(end, pending.lease_end);
   }
   return end - absl::Now();
 }
@@ -56,16 +57,17 @@ void RolloutSubmitter::Run() {
 }
 
 void RolloutSubmitter::Deliver(std::vector<PendingRollout> batch) {
-  const auto count = static_cast<double>(batch.size());
-  absl::Status status = Score(batch);
-  if (status.ok()) status = Submit(batch);
-  if (status.ok()) {
-    metrics_->rollouts_done.Increment(count);
+  const absl::Status scored = Score(batch);
+  // One that the PM refuses must not take the others with it.
+  if (absl::IsInvalidArgument(scored) && batch.size() > 1) {
+    for (PendingRollout& pending : batch) Deliver({std::move(pending)});
     return;
   }
+  const absl::Status status = scored.ok() ? Submit(batch) : scored;
+  if (status.ok()) return;
   // The leases expire and the prompts are sampled again: nothing that was
   // acknowledged is lost.
-  metrics_->rollouts_failed.Increment(count);
+  metrics_->rollouts_failed.Increment(static_cast<double>(batch.size()));
   RLHF_LOG(WARNING) << batch.size() << " rollouts given up: " << status;
 }
 
@@ -98,6 +100,10 @@ absl::Status RolloutSubmitter::Submit(
     const absl::Status status = FromGrpcStatus(
         learner_->SubmitRollouts(context.get(), request, &response));
     for (const v1::RolloutAck& ack : response.acks()) {
+      const bool is_taken = ack.status() == v1::RolloutAck::ACCEPTED ||
+                            ack.status() == v1::RolloutAck::DUPLICATE;
+      (is_taken ? metrics_->rollouts_done : metrics_->rollouts_failed)
+          .Increment();
       if (ack.status() == v1::RolloutAck::REFUSED) {
         RLHF_LOG(ERROR) << "the learner refused rollout " << ack.rollout_id()
                         << ": " << ack.message();

@@ -114,6 +114,26 @@ TEST_F(RolloutSubmitterTest, WhatThePmRefusesNeverReachesTheLearner) {
   EXPECT_THAT(learner_.rollouts(), IsEmpty());
 }
 
+TEST_F(RolloutSubmitterTest, OneThatThePmRefusesDoesNotFailTheOthers) {
+  reward_.RefuseLongerThan(3);
+  const auto submitter = MakeSubmitter();
+  ASSERT_EQ(submitter->Add({Pending("a", "xyz"), Pending("b", "too long"),
+                            Pending("c", "x")}),
+            0);
+  ASSERT_TRUE(Failed(1));
+  ASSERT_TRUE(Done(2));
+  EXPECT_THAT(learner_.rollouts(), SizeIs(2));
+}
+
+TEST_F(RolloutSubmitterTest, ALeaseThatEndsSoonDoesNotHurryTheOthers) {
+  reward_.BeAwayFor(3);
+  const auto submitter = MakeSubmitter();
+  ASSERT_EQ(submitter->Add({Pending("a", "xyz", 3, absl::ZeroDuration()),
+                            Pending("b", "xyz")}),
+            0);
+  ASSERT_TRUE(Done(2));
+}
+
 TEST_F(RolloutSubmitterTest, AFullQueueRefusesAndLosesNothingElse) {
   reward_.Hold();
   const auto submitter = MakeSubmitter(/*capacity=*/2);

@@ -263,13 +263,13 @@ absl::Status Supervisor::ScheduleRestart(Process* process,
   const ProcessSpec& spec = process->spec;
   const bool is_idle = process->idle_restarts >= options_.max_idle_restarts;
   if (is_idle || process->stuck_restarts >= options_.max_stuck_restarts) {
-    return absl::UnavailableError(absl::StrCat(
-        spec.role, " ", how, " and was restarted ",
-        is_idle ? process->idle_restarts : process->stuck_restarts,
-        is_idle ? " times without progress"
-                : " times without getting further than before",
-        "; the end of ", spec.log_path, ":\n",
-        LastLines(spec.log_path, kLogLinesShown)));
+    return absl::UnavailableError(
+        absl::StrCat(spec.role, " ", how, " and was restarted ",
+                     is_idle ? process->idle_restarts : process->stuck_restarts,
+                     is_idle ? " times without progress"
+                             : " times without getting further than before",
+                     "; the end of ", spec.log_path, ":\n",
+                     LastLines(spec.log_path, kLogLinesShown)));
   }
   absl::Duration pause = options_.first_pause;
   for (int i = 0; i < process->idle_restarts; ++i) pause *= 2;

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace rlhf {
@@ -59,8 +60,13 @@ auto TorchCall(absl::string_view what, F&& function) {
     return Returned(absl::ResourceExhaustedError(
         absl::StrCat(what, ": ", error.what_without_backtrace())));
   } catch (const c10::Error& error) {
-    return Returned(absl::InternalError(
-        absl::StrCat(what, ": ", error.what_without_backtrace())));
+    const absl::string_view why = error.what_without_backtrace();
+    // The CPU allocator has no type of its own for it.
+    const bool no_memory = absl::StrContains(why, "can't allocate memory");
+    return Returned(absl::Status(no_memory
+                                     ? absl::StatusCode::kResourceExhausted
+                                     : absl::StatusCode::kInternal,
+                                 absl::StrCat(what, ": ", why)));
   } catch (const std::bad_alloc&) {
     return Returned(
         absl::ResourceExhaustedError(absl::StrCat(what, ": out of memory")));
