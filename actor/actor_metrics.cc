@@ -1,27 +1,6 @@
 #include "actor/actor_metrics.h"
 
 namespace rlhf {
-namespace {
-
-prometheus::Counter& AddCounter(
-    prometheus::Registry& registry, const char* name, const char* help,
-    const std::map<std::string, std::string>& labels = {}) {
-  return prometheus::BuildCounter()
-      .Name(name)
-      .Help(help)
-      .Register(registry)
-      .Add(labels);
-}
-
-prometheus::Gauge& AddGauge(
-    prometheus::Registry& registry, const char* name, const char* help,
-    const std::map<std::string, std::string>& labels = {}) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(
-      labels);
-}
-
-}  // namespace
-
 ActorMetrics::ActorMetrics(prometheus::Registry& registry)
     : prompt_tokens(AddCounter(registry, "rlhf_prompt_tokens_total",
                                "Prompt tokens of admitted requests.")),
@@ -37,18 +16,14 @@ ActorMetrics::ActorMetrics(prometheus::Registry& registry)
                               "Policy version that samples.")),
       sequences_running(AddGauge(registry, "rlhf_queue_items",
                                  "Sequences in the engine.",
-                                 {{"queue", "running"}})),
+                                 {{"queue", "generation_running"}})),
       sequences_waiting(AddGauge(registry, "rlhf_queue_items",
                                  "Sequences in the engine.",
-                                 {{"queue", "waiting"}})),
-      rollout_tokens(
-          prometheus::BuildHistogram()
-              .Name("rlhf_rollout_tokens")
-              .Help("Response tokens of a rollout.")
-              .Register(registry)
-              .Add({{"stage", "generated"}},
-                   prometheus::Histogram::BucketBoundaries{
-                       1, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048})),
+                                 {{"queue", "generation_waiting"}})),
+      rollout_tokens(AddHistogram(
+          registry, "rlhf_rollout_tokens", "Response tokens of a rollout.",
+          {1, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048},
+          {{"stage", "generated"}})),
       weights_pulled(AddCounter(registry, "rlhf_weights_pull_total",
                                 "Policy versions fetched and verified.",
                                 {{"result", "ok"}})) {}

@@ -37,7 +37,7 @@ def timed_run(rlhf, folder, args, staleness, delay):
     return {"seconds_per_update": seconds, "samples_per_second": args.rollouts / seconds,
             "staleness_mean": statistics.mean(r["staleness_mean"] for r in reports),
             "phases": {phase: statistics.mean(r[f"{phase}_seconds"] for r in reports)
-                       for phase in ("rollout", "forward", "train", "publish")}}
+                       for phase in ("generation", "advantage", "update", "broadcast")}}
 
 
 def main():

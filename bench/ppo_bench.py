@@ -126,7 +126,7 @@ reward_server {{ address: "127.0.0.1:{p[4]}" metrics_port: {p[5]} dtype: {dtype}
             process.wait()
     reports = [json.loads(line) for line in metrics.read_text().splitlines()][1:]
     phases = {phase: statistics.median(r.get(f"{phase}_seconds", 0) for r in reports)
-              for phase in ("rollout", "forward", "train", "publish")}
+              for phase in ("generation", "advantage", "update", "broadcast")}
     return {"seconds": [b - a for a, b in zip(times, times[1:])], "phases": phases,
             "peak_bytes": watch.peak_bytes, "peak_rss_bytes": watch.peak_rss_bytes, "rss_bytes": memory}
 

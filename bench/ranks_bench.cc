@@ -87,8 +87,8 @@ absl::Status Run(const Arguments& arguments) {
     std::printf(
         "{\"update\": %lld, \"forward_s\": %.4f, \"train_s\": %.4f, "
         "\"cpu_s\": %.4f, \"gradient_norm\": %.7f, \"sent_bytes\": %llu}\n",
-        static_cast<long long>(update), report.forward_seconds(),
-        report.train_seconds(),
+        static_cast<long long>(update), report.advantage_seconds(),
+        report.update_seconds(),
         static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC,
         report.gradient_norm(),
         static_cast<unsigned long long>(communicator->sent_bytes().total() -

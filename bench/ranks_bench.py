@@ -4,7 +4,7 @@ thread on a core of its own, with the same global batch.
 
     python3 bench/ranks_bench.py [--model DIR] [--layers N]
 
-The seconds of an update are its forward and train phases, as the learner reports
+The seconds of an update are its advantage and update phases, as the learner reports
 them. On a machine that others use, too, look at `cpu_seconds`: the processor time
 of the rank that needed more, transfers included, waiting not.
 """

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/config_flag.h"
+#include "cli/role_clients.h"
 #include "cli/verbs.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
@@ -35,9 +36,13 @@ struct StoreContext {
   }
 };
 
-void Print(int64_t accepted, int64_t duplicates, size_t refused) {
+void Print(int64_t accepted, int64_t duplicates,
+           const std::vector<RefusedLine>& refused, const std::string& name) {
   std::cout << accepted << " comparisons accepted, " << duplicates
-            << " were there before, " << refused << " refused\n";
+            << " were there before, " << refused.size() << " refused\n";
+  for (const RefusedLine& line : refused) {
+    std::cout << name << ":" << line.line << ": " << line.reason << "\n";
+  }
 }
 
 // `text` with all but the characters that any URL may hold as %XX.
@@ -70,14 +75,14 @@ absl::StatusOr<Json> PostPiece(const std::string& url,
 }
 
 // The service has the store open, so the batch goes through its door, in pieces
-// that end with a line.
+// that end with a line. `refused` are the lines that it will leave out.
 absl::Status ImportIntoService(const v1::RunConfig& config,
-                               const std::string& text,
-                               const std::string& name) {
+                               const std::string& text, const std::string& name,
+                               const std::vector<RefusedLine>& refused) {
   const std::string url =
       absl::StrCat("http://", config.feedback().http_address(),
                    "/api/import?source=", PercentEncoded(name));
-  int64_t accepted = 0, duplicates = 0, refused = 0;
+  int64_t accepted = 0, duplicates = 0;
   size_t begin = 0;
   while (begin < text.size()) {
     size_t end = std::min(text.size(), begin + kPieceBytes);
@@ -89,15 +94,19 @@ absl::Status ImportIntoService(const v1::RunConfig& config,
       }
       ++end;
     }
-    RLHF_ASSIGN_OR_RETURN(const Json json,
-                          PostPiece(url, text.substr(begin, end - begin)));
-    accepted += json.value("accepted", int64_t{0});
-    duplicates += json.value("duplicates", int64_t{0});
-    refused +=
-        static_cast<int64_t>(json.value("refused", Json::array()).size());
+    const auto json = PostPiece(url, text.substr(begin, end - begin));
+    if (!json.ok()) {
+      return WithContext(
+          json.status(),
+          absl::StrCat(accepted + duplicates,
+                       " comparisons are stored, the rest is not; import the "
+                       "file again: none is stored twice"));
+    }
+    accepted += json->value("accepted", int64_t{0});
+    duplicates += json->value("duplicates", int64_t{0});
     begin = end;
   }
-  Print(accepted, duplicates, static_cast<size_t>(refused));
+  Print(accepted, duplicates, refused, name);
   return absl::OkStatus();
 }
 
@@ -105,23 +114,45 @@ absl::Status Import(const v1::RunConfig& config, const std::string& path) {
   RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   const std::string name = path.substr(path.rfind('/') + 1);
   // All of it must be readable before any of it is stored.
-  RLHF_RETURN_IF_ERROR(ParseComparisons(text, name).status());
+  RLHF_ASSIGN_OR_RETURN(const ParsedComparisons parsed,
+                        ParseComparisons(text, name));
   const std::string store_path = PreferenceStorePath(config);
   RLHF_RETURN_IF_ERROR(
       MakeDirectories(store_path.substr(0, store_path.rfind('/'))));
   StoreContext context;
   const auto store = context.Open(config);
   if (absl::IsFailedPrecondition(store.status())) {
-    return ImportIntoService(config, text, name);
+    return ImportIntoService(config, text, name, parsed.refused);
   }
   RLHF_RETURN_IF_ERROR(store.status());
   RLHF_ASSIGN_OR_RETURN(const ImportReport report,
                         ImportComparisons(store->get(), path));
-  Print(report.num_accepted, report.num_duplicates, report.refused.size());
-  for (const RefusedLine& line : report.refused) {
-    std::cout << name << ":" << line.line << ": " << line.reason << "\n";
-  }
+  Print(report.num_accepted, report.num_duplicates, report.refused, name);
   return absl::OkStatus();
+}
+
+// From the store or, if the service has it open, from the service.
+absl::StatusOr<int64_t> ExportLog(const v1::RunConfig& config,
+                                  const std::string& path,
+                                  ExportFormat format) {
+  StoreContext context;
+  const auto store = context.Open(config);
+  if (store.ok()) {
+    return ExportComparisons((*store)->GetStats().num_comparisons,
+                             [&](int64_t first, int64_t last) {
+                               return (*store)->Read(first, last);
+                             },
+                             path, format);
+  }
+  if (!absl::IsFailedPrecondition(store.status())) return store.status();
+  const RoleClients service(config, kPieceTimeout);
+  RLHF_ASSIGN_OR_RETURN(const v1::FeedbackStats stats, service.Feedback());
+  return ExportComparisons(
+      stats.num_comparisons(),
+      [&](int64_t first, int64_t last) {
+        return service.Comparisons(first, last);
+      },
+      path, format);
 }
 
 absl::Status Export(const v1::RunConfig& config, const std::string& path,
@@ -137,13 +168,10 @@ absl::Status Export(const v1::RunConfig& config, const std::string& path,
                      ": there is no preference store; it is made when the run "
                      "starts or a batch is imported"));
   }
-  StoreContext context;
-  RLHF_ASSIGN_OR_RETURN(const auto store, context.Open(config));
   RLHF_ASSIGN_OR_RETURN(
       const int64_t lines,
-      ExportComparisons(
-          *store, path,
-          format == "trl" ? ExportFormat::kTrl : ExportFormat::kRlhf));
+      ExportLog(config, path,
+                format == "trl" ? ExportFormat::kTrl : ExportFormat::kRlhf));
   std::cout << lines << " comparisons written to " << path << "\n";
   return absl::OkStatus();
 }

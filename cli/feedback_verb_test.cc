@@ -23,18 +23,25 @@ constexpr char kOtherPair[] =
     R"({"prompt": "3+3?", "chosen": "6", "rejected": "7"})"
     "\n";
 
+// The two sides answer different prompts.
+constexpr char kNoPreference[] =
+    R"({"chosen": "\n\nHuman: a\n\nAssistant: b",)"
+    R"( "rejected": "\n\nHuman: c\n\nAssistant: d"})"
+    "\n";
+
 class FeedbackVerbTest : public testing::Test {
  protected:
   // Nobody listens at port 1.
-  void SetUp() override { WriteConfig("127.0.0.1:1"); }
+  void SetUp() override { WriteConfig("127.0.0.1:1", "127.0.0.1:2"); }
 
-  void WriteConfig(const std::string& http_address) {
+  void WriteConfig(const std::string& http_address,
+                   const std::string& address) {
     ASSERT_OK(WriteFileAtomically(
         config_path_,
         absl::StrCat("name: \"a\"\ninitial_policy: \"m\"\n"
                      "prompts: \"p.jsonl\"\nruns_dir: \"",
                      folder_.path(), "\"\nfeedback { http_address: \"",
-                     http_address, "\" }\n")));
+                     http_address, "\" address: \"", address, "\" }\n")));
   }
 
   std::string File(const std::string& name, const std::string& text) {
@@ -107,12 +114,8 @@ TEST_F(FeedbackVerbTest, AMalformedLineIsNamedAndNothingIsStored) {
 }
 
 TEST_F(FeedbackVerbTest, ALineThatIsNoPreferenceIsRefusedByNumber) {
-  // The two sides answer different prompts.
-  const std::string line = R"({"chosen": "\n\nHuman: a\n\nAssistant: b",)"
-                           R"( "rejected": "\n\nHuman: c\n\nAssistant: d"})"
-                           "\n";
-  ASSERT_OK(
-      Feedback({"import", File("mixed.jsonl", absl::StrCat(kPair, line))}));
+  ASSERT_OK(Feedback(
+      {"import", File("mixed.jsonl", absl::StrCat(kPair, kNoPreference))}));
   EXPECT_THAT(out_,
               AllOf(HasSubstr("1 comparisons accepted"), HasSubstr("1 refused"),
                     HasSubstr("mixed.jsonl:2: ")));
@@ -133,7 +136,7 @@ TEST_F(FeedbackVerbTest, AStoreThatCannotBeReadIsNotLookedForInTheService) {
               StatusIs(StatusCode::kDataLoss, HasSubstr("comparisons.db")));
 }
 
-TEST_F(FeedbackVerbTest, ABatchGoesThroughTheServiceThatHasTheStore) {
+TEST_F(FeedbackVerbTest, BatchesGoInAndOutThroughTheServiceThatHasTheStore) {
   ASSERT_OK_AND_ASSIGN(v1::RunConfig config, LoadRunConfig(config_path_, {}));
   config.mutable_feedback()->set_http_address("127.0.0.1:0");
   config.mutable_feedback()->set_address("127.0.0.1:0");
@@ -143,16 +146,23 @@ TEST_F(FeedbackVerbTest, ABatchGoesThroughTheServiceThatHasTheStore) {
   ASSERT_OK_AND_ASSIGN(const auto server,
                        FeedbackServer::Start(config, {prompt}));
 
-  const std::string batch = File("a batch & more.jsonl", kPair);
+  const std::string batch = File(
+      "a batch & more.jsonl", absl::StrCat(kPair, kNoPreference, kOtherPair));
   EXPECT_THAT(Feedback({"import", batch}),
               StatusIs(StatusCode::kUnavailable,
                        HasSubstr("http://127.0.0.1:1/api/import")));
-  WriteConfig(absl::StrCat("127.0.0.1:", server->http_port()));
+  WriteConfig(absl::StrCat("127.0.0.1:", server->http_port()),
+              absl::StrCat("127.0.0.1:", server->grpc_port()));
   ASSERT_OK(Feedback({"import", batch}));
-  EXPECT_EQ(out_, "1 comparisons accepted, 0 were there before, 0 refused\n");
-  EXPECT_THAT(Feedback({"export", folder_ / "out.jsonl"}),
-              StatusIs(StatusCode::kFailedPrecondition,
-                       HasSubstr("stop that process first")));
+  EXPECT_THAT(out_,
+              AllOf(HasSubstr("2 comparisons accepted, 0 were there before, 1 "
+                              "refused"),
+                    HasSubstr("a batch & more.jsonl:2: ")));
+  ASSERT_OK(Feedback({"export", folder_ / "out.jsonl", "--format=trl"}));
+  EXPECT_THAT(out_, HasSubstr("2 comparisons written"));
+  ASSERT_OK_AND_ASSIGN(const std::string lines,
+                       ReadFile(folder_ / "out.jsonl"));
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 2);
 }
 
 }  // namespace

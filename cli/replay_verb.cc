@@ -29,7 +29,7 @@ absl::Status Compare(const v1::UpdateReport& recorded,
              "%.2f  %.2f s",
              replayed.update(), last_update, replayed.parameter_hash(),
              replayed.reward_mean(), replayed.staleness_mean(),
-             replayed.forward_seconds() + replayed.train_seconds())
+             replayed.advantage_seconds() + replayed.update_seconds())
       << std::endl;
   return absl::OkStatus();
 }

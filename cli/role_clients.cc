@@ -3,7 +3,9 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <map>
+#include <utility>
 
+#include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
 
@@ -76,19 +78,37 @@ absl::StatusOr<bool> RoleClients::ActorServes() const {
          bytes.begin()[0] == 0x08 && bytes.begin()[1] == 0x01;
 }
 
-absl::StatusOr<std::vector<v1::WorkerReport>> RoleClients::CountByWorker(
-    int64_t num_comparisons) const {
+absl::Status RoleClients::ForEachComparison(
+    int64_t first_seq, int64_t last_seq,
+    const std::function<void(v1::Comparison)>& take) const {
   const auto context = ContextWithDeadline(timeout_);
   v1::ReadComparisonsRequest request;
-  request.set_first_seq(1);
-  request.set_last_seq(num_comparisons);
+  request.set_first_seq(first_seq);
+  request.set_last_seq(last_seq);
   const auto reader = feedback_->ReadComparisons(context.get(), request);
-  std::map<std::string, int64_t> counts;
   for (v1::Comparison comparison; reader->Read(&comparison);) {
-    ++counts[comparison.worker_id()];
+    take(std::move(comparison));
   }
-  const grpc::Status status = reader->Finish();
-  if (!status.ok()) return FromGrpcStatus(status);
+  return FromGrpcStatus(reader->Finish());
+}
+
+absl::StatusOr<std::vector<v1::Comparison>> RoleClients::Comparisons(
+    int64_t first_seq, int64_t last_seq) const {
+  std::vector<v1::Comparison> comparisons;
+  RLHF_RETURN_IF_ERROR(
+      ForEachComparison(first_seq, last_seq, [&](v1::Comparison comparison) {
+        comparisons.push_back(std::move(comparison));
+      }));
+  return comparisons;
+}
+
+absl::StatusOr<std::vector<v1::WorkerReport>> RoleClients::CountByWorker(
+    int64_t num_comparisons) const {
+  std::map<std::string, int64_t> counts;
+  RLHF_RETURN_IF_ERROR(ForEachComparison(1, num_comparisons,
+                                         [&](const v1::Comparison& comparison) {
+                                           ++counts[comparison.worker_id()];
+                                         }));
   std::vector<v1::WorkerReport> workers;
   for (const auto& [worker_id, count] : counts) {
     v1::WorkerReport& worker = workers.emplace_back();

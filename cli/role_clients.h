@@ -1,7 +1,9 @@
 // Short questions to running roles, at the addresses of a configuration.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -27,11 +29,19 @@ class RoleClients {
   // Whether the actor's health service says that it generates.
   absl::StatusOr<bool> ActorServes() const;
 
+  // Comparisons first_seq to last_seq of the log.
+  absl::StatusOr<std::vector<v1::Comparison>> Comparisons(
+      int64_t first_seq, int64_t last_seq) const;
+
   // Comparisons per worker over the log's first `num_comparisons`.
   absl::StatusOr<std::vector<v1::WorkerReport>> CountByWorker(
       int64_t num_comparisons) const;
 
  private:
+  absl::Status ForEachComparison(
+      int64_t first_seq, int64_t last_seq,
+      const std::function<void(v1::Comparison)>& take) const;
+
   const absl::Duration timeout_;
   const std::shared_ptr<grpc::Channel> actor_;
   const std::unique_ptr<v1::Control::Stub> learner_;

@@ -81,12 +81,13 @@ absl::Status AddSessions(const std::string& run_dir, v1::Report* report) {
 }
 
 void AddPhases(v1::Report* report) {
-  double rollout = 0, forward = 0, train = 0, publish = 0, checkpoint = 0;
+  double generation = 0, advantage = 0, optimization = 0, broadcast = 0,
+         checkpoint = 0;
   for (const v1::UpdateReport& update : report->updates()) {
-    rollout += update.rollout_seconds();
-    forward += update.forward_seconds();
-    train += update.train_seconds();
-    publish += update.publish_seconds();
+    generation += update.generation_seconds();
+    advantage += update.advantage_seconds();
+    optimization += update.update_seconds();
+    broadcast += update.broadcast_seconds();
     checkpoint += update.checkpoint_seconds();
   }
   double pm = 0;
@@ -94,8 +95,8 @@ void AddPhases(v1::Report* report) {
     pm += trained.train_seconds();
   }
   const std::pair<const char*, double> phases[] = {
-      {"rollout", rollout},       {"forward", forward},
-      {"train", train},           {"publish", publish},
+      {"generation", generation}, {"advantage", advantage},
+      {"update", optimization},   {"broadcast", broadcast},
       {"checkpoint", checkpoint}, {"preference_model", pm}};
   for (const auto& [phase, seconds] : phases) {
     v1::PhaseTime* const added = report->add_phases();

@@ -27,11 +27,11 @@ class RunReportTest : public testing::Test {
   // Three updates, the second of them done twice; the PM changes once.
   void WriteUpdates() {
     Write("metrics.jsonl", R"({"update": 1, "policy_version": 1,)"
-                           R"( "pm": {"version": 1}, "rollout_seconds": 1}
-{"update": 2, "pm": {"version": 1}, "rollout_seconds": 50}
-{"update": 2, "pm": {"version": 1}, "rollout_seconds": 2, "train_seconds": 5}
+                           R"( "pm": {"version": 1}, "generation_seconds": 1}
+{"update": 2, "pm": {"version": 1}, "generation_seconds": 50}
+{"update": 2, "pm": {"version": 1}, "generation_seconds": 2, "update_seconds": 5}
 {"update": 3, "policy_version": 3, "pm": {"version": 2},)"
-                           R"( "rollout_seconds": 3}
+                           R"( "generation_seconds": 3}
 )");
   }
 
@@ -44,7 +44,7 @@ TEST_F(RunReportTest, RepeatedUpdateCountsOnceAsItWasDoneLast) {
   ASSERT_OK_AND_ASSIGN(const v1::Report report,
                        BuildReport(dir_.path(), config_));
   ASSERT_EQ(report.updates_size(), 3);
-  EXPECT_EQ(report.updates(1).rollout_seconds(), 2);
+  EXPECT_EQ(report.updates(1).generation_seconds(), 2);
 }
 
 TEST_F(RunReportTest, PhasesAreSumsOverUpdatesAndPms) {
@@ -59,8 +59,8 @@ TEST_F(RunReportTest, PhasesAreSumsOverUpdatesAndPms) {
   for (const v1::PhaseTime& phase : report.phases()) {
     seconds[phase.phase()] = phase.seconds();
   }
-  EXPECT_EQ(seconds["rollout"], 1 + 2 + 3);
-  EXPECT_EQ(seconds["train"], 5);
+  EXPECT_EQ(seconds["generation"], 1 + 2 + 3);
+  EXPECT_EQ(seconds["update"], 5);
   EXPECT_EQ(seconds["preference_model"], 4 + 6);
   EXPECT_EQ(report.pms_size(), 2);
 }
@@ -155,7 +155,7 @@ TEST_F(RunReportTest, SummaryHasEveryPart) {
                           HasSubstr("PM v2  held-out accuracy 0.750"),
                           HasSubstr("policy v3 against the initial policy: "
                                     "65.0 %"),
-                          HasSubstr("rollout            6 s")));
+                          HasSubstr("generation         6 s")));
 }
 
 TEST(JsonLinesTailTest, GivesEachCompleteLineOnce) {

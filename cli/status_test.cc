@@ -16,7 +16,7 @@ class FakeControl final : public v1::Control::Service {
   grpc::Status GetStatus(grpc::ServerContext*,
                          const v1::GetLearnerStatusRequest*,
                          v1::LearnerStatus* status) override {
-    status->set_phase("rollouts");
+    status->set_phase("generation");
     status->set_update(3);
     status->set_num_updates(24);
     return grpc::Status::OK;
@@ -46,7 +46,7 @@ TEST_F(StatusTest, TableHasALinePerRoleThatAnswersOrNot) {
   testing::internal::CaptureStdout();
   ASSERT_OK(PrintStatus(config_, /*json=*/false));
   const std::string text = testing::internal::GetCapturedStdout();
-  EXPECT_THAT(text, AllOf(HasSubstr("rollouts, update 3/24"),
+  EXPECT_THAT(text, AllOf(HasSubstr("generation, update 3/24"),
                           HasSubstr("generates"), HasSubstr("no answer: ")));
 }
 

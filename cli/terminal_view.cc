@@ -62,7 +62,7 @@ std::string StepLine(const ViewState& state) {
       state.num_updates > 0
           ? static_cast<double>(done) / static_cast<double>(state.num_updates)
           : 0;
-  std::string line = absl::StrCat("step      ", ProgressBar(share), " ", done,
+  std::string line = absl::StrCat("update    ", ProgressBar(share), " ", done,
                                   "/", state.num_updates);
   if (state.seconds_per_update > 0) {
     absl::StrAppendFormat(&line, "  %.1f/min", 60 / state.seconds_per_update);

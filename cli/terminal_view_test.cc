@@ -30,7 +30,7 @@ ViewState MakeState() {
   state.page_url = "http://127.0.0.1:7180/";
   state.num_updates = 24;
   state.max_comparisons = 256;
-  state.learner.set_phase("rollouts");
+  state.learner.set_phase("generation");
   state.learner.set_policy_version(6);
   state.learner.set_rollouts_accepted(9);
   state.learner.set_rollouts_wanted(16);

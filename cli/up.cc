@@ -48,8 +48,8 @@ absl::StatusOr<std::string> ThisBinary() {
 }
 
 double UpdateSeconds(const v1::UpdateReport& update) {
-  return update.rollout_seconds() + update.forward_seconds() +
-         update.train_seconds() + update.publish_seconds() +
+  return update.generation_seconds() + update.advantage_seconds() +
+         update.update_seconds() + update.broadcast_seconds() +
          update.checkpoint_seconds();
 }
 

@@ -15,9 +15,9 @@
 #include "core/base/status_macros.h"
 #include "core/rpc/retry.h"
 #include "core/telemetry/metrics_server.h"
+#include "core/telemetry/series.h"
 #include "crowd/feedback_http_client.h"
 #include "crowd/simulated_worker.h"
-#include "prometheus/counter.h"
 
 namespace rlhf {
 namespace {
@@ -133,10 +133,6 @@ absl::Status RunCrowd(const v1::RunConfig& config, GoldJudge* judge) {
         "at least one, such as crowd { workers { worker_id: \"ann\" } }");
   }
   prometheus::Registry registry;
-  auto& family = prometheus::BuildCounter()
-                     .Name("rlhf_crowd_answers_total")
-                     .Help("Comparisons saved by simulated workers.")
-                     .Register(registry);
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<MetricsServer> metrics_server,
       MetricsServer::Start(
@@ -151,7 +147,9 @@ absl::Status RunCrowd(const v1::RunConfig& config, GoldJudge* judge) {
     for (const v1::CrowdWorker& worker : config.crowd().workers()) {
       threads.emplace_back([&] {
         prometheus::Counter& answered =
-            family.Add({{"worker_id", worker.worker_id()}});
+            AddCounter(registry, "rlhf_crowd_answers_total",
+                       "Comparisons saved by simulated workers.",
+                       {{"worker_id", worker.worker_id()}});
         const absl::Status ended =
             WithContext(Worker(config, worker, judge, &answered).Run(),
                         absl::StrCat("worker ", worker.worker_id()));

@@ -6,37 +6,7 @@ namespace rlhf {
 namespace {
 
 using prometheus::Counter;
-using prometheus::Gauge;
-using prometheus::Histogram;
-using prometheus::Labels;
 using prometheus::Registry;
-
-// Registering one name twice gives the same family, so each label value may be
-// added on its own.
-Counter& AddCounter(Registry& registry, const std::string& name,
-                    const std::string& help, const Labels& labels = {}) {
-  return prometheus::BuildCounter()
-      .Name(name)
-      .Help(help)
-      .Register(registry)
-      .Add(labels);
-}
-
-Gauge& AddGauge(Registry& registry, const std::string& name,
-                const std::string& help, const Labels& labels = {}) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(
-      labels);
-}
-
-Histogram& AddHistogram(Registry& registry, const std::string& name,
-                        const std::string& help,
-                        const Histogram::BucketBoundaries& buckets) {
-  return prometheus::BuildHistogram()
-      .Name(name)
-      .Help(help)
-      .Register(registry)
-      .Add({}, buckets);
-}
 
 Counter& AddComparisons(Registry& registry, const std::string& state) {
   return AddCounter(registry, "rlhf_comparisons_total",
@@ -69,8 +39,8 @@ FeedbackMetrics::FeedbackMetrics(Registry& registry)
           registry, "rlhf_store_commit_duration_seconds",
           "Wall time of one durable commit.",
           {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5})),
-      store_errors(AddCounter(registry, "rlhf_store_errors_total",
-                              "Commits that failed.")),
+      store_errors(registry, "rlhf_store_errors_total",
+                   "Commits that failed, by reason."),
       ready_tasks(AddGauge(registry, "rlhf_queue_items",
                            "Items that wait in a queue.",
                            {{"queue", "feedback_tasks"}})),

@@ -1,10 +1,7 @@
 // The series of the feedback process.
 #pragma once
 
-#include "prometheus/counter.h"
-#include "prometheus/gauge.h"
-#include "prometheus/histogram.h"
-#include "prometheus/registry.h"
+#include "core/telemetry/series.h"
 
 namespace rlhf {
 
@@ -36,9 +33,9 @@ class FeedbackMetrics {
   // rlhf_store_commit_duration_seconds
   // Wall time of one durable commit.
   prometheus::Histogram& store_commit_duration;
-  // rlhf_store_errors_total
+  // rlhf_store_errors_total{code}
   // Commits that failed.
-  prometheus::Counter& store_errors;
+  CounterByCode store_errors;
 
   // rlhf_queue_items{queue="feedback_tasks"}
   // Tasks ready for workers.

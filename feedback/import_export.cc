@@ -1,5 +1,6 @@
 #include "feedback/import_export.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -209,15 +210,16 @@ absl::StatusOr<ImportReport> ImportComparisons(PreferenceStore* store,
   return MakeReport(appended, std::move(parsed.refused));
 }
 
-absl::StatusOr<int64_t> ExportComparisons(const PreferenceStore& store,
+absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
+                                          const ComparisonReader& read,
                                           const std::string& path,
                                           ExportFormat format) {
-  const int64_t num_comparisons = store.GetStats().num_comparisons;
   std::string text;
   int64_t num_lines = 0;
   for (int64_t seq = 1; seq <= num_comparisons; seq += kPageRows) {
-    RLHF_ASSIGN_OR_RETURN(const auto page,
-                          store.Read(seq, seq + kPageRows - 1));
+    RLHF_ASSIGN_OR_RETURN(
+        const auto page,
+        read(seq, std::min(num_comparisons, seq + kPageRows - 1)));
     for (const v1::Comparison& comparison : page) {
       if (format == ExportFormat::kRlhf) {
         RLHF_ASSIGN_OR_RETURN(const std::string line, OwnLine(comparison));

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -67,9 +68,15 @@ enum class ExportFormat {
   kTrl,
 };
 
-// Writes the whole log to `path`; returns the number of lines.
-// Errors: as PreferenceStore::Read and WriteFileAtomically.
-absl::StatusOr<int64_t> ExportComparisons(const PreferenceStore& store,
+// Comparisons first_seq to last_seq of a log, from wherever it is.
+using ComparisonReader =
+    std::function<absl::StatusOr<std::vector<v1::Comparison>>(
+        int64_t first_seq, int64_t last_seq)>;
+
+// Writes the first `num_comparisons` of a log to `path`; returns the number of
+// lines. Errors: of `read` and WriteFileAtomically.
+absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
+                                          const ComparisonReader& read,
                                           const std::string& path,
                                           ExportFormat format);
 

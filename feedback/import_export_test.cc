@@ -33,6 +33,13 @@ class ImportExportTest : public ::testing::Test {
     EXPECT_OK(WriteFileAtomically(path, text));
     return path;
   }
+  absl::StatusOr<int64_t> Export(const PreferenceStore& store,
+                                 ExportFormat format) {
+    return ExportComparisons(
+        store.GetStats().num_comparisons,
+        [&](int64_t first, int64_t last) { return store.Read(first, last); },
+        dir_ / "out.jsonl", format);
+  }
 
   TempDir dir_;
   FakeClock clock_;
@@ -136,9 +143,8 @@ TEST_F(ImportExportTest, OwnFormatBringsEveryFieldBack) {
   comparison.set_worker_seconds(2.5);
   comparison.set_source("page");
   ASSERT_OK(store->Append(comparison));
-  ASSERT_OK_AND_ASSIGN(
-      const int64_t num_lines,
-      ExportComparisons(*store, dir_ / "out.jsonl", ExportFormat::kRlhf));
+  ASSERT_OK_AND_ASSIGN(const int64_t num_lines,
+                       Export(*store, ExportFormat::kRlhf));
   EXPECT_EQ(num_lines, 1);
 
   const auto copy = OpenStore("copy.db");
@@ -166,7 +172,7 @@ TEST_F(ImportExportTest, TrlExportHasTheBetterSideFirstAndNoTies) {
   comparison.set_choice(v1::TIE);
   ASSERT_OK(store->Append(comparison));
 
-  ASSERT_OK(ExportComparisons(*store, dir_ / "out.jsonl", ExportFormat::kTrl));
+  ASSERT_OK(Export(*store, ExportFormat::kTrl));
   EXPECT_EQ(*ReadFile(dir_ / "out.jsonl"),
             R"({"chosen":[{"content":"b","role":"assistant"}],)"
             R"("prompt":[{"content":"Hi","role":"user"}],)"

@@ -243,7 +243,7 @@ PreferenceStore::AppendAll(absl::Span<const v1::Comparison> comparisons) {
   if (!result.ok()) {
     if (!absl::IsAlreadyExists(result.status()) &&
         !absl::IsInvalidArgument(result.status())) {
-      metrics_->store_errors.Increment();
+      metrics_->store_errors.Of(result.status().code()).Increment();
       RLHF_LOG(ERROR) << "comparisons not saved: " << result.status();
     }
     return result;

@@ -255,7 +255,9 @@ TEST_F(PreferenceStoreTest, FullDiskLosesNothingAndHealsWhenThereIsSpace) {
     EXPECT_GE(num_saved, 5);
     EXPECT_EQ(store->GetStats().num_comparisons, num_saved);
     EXPECT_OK(store->VerifyChain());
-    EXPECT_EQ(metrics_.store_errors.Value(), 1);
+    EXPECT_EQ(
+        metrics_.store_errors.Of(absl::StatusCode::kResourceExhausted).Value(),
+        1);
 
     ASSERT_EQ(::mount("tmpfs", small.c_str(), "tmpfs", MS_REMOUNT, "size=4m"),
               0);

@@ -1,10 +1,7 @@
 // The reward server's Prometheus series (docs/metrics.md).
 #pragma once
 
-#include "prometheus/counter.h"
-#include "prometheus/gauge.h"
-#include "prometheus/histogram.h"
-#include "prometheus/registry.h"
+#include "core/telemetry/series.h"
 
 namespace rlhf {
 
@@ -13,8 +10,7 @@ class RewardMetrics {
  public:
   explicit RewardMetrics(prometheus::Registry& registry);
 
-  prometheus::Counter& requests_ok;
-  prometheus::Counter& requests_failed;
+  CounterByCode requests;
   prometheus::Counter& scored;
   prometheus::Histogram& latency_seconds;
   prometheus::Gauge& queue_items;

@@ -56,8 +56,7 @@ grpc::ServerUnaryReactor* RewardService::Score(
   Start(
       *context, *request, *response,
       [this, reactor, stopwatch = Stopwatch()](const absl::Status& status) {
-        (status.ok() ? metrics_->requests_ok : metrics_->requests_failed)
-            .Increment();
+        metrics_->requests.Of(status.code()).Increment();
         metrics_->latency_seconds.Observe(stopwatch.seconds());
         metrics_->queue_items.Set(static_cast<double>(batcher_->num_waiting()));
         reactor->Finish(ToGrpcStatus(status));

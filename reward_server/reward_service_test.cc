@@ -93,7 +93,7 @@ TEST_F(RewardServiceTest, AReplyHoldsScoresInOrderAndThePmThatMadeThem) {
   EXPECT_NEAR(reply.scores(0), expected[0], 1e-5);
   EXPECT_NEAR(reply.scores(1), expected[1], 1e-5);
   EXPECT_NE(reply.scores(0), reply.scores(1));
-  EXPECT_EQ(metrics_.requests_ok.Value(), 1);
+  EXPECT_EQ(metrics_.requests.Of(absl::StatusCode::kOk).Value(), 1);
   EXPECT_EQ(metrics_.scored.Value(), 2);
 }
 
@@ -109,7 +109,7 @@ TEST_F(RewardServiceTest, AVersionThatIsAskedForScoresWhileItIsHeld) {
               StatusIs(StatusCode::kNotFound,
                        HasSubstr("PM version 9 is neither serving (2) nor "
                                  "previous (1)")));
-  EXPECT_EQ(metrics_.requests_failed.Value(), 1);
+  EXPECT_EQ(metrics_.requests.Of(StatusCode::kNotFound).Value(), 1);
 }
 
 TEST_F(RewardServiceTest, WithoutAPmACallIsToldToComeBack) {
@@ -199,7 +199,8 @@ TEST_F(RewardServiceTest, SwapsUnderLoadDropNothingAndMixNoVersions) {
     }
   }
   EXPECT_EQ(num_replies, kCallers * kCallsEach);
-  EXPECT_EQ(metrics_.requests_ok.Value(), kCallers * kCallsEach);
+  EXPECT_EQ(metrics_.requests.Of(absl::StatusCode::kOk).Value(),
+            kCallers * kCallsEach);
   EXPECT_EQ(slots_.Status().num_swaps(), 8);
   EXPECT_GE(seen.size(), 4u);
 }

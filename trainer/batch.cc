@@ -62,7 +62,7 @@ void DescribeBatch(const Batch& batch, v1::UpdateReport& report) {
   report.set_finished_share(ended / count);
   report.set_staleness_max(staleness_max);
   report.set_staleness_mean(static_cast<double>(staleness_sum) / count);
-  report.set_rollout_seconds(batch.seconds);
+  report.set_generation_seconds(batch.seconds);
 }
 
 absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,

@@ -219,7 +219,7 @@ absl::StatusOr<bool> BatchSource::RescoreWhereThePmIsGone() {
 void BatchSource::Show(int64_t update) {
   const int64_t accepted = options_.rollouts->num_accepted(update);
   options_.control->Change([&](v1::LearnerStatus& status) {
-    status.set_phase("rollouts");
+    status.set_phase("generation");
     *status.mutable_pm() = headers_.at(update).pm();
     status.set_rollouts_accepted(static_cast<int32_t>(accepted));
   });

@@ -59,7 +59,7 @@ TEST(BatchTest, TheReportDescribesIt) {
   // Update 5 begins with version 4; the older rollout is of version 2.
   EXPECT_EQ(report.staleness_max(), 2);
   EXPECT_EQ(report.staleness_mean(), 1);
-  EXPECT_EQ(report.rollout_seconds(), 1.5);
+  EXPECT_EQ(report.generation_seconds(), 1.5);
 }
 
 TEST(BatchTest, OtherRanksDecodeWhatRankZeroEncoded) {

@@ -87,7 +87,7 @@ absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, source_.Collect(update));
   if (batch.has_value()) {
     metrics_.pm_version.Set(static_cast<double>(batch->header.pm().version()));
-    metrics_.CountTrained(batch->rollouts);
+    metrics_.CountTrained(batch->rollouts, update);
     control_.SetPhase("update");
   }
   return batch;
@@ -100,12 +100,11 @@ absl::Status LearnerHead::Record(const v1::UpdateReport& report,
   control_.Change([&](v1::LearnerStatus& status) {
     *status.mutable_last_update() = report;
   });
-  if (!report.left_out().empty()) metrics_.updates_left_out.Increment();
   RLHF_LOG(INFO) << "update " << report.update() << "/"
                  << config_.ppo().num_updates() << " reward "
                  << report.reward_mean() << " anchored "
                  << report.reward_anchored_mean() << " kl "
-                 << report.kl_k1_nats_per_sequence() << " nats/response, pm v"
+                 << report.kl_k1_nats_per_sequence() << " nats/sequence, pm v"
                  << report.pm().version();
   return AppendLine(run_directory_ + "/metrics.jsonl", ProtoToJsonLine(report));
 }

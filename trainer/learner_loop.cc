@@ -1,5 +1,7 @@
 #include "trainer/learner_loop.h"
 
+#include <chrono>
+#include <future>
 #include <string>
 #include <utility>
 
@@ -24,6 +26,8 @@ constexpr char kStillWaiting[] = "w";
 constexpr char kLeftOut[] = "left out: ";
 constexpr char kFailed[] = "failed: ";
 
+constexpr std::chrono::milliseconds kKeepAliveInterval(300);
+
 }  // namespace
 
 LearnerLoop::LearnerLoop(const v1::RunConfig& config,
@@ -39,6 +43,45 @@ LearnerLoop::LearnerLoop(const v1::RunConfig& config,
 absl::Status LearnerLoop::KeepAlive(Communicator& communicator) {
   std::string waiting = kStillWaiting;
   return communicator.BroadcastBytes(waiting);
+}
+
+absl::Status LearnerLoop::WhileOthersWait(
+    const std::function<absl::Status()>& work) {
+  if (communicator_.world_size() == 1) return work();
+  std::future<absl::Status> result = std::async(std::launch::async, work);
+  absl::Status told;
+  while (result.wait_for(kKeepAliveInterval) != std::future_status::ready) {
+    if (told.ok()) told = KeepAlive(communicator_);
+  }
+  absl::Status status = result.get();
+  status.Update(told);
+  return status;
+}
+
+absl::StatusOr<std::string> LearnerLoop::WaitForHead() {
+  std::string bytes;
+  do {
+    RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
+  } while (bytes == kStillWaiting);
+  if (absl::StartsWith(bytes, kFailed)) {
+    return absl::AbortedError(absl::StrCat("rank 0 ", bytes));
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::string> LearnerLoop::RunOnHead(
+    const std::function<absl::StatusOr<std::string>()>& work) {
+  if (head_ == nullptr) return WaitForHead();
+  std::string bytes;
+  absl::Status status = WhileOthersWait([&]() -> absl::Status {
+    RLHF_ASSIGN_OR_RETURN(bytes, work());
+    return absl::OkStatus();
+  });
+  std::string told =
+      status.ok() ? bytes : absl::StrCat(kFailed, status.message());
+  status.Update(communicator_.BroadcastBytes(told));
+  RLHF_RETURN_IF_ERROR(status);
+  return bytes;
 }
 
 absl::Status LearnerLoop::Run(const LearnerCut& cut) {
@@ -92,15 +135,9 @@ absl::StatusOr<LearnerLoop::Work> LearnerLoop::NextWork(int64_t update) {
 }
 
 absl::StatusOr<LearnerLoop::Work> LearnerLoop::Receive() {
-  std::string bytes;
-  do {
-    RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
-  } while (bytes == kStillWaiting);
+  RLHF_ASSIGN_OR_RETURN(const std::string bytes, WaitForHead());
   if (bytes.empty()) return Work();
   absl::string_view rest = bytes;
-  if (absl::ConsumePrefix(&rest, kFailed)) {
-    return absl::AbortedError(absl::StrCat("rank 0 ", bytes));
-  }
   if (absl::ConsumePrefix(&rest, kLeftOut)) {
     RLHF_ASSIGN_OR_RETURN(LeftOut left_out, DecodeLeftOut(std::string(rest)));
     return Work{.left_out = std::move(left_out)};
@@ -114,7 +151,8 @@ absl::StatusOr<LearnerLoop::Work> LearnerLoop::Collect(int64_t update) {
                         FindLeftOut(RunDirectory(config_), update));
   if (left_out.has_value()) {
     // What it went back to may still be being written.
-    RLHF_RETURN_IF_ERROR(head_->FinishCheckpoint());
+    RLHF_RETURN_IF_ERROR(
+        WhileOthersWait([this] { return head_->FinishCheckpoint(); }));
     return Work{.left_out = std::move(left_out)};
   }
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, head_->Collect(update));
@@ -145,21 +183,13 @@ absl::StatusOr<LeftOut> LearnerLoop::Agree(const v1::BatchHeader& header) {
         "journal, then go on with learner.on_divergence SKIP or ROLL_BACK, ",
         "which leave its batch out"));
   }
-  std::string bytes;
-  absl::Status status;
-  if (head_ != nullptr) {
-    const absl::StatusOr<LeftOut> left_out = SetBatchAside(header);
-    status = left_out.status();
-    bytes = status.ok() ? EncodeLeftOut(*left_out)
-                        : absl::StrCat(kFailed, status.message());
-  }
   communicator_.Describe(absl::StrCat("what to do about update ",
                                       header.update(), ", which diverged"));
-  status.Update(communicator_.BroadcastBytes(bytes));
-  RLHF_RETURN_IF_ERROR(status);
-  if (absl::StartsWith(bytes, kFailed)) {
-    return absl::AbortedError(absl::StrCat("rank 0 ", bytes));
-  }
+  RLHF_ASSIGN_OR_RETURN(
+      const std::string bytes, RunOnHead([&]() -> absl::StatusOr<std::string> {
+        RLHF_ASSIGN_OR_RETURN(const LeftOut left_out, SetBatchAside(header));
+        return EncodeLeftOut(left_out);
+      }));
   return DecodeLeftOut(bytes);
 }
 
@@ -232,20 +262,28 @@ absl::Status LearnerLoop::Publish() {
 absl::Status LearnerLoop::SaveSnapshot() {
   communicator_.Describe(absl::StrCat("snapshot of update ", cut_.update));
   RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
-  if (head_ == nullptr) return absl::OkStatus();
-  return head_->Snapshot(trainer_.policy().config(), policy, cut_.update);
+  return RunOnHead([&]() -> absl::StatusOr<std::string> {
+           RLHF_RETURN_IF_ERROR(head_->Snapshot(trainer_.policy().config(),
+                                                policy, cut_.update));
+           return "saved";
+         })
+      .status();
 }
 
 absl::Status LearnerLoop::SaveCheckpoint() {
   communicator_.Describe(absl::StrCat("checkpoint of update ", cut_.update));
   RLHF_ASSIGN_OR_RETURN(const LearnerState state, GatherLearner(trainer_));
-  return head_ == nullptr ? absl::OkStatus() : head_->Checkpoint(state, cut_);
+  return RunOnHead([&]() -> absl::StatusOr<std::string> {
+           RLHF_RETURN_IF_ERROR(head_->Checkpoint(state, cut_));
+           return "begun";
+         })
+      .status();
 }
 
 absl::Status LearnerLoop::Show(v1::UpdateReport& report) {
   const Stopwatch stopwatch;
   RLHF_RETURN_IF_ERROR(Publish());
-  report.set_publish_seconds(stopwatch.seconds());
+  report.set_broadcast_seconds(stopwatch.seconds());
   report.set_checkpoint_seconds(checkpoint_seconds_);
   const int64_t every = config_.learner().snapshot_every();
   if (every > 0 && report.update() % every == 0) {

@@ -1,7 +1,9 @@
 // The updates of a run, one after the other, on one rank of its learner.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,8 +44,8 @@ class LearnerLoop {
   absl::Status SaveCheckpoint();
   absl::Status SaveSnapshot();
 
-  // Rank 0 tells the others, which wait for a batch in a collective with a
-  // deadline, that it still waits too.
+  // Rank 0 tells the others, which wait for its word in a collective with a
+  // deadline, that it still works or waits.
   static absl::Status KeepAlive(Communicator& communicator);
 
  private:
@@ -53,6 +55,14 @@ class LearnerLoop {
     std::optional<LeftOut> left_out;
   };
 
+  // Rank 0's part of a collective: `work`, however long it takes, while the
+  // others wait for what it tells them next.
+  absl::Status WhileOthersWait(const std::function<absl::Status()>& work);
+  // The others' part. Errors: Aborted if rank 0 failed.
+  absl::StatusOr<std::string> WaitForHead();
+  // Collective: what `work`, which rank 0 does, gave.
+  absl::StatusOr<std::string> RunOnHead(
+      const std::function<absl::StatusOr<std::string>()>& work);
   // Rank 0 collects; the others receive.
   absl::StatusOr<Work> NextWork(int64_t update);
   absl::StatusOr<Work> Collect(int64_t update);

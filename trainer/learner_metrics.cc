@@ -5,31 +5,19 @@
 namespace rlhf {
 namespace {
 
-prometheus::Gauge& AddGauge(prometheus::Registry& registry, const char* name,
-                            const char* help) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(
-      {});
-}
-
-prometheus::Counter& AddCounter(
-    prometheus::Registry& registry, const char* name, const char* help,
-    const std::map<std::string, std::string>& labels = {}) {
-  return prometheus::BuildCounter()
-      .Name(name)
-      .Help(help)
-      .Register(registry)
-      .Add(labels);
-}
-
 prometheus::Histogram& AddPhase(prometheus::Registry& registry,
                                 const char* phase) {
-  return prometheus::BuildHistogram()
-      .Name("rlhf_ppo_phase_duration_seconds")
-      .Help("Wall time of one phase of one PPO update.")
-      .Register(registry)
-      .Add({{"phase", phase}},
-           prometheus::Histogram::BucketBoundaries{0.01, 0.03, 0.1, 0.3, 1, 3,
-                                                   10, 30, 100, 300, 1000});
+  return AddHistogram(registry, "rlhf_ppo_phase_duration_seconds",
+                      "Wall time of one phase of one PPO update.",
+                      {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000},
+                      {{"phase", phase}});
+}
+
+prometheus::Counter& AddRollouts(prometheus::Registry& registry,
+                                 const std::string& state) {
+  return AddCounter(registry, "rlhf_rollouts_total",
+                    "Rollouts handed in, by what became of them.",
+                    {{"state", state}});
 }
 
 prometheus::Counter& AddSent(prometheus::Registry& registry,
@@ -61,13 +49,14 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
       checkpoint_failures(AddCounter(registry, "rlhf_checkpoint_total",
                                      "Checkpoints by result.",
                                      {{"result", "failed"}})),
-      updates_left_out(AddCounter(registry, "rlhf_ppo_updates_left_out_total",
-                                  "Updates that diverged and were left out.")),
       sent_in_all_gathers_(AddSent(registry, "all_gather")),
       sent_in_reduce_scatters_(AddSent(registry, "reduce_scatter")),
       sent_in_all_reduces_(AddSent(registry, "all_reduce")),
       updates_(AddCounter(registry, "rlhf_ppo_updates_total",
                           "PPO updates finished since start.")),
+      skipped_updates_(AddCounter(registry, "rlhf_ppo_skipped_updates_total",
+                                  "Updates whose batch was left out.",
+                                  {{"reason", "diverged"}})),
       skipped_steps_(AddCounter(registry, "rlhf_ppo_skipped_steps_total",
                                 "Optimizer steps left out because their "
                                 "gradient was not finite.")),
@@ -100,11 +89,10 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
       last_update_timestamp_(
           AddGauge(registry, "rlhf_last_update_timestamp_seconds",
                    "When the last PPO update ended, seconds since 1970.")),
-      staleness_mean_(AddGauge(registry, "rlhf_staleness_mean",
-                               "Policy versions that the rollouts of the last "
-                               "update were behind it, mean.")),
-      staleness_max_(AddGauge(registry, "rlhf_staleness_max",
-                              "The same, of the oldest rollout.")),
+      staleness_(AddHistogram(registry, "rlhf_rollout_staleness_versions",
+                              "Policy versions that a rollout that is trained "
+                              "on is behind the learner.",
+                              {0, 1, 2, 4, 8, 16, 32, 64})),
       behaviour_weight_mean_(
           AddGauge(registry, "rlhf_behaviour_weight_mean",
                    "Mean weight of a token in decoupled PPO.")),
@@ -115,34 +103,35 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
           AddGauge(registry, "rlhf_behaviour_effective_ratio",
                    "Effective sample size of the weighted tokens, as a share "
                    "of their number.")),
-      trained_tokens_(
-          prometheus::BuildHistogram()
-              .Name("rlhf_rollout_tokens")
-              .Help("Response tokens of a rollout.")
-              .Register(registry)
-              .Add({{"stage", "trained"}},
-                   prometheus::Histogram::BucketBoundaries{
-                       1, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048})),
-      rollout_phase_(AddPhase(registry, "generation")),
-      forward_phase_(AddPhase(registry, "advantage")),
-      train_phase_(AddPhase(registry, "update")),
-      publish_phase_(AddPhase(registry, "broadcast")) {
-  constexpr std::pair<v1::RolloutAck::Status, const char*> kStates[] = {
-      {v1::RolloutAck::ACCEPTED, "accepted"},
+      trained_tokens_(AddHistogram(
+          registry, "rlhf_rollout_tokens", "Response tokens of a rollout.",
+          {1, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048},
+          {{"stage", "trained"}})),
+      generation_phase_(AddPhase(registry, "generation")),
+      advantage_phase_(AddPhase(registry, "advantage")),
+      update_phase_(AddPhase(registry, "update")),
+      broadcast_phase_(AddPhase(registry, "broadcast")),
+      checkpoint_phase_(AddPhase(registry, "checkpoint")),
+      rollouts_done_(AddRollouts(registry, "done")),
+      rollouts_rejected_(AddRollouts(registry, "rejected")) {
+  constexpr std::pair<v1::RolloutAck::Status, const char*> kReasons[] = {
       {v1::RolloutAck::DUPLICATE, "duplicate"},
       {v1::RolloutAck::SUPERSEDED, "superseded"},
       {v1::RolloutAck::STALE, "stale"},
       {v1::RolloutAck::REFUSED, "refused"}};
-  for (const auto& [status, name] : kStates) {
-    rollouts_[status] = &AddCounter(
-        registry, "rlhf_rollouts_total",
-        "Rollouts handed in, by what became of them.", {{"state", name}});
+  for (const auto& [status, reason] : kReasons) {
+    rejected_by_[status] =
+        &AddCounter(registry, "rlhf_rollouts_rejected_total",
+                    "Rollouts handed in that are not trained on, by reason.",
+                    {{"reason", reason}});
   }
 }
 
 void LearnerMetrics::CountRollout(v1::RolloutAck::Status status) {
-  const auto it = rollouts_.find(status);
-  if (it != rollouts_.end()) it->second->Increment();
+  if (status == v1::RolloutAck::ACCEPTED) return rollouts_done_.Increment();
+  rollouts_rejected_.Increment();
+  const auto it = rejected_by_.find(status);
+  if (it != rejected_by_.end()) it->second->Increment();
 }
 
 void LearnerMetrics::ShowSent(const SentBytes& sent) {
@@ -151,13 +140,20 @@ void LearnerMetrics::ShowSent(const SentBytes& sent) {
   RaiseTo(sent_in_all_reduces_, sent.all_reduce);
 }
 
-void LearnerMetrics::CountTrained(const std::vector<v1::Rollout>& rollouts) {
+void LearnerMetrics::CountTrained(const std::vector<v1::Rollout>& rollouts,
+                                  int64_t update) {
   for (const v1::Rollout& rollout : rollouts) {
     trained_tokens_.Observe(rollout.response_ids_size());
+    staleness_.Observe(
+        static_cast<double>(update - 1 - rollout.policy_version()));
   }
 }
 
 void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {
+  last_update_timestamp_.Set(
+      absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
+  // Its report has no figures.
+  if (!report.left_out().empty()) return skipped_updates_.Increment();
   updates_.Increment();
   skipped_steps_.Increment(static_cast<double>(report.num_skipped_steps()));
   reward_mean_.Set(report.reward_mean());
@@ -170,17 +166,17 @@ void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {
   approx_kl_.Set(report.approx_kl_nats());
   explained_variance_.Set(report.value_explained_variance());
   learning_rate_.Set(report.learning_rate());
-  staleness_mean_.Set(report.staleness_mean());
-  staleness_max_.Set(static_cast<double>(report.staleness_max()));
   behaviour_weight_mean_.Set(report.behaviour_weight_mean());
   behaviour_weight_capped_.Set(report.behaviour_weight_capped_share());
   behaviour_effective_.Set(report.behaviour_effective_share());
-  last_update_timestamp_.Set(
-      absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
-  rollout_phase_.Observe(report.rollout_seconds());
-  forward_phase_.Observe(report.forward_seconds());
-  train_phase_.Observe(report.train_seconds());
-  publish_phase_.Observe(report.publish_seconds());
+  generation_phase_.Observe(report.generation_seconds());
+  advantage_phase_.Observe(report.advantage_seconds());
+  update_phase_.Observe(report.update_seconds());
+  broadcast_phase_.Observe(report.broadcast_seconds());
+  // Of the checkpoint before this update, if one was due.
+  if (report.checkpoint_seconds() > 0) {
+    checkpoint_phase_.Observe(report.checkpoint_seconds());
+  }
 }
 
 }  // namespace rlhf

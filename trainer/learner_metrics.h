@@ -6,10 +6,7 @@
 #include <vector>
 
 #include "core/comm/communicator.h"
-#include "prometheus/counter.h"
-#include "prometheus/gauge.h"
-#include "prometheus/histogram.h"
-#include "prometheus/registry.h"
+#include "core/telemetry/series.h"
 #include "rlhf/v1/report.pb.h"
 #include "rlhf/v1/rollout.pb.h"
 
@@ -23,8 +20,9 @@ class LearnerMetrics {
   // Counts one submitted rollout by what became of it.
   void CountRollout(v1::RolloutAck::Status status);
 
-  // Notes what is trained on, beside what actors generated.
-  void CountTrained(const std::vector<v1::Rollout>& rollouts);
+  // Notes what update number `update` is trained on, beside what actors
+  // generated.
+  void CountTrained(const std::vector<v1::Rollout>& rollouts, int64_t update);
 
   // Sets every gauge that an update changes.
   void ShowUpdate(const v1::UpdateReport& report);
@@ -38,14 +36,14 @@ class LearnerMetrics {
   prometheus::Counter& weights_published;
   prometheus::Counter& checkpoints;
   prometheus::Counter& checkpoint_failures;
-  prometheus::Counter& updates_left_out;
 
  private:
-  std::map<v1::RolloutAck::Status, prometheus::Counter*> rollouts_;
+  std::map<v1::RolloutAck::Status, prometheus::Counter*> rejected_by_;
   prometheus::Counter& sent_in_all_gathers_;
   prometheus::Counter& sent_in_reduce_scatters_;
   prometheus::Counter& sent_in_all_reduces_;
   prometheus::Counter& updates_;
+  prometheus::Counter& skipped_updates_;
   prometheus::Counter& skipped_steps_;
   prometheus::Gauge& reward_mean_;
   prometheus::Gauge& reward_anchored_mean_;
@@ -58,16 +56,18 @@ class LearnerMetrics {
   prometheus::Gauge& explained_variance_;
   prometheus::Gauge& learning_rate_;
   prometheus::Gauge& last_update_timestamp_;
-  prometheus::Gauge& staleness_mean_;
-  prometheus::Gauge& staleness_max_;
+  prometheus::Histogram& staleness_;
   prometheus::Gauge& behaviour_weight_mean_;
   prometheus::Gauge& behaviour_weight_capped_;
   prometheus::Gauge& behaviour_effective_;
   prometheus::Histogram& trained_tokens_;
-  prometheus::Histogram& rollout_phase_;
-  prometheus::Histogram& forward_phase_;
-  prometheus::Histogram& train_phase_;
-  prometheus::Histogram& publish_phase_;
+  prometheus::Histogram& generation_phase_;
+  prometheus::Histogram& advantage_phase_;
+  prometheus::Histogram& update_phase_;
+  prometheus::Histogram& broadcast_phase_;
+  prometheus::Histogram& checkpoint_phase_;
+  prometheus::Counter& rollouts_done_;
+  prometheus::Counter& rollouts_rejected_;
 };
 
 }  // namespace rlhf

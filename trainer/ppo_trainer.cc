@@ -54,17 +54,6 @@ int64_t CountTokens(const std::vector<PpoSample>& batch,
   return count;
 }
 
-std::shared_ptr<const Transformer> MakeReference(
-    std::shared_ptr<const Transformer> model,
-    const PpoTrainer::Options& options, Communicator* communicator) {
-  if (options.sharded) {
-    return MakeShardedFrozen(*model, "reference", options.dtype, communicator);
-  }
-  return options.dtype == at::kFloat
-             ? model
-             : std::make_shared<const Transformer>(model->Cast(options.dtype));
-}
-
 std::vector<int64_t> AllSamples(const std::vector<PpoSample>& batch) {
   std::vector<int64_t> all(batch.size());
   std::iota(all.begin(), all.end(), int64_t{0});
@@ -113,8 +102,11 @@ PpoTrainer::PpoTrainer(Models models, const Options& options,
                .recompute_activations = options.recompute_activations,
                .sharded = options.sharded},
               communicator),
-      reference_(
-          MakeReference(std::move(models.reference), options, communicator)),
+      reference_(options.sharded
+                     ? MakeShardedFrozen(*models.reference, "reference",
+                                         options.dtype, communicator)
+                     : MakeReplicatedFrozen(std::move(models.reference),
+                                            options.dtype)),
       kl_coefficient_(options.ppo.kl_coefficient()) {}
 
 std::vector<int64_t> PpoTrainer::Own(
@@ -125,10 +117,15 @@ std::vector<int64_t> PpoTrainer::Own(
 int64_t PpoTrainer::NumIdlePasses(const std::vector<PpoSample>& batch,
                                   const Prepared& prepared,
                                   const std::vector<int64_t>& indices) const {
-  if (!models_.sharded()) return 0;
   std::vector<int> rank_of;
   for (const int64_t i : indices) rank_of.push_back(prepared.rank_of[i]);
-  return PassesBehind(communicator_->rank(), Dialogues(batch, indices), rank_of,
+  return NumIdlePasses(Dialogues(batch, indices), rank_of);
+}
+
+int64_t PpoTrainer::NumIdlePasses(const std::vector<PromptResponse>& dialogues,
+                                  const std::vector<int>& rank_of) const {
+  if (!models_.sharded()) return 0;
+  return PassesBehind(communicator_->rank(), dialogues, rank_of,
                       options_.micro_batch_tokens);
 }
 
@@ -192,8 +189,8 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
           ? ParameterHashOfShares(ExportParameters(), *communicator_)
           : absl::StatusOr<std::string>(ParameterHash(ExportParameters())));
   report.set_learning_rate(learning_rate);
-  report.set_forward_seconds(prepared.seconds);
-  report.set_train_seconds(stopwatch.seconds() - prepared.seconds);
+  report.set_advantage_seconds(prepared.seconds);
+  report.set_update_seconds(stopwatch.seconds() - prepared.seconds);
   if (options_.ppo.kl_target_nats() > 0) {
     if (!std::isfinite(report.kl_k1_nats_per_sequence())) {
       return absl::InternalError("the KL to the reference is not finite");
@@ -343,8 +340,7 @@ absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
     if (part == TrainedModels::kPolicy && options_.pretraining != nullptr) {
       AccumulatePretrainingGradients(minibatch.key, totals);
     }
-    int64_t idle = NumIdlePasses(batch, prepared, minibatch.samples);
-    while (idle-- > 0) PassIdly(part);
+    PassIdly(part, NumIdlePasses(batch, prepared, minibatch.samples));
     size_t first = 0;
     for (const size_t size :
          MicroBatchSizes(Dialogues(batch, own), options_.micro_batch_tokens)) {
@@ -414,18 +410,20 @@ void PpoTrainer::AccumulateCriticGradients(const Piece& piece,
   models_.CollectGradients(TrainedModels::kCritic);
 }
 
-void PpoTrainer::PassIdly(size_t part) {
-  at::Tensor result;
-  if (part == TrainedModels::kCritic) {
-    result = models_.critic().Values(kIdle, at::Tensor());
-  } else {
-    const ResponseStates states = ForwardResponses(policy(), kIdle);
-    result = ComputeTokenLogprobs(policy(), states.hidden_ND, states.target_N,
-                                  options_.temperature)
-                 .logprob_N;
+void PpoTrainer::PassIdly(size_t part, int64_t count) {
+  for (; count > 0; --count) {
+    at::Tensor result;
+    if (part == TrainedModels::kCritic) {
+      result = models_.critic().Values(kIdle, at::Tensor());
+    } else {
+      const ResponseStates states = ForwardResponses(policy(), kIdle);
+      result = ComputeTokenLogprobs(policy(), states.hidden_ND, states.target_N,
+                                    options_.temperature)
+                   .logprob_N;
+    }
+    (result.sum() * 0).backward();
+    models_.CollectGradients(part);
   }
-  (result.sum() * 0).backward();
-  models_.CollectGradients(part);
 }
 
 at::Tensor PpoTrainer::PolicyLoss(const Piece& piece,
@@ -476,11 +474,7 @@ void PpoTrainer::AccumulatePretrainingGradients(uint64_t key,
     rank_of.push_back(static_cast<int>(i) % communicator_->world_size());
     if (rank_of.back() == communicator_->rank()) own.push_back(all[i]);
   }
-  if (models_.sharded()) {
-    int64_t idle = PassesBehind(communicator_->rank(), all, rank_of,
-                                options_.micro_batch_tokens);
-    while (idle-- > 0) PassIdly(TrainedModels::kPolicy);
-  }
+  PassIdly(TrainedModels::kPolicy, NumIdlePasses(all, rank_of));
   size_t first = 0;
   for (const size_t size : MicroBatchSizes(own, options_.micro_batch_tokens)) {
     const ResponseStates states = ForwardResponses(

@@ -146,8 +146,8 @@ class PpoTrainer {
                                  double num_tokens, UpdateTotals& totals);
   void AccumulateCriticGradients(const Piece& piece, double num_tokens,
                                  UpdateTotals& totals);
-  // A pass that counts nothing, for the sake of the other ranks.
-  void PassIdly(size_t part);
+  // Passes that count nothing, for the sake of the other ranks.
+  void PassIdly(size_t part, int64_t count);
   // Losses over the response tokens that `states` holds, summed.
   at::Tensor PolicyLoss(const Piece& piece, const ResponseStates& states,
                         UpdateTotals& totals) const;
@@ -166,6 +166,8 @@ class PpoTrainer {
   int64_t NumIdlePasses(const std::vector<PpoSample>& batch,
                         const Prepared& prepared,
                         const std::vector<int64_t>& indices) const;
+  int64_t NumIdlePasses(const std::vector<PromptResponse>& dialogues,
+                        const std::vector<int>& rank_of) const;
 
   const Options options_;
   Communicator* const communicator_;

@@ -1,9 +1,7 @@
 // The refresher's Prometheus series (docs/metrics.md).
 #pragma once
 
-#include "prometheus/counter.h"
-#include "prometheus/gauge.h"
-#include "prometheus/registry.h"
+#include "core/telemetry/series.h"
 
 namespace rlhf {
 

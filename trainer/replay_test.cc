@@ -182,9 +182,9 @@ TEST_F(ReplayTest, ACheckpointThatIsAskedForMustBeThere) {
 TEST(FirstDifferenceTest, ComparesEveryFieldButTimes) {
   v1::UpdateReport a;
   a.set_policy_loss(0.1);
-  a.set_train_seconds(1);
+  a.set_update_seconds(1);
   v1::UpdateReport b = a;
-  b.set_train_seconds(2);
+  b.set_update_seconds(2);
   EXPECT_EQ(FirstDifference(a, b), "");
   b.set_policy_loss(0.1 + 1e-18);
   EXPECT_EQ(FirstDifference(a, b), "");  // the same number

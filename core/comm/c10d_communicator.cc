@@ -14,6 +14,7 @@
 
 #include "core/base/status_macros.h"
 #include "core/comm/communicator.h"
+#include "core/comm/local_address.h"
 
 namespace rlhf {
 namespace {
@@ -243,7 +244,7 @@ c10::intrusive_ptr<c10d::Store> MakeStore(const C10dOptions& options) {
                                 options.master_address, store_options));
 }
 
-std::unique_ptr<Communicator> Join(
+absl::StatusOr<std::unique_ptr<Communicator>> Join(
     const C10dOptions& options, const c10::intrusive_ptr<c10d::Store>& store) {
 #ifdef RLHF_CUDA
   if (options.device.is_cuda()) {
@@ -257,9 +258,10 @@ std::unique_ptr<Communicator> Join(
   auto gloo = c10d::ProcessGroupGloo::Options::create(
       absl::ToChronoMilliseconds(options.timeout));
   gloo->threads = 2;
-  gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(
-      options.master_address == "localhost" ? "127.0.0.1"
-                                            : options.master_address));
+  RLHF_ASSIGN_OR_RETURN(const std::string address,
+                        LocalAddressTowards(options.master_address));
+  gloo->devices.push_back(
+      c10d::ProcessGroupGloo::createDeviceForHostname(address));
   return std::make_unique<GlooCommunicator>(
       options, c10::make_intrusive<c10d::ProcessGroupGloo>(
                    store, options.rank, options.world_size, gloo));

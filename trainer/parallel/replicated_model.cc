@@ -168,4 +168,10 @@ std::unique_ptr<TrainedModel> MakeReplicatedModel(
                                            options, communicator);
 }
 
+std::shared_ptr<const Transformer> MakeReplicatedFrozen(
+    std::shared_ptr<const Transformer> model, at::ScalarType dtype) {
+  if (dtype == at::kFloat) return model;
+  return std::make_shared<const Transformer>(model->Cast(dtype));
+}
+
 }  // namespace rlhf

@@ -99,8 +99,10 @@ std::unique_ptr<TrainedModel> MakeShardedModel(
     Transformer model, NamedTensors head, const TrainedModelOptions& options,
     Communicator* communicator);
 
-// A model that is only asked, as float32 in, `dtype` within; shared out over
-// the ranks like the above.
+// Models that are only asked, as float32 in, `dtype` within; held by the ranks
+// like the two above.
+std::shared_ptr<const Transformer> MakeReplicatedFrozen(
+    std::shared_ptr<const Transformer> model, at::ScalarType dtype);
 std::shared_ptr<const Transformer> MakeShardedFrozen(
     const Transformer& model, const std::string& name, at::ScalarType dtype,
     Communicator* communicator);
