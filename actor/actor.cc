@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "actor/actor_metrics.h"
 #include "actor/generation_service.h"
@@ -43,11 +44,14 @@ absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
   JobSampler jobs(&service, &codec, &runner);
   LeaseSampler leases(config.learner().address(), &codec, &runner, &submitter,
                       &metrics);
+  // Before the submitter waits for what is under way.
+  const absl::Cleanup stop = [&service] { service.Stop(); };
   while (!ShutdownRequested()) {
     if (std::optional<PolicyVersion> newer = fetcher.Take()) {
       RLHF_RETURN_IF_ERROR(runner.Offer(*std::move(newer)));
       server.SetServing(runner.has_policy());
     }
+    jobs.DropAbandoned();
     if (runner.accepting()) {
       leases.TakeLeases();
       jobs.TakeJobs();
@@ -78,7 +82,6 @@ absl::Status RunActor(const v1::RunConfig& config) {
       GrpcServer::Start(config.actor().address(), {&service}));
   const absl::Status status =
       Sample(config, model, codec, service, *server, metrics);
-  service.Stop();
   server->Shutdown(absl::Seconds(1));
   return status;
 }

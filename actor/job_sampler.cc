@@ -32,7 +32,6 @@ void JobSampler::DropAbandoned() {
 }
 
 void JobSampler::TakeJobs() {
-  DropAbandoned();
   const absl::Duration patience =
       runner_->idle() ? absl::Milliseconds(20) : absl::ZeroDuration();
   if (runner_->has_policy() && runner_->room() == 0) return;

@@ -19,15 +19,17 @@ class JobSampler {
              PolicyRunner* runner)
       : service_(service), codec_(codec), runner_(runner) {}
 
-  // Ends calls whose callers went away. Takes waiting calls while the runner
-  // has room; where there is nothing else to do, waits a moment for one.
-  // Without a policy calls are refused as Unavailable.
+  // Ends calls whose callers went away.
+  void DropAbandoned();
+
+  // Takes waiting calls while the runner has room; where there is nothing else
+  // to do, waits a moment for one. Without a policy calls are refused as
+  // Unavailable.
   void TakeJobs();
 
  private:
   struct OpenJob;
 
-  void DropAbandoned();
   // Errors: InvalidArgument, and then no sequence was added.
   absl::Status Admit(const std::shared_ptr<OpenJob>& open);
   void Finish(OpenJob& open, int prompt, int sample,

@@ -65,6 +65,7 @@ class JobSamplerTest : public testing::Test {
     JobSampler jobs(&service_, codec_.get(), runner_.get());
     auto call = CallLater(request);
     EXPECT_TRUE(Eventually([&] {
+      jobs.DropAbandoned();
       jobs.TakeJobs();
       runner_->Step();
       return call.wait_for(std::chrono::seconds(0)) ==
@@ -153,7 +154,7 @@ TEST_F(JobSamplerTest, ACallerThatGoesAwayLeavesNoSequenceBehind) {
   runner_->Step();
   context->TryCancel();
   ASSERT_TRUE(Eventually([&] {
-    jobs.TakeJobs();
+    jobs.DropAbandoned();
     return runner_->idle();
   }));
   // What is called afterwards is answered as ever.

@@ -97,6 +97,10 @@ void LeaseSampler::Accept(const Call& call) {
   const int64_t pause =
       status.ok() ? std::max<int64_t>(10, call.response.retry_after_ms()) : 500;
   next_lease_ = absl::Now() + absl::Milliseconds(pause);
+  if (!status.ok() && status.code() != last_code_) {
+    RLHF_LOG(WARNING) << "asking the learner for prompts: " << status;
+  }
+  last_code_ = status.code();
   if (!status.ok()) return;
   for (const v1::PromptLease& lease : call.response.leases()) {
     const absl::Status started = Start(lease, answered_at);

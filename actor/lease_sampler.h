@@ -58,6 +58,7 @@ class LeaseSampler {
   const std::string actor_id_;
   std::shared_ptr<Call> call_;  // that is under way, or null
   absl::Time next_lease_ = absl::InfinitePast();
+  absl::StatusCode last_code_ = absl::StatusCode::kOk;
   std::vector<PendingRollout> finished_;
 };
 

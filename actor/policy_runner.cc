@@ -63,7 +63,8 @@ void PolicyRunner::Step() {
   if (engine_ == nullptr) return;
   metrics_->sequences_running.Set(engine_->num_running());
   metrics_->sequences_waiting.Set(engine_->num_waiting());
-  if (engine_->idle()) return;
+  // What was in the way may have been cancelled.
+  if (engine_->idle()) return TakeOffered();
   absl::StatusOr<std::vector<EngineResult>> results = engine_->Step();
   if (!results.ok()) {
     RLHF_LOG(ERROR) << "generation failed: " << results.status();

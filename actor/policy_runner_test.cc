@@ -67,6 +67,21 @@ TEST_F(PolicyRunnerTest, ANewVersionWaitsForTheSequencesOfTheOldOne) {
   EXPECT_EQ(metrics_.series.policy_version.Value(), 3);
 }
 
+TEST_F(PolicyRunnerTest, ANewVersionIsTakenWhenWhatItWaitsForIsCancelled) {
+  ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
+  ASSERT_OK_AND_ASSIGN(
+      const uint64_t id,
+      runner_.Add({.prompt_ids = {9}, .max_new_tokens = 1000},
+                  [](const auto&) { ADD_FAILURE() << "called back"; }));
+  runner_.Step();
+  ASSERT_OK(runner_.Offer({.version = 2, .model = TinyPolicy(2)}));
+  EXPECT_FALSE(runner_.accepting());
+  runner_.Cancel(id);
+  runner_.Step();
+  EXPECT_TRUE(runner_.accepting());
+  EXPECT_EQ(runner_.version(), 2);
+}
+
 TEST_F(PolicyRunnerTest, TooLittleMemoryForTheCacheIsAnErrorNotACrash) {
   PolicyRunner runner({.max_batch = 4096, .max_tokens = int64_t{1} << 34},
                       &metrics_.series);

@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "core/base/log.h"
+#include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
@@ -34,12 +35,14 @@ RolloutSubmitter::RolloutSubmitter(const std::string& learner_address,
 
 RolloutSubmitter::~RolloutSubmitter() {
   queue_.Close();
+  if (ShutdownRequested()) thread_.request_stop();
   thread_.join();
 }
 
 void RolloutSubmitter::Run() {
   while (true) {
     std::optional<PendingRollout> first = queue_.Pop(absl::Seconds(1));
+    if (ShutdownRequested()) return;
     if (!first.has_value()) {
       if (queue_.closed()) return;
       continue;
@@ -80,7 +83,8 @@ absl::Status RolloutSubmitter::Score(std::vector<PendingRollout>& batch) {
   }
   RLHF_ASSIGN_OR_RETURN(
       const ScoreResult result,
-      rewards_.Score(dialogues, batch.front().pm_version, TimeLeft(batch)));
+      rewards_.Score(dialogues, batch.front().pm_version, TimeLeft(batch),
+                     thread_.get_stop_token()));
   for (size_t i = 0; i < batch.size(); ++i) {
     batch[i].rollout.set_reward(result.scores[i]);
     *batch[i].rollout.mutable_pm() = result.pm;

@@ -23,8 +23,8 @@ struct PendingRollout {
   absl::Time lease_end;
 };
 
-// Thread-safe. The destructor delivers what is queued, unless shutdown was
-// requested.
+// Thread-safe. The destructor delivers what is queued; if shutdown was
+// requested it drops that, whose leases end, and cuts off what is under way.
 class RolloutSubmitter {
  public:
   // `metrics` is not owned and must outlive this. `capacity` bounds the queue.

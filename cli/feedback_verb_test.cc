@@ -89,6 +89,8 @@ TEST_F(FeedbackVerbTest, WhatIsImportedIsExported) {
   EXPECT_EQ(out_, "2 comparisons accepted, 0 were there before, 0 refused\n");
   ASSERT_OK(Feedback({"import", batch}));
   EXPECT_EQ(out_, "0 comparisons accepted, 2 were there before, 0 refused\n");
+  ASSERT_OK(Feedback({"import", File("copy.jsonl", kOtherPair)}));
+  EXPECT_EQ(out_, "0 comparisons accepted, 1 were there before, 0 refused\n");
 
   const std::string out = folder_ / "out.jsonl";
   ASSERT_OK(Feedback({"export", out, "--format", "trl"}));

@@ -54,6 +54,7 @@ absl::StatusOr<PlanInput> InputOf(const v1::RunConfig& config,
   PlanInput input = {
       .ranks = flags.Int("ranks"),
       .recompute_activations = config.learner().recompute_activations(),
+      .lora_rank = config.learner().lora().rank(),
       .dtype_bytes = config.learner().dtype() == v1::BFLOAT16 ? 2 : 4,
       .micro_batch_tokens = config.learner().micro_batch_tokens()};
   if (input.ranks < 1 || input.ranks > 1024) {
@@ -85,9 +86,10 @@ absl::StatusOr<PlanInput> InputOf(const v1::RunConfig& config,
   return input;
 }
 
-Plan MakePlan(PlanInput input, bool sharded, const Rates& rates) {
-  input.sharded = sharded;
-  Plan plan = {.name = sharded ? "SHARDED" : "REPLICATED",
+Plan MakePlan(const PlanInput& input, const Rates& rates) {
+  Plan plan = {.name = input.lora_rank > 0 ? "LORA"
+                       : input.sharded     ? "SHARDED"
+                                           : "REPLICATED",
                .memory = PlannedMemory(input),
                .traffic = PlannedTraffic(input)};
   plan.compute_s = PlannedFlops(input) / rates.flops_per_s;
@@ -118,6 +120,15 @@ Json ToJson(const Plan& plan) {
             {"total", t.total()}}},
           {"compute_seconds", plan.compute_s},
           {"communication_seconds", plan.communication_s}};
+}
+
+// Replicated ranks beside sharded ones or, where the configuration has
+// adapters, adapters beside whole weights.
+std::array<Plan, 2> MakePlans(const PlanInput& input, const Rates& rates) {
+  PlanInput other = input;
+  other.lora_rank = 0;
+  other.sharded = input.lora_rank == 0;
+  return {MakePlan(input, rates), MakePlan(other, rates)};
 }
 
 void PrintRow(const std::string& name, const std::string& a,
@@ -179,8 +190,7 @@ absl::Status PlanVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(
       const Rates rates,
       FindRates(flags, input.dtype_bytes == 2 ? at::kBFloat16 : at::kFloat));
-  const std::array<Plan, 2> plans = {MakePlan(input, false, rates),
-                                     MakePlan(input, true, rates)};
+  const std::array<Plan, 2> plans = MakePlans(input, rates);
   const UpdateWork& work = input.work;
   if (flags.Bool("json")) {
     std::cout << DumpJson(

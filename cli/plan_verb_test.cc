@@ -54,6 +54,20 @@ TEST_F(PlanVerbTest, PlansAModelThatIsNotHereOnRanksThatAreNotHere) {
   EXPECT_GT(shares["compute_seconds"].get<double>(), 0);
 }
 
+TEST_F(PlanVerbTest, AdaptersArePlannedBesideWholeWeights) {
+  ASSERT_OK(Plan({"--ranks", "8", "--shape", "7B", "--json", "--set",
+                  "learner.lora.rank=16"}));
+  ASSERT_OK_AND_ASSIGN(const Json plan, ParseJson(out_));
+  const Json &adapters = plan["plans"][0], &whole = plan["plans"][1];
+  EXPECT_EQ(adapters["sharding"], "LORA");
+  EXPECT_EQ(whole["sharding"], "REPLICATED");
+  // Rank 16 on all matrices of Llama 2 7B: 40 million weights.
+  EXPECT_NEAR(adapters["memory_bytes"]["optimizer"].get<double>() / 8, 40e6,
+              1e6);
+  EXPECT_LT(adapters["memory_bytes"]["total"].get<double>(),
+            whole["memory_bytes"]["total"].get<double>() * 0.6);
+}
+
 TEST_F(PlanVerbTest, ATableSaysWhereItsRatesAreFrom) {
   ASSERT_OK(Plan({"--ranks", "8", "--shape", "7B"}));
   EXPECT_THAT(out_, AllOf(HasSubstr("on 8 ranks"), HasSubstr("AdamW moments"),

@@ -169,7 +169,10 @@ absl::Status Supervisor::Spawn(Process* process) {
 }
 
 void Supervisor::Forgive(Process* process) const {
-  const Progress progress = process->spec.progress();
+  Progress progress = process->spec.progress();
+  // A role that has just started may not know yet how far it was.
+  progress.work = std::max(progress.work, process->progress.work);
+  progress.furthest = std::max(progress.furthest, process->progress.furthest);
   const bool is_healthy =
       process->view.state == ProcessState::kRunning &&
       absl::Now() - process->started_at >= options_.healthy_after;
@@ -278,7 +281,8 @@ absl::Status Supervisor::ScheduleRestart(Process* process,
     const bool goes_along =
         &other == process ||
         (!spec.group.empty() && other.spec.group == spec.group &&
-         other.view.state == ProcessState::kStopped);
+         (other.view.state == ProcessState::kStopped ||
+          other.view.state == ProcessState::kDone));
     if (!goes_along) continue;
     ++other.idle_restarts;
     ++other.stuck_restarts;
@@ -291,9 +295,10 @@ absl::Status Supervisor::ScheduleRestart(Process* process,
   return absl::OkStatus();
 }
 
-void Supervisor::Stop(
+std::vector<std::string> Supervisor::Stop(
     absl::Duration grace,
     const std::function<void(const std::vector<std::string>&)>& on_wait) {
+  std::vector<std::string> failures;
   const absl::Time deadline = absl::Now() + grace;
   for (Process& process : processes_) {
     if (process.view.state == ProcessState::kWaitingToRestart) {
@@ -309,15 +314,21 @@ void Supervisor::Stop(
       if (absl::Now() >= deadline) ::kill(view.pid, SIGKILL);
       view.peak_rss_bytes =
           std::max(view.peak_rss_bytes, MemoryField(view.pid, "VmHWM:"));
-      if (::waitpid(view.pid, nullptr, WNOHANG) == 0) {
+      int wait_status = 0;
+      if (::waitpid(view.pid, &wait_status, WNOHANG) == 0) {
         waited_for.push_back(view.role);
         continue;
+      }
+      if (wait_status != 0) {
+        failures.push_back(absl::StrCat(view.role, " ",
+                                        DescribeExit(wait_status),
+                                        " (log: ", process.spec.log_path, ")"));
       }
       view.pid = 0;
       view.rss_bytes = 0;
       view.state = ProcessState::kStopped;
     }
-    if (waited_for.empty()) return;
+    if (waited_for.empty()) return failures;
     on_wait(waited_for);
     // SIGCHLD would need a handler of its own; a tenth of a second is below
     // what anyone notices.

@@ -95,8 +95,9 @@ class Supervisor {
   absl::Status Poll();
 
   // SIGTERM to every process, and SIGKILL to those that still run after
-  // `grace`. `on_wait` is called every 0.1 s with the roles waited for.
-  void Stop(
+  // `grace`. `on_wait` is called every 0.1 s with the roles waited for. Returns
+  // which of them did not end well, and how.
+  std::vector<std::string> Stop(
       absl::Duration grace,
       const std::function<void(const std::vector<std::string>&)>& on_wait);
 
@@ -124,7 +125,8 @@ class Supervisor {
   void Forgive(Process* process) const;
   absl::Status Reap(Process* process);
   absl::Status HandleExit(Process* process, int wait_status);
-  // Restarts the others of its group too; `how` it ended is told of it alone.
+  // Restarts the others of its group too, those that were done included; `how`
+  // it ended is told of it alone.
   absl::Status ScheduleRestart(Process* process, const std::string& how);
   // Sees to the end of groups of which a process has ended.
   absl::Status TendGroups();

@@ -192,10 +192,37 @@ TEST_F(SupervisorTest, CleanExitIsDoneOnlyIfTheWorkIs) {
   EXPECT_FALSE(supervisor.IsDone("actor"));
 }
 
+TEST_F(SupervisorTest, StopTellsWhoDidNotEndWell) {
+  Supervisor supervisor(
+      {Shell("actor", "trap 'exit 0' TERM; while :; do sleep 0.01; done"),
+       Shell("learner", "trap 'exit 7' TERM; touch " + (dir_ / "ready") +
+                            "; while :; do sleep 0.01; done")},
+      Fast());
+  ASSERT_OK(supervisor.Start());
+  ASSERT_NO_FATAL_FAILURE(WaitForFile(dir_ / "ready"));
+  const std::vector<std::string> failures = supervisor.Stop(
+      absl::Seconds(20), [](const std::vector<std::string>&) {});
+  // The first may have been asked before it could say what it would do.
+  ASSERT_FALSE(failures.empty());
+  EXPECT_THAT(failures.back(), HasSubstr("learner exited with code 7 (log: "));
+}
+
 // A process that would run for ever, of the group "ranks".
 ProcessSpec InGroup(ProcessSpec spec) {
   spec.group = "ranks";
   return spec;
+}
+
+TEST_F(SupervisorTest, ARankThatWasDoneIsRestartedWithItsGroup) {
+  ProcessSpec done = InGroup(Shell("learner-1", "exit 0"));
+  done.is_done = [] { return true; };
+  Supervisor supervisor({InGroup(Shell("learner", "sleep 0.05; exit 1")), done},
+                        Fast());
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(&supervisor, [&] {
+    const std::vector<ProcessView> now = supervisor.Views();
+    return now[0].num_restarts >= 1 && now[1].num_restarts >= 1;
+  }));
 }
 
 TEST_F(SupervisorTest, AGroupIsRestartedWholeWhenOneOfItIsKilled) {

@@ -218,8 +218,7 @@ std::vector<std::string> PlainLines(const ViewState& before,
   const int64_t old_pms = before.refresher.pms_size();
   for (int i = old_pms; i < after.refresher.pms_size(); ++i) {
     const v1::PmReport& pm = after.refresher.pms(i);
-    lines.push_back(absl::StrCat(pm.promoted() ? "PM promoted: " : "PM kept: ",
-                                 PmText(pm), "  ", pm.verdict()));
+    lines.push_back(absl::StrCat("PM v", pm.pm().version(), " ", pm.verdict()));
   }
   const int64_t comparisons = after.feedback.num_comparisons();
   if (comparisons / kComparisonsPerLine >

@@ -118,10 +118,9 @@ TEST(PlainLinesTest, NewPmIsALineWithItsVerdict) {
   ViewState after = before;
   v1::PmReport* const pm = after.refresher.add_pms();
   pm->mutable_pm()->set_version(2);
-  pm->set_verdict("accuracy 0.40 is below 0.50");
-  EXPECT_THAT(
-      PlainLines(before, after),
-      ElementsAre(AllOf(HasSubstr("PM kept: v2"), HasSubstr("is below 0.50"))));
+  pm->set_verdict("refused: accuracy 0.40 is below 0.50");
+  EXPECT_THAT(PlainLines(before, after),
+              ElementsAre("PM v2 refused: accuracy 0.40 is below 0.50"));
 }
 
 TEST(PlainLinesTest, ComparisonsAreALineEvery32) {

@@ -111,6 +111,12 @@ class Session {
   absl::Status CheckPmWillCome() const;
   absl::Status Train();
   absl::Status Evaluate();
+  // What a process may take to stop.
+  absl::Duration StopGrace() const {
+    return std::max(
+        kStopGrace,
+        absl::Seconds(config_.learner().preemption_grace_seconds() + 10));
+  }
   // Stops the processes and remembers what they took.
   void StopAll(Supervisor* supervisor, const std::string& why);
   void ShowRoles(const Supervisor& supervisor);
@@ -134,6 +140,10 @@ class Session {
   // the highest.
   int64_t num_updates_done_ = 0;
   int64_t furthest_update_ = 0;
+  // What the reward server said last.
+  std::string pm_load_error_;
+  // Whether every role ended well when it was asked to.
+  absl::Status stop_status_;
 };
 
 ProcessSpec Session::Child(const std::string& role,
@@ -161,7 +171,7 @@ Progress Session::ProgressOf(absl::string_view role) const {
   if (role == "learner") return {num_updates_done_, furthest_update_};
   int64_t work = state_.feedback.num_comparisons();
   if (role == "refresher") work = state_.refresher.pms_size();
-  if (role == "actor" || role == "reward-server") work += furthest_update_;
+  if (role == "actor" || role == "reward-server") work = furthest_update_;
   return {work, work};
 }
 
@@ -239,6 +249,14 @@ void Session::PollRoles() {
   if (auto feedback = clients_.Feedback(); feedback.ok()) {
     state_.feedback = *std::move(feedback);
   }
+  if (const auto rewards = clients_.RewardServer();
+      rewards.ok() && rewards->load_error() != pm_load_error_) {
+    pm_load_error_ = rewards->load_error();
+    if (!pm_load_error_.empty()) {
+      view_.Event(absl::StrCat("reward-server cannot load the promoted PM: ",
+                               pm_load_error_));
+    }
+  }
   ReadNewUpdates();
 }
 
@@ -254,19 +272,23 @@ void Session::ShowRoles(const Supervisor& supervisor) {
 
 void Session::StopAll(Supervisor* supervisor, const std::string& why) {
   const Stopwatch waited;
-  const absl::Duration grace = std::max(
-      kStopGrace,
-      absl::Seconds(config_.learner().preemption_grace_seconds() + 10));
-  supervisor->Stop(grace, [&](const std::vector<std::string>& roles) {
+  const absl::Duration grace = StopGrace();
+  const auto on_wait = [&](const std::vector<std::string>& roles) {
     // Not every tenth of a second.
     const std::string phase =
         absl::StrCat(why, ": waiting for ", absl::StrJoin(roles, ", "));
     if (phase == state_.phase) return;
     state_.phase = phase;
     ShowRoles(*supervisor);
-  });
+  };
+  const std::vector<std::string> failures = supervisor->Stop(grace, on_wait);
+  for (const std::string& failure : failures) view_.Event(failure);
   state_.phase = why;
   ShowRoles(*supervisor);
+  if (!failures.empty()) {
+    stop_status_.Update(absl::UnavailableError(
+        absl::StrCat("while stopping, ", absl::StrJoin(failures, "; "))));
+  }
   for (const ProcessView& process : supervisor->Views()) {
     v1::ProcessReport* const report = session_.add_processes();
     report->set_role(process.role);
@@ -310,7 +332,9 @@ absl::Status Session::CheckPmWillCome() const {
 
 absl::Status Session::Train() {
   RLHF_ASSIGN_OR_RETURN(std::vector<ProcessSpec> roles, Roles());
-  Supervisor supervisor(std::move(roles), SupervisorOptions());
+  SupervisorOptions options;
+  options.group_stop_grace = StopGrace();
+  Supervisor supervisor(std::move(roles), options);
   absl::Status status = supervisor.Start();
   while (status.ok() && !supervisor.IsDone("learner") && !ShutdownRequested()) {
     PollRoles();
@@ -387,6 +411,7 @@ absl::Status Session::Run() {
         "\nstopped after update ",
         state_.updates.empty() ? 0 : state_.updates.back().update(), " of ",
         state_.num_updates, "; the same command goes on from here\n"));
+    status.Update(stop_status_);
     return status;
   }
   // Without the evaluation the report is still worth having.

@@ -106,15 +106,16 @@ absl::StatusOr<v1::Comparison> ParseLine(const std::string& line,
   RLHF_RETURN_IF_ERROR(Validate(comparison));
   comparison.mutable_prompt()->set_prompt_id(
       PromptId(comparison.prompt().messages()));
+  // Of its content alone, not of the file that it comes in.
+  if (comparison.comparison_id().empty()) {
+    comparison.set_comparison_id(absl::StrCat(
+        "import-", Sha256Hex(comparison.SerializeAsString()).substr(0, 32)));
+  }
   if (comparison.source().empty()) {
     comparison.set_source(absl::StrCat("import:", name));
   }
   if (comparison.worker_id().empty()) {
     comparison.set_worker_id(comparison.source());
-  }
-  if (comparison.comparison_id().empty()) {
-    comparison.set_comparison_id(absl::StrCat(
-        "import-", Sha256Hex(comparison.SerializeAsString()).substr(0, 32)));
   }
   return comparison;
 }

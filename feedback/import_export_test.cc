@@ -63,6 +63,14 @@ TEST(ParseComparisonsTest, PairBecomesAComparisonOfUnknownPolicies) {
   EXPECT_THAT(parsed[0].comparison_id(), HasSubstr("import-"));
 }
 
+TEST(ParseComparisonsTest, ACopyUnderAnotherNameIsTheSameComparison) {
+  ASSERT_OK_AND_ASSIGN(const auto one, ParseComparisons(kPair, "b.jsonl"));
+  ASSERT_OK_AND_ASSIGN(const auto other, ParseComparisons(kPair, "copy.jsonl"));
+  EXPECT_EQ(one.comparisons[0].comparison_id(),
+            other.comparisons[0].comparison_id());
+  EXPECT_NE(one.comparisons[0].source(), other.comparisons[0].source());
+}
+
 TEST(ParseComparisonsTest, EachBadLineIsNamedWithItsProblem) {
   const std::string text = absl::StrCat(
       kPair, "\n{\"prompt\": \n", kPair, "\n",

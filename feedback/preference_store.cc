@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "core/base/file.h"
@@ -39,10 +40,17 @@ absl::StatusOr<v1::Comparison> Decode(const std::string& bytes, int64_t seq,
   return comparison;
 }
 
-// What the client sent, without what the store set.
+// What the client sent, without what the store set and without what an import
+// made of its file's name: a copy under another name is no other comparison.
 std::string ContentOf(v1::Comparison comparison) {
   comparison.clear_seq();
   comparison.clear_committed_unix_ms();
+  if (absl::StartsWith(comparison.source(), "import:")) {
+    if (comparison.worker_id() == comparison.source()) {
+      comparison.clear_worker_id();
+    }
+    comparison.clear_source();
+  }
   return comparison.SerializeAsString();
 }
 

@@ -1,6 +1,7 @@
 #include "reward_server/reward_server.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
@@ -13,6 +14,8 @@
 
 namespace rlhf {
 namespace {
+
+constexpr absl::Duration kRetryPause = absl::Seconds(5);
 
 // A version whose files are what was published.
 absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadProven(
@@ -84,15 +87,21 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
       GrpcServer::Start(config.reward_server().address(), {&service, &admin}));
   const ModelRegistry registry(
       absl::StrCat(RunDirectory(config), "/registry/pm"));
+  // Proving a version reads all of it: one that failed is not tried at once.
+  absl::Time next_try = absl::InfinitePast();
   do {
     const int64_t swaps = slots.Status().num_swaps();
-    const absl::Status status = FollowRegistry(
-        registry, ScalarTypeOf(config.reward_server().dtype()), slots);
-    if (!status.ok() &&
-        slots.Status().load_error() != std::string(status.message())) {
-      RLHF_LOG(ERROR) << "the promoted PM is not loaded, the old one goes on: "
-                      << status;
-      slots.SetLoadError(std::string(status.message()));
+    if (absl::Now() >= next_try) {
+      const absl::Status status = FollowRegistry(
+          registry, ScalarTypeOf(config.reward_server().dtype()), slots);
+      if (!status.ok()) next_try = absl::Now() + kRetryPause;
+      if (!status.ok() &&
+          slots.Status().load_error() != std::string(status.message())) {
+        RLHF_LOG(ERROR) << "the promoted PM is not loaded, the old one goes "
+                           "on: "
+                        << status;
+        slots.SetLoadError(std::string(status.message()));
+      }
     }
     const v1::RewardStatus now = slots.Status();
     metrics.swaps.Increment(static_cast<double>(now.num_swaps() - swaps));

@@ -46,6 +46,7 @@ void RewardService::Start(const grpc::CallbackServerContext& context,
              finish(absl::OkStatus());
            },
        .is_cancelled = [&context] { return context.IsCancelled(); }});
+  ShowQueue();
   if (!queued.ok()) finish(queued);
 }
 
@@ -53,14 +54,13 @@ grpc::ServerUnaryReactor* RewardService::Score(
     grpc::CallbackServerContext* context, const v1::ScoreRequest* request,
     v1::ScoreResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  Start(
-      *context, *request, *response,
-      [this, reactor, stopwatch = Stopwatch()](const absl::Status& status) {
-        metrics_->requests.Of(status.code()).Increment();
-        metrics_->latency_seconds.Observe(stopwatch.seconds());
-        metrics_->queue_items.Set(static_cast<double>(batcher_->num_waiting()));
-        reactor->Finish(ToGrpcStatus(status));
-      });
+  Start(*context, *request, *response,
+        [this, reactor, stopwatch = Stopwatch()](const absl::Status& status) {
+          metrics_->requests.Of(status.code()).Increment();
+          metrics_->latency_seconds.Observe(stopwatch.seconds());
+          ShowQueue();
+          reactor->Finish(ToGrpcStatus(status));
+        });
   return reactor;
 }
 

@@ -26,6 +26,10 @@ class RewardService final : public v1::Reward::CallbackService {
              const v1::ScoreRequest& request, v1::ScoreResponse& response,
              std::function<void(const absl::Status&)> finish);
 
+  void ShowQueue() {
+    metrics_->queue_items.Set(static_cast<double>(batcher_->num_waiting()));
+  }
+
   const PmSlots* const slots_;
   RequestBatcher* const batcher_;
   RewardMetrics* const metrics_;

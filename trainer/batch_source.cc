@@ -1,6 +1,8 @@
 #include "trainer/batch_source.h"
 
 #include <algorithm>
+#include <chrono>
+#include <future>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
@@ -13,7 +15,7 @@
 namespace rlhf {
 namespace {
 
-// Less than the shortest useful collective timeout: other ranks wait meanwhile.
+// Of one request, tried again after it.
 constexpr absl::Duration kScoreTimeout = absl::Seconds(20);
 constexpr absl::Duration kPmCheckInterval = absl::Seconds(2);
 constexpr absl::Duration kKeepAliveInterval = absl::Milliseconds(300);
@@ -69,10 +71,18 @@ absl::StatusOr<ScoreResult> BatchSource::Score(
     absl::Span<const v1::Rollout> rollouts, int64_t pm_version) {
   ScoreResult all;
   for (size_t begin = 0; begin < rollouts.size(); begin += kScoreChunk) {
-    RLHF_ASSIGN_OR_RETURN(
-        const ScoreResult part,
-        options_.rewards->Score(Dialogues(rollouts.subspan(begin, kScoreChunk)),
-                                pm_version, kScoreTimeout));
+    auto scored = std::async(std::launch::async, [&, begin] {
+      return options_.rewards->Score(
+          Dialogues(rollouts.subspan(begin, kScoreChunk)), pm_version,
+          kScoreTimeout);
+    });
+    absl::Status alive;
+    while (scored.wait_for(std::chrono::milliseconds(100)) !=
+           std::future_status::ready) {
+      alive.Update(KeepAlive());
+    }
+    RLHF_RETURN_IF_ERROR(alive);
+    RLHF_ASSIGN_OR_RETURN(const ScoreResult part, scored.get());
     all.scores.insert(all.scores.end(), part.scores.begin(), part.scores.end());
     all.pm = part.pm;
     RLHF_RETURN_IF_ERROR(KeepAlive());

@@ -48,7 +48,7 @@ absl::Status EndRun(const v1::RunConfig& config, LearnerLoop& loop,
   if (finished) {
     status = loop.SaveSnapshot();
   } else if (loop.is_cut() && done > 0) {
-    status = loop.SaveCheckpoint();
+    status = loop.SaveLastCheckpoint();
   }
   if (head == nullptr) return status;
   if (finished) head->Finish();

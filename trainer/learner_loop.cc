@@ -280,6 +280,13 @@ absl::Status LearnerLoop::SaveCheckpoint() {
       .status();
 }
 
+absl::Status LearnerLoop::SaveLastCheckpoint() {
+  communicator_.Describe(
+      absl::StrCat("last checkpoint, of update ", cut_.update));
+  RLHF_ASSIGN_OR_RETURN(const LearnerState state, GatherLearner(trainer_));
+  return head_ == nullptr ? absl::OkStatus() : head_->Checkpoint(state, cut_);
+}
+
 absl::Status LearnerLoop::Show(v1::UpdateReport& report) {
   const Stopwatch stopwatch;
   RLHF_RETURN_IF_ERROR(Publish());

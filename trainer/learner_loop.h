@@ -44,6 +44,10 @@ class LearnerLoop {
   absl::Status SaveCheckpoint();
   absl::Status SaveSnapshot();
 
+  // The last checkpoint of this process, once is_cut(): collective only if
+  // sharded, as a rank that gave up its update may have left others in it.
+  absl::Status SaveLastCheckpoint();
+
   // Rank 0 tells the others, which wait for its word in a collective with a
   // deadline, that it still works or waits.
   static absl::Status KeepAlive(Communicator& communicator);

@@ -49,7 +49,12 @@ absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
   if (config.ppo().critic() == v1::PpoConfig::SEPARATE) {
     RLHF_ASSIGN_OR_RETURN(critic, LoadCritic(config, reference.config()));
   }
-  Transformer policy = reference.Clone();
+  // Adapters leave it as it is.
+  const bool is_changed = config.learner().lora().rank() == 0;
+  RLHF_ASSIGN_OR_RETURN(Transformer policy,
+                        is_changed
+                            ? absl::StatusOr<Transformer>(reference.Clone())
+                            : LoadModel(config.initial_policy()));
   return PpoTrainer::Models{
       .policy = std::move(policy),
       .reference = std::make_shared<const Transformer>(std::move(reference)),
@@ -79,6 +84,9 @@ absl::StatusOr<PpoTrainer::Options> LoadTrainerOptions(
       .dtype = ScalarTypeOf(config.learner().dtype()),
       .recompute_activations = config.learner().recompute_activations(),
       .sharded = config.learner().sharding() == v1::LearnerConfig::SHARDED,
+      .lora = {.rank = config.learner().lora().rank(),
+               .alpha = config.learner().lora().alpha(),
+               .seed = config.seed()},
       .seed = config.seed(),
       .pretraining = std::move(pretraining),
       .learner = config.learner()};

@@ -37,6 +37,7 @@ void ExpectThePlannedBytes(const PpoTrainer::Options& options) {
     PlanInput input = {.policy = model,
                        .ranks = ranks,
                        .sharded = options.sharded,
+                       .lora_rank = options.lora.rank,
                        .dtype_bytes = options.dtype == at::kFloat ? 4 : 2,
                        .micro_batch_tokens = options.micro_batch_tokens,
                        .work = WorkOf(options.ppo, options.micro_batch_tokens,
@@ -64,6 +65,12 @@ void ExpectThePlannedBytes(const PpoTrainer::Options& options) {
 
 TEST(PlanTrafficTest, ReplicatedRanksSendWhatWasPlanned) {
   ExpectThePlannedBytes(EvenOptions());
+}
+
+TEST(PlanTrafficTest, RanksWithAdaptersSendWhatWasPlanned) {
+  PpoTrainer::Options options = WithOwnCritic(EvenOptions());
+  options.lora.rank = 2;
+  ExpectThePlannedBytes(options);
 }
 
 TEST(PlanTrafficTest, ShardedRanksSendWhatWasPlanned) {

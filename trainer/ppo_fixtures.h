@@ -82,4 +82,20 @@ inline std::vector<PpoSample> MakeBatch(int64_t update,
   return batch;
 }
 
+// The losses of `count` updates on one rank, or as one of several.
+inline std::vector<v1::UpdateReport> Updates(const PpoTrainer::Options& options,
+                                             Communicator* communicator,
+                                             int64_t count) {
+  PpoTrainer trainer = MakeTrainer(options, communicator);
+  std::vector<v1::UpdateReport> reports;
+  for (int64_t update = 1; update <= count; ++update) {
+    absl::StatusOr<v1::UpdateReport> report =
+        trainer.Update(MakeBatch(update, options.ppo.max_staleness()), update);
+    EXPECT_OK(report);
+    if (!report.ok()) break;
+    reports.push_back(*std::move(report));
+  }
+  return reports;
+}
+
 }  // namespace rlhf

@@ -50,6 +50,8 @@ class PpoTrainer {
     bool recompute_activations = false;
     // Each rank holds its share of every model and of the optimizer's state.
     bool sharded = false;
+    // Adapters are trained instead of the models; not with `sharded`.
+    LoraOptions lora;
     // Decides the order of samples within an update.
     uint64_t seed = 1;
     // The text of ppo.pretraining_mix; none if null.

@@ -22,22 +22,6 @@ namespace {
 
 using testing::HasSubstr;
 
-// The losses of `count` updates on one rank, or as one of several.
-std::vector<v1::UpdateReport> Updates(const PpoTrainer::Options& options,
-                                      Communicator* communicator,
-                                      int64_t count) {
-  PpoTrainer trainer = MakeTrainer(options, communicator);
-  std::vector<v1::UpdateReport> reports;
-  for (int64_t update = 1; update <= count; ++update) {
-    absl::StatusOr<v1::UpdateReport> report =
-        trainer.Update(MakeBatch(update, options.ppo.max_staleness()), update);
-    EXPECT_OK(report);
-    if (!report.ok()) break;
-    reports.push_back(*std::move(report));
-  }
-  return reports;
-}
-
 void ExpectTwoRanksGiveTheLossesOfOne(const PpoTrainer::Options& options) {
   SingleCommunicator alone;
   const std::vector<v1::UpdateReport> expected = Updates(options, &alone, 20);
@@ -376,51 +360,6 @@ TEST(PpoTrainerTest, TwoRanksWithPretrainingTextGiveTheLossesOfOne) {
   ExpectTwoRanksGiveTheLossesOfOne(options);
 }
 
-TEST(PpoTrainerTest, MicroBatchesDoNotChangeTheUpdate) {
-  SingleCommunicator alone;
-  PpoTrainer::Options coarse = MakeOptions();
-  coarse.micro_batch_tokens = 10'000;
-  PpoTrainer a = MakeTrainer(MakeOptions(), &alone);
-  PpoTrainer b = MakeTrainer(coarse, &alone);
-  ASSERT_OK_AND_ASSIGN(const auto small, a.Update(MakeBatch(1), 1));
-  ASSERT_OK_AND_ASSIGN(const auto large, b.Update(MakeBatch(1), 1));
-  EXPECT_NEAR(small.policy_loss(), large.policy_loss(), 1e-5);
-  EXPECT_NEAR(small.value_loss(), large.value_loss(), 1e-5);
-  EXPECT_NEAR(small.gradient_norm(), large.gradient_norm(), 1e-4);
-}
-
-// A first minibatch of one micro-batch is evaluated and trained on in one pass,
-// one of several is not.
-TEST(PpoTrainerTest, TheKeptPassOfTheFirstMinibatchChangesNothing) {
-  for (const bool own_critic : {false, true}) {
-    SingleCommunicator alone;
-    PpoTrainer::Options kept = MakeOptions(), made_again = MakeOptions();
-    if (own_critic) kept = made_again = WithOwnCritic(kept);
-    kept.micro_batch_tokens = 10'000;
-    made_again.micro_batch_tokens = 20;
-    const auto reports = Updates(kept, &alone, 3);
-    const auto expected = Updates(made_again, &alone, 3);
-    ASSERT_EQ(reports.size(), expected.size());
-    for (size_t i = 0; i < expected.size(); ++i) {
-      EXPECT_NEAR(reports[i].policy_loss(), expected[i].policy_loss(), 1e-5);
-      EXPECT_NEAR(reports[i].value_loss(), expected[i].value_loss(), 1e-5);
-      EXPECT_NEAR(reports[i].gradient_norm(), expected[i].gradient_norm(),
-                  1e-4);
-    }
-  }
-}
-
-TEST(PpoTrainerTest, TheKeptPassHasRatioOneExactly) {
-  SingleCommunicator alone;
-  PpoTrainer::Options options = MakeOptions();
-  options.ppo.set_num_epochs(1);
-  options.ppo.set_num_minibatches(1);
-  options.micro_batch_tokens = 10'000;
-  PpoTrainer trainer = MakeTrainer(options, &alone);
-  ASSERT_OK_AND_ASSIGN(const auto report, trainer.Update(MakeBatch(1), 1));
-  EXPECT_EQ(report.approx_kl_nats(), 0);
-}
-
 TEST(PpoTrainerTest, AnImportedStateGoesOnBitForBit) {
   SingleCommunicator alone;
   PpoTrainer a = MakeTrainer(MakeOptions(), &alone);
@@ -477,75 +416,6 @@ TEST(PpoTrainerTest, RefusesAStateThatDoesNotFit) {
   EXPECT_THAT(trainer.Import(parameters, trainer.ExportOptimizer()),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("value_head.bias")));
-}
-
-// How much likelier token 40 is than token 41 after a prompt.
-double LogitGap(const PpoTrainer& trainer) {
-  const at::Tensor hidden = trainer.policy().Forward(
-      Pack(std::vector<std::vector<int32_t>>{{5, 6, 7}}, at::kCPU));
-  const at::Tensor logits = trainer.policy().Logits(hidden[2].unsqueeze(0));
-  return (logits[0][40] - logits[0][41]).item<double>();
-}
-
-// Two answers to one question, the first good, the second bad; returns how
-// much likelier the good one's token became against the bad one's.
-double LearnToPrefer(const PpoTrainer::Options& options) {
-  SingleCommunicator alone;
-  PpoTrainer trainer = MakeTrainer(options, &alone);
-  std::vector<PpoSample> batch;
-  for (const int32_t token : {40, 41}) {
-    batch.push_back({.prompt_ids = {5, 6, 7},
-                     .response_ids = {token, token, 2},
-                     .behaviour_logprobs = {-6, -6, -6},
-                     .score = token == 40 ? 1.0 : -1.0,
-                     .ended = true});
-  }
-  const double before = LogitGap(trainer);
-  for (int64_t update = 1; update <= 10; ++update) {
-    EXPECT_OK(trainer.Update(batch, update));
-  }
-  return LogitGap(trainer) - before;
-}
-
-TEST(PpoTrainerTest, EveryAlgorithmMakesTheBetterAnswerLikelier) {
-  for (const auto algorithm :
-       {v1::PpoConfig::PPO, v1::PpoConfig::GRPO, v1::PpoConfig::RLOO,
-        v1::PpoConfig::REINFORCE_PP, v1::PpoConfig::BEST_OF_K}) {
-    PpoTrainer::Options options = MakeOptions();
-    options.ppo.set_algorithm(algorithm);
-    options.ppo.set_samples_per_prompt(2);
-    EXPECT_GT(LearnToPrefer(options), 0.1)
-        << v1::PpoConfig::Algorithm_Name(algorithm);
-  }
-}
-
-// However strange the reference finds it: with beta 10 the penalty would decide
-// at least one of the two.
-TEST(PpoTrainerTest, RejectionSamplingImitatesTheHigherScore) {
-  for (const int32_t better : {40, 41}) {
-    SingleCommunicator alone;
-    PpoTrainer::Options options = MakeOptions();
-    options.ppo.set_algorithm(v1::PpoConfig::BEST_OF_K);
-    options.ppo.set_samples_per_prompt(2);
-    options.ppo.set_kl_coefficient(10);
-    PpoTrainer trainer(
-        {.policy = MakeTinyModel(1),
-         .reference = std::make_shared<const Transformer>(MakeTinyModel(2)),
-         .critic = std::nullopt},
-        options, &alone);
-    std::vector<PpoSample> batch;
-    for (const int32_t token : {40, 41}) {
-      batch.push_back({.prompt_ids = {5, 6, 7},
-                       .response_ids = {token, 2},
-                       .behaviour_logprobs = {-6, -6},
-                       .score = token == better ? 1 : 0.99,
-                       .ended = true});
-    }
-    const double before = LogitGap(trainer);
-    ASSERT_OK(trainer.Update(batch, 1).status());
-    const double gain = LogitGap(trainer) - before;
-    EXPECT_GT(better == 40 ? gain : -gain, 0) << better;
-  }
 }
 
 TEST(PpoTrainerTest, TheKlCoefficientFollowsItsTarget) {

@@ -45,7 +45,8 @@ absl::StatusOr<std::unique_ptr<RankGroup>> RankGroup::Join(
            .master_port = launch.master_port,
            .agent_store = launch.agent_store,
            .store_prefix = absl::StrCat("rlhf/", launch.restart_count),
-           .timeout = timeout}));
+           .timeout = timeout,
+           .on_one_machine = launch.local_world_size == launch.world_size}));
   RLHF_ASSIGN_OR_RETURN(
       group->watch_,
       RankWatch::Start(

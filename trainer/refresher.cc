@@ -103,7 +103,11 @@ class Refresher {
     pm_config_ = AsPreferenceModel(base, layers, PadToken());
     RLHF_RETURN_IF_ERROR(MakeDirectories(RunDirectory(config_)));
     RLHF_ASSIGN_OR_RETURN(reports_, ReadReports(reports_path_));
-    return FinishInterrupted();
+    RLHF_RETURN_IF_ERROR(FinishInterrupted());
+    service_->Change([&](v1::RefreshStatus& status) {
+      status.mutable_pms()->Assign(reports_.begin(), reports_.end());
+    });
+    return absl::OkStatus();
   }
 
   // One look at the log; trains if a refresh is due.
@@ -122,11 +126,19 @@ class Refresher {
       status.set_finished(due == 0);
       status.mutable_pms()->Assign(reports_.begin(), reports_.end());
     });
-    if (due == 0 || stats.num_comparisons() < due) return absl::OkStatus();
+    if (due == 0 || stats.num_comparisons() < due ||
+        stats.num_comparisons() == unusable_) {
+      return absl::OkStatus();
+    }
     v1::DataSnapshot snapshot;
     snapshot.set_last_seq(stats.num_comparisons());
     snapshot.set_chain_head(stats.chain_head());
-    return Refresh(snapshot);
+    const absl::Status status = Refresh(snapshot);
+    // Of these comparisons none can be trained on: more must come first.
+    if (absl::IsFailedPrecondition(status)) {
+      unusable_ = stats.num_comparisons();
+    }
+    return status;
   }
 
  private:
@@ -334,6 +346,7 @@ class Refresher {
   std::optional<ChatFormat> format_;
   ModelConfig pm_config_;
   std::vector<v1::PmReport> reports_;
+  int64_t unusable_ = -1;
   std::optional<int64_t> serving_;
   PmMeasurement measurement_;  // of the newest candidate
 };

@@ -84,13 +84,18 @@ void RolloutsService::Finish() {
 }
 
 grpc::Status RolloutsService::LeasePrompts(
-    grpc::ServerContext*, const v1::LeasePromptsRequest* request,
+    grpc::ServerContext* context, const v1::LeasePromptsRequest* request,
     v1::LeasePromptsResponse* response) {
   if (request->max_leases() < 1) {
     return ToGrpcStatus(
         absl::InvalidArgumentError("max_leases: wanted at least 1"));
   }
   MutexLock lock(&mutex_);
+  // The lock may have been held for long, while a journal was written. There is
+  // no context in a call that does not come by gRPC.
+  if (context != nullptr && context->IsCancelled()) {
+    return grpc::Status::CANCELLED;
+  }
   const absl::Time now = absl::Now();
   for (v1::PromptLease& lease :
        broker_.Lease(request->max_leases(), request->policy_version(), now)) {

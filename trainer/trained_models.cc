@@ -30,12 +30,15 @@ TrainedModels::TrainedModels(Transformer policy,
     : communicator_(communicator) {
   const auto add = [&](Transformer model, NamedTensors head,
                        const std::string& name, const std::string& prefix) {
-    const auto make = options.sharded ? MakeShardedModel : MakeReplicatedModel;
+    const auto make = options.sharded         ? MakeShardedModel
+                      : options.lora.rank > 0 ? MakeAdaptedModel
+                                              : MakeReplicatedModel;
     auto made = make(std::move(model), std::move(head),
                      {.name = name,
                       .prefix = prefix,
                       .dtype = options.dtype,
-                      .recompute_activations = options.recompute_activations},
+                      .recompute_activations = options.recompute_activations,
+                      .lora = options.lora},
                      communicator);
     auto optimizer = std::make_unique<AdamW>(
         std::vector<ParameterGroup>{{.parameters = made->parameters()}},
@@ -92,15 +95,6 @@ NamedTensors TrainedModels::OwnOptimizer() const {
   NamedTensors state;
   for (const Part& part : parts_) Append(part.optimizer->ExportState(), state);
   return state;
-}
-
-absl::StatusOr<NamedTensors> TrainedModels::GatherPolicy() const {
-  const TrainedModel& policy = *parts_[kPolicy].model;
-  RLHF_ASSIGN_OR_RETURN(NamedTensors whole,
-                        policy.Gather(TensorsOf(policy.parameters())));
-  // The head comes last.
-  if (!whole.empty()) whole.resize(whole.size() - policy.head().size());
-  return whole;
 }
 
 absl::StatusOr<NamedTensors> TrainedModels::GatherParameters() const {

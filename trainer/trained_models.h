@@ -27,6 +27,8 @@ class TrainedModels {
     at::ScalarType dtype = at::kFloat;
     bool recompute_activations = false;
     bool sharded = false;
+    // Not with `sharded`.
+    LoraOptions lora;
   };
 
   // Float32 models; without a `critic` the values come from a head on the
@@ -68,7 +70,9 @@ class TrainedModels {
   // Whole tensors under the names of the models, whatever the ranks hold; they
   // may share memory with these. Collective; empty on ranks other than 0 if
   // sharded.
-  absl::StatusOr<NamedTensors> GatherPolicy() const;
+  absl::StatusOr<NamedTensors> GatherPolicy() const {
+    return parts_[kPolicy].model->GatherWeights();
+  }
   absl::StatusOr<NamedTensors> GatherParameters() const;
   absl::StatusOr<NamedTensors> GatherOptimizer() const;
 

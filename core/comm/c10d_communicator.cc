@@ -15,6 +15,7 @@
 #include "core/base/status_macros.h"
 #include "core/comm/communicator.h"
 #include "core/comm/local_address.h"
+#include "core/config/address.h"
 
 namespace rlhf {
 namespace {
@@ -260,6 +261,13 @@ absl::StatusOr<std::unique_ptr<Communicator>> Join(
   gloo->threads = 2;
   RLHF_ASSIGN_OR_RETURN(const std::string address,
                         LocalAddressTowards(options.master_address));
+  if (!options.on_one_machine && !IsLoopbackHost(options.master_address) &&
+      IsLoopbackHost(address)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "this machine reaches ", options.master_address, " (MASTER_ADDR) by ",
+        address, ", where no other machine can reach it; give an address of ",
+        "the network, or mend /etc/hosts"));
+  }
   gloo->devices.push_back(
       c10d::ProcessGroupGloo::createDeviceForHostname(address));
   return std::make_unique<GlooCommunicator>(

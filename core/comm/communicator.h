@@ -121,6 +121,8 @@ struct C10dOptions {
   // Distinguishes restarts that share one store.
   std::string store_prefix;
   absl::Duration timeout = absl::Seconds(60);
+  // Whether all ranks are on this machine: then loopback will do.
+  bool on_one_machine = true;
   // NCCL on this GPU, else Gloo on the CPU.
   at::Device device = at::kCPU;
 };
@@ -128,6 +130,7 @@ struct C10dOptions {
 // Joins the ranks over c10d. Blocks until all are there.
 //
 // Errors: Unavailable if the others do not come within the timeout;
+// FailedPrecondition if other machines could not reach this one;
 // Unimplemented for a GPU in a build without CUDA.
 absl::StatusOr<std::unique_ptr<Communicator>> MakeC10dCommunicator(
     const C10dOptions& options);

@@ -185,7 +185,11 @@ RankWatch::RankWatch(Communicator& communicator, const Options& options,
       wake_fd_(wake_fd),
       peers_(std::move(peers)),
       activities_(communicator.world_size()) {
-  for (Peer& peer : peers_) peer.heard = absl::Now();
+  for (Peer& peer : peers_) {
+    peer.heard = absl::Now();
+    // To start is collective: so far they do what this rank does.
+    activities_[peer.rank] = communicator.description();
+  }
   thread_ = std::jthread([this] { Run(); });
 }
 

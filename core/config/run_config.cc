@@ -195,6 +195,14 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
                       " of ppo.rollouts_per_update")});
   }
   CheckAlgorithm(ppo, problems);
+  if (config.learner().lora().rank() > 0 &&
+      config.learner().sharding() == v1::LearnerConfig::SHARDED) {
+    problems.push_back(
+        {"learner.lora.rank",
+         absl::StrCat("is ", config.learner().lora().rank(),
+                      "; adapters are small and not shared out: wanted "
+                      "learner.sharding REPLICATED")});
+  }
   const auto& refresh_at = config.preference().refresh_at();
   for (int i = 1; i < refresh_at.size(); ++i) {
     if (refresh_at[i] > refresh_at[i - 1]) continue;

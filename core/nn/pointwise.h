@@ -5,6 +5,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "core/nn/rotary.h"
+
 namespace rlhf {
 
 // x / sqrt(mean(x²) + eps) * weight over the last dimension (Zhang & Sennrich
@@ -13,5 +15,8 @@ at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
 // silu(gate) * up (Shazeer 2020, arXiv:2002.05202, eq. 6). Keeps both.
 at::Tensor Swiglu(const at::Tensor& gate, const at::Tensor& up);
+
+// Rotates queries or keys [T, heads, W] (rotary.h). Keeps the angles.
+at::Tensor ApplyRotary(const at::Tensor& x, const RotaryTable& table);
 
 }  // namespace rlhf

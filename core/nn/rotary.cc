@@ -4,17 +4,12 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/pow.h>
-#include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <numbers>
 #include <vector>
 
 namespace rlhf {
 namespace {
-
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
 
 // Llama 3.1 slows low frequencies by `factor`, leaves high ones, and blends
 // between (transformers, modeling_rope_utils.py, _compute_llama3_parameters).
@@ -30,40 +25,6 @@ float Llama3Frequency(float frequency, const Llama3RopeScaling& scaling) {
   const float smooth = (original / wavelength - low) / (high - low);
   return (1 - smooth) * frequency / factor + smooth * frequency;
 }
-
-// By the table's angles, or back (`direction` -1).
-at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos,
-                  const at::Tensor& sin, double direction) {
-  const int64_t half = x.size(-1) / 2;
-  const auto first = [half](const at::Tensor& t) {
-    return t.narrow(-1, 0, half);
-  };
-  const auto second = [half](const at::Tensor& t) {
-    return t.narrow(-1, half, half);
-  };
-  const at::Tensor sine = sin.to(x.scalar_type());
-  const at::Tensor rotated = x * cos.to(x.scalar_type());
-  first(rotated).addcmul_(second(x), first(sine), -direction);
-  second(rotated).addcmul_(first(x), second(sine), direction);
-  return rotated;
-}
-
-// Keeps the angles alone: a rotation's gradient is rotated back.
-class RotaryFunction : public torch::autograd::Function<RotaryFunction> {
- public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& cos, const at::Tensor& sin) {
-    context->save_for_backward({cos, sin});
-    return Rotate(x, cos, sin, 1);
-  }
-
-  static variable_list backward(AutogradContext* context,
-                                variable_list gradients) {
-    const variable_list saved = context->get_saved_variables();
-    return {Rotate(gradients[0], saved[0], saved[1], -1), at::Tensor(),
-            at::Tensor()};
-  }
-};
 
 }  // namespace
 
@@ -85,12 +46,6 @@ RotaryTable MakeRotaryTable(const ModelConfig& config,
   const auto both =
       at::cat(std::vector<at::Tensor>{angle, angle}, /*dim=*/1).unsqueeze(1);
   return {.cos = both.cos(), .sin = both.sin()};
-}
-
-at::Tensor ApplyRotary(const at::Tensor& x, const RotaryTable& table) {
-  return c10::GradMode::is_enabled()
-             ? RotaryFunction::apply(x, table.cos, table.sin)
-             : Rotate(x, table.cos, table.sin, 1);
 }
 
 }  // namespace rlhf

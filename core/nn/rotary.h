@@ -17,7 +17,4 @@ struct RotaryTable {
 RotaryTable MakeRotaryTable(const ModelConfig& config,
                             const at::Tensor& position_T);
 
-// Rotates queries or keys [T, heads, W].
-at::Tensor ApplyRotary(const at::Tensor& x, const RotaryTable& table);
-
 }  // namespace rlhf

@@ -1,12 +1,13 @@
 #include "core/nn/sampler.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/log_softmax.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/base/check.h"
 #include "core/base/hash.h"
+#include "core/nn/softmax_kernels.h"
 
 namespace rlhf {
 namespace {
@@ -14,31 +15,48 @@ namespace {
 // The first token at which the running sum of probabilities exceeds `uniform`.
 // Rounding can leave the whole sum below it: then the last token that has any
 // probability.
-int32_t InvertCumulative(absl::Span<const float> probabilities,
-                         double uniform) {
-  // Whole blocks are summed first: their sums do not wait for one another.
-  constexpr size_t kBlock = 256;
+int32_t InvertCumulative(absl::Span<const float> logits, float temperature,
+                         double log_sum, double uniform) {
+  // Whole parts are summed first.
+  constexpr size_t kPart = 1024;
   double before = 0;
   size_t begin = 0;
-  while (begin + kBlock <= probabilities.size()) {
-    const float* const block = probabilities.data() + begin;
-    double sums[8] = {};
-    for (size_t i = 0; i < kBlock; i += 8) {
-      for (size_t k = 0; k < 8; ++k) sums[k] += block[i + k];
-    }
-    double sum = before;
-    for (const double part : sums) sum += part;
+  while (begin + kPart <= logits.size()) {
+    const double sum = before + ProbabilityOfPart(logits.data() + begin, kPart,
+                                                  temperature, log_sum);
     if (sum > uniform) break;
     before = sum;
-    begin += kBlock;
+    begin += kPart;
   }
-  for (size_t i = begin; i < probabilities.size(); ++i) {
-    before += probabilities[i];
+  const auto probability = [&](size_t i) {
+    return std::exp(logits[i] / temperature - log_sum);
+  };
+  for (size_t i = begin; i < logits.size(); ++i) {
+    before += probability(i);
     if (before > uniform) return static_cast<int32_t>(i);
   }
-  size_t last = probabilities.size() - 1;
-  while (last > 0 && probabilities[last] == 0) --last;
+  size_t last = logits.size() - 1;
+  while (last > 0 && probability(last) == 0) --last;
   return static_cast<int32_t>(last);
+}
+
+SampledToken SampleToken(absl::Span<const float> logits, double temperature,
+                         double uniform) {
+  const bool greedy = temperature == 0;
+  const auto divisor = static_cast<float>(greedy ? 1 : temperature);
+  const double log_sum =
+      StatsOfRow(logits.data(), static_cast<int64_t>(logits.size()), divisor,
+                 /*with_entropy=*/false)
+          .log_sum;
+  SampledToken token;
+  token.token_id =
+      greedy
+          ? static_cast<int32_t>(
+                std::max_element(logits.begin(), logits.end()) - logits.begin())
+          : InvertCumulative(logits, divisor, log_sum, uniform);
+  token.logprob =
+      static_cast<float>(logits[token.token_id] / divisor - log_sum);
+  return token;
 }
 
 }  // namespace
@@ -59,27 +77,16 @@ std::vector<SampledToken> SampleTokens(const at::Tensor& logit_BV,
   const int64_t rows = logit_BV.size(0);
   const int64_t vocab = logit_BV.size(1);
   RLHF_CHECK(static_cast<int64_t>(uniforms.size()) == rows);
-  const bool greedy = temperature == 0;
-  at::Tensor logits = logit_BV.to(at::kFloat);
-  if (!greedy && temperature != 1) logits = logits / temperature;
-  const auto logprob_BV = at::log_softmax(logits, -1).to(at::kCPU).contiguous();
-  const auto probability_BV = logprob_BV.exp();
-  std::vector<SampledToken> tokens;
-  for (int64_t row = 0; row < rows; ++row) {
-    const auto row_of = [row, vocab](const at::Tensor& x_BV) {
-      return absl::Span<const float>(x_BV.const_data_ptr<float>() + row * vocab,
-                                     static_cast<size_t>(vocab));
-    };
-    const absl::Span<const float> logprobs = row_of(logprob_BV);
-    SampledToken token;
-    token.token_id =
-        greedy ? static_cast<int32_t>(
-                     std::max_element(logprobs.begin(), logprobs.end()) -
-                     logprobs.begin())
-               : InvertCumulative(row_of(probability_BV), uniforms[row]);
-    token.logprob = logprobs[token.token_id];
-    tokens.push_back(token);
-  }
+  const at::Tensor logits = logit_BV.to(at::kCPU, at::kFloat).contiguous();
+  std::vector<SampledToken> tokens(static_cast<size_t>(rows));
+  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      tokens[row] = SampleToken(
+          absl::Span<const float>(logits.const_data_ptr<float>() + row * vocab,
+                                  static_cast<size_t>(vocab)),
+          temperature, uniforms[row]);
+    }
+  });
   return tokens;
 }
 

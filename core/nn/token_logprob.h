@@ -13,7 +13,7 @@ struct TokenLogprobs {
   // if the hidden states or the model's weights do.
   at::Tensor logprob_N;
   // [N]: entropy of the next-token distribution, nats. No gradient. Undefined
-  // unless asked for: it costs a third more.
+  // unless asked for.
   at::Tensor entropy_N;
 };
 

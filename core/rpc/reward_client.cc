@@ -44,7 +44,7 @@ RewardClient::RewardClient(const std::string& address)
 
 absl::StatusOr<ScoreResult> RewardClient::Score(
     const std::vector<v1::ScoredDialogue>& dialogues, int64_t pm_version,
-    absl::Duration timeout) {
+    absl::Duration timeout, const std::stop_token& stop) {
   v1::ScoreRequest request;
   request.set_pm_version(pm_version);
   for (const v1::ScoredDialogue& dialogue : dialogues) {
@@ -54,6 +54,7 @@ absl::StatusOr<ScoreResult> RewardClient::Score(
   const auto attempt = [&]() -> absl::StatusOr<ScoreResult> {
     v1::ScoreResponse response;
     const auto context = ContextWithDeadline(deadline - absl::Now());
+    const std::stop_callback cancel(stop, [&context] { context->TryCancel(); });
     RLHF_RETURN_IF_ERROR(
         FromGrpcStatus(reward_->Score(context.get(), request, &response)));
     RLHF_RETURN_IF_ERROR(Verify(response, dialogues.size(), pm_version));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -23,14 +24,14 @@ class RewardClient {
   explicit RewardClient(const std::string& address);
 
   // Scores with PM version `pm_version` (0: the serving one). Tries again,
-  // until `timeout`, what may pass by itself.
+  // until `timeout`, what may pass by itself; `stop` ends a try at once.
   //
   // Errors: those of Reward.Score, and Internal if the reply is not one finite
   // score per dialogue from the version asked for. An error never becomes a
   // score.
   absl::StatusOr<ScoreResult> Score(
       const std::vector<v1::ScoredDialogue>& dialogues, int64_t pm_version,
-      absl::Duration timeout);
+      absl::Duration timeout, const std::stop_token& stop = {});
 
   // One try, for at most `timeout`.
   absl::StatusOr<v1::RewardStatus> GetStatus(absl::Duration timeout);

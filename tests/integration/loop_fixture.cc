@@ -150,9 +150,9 @@ std::vector<v1::UpdateReport> LoopTest::Updates() const {
   return list;
 }
 
-void LearnerTest::Prepare(const std::string& name) {
+void LearnerTest::Prepare(const std::string& name, int num_updates) {
   config_.set_name(name);
-  config_.mutable_ppo()->set_num_updates(kUpdates);
+  config_.mutable_ppo()->set_num_updates(num_updates);
   config_.mutable_ppo()->set_rollouts_per_update(16);
   run_ = RunDirectory(config_);
   WriteConfig();

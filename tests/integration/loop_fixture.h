@@ -61,7 +61,7 @@ class LearnerTest : public LoopTest {
   static constexpr int kUpdates = 4;
 
   // Makes that run, under the name `name`.
-  void Prepare(const std::string& name);
+  void Prepare(const std::string& name, int num_updates = kUpdates);
 
   // What a learner needs beside itself.
   void StartServers();

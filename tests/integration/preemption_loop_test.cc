@@ -3,7 +3,9 @@
 #include <grpcpp/security/credentials.h>
 #include <signal.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "core/config/run_config.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rlhf/v1/control.grpc.pb.h"
@@ -59,6 +61,39 @@ TEST_F(PreemptionTest, AnUpdateThatTakesTooLongIsMadeAgainWithTheSameResult) {
 
   ASSERT_EQ(Wait(Start({"learner", "--config", config_path_})), 0);
   EXPECT_TRUE(CheckpointBytes(2) == expected);
+}
+
+// The one that is asked may be ahead of the other or behind it: neither may
+// wait for what the other does not do any more.
+TEST_F(PreemptionTest, RanksThatGiveAnUpdateUpEndTogetherInGoodTime) {
+  Prepare("quick");
+  config_.mutable_ppo()->set_num_updates(3);
+  WriteConfig();
+  StartServers();
+  ASSERT_EQ(Wait(Start({"learner", "--config", config_path_})), 0);
+  StopServers();
+
+  // One long step in each update, so that it is given up before its first.
+  config_.mutable_ppo()->set_num_epochs(1);
+  config_.mutable_ppo()->set_num_minibatches(1);
+  config_.mutable_learner()->set_micro_batch_tokens(16);
+  config_.mutable_learner()->set_preemption_grace_seconds(1);
+  config_.mutable_learner()->set_checkpoint_every(100);
+  for (const int asked_rank : {0, 1}) {
+    PrepareReplay(absl::StrCat("preempted", asked_rank));
+    const std::vector<pid_t> ranks = StartRanks(2);
+    ASSERT_TRUE(WaitUntil(absl::Seconds(60), [&] {
+      return IsInUpdateAfter(1) || IsInUpdateAfter(2);
+    }));
+    const absl::Time asked = absl::Now();
+    EXPECT_EQ(Stop(ranks[asked_rank]), 0);
+    EXPECT_EQ(Wait(ranks[1 - asked_rank]), 0);
+    EXPECT_LT(absl::Now() - asked, absl::Seconds(8)) << asked_rank;
+    for (const pid_t rank : StartRanks(2)) ASSERT_EQ(Wait(rank), 0);
+    EXPECT_EQ(Updates().size(), 3u);
+    config_.set_name("quick");
+    run_ = RunDirectory(config_);
+  }
 }
 
 }  // namespace

@@ -75,9 +75,9 @@ int64_t GatherBytes(const BlockSizes& sizes, const PlanInput& input,
 // The policy, and the critic if it is a model.
 std::vector<BlockSizes> TrainedBlocks(const PlanInput& input) {
   std::vector<BlockSizes> trained = {
-      BlocksOf(input.policy, !input.critic.has_value())};
+      BlocksOf(input.policy, !input.critic.has_value(), input.lora_rank)};
   if (input.critic.has_value()) {
-    trained.push_back(BlocksOf(*input.critic, false));
+    trained.push_back(BlocksOf(*input.critic, false, input.lora_rank));
   }
   return trained;
 }
@@ -123,7 +123,8 @@ double TrunkFlops(const ModelConfig& config, const UpdateWork& work) {
 
 }  // namespace
 
-BlockSizes BlocksOf(const ModelConfig& c, bool with_value_head) {
+BlockSizes BlocksOf(const ModelConfig& c, bool with_value_head,
+                    int64_t lora_rank) {
   const int64_t width = c.hidden_size, inner = c.intermediate_size;
   const int64_t query = c.num_heads * c.head_dim;
   const int64_t kv = c.num_kv_heads * c.head_dim;
@@ -141,6 +142,13 @@ BlockSizes BlocksOf(const ModelConfig& c, bool with_value_head) {
     sizes.outer += c.vocab_size * width;
   }
   if (with_value_head) sizes.value_head = width + 1;
+  if (lora_rank > 0) {
+    // Rows and columns of the seven matrices.
+    sizes.adapters =
+        c.num_layers * lora_rank *
+        (2 * (width + query) + 2 * (width + kv) + 3 * (width + inner));
+    if (c.head == ModelConfig::Head::kScore) sizes.adapters += width;
+  }
   return sizes;
 }
 
@@ -202,18 +210,24 @@ PlanMemory PlannedMemory(const PlanInput& input) {
   PlanMemory memory;
   for (const BlockSizes& sizes : TrainedBlocks(input)) {
     const int64_t kept = KeptElements(sizes, input);
+    const int64_t trained = input.lora_rank > 0 ? sizes.trained() : kept;
     memory.weights += kFloat * kept;
-    memory.gradients += kFloat * kept;
-    memory.optimizer += 2 * kFloat * kept;
-    if (input.sharded) {
+    memory.gradients += kFloat * trained;
+    memory.optimizer += 2 * kFloat * trained;
+    if (input.lora_rank > 0) {
+      memory.working_copy += input.dtype_bytes * sizes.total();
+    } else if (input.sharded) {
       memory.passing_through =
           std::max(memory.passing_through, PassingThrough(sizes, input));
     } else if (input.dtype_bytes != kFloat) {
       memory.working_copy += 2 * input.dtype_bytes * sizes.total();
     }
   }
-  memory.reference =
-      input.dtype_bytes * KeptElements(BlocksOf(input.policy, false), input);
+  // In float32 it is what the policy's adapters adapt.
+  if (input.lora_rank == 0 || input.dtype_bytes != kFloat) {
+    memory.reference =
+        input.dtype_bytes * KeptElements(BlocksOf(input.policy, false), input);
+  }
   // One model's at a time.
   memory.activations = Activations(input.policy, input);
   if (input.critic.has_value()) {
@@ -233,7 +247,7 @@ PlanTraffic PlannedTraffic(const PlanInput& input) {
   const std::vector<BlockSizes> trained = TrainedBlocks(input);
   if (!input.sharded) {
     for (const BlockSizes& sizes : trained) {
-      traffic.all_reduce += work.steps * 2 * kFloat * sizes.total() *
+      traffic.all_reduce += work.steps * 2 * kFloat * sizes.trained() *
                             (input.ranks - 1) / input.ranks;
     }
     return traffic;

@@ -21,11 +21,18 @@ struct BlockSizes {
   int64_t outer = 0;
   // Of a policy whose hidden states the critic reads; else 0.
   int64_t value_head = 0;
+  // Of adapters and what is trained whole beside them; 0: every weight is.
+  int64_t adapters = 0;
 
   int64_t total() const { return num_layers * layer + outer + value_head; }
+  int64_t trained() const {
+    return adapters > 0 ? adapters + value_head : total();
+  }
 };
 
-BlockSizes BlocksOf(const ModelConfig& config, bool with_value_head);
+// `lora_rank` 0: no adapters.
+BlockSizes BlocksOf(const ModelConfig& config, bool with_value_head,
+                    int64_t lora_rank = 0);
 
 // A well-known model by its size: 135M, 360M, 1.7B (SmolLM2), 7B, 13B, 70B
 // (Llama 2). Errors: NotFound, with the names there are.
@@ -59,6 +66,8 @@ struct PlanInput {
   int64_t ranks = 1;
   bool sharded = false;
   bool recompute_activations = false;
+  // Of adapters; 0: none. Not with `sharded`.
+  int64_t lora_rank = 0;
   // Of an element in passes: 4 or 2.
   int64_t dtype_bytes = 4;
   int64_t micro_batch_tokens = 2048;
@@ -71,7 +80,8 @@ struct PlanMemory {
   int64_t weights = 0;
   int64_t gradients = 0;
   int64_t optimizer = 0;
-  // Copies in the dtype of passes, with their gradients.
+  // Copies in the dtype of passes, with their gradients; with adapters, the
+  // weights merged with them.
   int64_t working_copy = 0;
   // Of sharded models, at the peak: weights that were gathered, gradients on
   // their way.

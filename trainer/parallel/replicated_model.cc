@@ -1,6 +1,4 @@
 #include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/function_hook.h>
-#include <torch/csrc/autograd/variable.h>
 
 #include <functional>
 #include <optional>
@@ -9,28 +7,18 @@
 #include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "trainer/parallel/gradient_buckets.h"
-#include "trainer/parallel/trained_model.h"
+#include "trainer/parallel/gradient_hook.h"
+#include "trainer/parallel/whole_model.h"
 
 namespace rlhf {
 namespace {
 
-// Calls a function once a leaf has its gradient.
-class GradientHook final : public torch::autograd::PostAccumulateGradHook {
- public:
-  explicit GradientHook(std::function<void()> function)
-      : function_(std::move(function)) {}
-  void operator()(const at::Tensor&) override { function_(); }
-
- private:
-  const std::function<void()> function_;
-};
-
-class ReplicatedModel final : public TrainedModel {
+class ReplicatedModel final : public WholeModel {
  public:
   ReplicatedModel(Transformer model, NamedTensors head,
                   const TrainedModelOptions& options,
                   Communicator* communicator)
-      : weights_(std::move(model)), head_(std::move(head)) {
+      : WholeModel(std::move(head)), weights_(std::move(model)) {
     if (options.dtype != at::kFloat) copy_ = weights_.Cast(options.dtype);
     Transformer& passes = copy_.has_value() ? *copy_ : weights_;
     passes.set_recompute_activations(options.recompute_activations);
@@ -55,26 +43,19 @@ class ReplicatedModel final : public TrainedModel {
                     parameters_.end());
     buckets_.emplace(arriving, options.name, communicator);
     for (size_t i = 0; i < leaves_.size(); ++i) {
-      torch::autograd::impl::set_post_acc_grad_hooks(
-          leaves_[i].tensor,
-          std::make_unique<GradientHook>([this, i] { HaveGradient(i); }));
+      OnGradient(leaves_[i].tensor, [this, i] { HaveGradient(i); });
     }
   }
 
   // The weights may outlive their model.
   ~ReplicatedModel() override {
     if (!buckets_.has_value()) return;
-    for (const NamedTensor& p : leaves_) {
-      torch::autograd::impl::set_post_acc_grad_hooks(p.tensor, nullptr);
-    }
+    for (const NamedTensor& p : leaves_) OnGradient(p.tensor, nullptr);
   }
 
   const Transformer& working() const override {
     return copy_.has_value() ? *copy_ : weights_;
   }
-  const NamedTensors& head() const override { return head_; }
-  const NamedTensors& parameters() const override { return parameters_; }
-  bool sharded() const override { return false; }
 
   void BeginStep() override {
     EndStep();
@@ -105,33 +86,6 @@ class ReplicatedModel final : public TrainedModel {
     }
   }
 
-  absl::StatusOr<NamedTensors> Gather(
-      const std::vector<at::Tensor>& parts) const override {
-    RLHF_CHECK(parts.size() == parameters_.size());
-    NamedTensors whole;
-    for (size_t i = 0; i < parts.size(); ++i) {
-      whole.push_back({parameters_[i].name, parts[i]});
-    }
-    return whole;
-  }
-
-  absl::Status Scatter(const NamedTensors& whole,
-                       const std::vector<at::Tensor>& parts) const override {
-    RLHF_CHECK(parts.size() == parameters_.size());
-    const c10::NoGradGuard no_grad;
-    for (size_t i = 0; i < parts.size(); ++i) {
-      RLHF_ASSIGN_OR_RETURN(
-          const at::Tensor found,
-          FindTensor(whole, parameters_[i].name, parts[i].sizes()));
-      parts[i].copy_(found);
-    }
-    return absl::OkStatus();
-  }
-
-  std::vector<std::string> NamesIn(size_t index) const override {
-    return {parameters_[index].name};
-  }
-
  private:
   // Adds the gradient of a working copy to that of the weights, in float32.
   void Collect(size_t i) {
@@ -152,9 +106,7 @@ class ReplicatedModel final : public TrainedModel {
 
   Transformer weights_;
   std::optional<Transformer> copy_;  // none for float32
-  const NamedTensors head_;
-  NamedTensors parameters_;
-  NamedTensors leaves_;  // of passes, in the order of parameters_
+  NamedTensors leaves_;              // of passes, in the order of parameters_
   std::optional<GradientBuckets> buckets_;  // none for one rank
   bool last_pass_ = false;
 };

@@ -120,16 +120,4 @@ std::shared_ptr<const Transformer> MakeShardedFrozen(
   return {weights, &weights->model()};
 }
 
-absl::StatusOr<at::Tensor> FindTensor(const NamedTensors& tensors,
-                                      const std::string& name,
-                                      at::IntArrayRef shape) {
-  for (const NamedTensor& p : tensors) {
-    if (p.name != name) continue;
-    if (p.tensor.sizes() == shape) return p.tensor;
-    break;
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("tensor \"", name, "\" is missing or of another shape"));
-}
-
 }  // namespace rlhf

@@ -14,6 +14,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -70,13 +71,26 @@ class TrainedModel {
   virtual absl::StatusOr<NamedTensors> Gather(
       const std::vector<at::Tensor>& parts) const = 0;
 
-  // The other way: copies into each of `parts` what it holds of `whole`.
-  // Errors: InvalidArgument, naming a tensor that is missing or misshapen.
+  // The float32 weights that working() stands for, whole, under the names of
+  // the model, without the head. Collective; empty on ranks other than 0 if
+  // sharded. They may share memory with the model.
+  virtual absl::StatusOr<NamedTensors> GatherWeights() const;
+
+  // The other way of Gather: copies into each of `parts` what it holds of
+  // `whole`. Errors: InvalidArgument, naming a tensor that is missing or
+  // misshapen.
   virtual absl::Status Scatter(const NamedTensors& whole,
                                const std::vector<at::Tensor>& parts) const = 0;
 
   // The names of the tensors of which parameters()[index] is made.
   virtual std::vector<std::string> NamesIn(size_t index) const = 0;
+};
+
+// Low-rank adapters (adapted_model.cc).
+struct LoraOptions {
+  int64_t rank = 0;  // 0: none, every weight is trained
+  double alpha = 16;
+  uint64_t seed = 1;
 };
 
 struct TrainedModelOptions {
@@ -86,11 +100,18 @@ struct TrainedModelOptions {
   // What passes compute in.
   at::ScalarType dtype = at::kFloat;
   bool recompute_activations = false;
+  LoraOptions lora;
 };
 
 // Every rank holds all of it. `head` is float32, and stays so. `communicator`
 // is not owned and must outlive the model.
 std::unique_ptr<TrainedModel> MakeReplicatedModel(
+    Transformer model, NamedTensors head, const TrainedModelOptions& options,
+    Communicator* communicator);
+
+// The same with adapters in place of the layers' matrices, `model` unchanged,
+// and options.lora.rank above 0. Parameters are named as PEFT names them.
+std::unique_ptr<TrainedModel> MakeAdaptedModel(
     Transformer model, NamedTensors head, const TrainedModelOptions& options,
     Communicator* communicator);
 
