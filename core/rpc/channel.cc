@@ -4,11 +4,18 @@
 #include <grpcpp/security/credentials.h>
 
 #include <chrono>
+#include <cstdlib>
 
 #include "core/base/check.h"
 #include "core/config/address.h"
 
 namespace rlhf {
+
+void PrepareRpc() {
+  // Read once, when gRPC is first used. Whoever set it himself knows why.
+  ::setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100",
+           /*overwrite=*/0);
+}
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   const absl::Status loopback = CheckLoopback(address);

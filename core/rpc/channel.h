@@ -15,6 +15,12 @@ namespace rlhf {
 // Largest message that we send or take, on both sides.
 inline constexpr int kMaxMessageBytes = 64 << 20;
 
+// To be called first in main. A connection that was lost is made again only
+// while somebody polls for it; a caller that fails at once does not, and gRPC
+// by itself looks every 5 seconds, of which it takes several. From here on it
+// looks ten times a second.
+void PrepareRpc();
+
 // A channel to `address`; connects when it is first used and again whenever
 // the connection is lost. Dies unless CheckLoopback(address) is OK
 // (core/config/address.h): addresses are checked when the run file is read.

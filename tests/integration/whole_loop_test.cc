@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <iostream>
 #include <filesystem>
 #include <set>
 #include <thread>
@@ -133,6 +134,7 @@ class WholeLoopTest : public LoopTest {
   void CheckRollouts();
   void CheckComparisons();
   void CheckReport();
+  void CheckTerminal();
 
   int64_t num_comparisons_ = 0;  // in the log, at the end
   // Comparisons of which a client was told that they are saved.
@@ -210,6 +212,16 @@ void WholeLoopTest::CheckComparisons() {
   num_comparisons_ = seq;
 }
 
+// What happens is shown while it happens: `up` reaches roles that were not
+// there when it asked first.
+void WholeLoopTest::CheckTerminal() {
+  ASSERT_OK_AND_ASSIGN(const std::string text, ReadFile(folder_ / "up.log"));
+  std::cout << text;
+  const size_t promotion = text.find("PM v1 promoted: ");
+  ASSERT_NE(promotion, std::string::npos);
+  EXPECT_LT(promotion, text.find("update 20/"));
+}
+
 void WholeLoopTest::CheckReport() {
   ASSERT_OK_AND_ASSIGN(const std::string text, ReadFile(run_ + "/report.json"));
   v1::Report report;
@@ -236,7 +248,10 @@ void WholeLoopTest::CheckReport() {
 }
 
 TEST_F(WholeLoopTest, FinishesAndLosesNothingThoughEveryRoleIsKilledOnce) {
-  const pid_t up = Start({"up", config_path_, "--plain"});
+  const pid_t up =
+      StartProgram({"sh", "-c",
+                    absl::StrCat("exec ", binary_, " up ", config_path_,
+                                 " --plain > ", folder_ / "up.log")});
   ASSERT_TRUE(WaitUntil(absl::Seconds(60), [&] { return !Updates().empty(); }));
   CheckMetrics();
   RememberingWorker worker(config_.feedback().http_address());
@@ -249,6 +264,7 @@ TEST_F(WholeLoopTest, FinishesAndLosesNothingThoughEveryRoleIsKilledOnce) {
   ASSERT_EQ(Wait(up), 0);
   acknowledged_ = worker.Stop();
 
+  CheckTerminal();
   CheckRollouts();
   CheckComparisons();
   CheckReport();
