@@ -4,8 +4,8 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <iostream>
 #include <filesystem>
+#include <iostream>
 #include <set>
 #include <thread>
 
