@@ -47,17 +47,47 @@ struct TestMetrics {
   ActorMetrics series{registry};
 };
 
+// Where calls wait while it is shut.
+class Gate {
+ public:
+  void Shut() {
+    MutexLock lock(&mutex_);
+    shut_ = true;
+  }
+  void Open() {
+    MutexLock lock(&mutex_);
+    shut_ = false;
+    changed_.SignalAll();
+  }
+  void Pass() {
+    MutexLock lock(&mutex_);
+    ++num_waiting_;
+    while (shut_) changed_.Wait(&mutex_);
+    --num_waiting_;
+  }
+  bool someone_waits() const {
+    MutexLock lock(&mutex_);
+    return num_waiting_ > 0;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  CondVar changed_;
+  bool shut_ ABSL_GUARDED_BY(mutex_) = false;
+  int num_waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
 // Scores a response with its length, by the PM version that is asked for. The
 // first `num_away` calls are told that nobody is there.
 class LengthReward final : public v1::Reward::Service {
  public:
   grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
                      v1::ScoreResponse* response) override {
+    const int call = CountCall();
+    gate.Pass();
     MutexLock lock(&mutex_);
-    ++num_calls_;
-    while (held_) changed_.Wait(&mutex_);
     if (!error_.ok()) return error_;
-    if (num_calls_ <= num_away_) return {grpc::UNAVAILABLE, "away"};
+    if (call <= num_away_) return {grpc::UNAVAILABLE, "away"};
     for (const v1::ScoredDialogue& dialogue : request->dialogues()) {
       if (dialogue.response().size() > longest_) {
         return {grpc::INVALID_ARGUMENT, "too long for this PM"};
@@ -82,27 +112,23 @@ class LengthReward final : public v1::Reward::Service {
     MutexLock lock(&mutex_);
     longest_ = length;
   }
-  // Calls wait until Release.
-  void Hold() {
-    MutexLock lock(&mutex_);
-    held_ = true;
-  }
-  void Release() {
-    MutexLock lock(&mutex_);
-    held_ = false;
-    changed_.SignalAll();
-  }
   int num_calls() const {
     MutexLock lock(&mutex_);
     return num_calls_;
   }
 
+  // What every call passes once it is counted.
+  Gate gate;
+
  private:
+  int CountCall() {
+    MutexLock lock(&mutex_);
+    return ++num_calls_;
+  }
+
   mutable Mutex mutex_;
-  CondVar changed_;
   int num_calls_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_away_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool held_ ABSL_GUARDED_BY(mutex_) = false;
   size_t longest_ ABSL_GUARDED_BY(mutex_) = 1 << 20;
   grpc::Status error_ ABSL_GUARDED_BY(mutex_);
 };
@@ -114,11 +140,9 @@ class FakeLearner final : public v1::Rollouts::Service {
   grpc::Status LeasePrompts(grpc::ServerContext*,
                             const v1::LeasePromptsRequest* request,
                             v1::LeasePromptsResponse* response) override {
+    gate.Pass();
     MutexLock lock(&mutex_);
     if (num_asked_++ == 0) first_request_ = *request;
-    is_holding_ = held_;
-    while (held_) changed_.Wait(&mutex_);
-    is_holding_ = false;
     for (const v1::PromptLease& lease : leases) *response->add_leases() = lease;
     leases.clear();
     return grpc::Status::OK;
@@ -138,21 +162,6 @@ class FakeLearner final : public v1::Rollouts::Service {
     return grpc::Status::OK;
   }
 
-  // LeasePrompts calls wait until Release.
-  void Hold() {
-    MutexLock lock(&mutex_);
-    held_ = true;
-  }
-  void Release() {
-    MutexLock lock(&mutex_);
-    held_ = false;
-    changed_.SignalAll();
-  }
-  // Whether a call waits.
-  bool is_holding() const {
-    MutexLock lock(&mutex_);
-    return is_holding_;
-  }
   v1::LeasePromptsRequest first_request() const {
     MutexLock lock(&mutex_);
     return first_request_;
@@ -162,15 +171,14 @@ class FakeLearner final : public v1::Rollouts::Service {
     return rollouts_;
   }
 
+  // What LeasePrompts calls pass.
+  Gate gate;
   // Set before the first call; read when none is under way.
   std::vector<v1::PromptLease> leases;
   int num_away = 0;
 
  private:
   mutable Mutex mutex_;
-  CondVar changed_;
-  bool held_ ABSL_GUARDED_BY(mutex_) = false;
-  bool is_holding_ ABSL_GUARDED_BY(mutex_) = false;
   int num_asked_ ABSL_GUARDED_BY(mutex_) = 0;
   v1::LeasePromptsRequest first_request_ ABSL_GUARDED_BY(mutex_);
   int num_calls_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -117,7 +117,7 @@ TEST_F(LeaseSamplerTest, WithoutAPolicyNothingIsLeased) {
 }
 
 TEST_F(LeaseSamplerTest, ALearnerThatDoesNotAnswerHoldsNothingUp) {
-  learner_.Hold();
+  learner_.gate.Shut();
   ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
   int num_done = 0;
   for (int i = 0; i < 2; ++i) {
@@ -126,8 +126,8 @@ TEST_F(LeaseSamplerTest, ALearnerThatDoesNotAnswerHoldsNothingUp) {
   }
   // Others' sequences are finished while the learner is asked.
   ASSERT_TRUE(RunUntil([&] { return num_done == 2; }));
-  EXPECT_TRUE(learner_.is_holding());
-  learner_.Release();
+  EXPECT_TRUE(learner_.gate.someone_waits());
+  learner_.gate.Open();
 }
 
 }  // namespace

@@ -135,7 +135,7 @@ TEST_F(RolloutSubmitterTest, ALeaseThatEndsSoonDoesNotHurryTheOthers) {
 }
 
 TEST_F(RolloutSubmitterTest, AFullQueueRefusesAndLosesNothingElse) {
-  reward_.Hold();
+  reward_.gate.Shut();
   const auto submitter = MakeSubmitter(/*capacity=*/2);
   ASSERT_EQ(submitter->Add({Pending("a", "x")}), 0);
   // The first has left the queue when its score is asked for.
@@ -143,7 +143,7 @@ TEST_F(RolloutSubmitterTest, AFullQueueRefusesAndLosesNothingElse) {
   EXPECT_EQ(submitter->Add({Pending("b", "x")}), 0);
   EXPECT_EQ(submitter->Add({Pending("c", "x")}), 0);
   EXPECT_EQ(submitter->Add({Pending("d", "x")}), 1);
-  reward_.Release();
+  reward_.gate.Open();
   ASSERT_TRUE(Done(3));
   EXPECT_THAT(learner_.rollouts(), SizeIs(3));
 }

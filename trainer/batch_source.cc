@@ -1,13 +1,12 @@
 #include "trainer/batch_source.h"
 
 #include <algorithm>
-#include <chrono>
-#include <future>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/run_beside.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/retry.h"
@@ -71,20 +70,19 @@ absl::StatusOr<ScoreResult> BatchSource::Score(
     absl::Span<const v1::Rollout> rollouts, int64_t pm_version) {
   ScoreResult all;
   for (size_t begin = 0; begin < rollouts.size(); begin += kScoreChunk) {
-    auto scored = std::async(std::launch::async, [&, begin] {
-      return options_.rewards->Score(
-          Dialogues(rollouts.subspan(begin, kScoreChunk)), pm_version,
-          kScoreTimeout);
-    });
     absl::Status alive;
-    while (scored.wait_for(std::chrono::milliseconds(100)) !=
-           std::future_status::ready) {
-      alive.Update(KeepAlive());
-    }
+    const absl::StatusOr<ScoreResult> part = RunBeside(
+        [&, begin] {
+          return options_.rewards->Score(
+              Dialogues(rollouts.subspan(begin, kScoreChunk)), pm_version,
+              kScoreTimeout);
+        },
+        kKeepAliveInterval, [&] { alive.Update(KeepAlive()); });
     RLHF_RETURN_IF_ERROR(alive);
-    RLHF_ASSIGN_OR_RETURN(const ScoreResult part, scored.get());
-    all.scores.insert(all.scores.end(), part.scores.begin(), part.scores.end());
-    all.pm = part.pm;
+    RLHF_RETURN_IF_ERROR(part.status());
+    all.scores.insert(all.scores.end(), part->scores.begin(),
+                      part->scores.end());
+    all.pm = part->pm;
     RLHF_RETURN_IF_ERROR(KeepAlive());
   }
   return all;

@@ -1,7 +1,5 @@
 #include "trainer/learner_loop.h"
 
-#include <chrono>
-#include <future>
 #include <string>
 #include <utility>
 
@@ -11,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/run_beside.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
@@ -26,7 +25,7 @@ constexpr char kStillWaiting[] = "w";
 constexpr char kLeftOut[] = "left out: ";
 constexpr char kFailed[] = "failed: ";
 
-constexpr std::chrono::milliseconds kKeepAliveInterval(300);
+constexpr absl::Duration kKeepAliveInterval = absl::Milliseconds(300);
 
 }  // namespace
 
@@ -48,12 +47,10 @@ absl::Status LearnerLoop::KeepAlive(Communicator& communicator) {
 absl::Status LearnerLoop::WhileOthersWait(
     const std::function<absl::Status()>& work) {
   if (communicator_.world_size() == 1) return work();
-  std::future<absl::Status> result = std::async(std::launch::async, work);
   absl::Status told;
-  while (result.wait_for(kKeepAliveInterval) != std::future_status::ready) {
+  absl::Status status = RunBeside(work, kKeepAliveInterval, [&] {
     if (told.ok()) told = KeepAlive(communicator_);
-  }
-  absl::Status status = result.get();
+  });
   status.Update(told);
   return status;
 }

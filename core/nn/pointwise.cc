@@ -34,7 +34,7 @@ bool HasLoops(const at::Tensor& x) {
 }
 
 // Rows as float32, whatever they are: of a float32 tensor its own memory, of a
-// bfloat16 one a copy that is `write`n back.
+// bfloat16 one a copy, which Write puts back.
 class Rows {
  public:
   explicit Rows(const at::Tensor& contiguous)

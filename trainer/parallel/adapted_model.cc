@@ -14,14 +14,12 @@
 #include <c10/core/GradMode.h>
 
 #include <cmath>
-#include <optional>
 #include <random>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
 #include "core/base/hash.h"
-#include "trainer/parallel/gradient_buckets.h"
 #include "trainer/parallel/gradient_hook.h"
 #include "trainer/parallel/whole_model.h"
 
@@ -78,22 +76,8 @@ class AdaptedModel final : public WholeModel {
 
   const Transformer& working() const override { return merged_; }
 
-  void BeginStep() override {
-    EndStep();
-    if (buckets_.has_value()) buckets_->Zero();
-  }
-
-  void EndStep() override {
-    if (buckets_.has_value()) return buckets_->Free();
-    for (const NamedTensor& p : parameters_) p.tensor.mutable_grad().reset();
-  }
-
   void ExpectLastPass() override {}
   void CollectGradients() override {}  // the hooks did
-
-  absl::Status ReduceGradients() override {
-    return buckets_.has_value() ? buckets_->Finish() : absl::OkStatus();
-  }
 
   void Refresh() override {
     const c10::NoGradGuard no_grad;
@@ -172,7 +156,6 @@ class AdaptedModel final : public WholeModel {
   Transformer merged_;
   const double scale_;
   std::vector<Change> changes_;  // in the order of the model's weights
-  std::optional<GradientBuckets> buckets_;  // none for one rank
 };
 
 }  // namespace

@@ -5,8 +5,6 @@
 #include <utility>
 
 #include "core/base/check.h"
-#include "core/base/status_macros.h"
-#include "trainer/parallel/gradient_buckets.h"
 #include "trainer/parallel/gradient_hook.h"
 #include "trainer/parallel/whole_model.h"
 
@@ -57,25 +55,15 @@ class ReplicatedModel final : public WholeModel {
     return copy_.has_value() ? *copy_ : weights_;
   }
 
-  void BeginStep() override {
-    EndStep();
-    if (buckets_.has_value()) buckets_->Zero();
-  }
-
   void EndStep() override {
     last_pass_ = false;
-    if (buckets_.has_value()) return buckets_->Free();
-    for (const NamedTensor& p : parameters_) p.tensor.mutable_grad().reset();
+    WholeModel::EndStep();
   }
 
   void ExpectLastPass() override { last_pass_ = true; }
 
   void CollectGradients() override {
     for (size_t i = 0; i < leaves_.size(); ++i) Collect(i);
-  }
-
-  absl::Status ReduceGradients() override {
-    return buckets_.has_value() ? buckets_->Finish() : absl::OkStatus();
   }
 
   void Refresh() override {
@@ -107,7 +95,6 @@ class ReplicatedModel final : public WholeModel {
   Transformer weights_;
   std::optional<Transformer> copy_;  // none for float32
   NamedTensors leaves_;              // of passes, in the order of parameters_
-  std::optional<GradientBuckets> buckets_;  // none for one rank
   bool last_pass_ = false;
 };
 

@@ -7,6 +7,16 @@
 
 namespace rlhf {
 
+void WholeModel::BeginStep() {
+  EndStep();
+  if (buckets_.has_value()) buckets_->Zero();
+}
+
+void WholeModel::EndStep() {
+  if (buckets_.has_value()) return buckets_->Free();
+  for (const NamedTensor& p : parameters_) p.tensor.mutable_grad().reset();
+}
+
 absl::StatusOr<NamedTensors> WholeModel::Gather(
     const std::vector<at::Tensor>& parts) const {
   RLHF_CHECK(parts.size() == parameters_.size());
