@@ -13,7 +13,8 @@
 //
 // Errors are {"error": message}: 400 malformed, 403 not this worker's task or a
 // foreign Origin, 404, 405, 409 superseded or a comparison_id reused, 413 too
-// long, 415 not JSON, 503 try again, 507 disk full.
+// long, 415 another type than application/json (for /api/import,
+// application/x-ndjson), 503 try again, 507 disk full.
 #pragma once
 
 #include "core/telemetry/http_server.h"
