@@ -36,7 +36,7 @@ GenerationEngine::Options EngineOptions(const v1::RunConfig& config,
 absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
                     const PromptCodec& codec, GenerationService& service,
                     GrpcServer& server, ActorMetrics& metrics) {
-  PolicyFetcher fetcher(config.learner().address(), model);
+  PolicyFetcher fetcher(config.learner().address(), model, &metrics);
   RolloutSubmitter submitter(
       config.learner().address(), config.reward_server().address(),
       static_cast<size_t>(config.actor().max_queue()), &metrics);
@@ -79,7 +79,7 @@ absl::Status RunActor(const v1::RunConfig& config) {
   GenerationService service(static_cast<size_t>(config.actor().max_queue()));
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
-      GrpcServer::Start(config.actor().address(), {&service}));
+      GrpcServer::Start(config.actor().address(), {&service}, &registry));
   const absl::Status status =
       Sample(config, model, codec, service, *server, metrics);
   server->Shutdown(absl::Seconds(1));

@@ -24,8 +24,19 @@ ActorMetrics::ActorMetrics(prometheus::Registry& registry)
           registry, "rlhf_rollout_tokens", "Response tokens of a rollout.",
           {1, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048},
           {{"stage", "generated"}})),
+      rollout_seconds(
+          AddHistogram(registry, "rlhf_rollout_duration_seconds",
+                       "From a leased prompt to the end of its response.",
+                       {0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000})),
       weights_pulled(AddCounter(registry, "rlhf_weights_pull_total",
                                 "Policy versions fetched and verified.",
-                                {{"result", "ok"}})) {}
+                                {{"result", "ok"}})),
+      weights_pulls_failed(AddCounter(registry, "rlhf_weights_pull_total",
+                                      "Policy versions fetched and verified.",
+                                      {{"result", "failed"}})),
+      weights_pull_seconds(
+          AddHistogram(registry, "rlhf_weights_pull_duration_seconds",
+                       "Fetching and verifying one policy version.",
+                       {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300})) {}
 
 }  // namespace rlhf

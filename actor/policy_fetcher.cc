@@ -1,6 +1,7 @@
 #include "actor/policy_fetcher.h"
 
 #include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
@@ -61,9 +62,11 @@ absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
       .model = std::make_shared<const Transformer>(*std::move(model))};
 }
 
-PolicyFetcher::PolicyFetcher(const std::string& address, ModelConfig config)
+PolicyFetcher::PolicyFetcher(const std::string& address, ModelConfig config,
+                             ActorMetrics* metrics)
     : config_(std::move(config)),
       stub_(v1::Weights::NewStub(MakeChannel(address))),
+      metrics_(metrics),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
 PolicyFetcher::~PolicyFetcher() { thread_.request_stop(); }
@@ -111,11 +114,18 @@ absl::Status PolicyFetcher::FetchNext(const std::stop_token& stop) {
   }
   const absl::Duration timeout =
       absl::Seconds(60) + absl::Seconds(TotalBytes(manifest) / (16 << 20));
-  RLHF_ASSIGN_OR_RETURN(PolicyVersion fetched,
-                        FetchPolicy(*stub_, manifest, config_, timeout));
-  newest_ = fetched.version;
+  const Stopwatch stopwatch;
+  absl::StatusOr<PolicyVersion> fetched =
+      FetchPolicy(*stub_, manifest, config_, timeout);
+  if (!fetched.ok()) {
+    metrics_->weights_pulls_failed.Increment();
+    return fetched.status();
+  }
+  metrics_->weights_pulled.Increment();
+  metrics_->weights_pull_seconds.Observe(stopwatch.seconds());
+  newest_ = fetched->version;
   MutexLock lock(&mutex_);
-  fetched_ = std::move(fetched);
+  fetched_ = *std::move(fetched);
   return absl::OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "actor/actor_metrics.h"
 #include "core/base/mutex.h"
 #include "core/nn/transformer.h"
 #include "rlhf/v1/weights.grpc.pb.h"
@@ -34,8 +35,10 @@ absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
 // under way.
 class PolicyFetcher {
  public:
-  // `address` is the learner's; weights must fit `config`.
-  PolicyFetcher(const std::string& address, ModelConfig config);
+  // `address` is the learner's; weights must fit `config`. `metrics` is not
+  // owned and must outlive this.
+  PolicyFetcher(const std::string& address, ModelConfig config,
+                ActorMetrics* metrics);
   ~PolicyFetcher();
 
   // The newest version that was fetched and not taken yet.
@@ -50,6 +53,7 @@ class PolicyFetcher {
 
   const ModelConfig config_;
   const std::unique_ptr<v1::Weights::Stub> stub_;
+  ActorMetrics* const metrics_;
   mutable Mutex mutex_;
   std::optional<PolicyVersion> fetched_ ABSL_GUARDED_BY(mutex_);
   absl::Status last_status_ ABSL_GUARDED_BY(mutex_);

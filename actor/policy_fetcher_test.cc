@@ -137,8 +137,8 @@ class PolicyFetcherTest : public testing::Test {
     return absl::StrCat("127.0.0.1:", server_->port());
   }
   std::unique_ptr<PolicyFetcher> MakeFetcher() {
-    return std::make_unique<PolicyFetcher>(address(),
-                                           MakeTinyModel(1).config());
+    return std::make_unique<PolicyFetcher>(address(), MakeTinyModel(1).config(),
+                                           &metrics_.series);
   }
   absl::StatusOr<PolicyVersion> Fetch(
       const std::shared_ptr<const WeightSnapshot>& snapshot,
@@ -157,6 +157,7 @@ class PolicyFetcherTest : public testing::Test {
 
   FakeWeights weights_;
   std::unique_ptr<GrpcServer> server_;
+  TestMetrics metrics_;
 };
 
 TEST_F(PolicyFetcherTest, AFetchedPolicyIsThePublishedOneBitForBit) {
@@ -212,6 +213,7 @@ TEST_F(PolicyFetcherTest, HandsEachVersionOverOnce) {
   EXPECT_EQ(second.version, 2);
   ExpectWeightsOf(*second.model, 2);
   ExpectWeightsOf(*first.model, 1);
+  EXPECT_EQ(metrics_.series.weights_pulled.Value(), 2);
 }
 
 TEST_F(PolicyFetcherTest, ANewerVersionReplacesOneThatNobodyTook) {
@@ -233,6 +235,7 @@ TEST_F(PolicyFetcherTest, ADamagedVersionIsNotHandedOverAndASoundOneFollows) {
   ASSERT_TRUE(
       Eventually([&] { return absl::IsDataLoss(fetcher->last_status()); }));
   EXPECT_FALSE(fetcher->Take().has_value());
+  EXPECT_GE(metrics_.series.weights_pulls_failed.Value(), 1);
   weights_.Publish(Snapshot(2));
   const PolicyVersion sound = TakeSoon(*fetcher);
   EXPECT_EQ(sound.version, 2);

@@ -29,7 +29,6 @@ void PolicyRunner::TakeOffered() {
   engine_->SetModel(offered_->model);
   offered_.reset();
   metrics_->policy_version.Set(static_cast<double>(version_));
-  metrics_->weights_pulled.Increment();
   RLHF_LOG(INFO) << "policy version " << version_;
 }
 

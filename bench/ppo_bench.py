@@ -105,7 +105,7 @@ reward_server {{ address: "127.0.0.1:{p[4]}" metrics_port: {p[5]} dtype: {dtype}
 """)
     metrics = run / "metrics.jsonl"
     environment = os.environ | {
-        "OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "20000"}
+        "OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "2000"}
     processes = []
     try:
         for role in ("reward-server", "actor", "learner"):

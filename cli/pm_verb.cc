@@ -41,8 +41,8 @@ absl::Status List(const ModelRegistry& registry, bool json) {
                         registry.Transitions());
   const Aliases aliases = history.empty() ? Aliases() : history.back().aliases;
   if (!json) {
-    std::cout << absl::StrFormat("%-4s %-19s %-22s %8s %8s  %s\n", "PM", "is",
-                                 "held-out accuracy", "on", "from", "gate");
+    std::cout << absl::StrFormat("%-4s %-19s %11s  %-27s %s\n", "PM", "is",
+                                 "trained on", "held-out accuracy", "gate");
   }
   for (const int64_t version : registry.Versions()) {
     RLHF_ASSIGN_OR_RETURN(Json card, registry.Card(version));
@@ -60,11 +60,17 @@ absl::Status List(const ModelRegistry& registry, bool json) {
       std::cout << "published without a report\n";
       continue;
     }
-    std::cout << absl::StrFormat(
-        "%.3f [%.3f, %.3f]   %8d %8d  %s\n", report.held_out_accuracy(),
-        report.held_out_accuracy_low(), report.held_out_accuracy_high(),
-        report.num_held_out(), report.num_train(), report.verdict());
+    const std::string accuracy =
+        absl::StrFormat("%.3f [%.3f, %.3f] of %d", report.held_out_accuracy(),
+                        report.held_out_accuracy_low(),
+                        report.held_out_accuracy_high(), report.num_held_out());
+    // The rest of the verdict is in the history.
+    const std::string verdict =
+        report.verdict().substr(0, report.verdict().find(':'));
+    std::cout << absl::StrFormat("%5d pairs  %-27s %s\n", report.num_train(),
+                                 accuracy, verdict);
   }
+  if (!json) std::cout << "who made which one serve, and why: pm history\n";
   return absl::OkStatus();
 }
 

@@ -65,7 +65,7 @@ TEST_F(PmVerbTest, ListShowsWhichServes) {
   PublishTwo();
   EXPECT_EQ(Pm({"list"}), 0) << err_;
   EXPECT_THAT(out_, AllOf(HasSubstr("v1   previous"), HasSubstr("v2   serving"),
-                          HasSubstr("0.700"), HasSubstr("promoted: good")));
+                          HasSubstr("0.700"), HasSubstr("promoted\n")));
   EXPECT_EQ(Pm({"list", "--json"}), 0);
   EXPECT_THAT(out_, HasSubstr("\"aliases\":[\"serving\"]"));
 }

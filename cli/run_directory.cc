@@ -116,7 +116,12 @@ std::vector<ListenField> ListenFields(const v1::RunConfig& config) {
       {"preference.address", config.preference().address()},
       metrics("preference.metrics_port", config.preference().metrics_port()),
       {"feedback.http_address", config.feedback().http_address()},
-      {"feedback.address", config.feedback().address()}};
+      {"feedback.address", config.feedback().address()},
+      metrics("up.metrics_port", config.up().metrics_port())};
+  for (int rank = 1; rank < config.learner().num_ranks(); ++rank) {
+    fields.push_back(metrics("learner.rank_metrics_port",
+                             config.learner().rank_metrics_port() + rank));
+  }
   if (!config.crowd().workers().empty()) {
     fields.push_back(
         metrics("crowd.metrics_port", config.crowd().metrics_port()));

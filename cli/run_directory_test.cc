@@ -97,15 +97,16 @@ TEST(CheckPortsFreeTest, RefusesTwoFieldsWithOnePort) {
                                               " is also actor.address"))));
 }
 
-TEST(ListenFieldsTest, DefaultsNameElevenDifferentPorts) {
+TEST(ListenFieldsTest, DefaultsNameDifferentPortsForEveryProcess) {
   v1::RunConfig config = MakeConfig();
-  EXPECT_EQ(ListenFields(config).size(), 10);
+  EXPECT_EQ(ListenFields(config).size(), 11);
+  config.mutable_learner()->set_num_ranks(3);
   config.mutable_crowd()->add_workers()->set_worker_id("ann");
   const std::vector<ListenField> fields = ListenFields(config);
-  ASSERT_EQ(fields.size(), 11);
+  ASSERT_EQ(fields.size(), 14);
   std::set<std::string> addresses;
   for (const ListenField& field : fields) addresses.insert(field.address);
-  EXPECT_EQ(addresses.size(), 11);
+  EXPECT_EQ(addresses.size(), 14);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "core/base/proto_json.h"
 #include "core/base/status_macros.h"
 #include "core/base/version.h"
+#include "core/config/run_config.h"
 
 namespace rlhf {
 namespace {
@@ -169,6 +170,17 @@ absl::Status WriteReport(const std::string& run_dir, const v1::Report& report) {
                              ProtoToPrettyJson(report));
 }
 
+absl::StatusOr<std::optional<v1::Report>> ReadFinishedReport(
+    const v1::RunConfig& config) {
+  const std::string path = RunDirectory(config) + "/report.json";
+  if (!FileExists(path)) return std::optional<v1::Report>();
+  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  v1::Report report;
+  RLHF_RETURN_IF_ERROR(WithContext(JsonToProto(text, &report), path));
+  if (!IsComplete(report, config)) return std::optional<v1::Report>();
+  return std::optional(std::move(report));
+}
+
 bool IsComplete(const v1::Report& report, const v1::RunConfig& config) {
   if (report.updates().empty()) return false;
   const v1::UpdateReport& last = *report.updates().rbegin();
@@ -203,13 +215,16 @@ void AppendUpdateTable(const v1::Report& report, std::string* text) {
 }
 
 void AppendPms(const v1::Report& report, std::string* text) {
-  if (!report.pms().empty()) absl::StrAppend(text, "\n");
+  if (report.pms().empty()) return;
+  absl::StrAppend(
+      text,
+      "\nPM   compared   trained on   held-out accuracy            gate\n");
   for (const v1::PmReport& pm : report.pms()) {
     absl::StrAppendFormat(
-        text,
-        "PM v%d  held-out accuracy %.3f [%.3f, %.3f] on %d, from %d  %s\n",
-        pm.pm().version(), pm.held_out_accuracy(), pm.held_out_accuracy_low(),
-        pm.held_out_accuracy_high(), pm.num_held_out(), pm.data().last_seq(),
+        text, "v%-3d %8d   %10d   %.3f [%.3f, %.3f] of %-4d %s\n",
+        pm.pm().version(), pm.data().last_seq(), pm.num_train(),
+        pm.held_out_accuracy(), pm.held_out_accuracy_low(),
+        pm.held_out_accuracy_high(), pm.num_held_out(),
         pm.promoted()
             ? absl::StrCat("promoted at update ", pm.promoted_at_update())
             : "not promoted");

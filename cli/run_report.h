@@ -2,6 +2,7 @@
 // processes leave in the run directory.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,12 @@ absl::Status WriteReport(const std::string& run_dir, const v1::Report& report);
 
 // Whether everything that `config` asks for is in the report.
 bool IsComplete(const v1::Report& report, const v1::RunConfig& config);
+
+// report.json of a run that needs nothing more; nullopt for any other run.
+//
+// Errors: InvalidArgument that names a file that cannot be read.
+absl::StatusOr<std::optional<v1::Report>> ReadFinishedReport(
+    const v1::RunConfig& config);
 
 // The report for people, in lines of at most 80 columns.
 std::string SummaryTable(const v1::Report& report);

@@ -1,5 +1,6 @@
 #include "cli/run_report.h"
 
+#include "absl/strings/str_split.h"
 #include "core/base/file.h"
 #include "core/base/proto_json.h"
 #include "tests/testing/status_matchers.h"
@@ -152,10 +153,13 @@ TEST_F(RunReportTest, SummaryHasEveryPart) {
                      R"( "final_policy_version": 3})");
   const std::string text = SummaryTable(*BuildReport(dir_.path(), config_));
   EXPECT_THAT(text, AllOf(HasSubstr("run test: 3 updates"),
-                          HasSubstr("PM v2  held-out accuracy 0.750"),
+                          HasSubstr("   0.750 [0.000, 0.000] of 0"),
                           HasSubstr("policy v3 against the initial policy: "
                                     "65.0 %"),
                           HasSubstr("generation         6 s")));
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    EXPECT_LE(line.size(), 80) << line;
+  }
 }
 
 TEST(JsonLinesTailTest, GivesEachCompleteLineOnce) {

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,8 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/role_clients.h"
+#include "cli/run_report.h"
 #include "core/base/json.h"
 #include "core/base/proto_json.h"
+#include "core/base/status_macros.h"
+#include "core/config/run_config.h"
 
 namespace rlhf {
 namespace {
@@ -118,6 +122,13 @@ absl::Status PrintStatus(const v1::RunConfig& config, bool json) {
   }
   for (const RoleAnswer& answer : answers) {
     if (answer.status.ok()) return absl::OkStatus();
+  }
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Report> finished,
+                        ReadFinishedReport(config));
+  if (finished.has_value()) {
+    return absl::UnavailableError(absl::StrCat(
+        "no role answers: run \"", config.name(), "\" is finished; see ",
+        RunDirectory(config), "/report.json, or `rlhf up` for its summary"));
   }
   return absl::UnavailableError(
       absl::StrCat("no role answers; is run \"", config.name(), "\" started?"));

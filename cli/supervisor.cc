@@ -88,6 +88,12 @@ int64_t MemoryField(pid_t pid, absl::string_view name) {
   return 0;
 }
 
+// As SupervisorOptions::on_restart has it.
+const char* ReasonOf(int wait_status) {
+  if (WIFSIGNALED(wait_status)) return "signal";
+  return WEXITSTATUS(wait_status) == 0 ? "exit" : "error";
+}
+
 }  // namespace
 
 std::string DescribeExit(int wait_status) {
@@ -214,7 +220,7 @@ absl::Status Supervisor::TendGroups() {
       continue;
     }
     it = ending_groups_.erase(it);
-    RLHF_RETURN_IF_ERROR(ScheduleRestart(ending.first, ending.how));
+    RLHF_RETURN_IF_ERROR(ScheduleRestart(ending.first, ending.wait_status));
   }
   return absl::OkStatus();
 }
@@ -234,7 +240,6 @@ absl::Status Supervisor::Reap(Process* process) {
 }
 
 absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
-  const std::string how = DescribeExit(wait_status);
   if (wait_status == 0 && process->spec.is_done()) {
     process->view.state = ProcessState::kDone;
     events_.push_back(process->spec.role + " is done");
@@ -247,23 +252,23 @@ absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == kCallersMistake &&
       process->view.num_restarts == 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat(process->spec.role, " ", how, ":\n",
+        absl::StrCat(process->spec.role, " ", DescribeExit(wait_status), ":\n",
                      LastLines(process->spec.log_path, kLogLinesShown)));
   }
-  if (process->spec.group.empty()) return ScheduleRestart(process, how);
+  if (process->spec.group.empty()) return ScheduleRestart(process, wait_status);
   const absl::Duration grace =
       wait_status == 0 ? options_.group_stop_grace : options_.group_grace;
   // Of several that ended, the first is the one to blame.
-  ending_groups_.try_emplace(
-      process->spec.group,
-      EndingGroup{
-          .first = process, .how = how, .deadline = absl::Now() + grace});
+  ending_groups_.try_emplace(process->spec.group,
+                             EndingGroup{.first = process,
+                                         .wait_status = wait_status,
+                                         .deadline = absl::Now() + grace});
   return absl::OkStatus();
 }
 
-absl::Status Supervisor::ScheduleRestart(Process* process,
-                                         const std::string& how) {
+absl::Status Supervisor::ScheduleRestart(Process* process, int wait_status) {
   const ProcessSpec& spec = process->spec;
+  const std::string how = DescribeExit(wait_status);
   const bool is_idle = process->idle_restarts >= options_.max_idle_restarts;
   if (is_idle || process->stuck_restarts >= options_.max_stuck_restarts) {
     return absl::UnavailableError(
@@ -288,6 +293,8 @@ absl::Status Supervisor::ScheduleRestart(Process* process,
     ++other.stuck_restarts;
     other.view.state = ProcessState::kWaitingToRestart;
     other.restart_at = absl::Now() + pause;
+    options_.on_restart(other.spec.role,
+                        &other == process ? ReasonOf(wait_status) : "group");
   }
   events_.push_back(absl::StrFormat("%s %s; restart in %s (log: %s)", spec.role,
                                     how, absl::FormatDuration(pause),

@@ -56,6 +56,11 @@ struct SupervisorOptions {
   // why, when one has failed; and when one has ended as if asked to.
   absl::Duration group_grace = absl::Milliseconds(1500);
   absl::Duration group_stop_grace = absl::Seconds(60);
+  // Told of each restart that is decided, and why: "signal", "error" (an exit
+  // code), "exit" (with code 0 before its work was done), or "group" (another
+  // of its group ended).
+  std::function<void(const std::string& role, const char* reason)> on_restart =
+      [](const std::string&, const char*) {};
 };
 
 enum class ProcessState { kRunning, kWaitingToRestart, kDone, kStopped };
@@ -125,16 +130,16 @@ class Supervisor {
   void Forgive(Process* process) const;
   absl::Status Reap(Process* process);
   absl::Status HandleExit(Process* process, int wait_status);
-  // Restarts the others of its group too, those that were done included; `how`
-  // it ended is told of it alone.
-  absl::Status ScheduleRestart(Process* process, const std::string& how);
+  // Restarts the others of its group too, those that were done included; how
+  // it ended (`wait_status`) is told of it alone.
+  absl::Status ScheduleRestart(Process* process, int wait_status);
   // Sees to the end of groups of which a process has ended.
   absl::Status TendGroups();
 
   // A group of which a process has ended.
   struct EndingGroup {
     Process* first = nullptr;  // that ended
-    std::string how;
+    int wait_status = 0;
     absl::Time deadline;  // for the others
   };
 

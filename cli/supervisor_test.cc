@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <map>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,8 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 constexpr absl::Duration kDeadline = absl::Seconds(20);
 
@@ -229,6 +232,10 @@ TEST_F(SupervisorTest, AGroupIsRestartedWholeWhenOneOfItIsKilled) {
   // The other would never end by itself.
   SupervisorOptions options = Fast();
   options.group_grace = absl::Milliseconds(20);
+  std::map<std::string, std::string> reasons;
+  options.on_restart = [&](const std::string& role, const char* reason) {
+    reasons[role] = reason;
+  };
   Supervisor supervisor({InGroup(Shell("learner", "exec sleep 100")),
                          InGroup(Shell("learner-1", "exec sleep 100")),
                          Shell("actor", "exec sleep 100")},
@@ -244,6 +251,8 @@ TEST_F(SupervisorTest, AGroupIsRestartedWholeWhenOneOfItIsKilled) {
   EXPECT_NE(after[0].pid, before[0].pid);
   EXPECT_NE(after[1].pid, before[1].pid);
   EXPECT_EQ(after[2].pid, before[2].pid);
+  EXPECT_THAT(reasons, UnorderedElementsAre(Pair("learner", "group"),
+                                            Pair("learner-1", "signal")));
   // Only the one to blame is told of.
   const std::string events = absl::StrJoin(supervisor.TakeEvents(), "\n");
   EXPECT_THAT(events, HasSubstr("learner-1 was killed by signal 9 (Killed); "

@@ -71,7 +71,11 @@ std::string StepLine(const ViewState& state) {
 }
 
 std::string PhaseLine(const ViewState& state) {
-  if (!state.phase.empty()) return "phase     " + state.phase;
+  if (!state.phase.empty()) {
+    return absl::StrCat("phase     ", state.phase,
+                        state.waiting_for.empty() ? "" : ": waiting for ",
+                        absl::StrJoin(state.waiting_for, ", "));
+  }
   if (state.learner.phase().empty()) return "phase     starting";
   std::string line = absl::StrCat("phase     ", state.learner.phase());
   if (state.learner.rollouts_wanted() > 0) {
@@ -132,8 +136,11 @@ std::string ComparisonLine(const ViewState& state) {
   if (state.max_comparisons > 0) {
     absl::StrAppend(&line, "/", state.max_comparisons);
   }
-  if (state.refresher.next_refresh_at() > 0) {
-    absl::StrAppend(&line, "  next PM at ", state.refresher.next_refresh_at());
+  const int64_t next = state.refresher.next_refresh_at();
+  if (next > state.feedback.num_comparisons()) {
+    absl::StrAppend(&line, "  next PM at ", next);
+  } else if (next > 0) {
+    absl::StrAppend(&line, "  next PM is due");
   }
   return line;
 }

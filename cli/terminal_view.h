@@ -27,9 +27,11 @@ struct ViewState {
   std::string run_dir;
   std::string page_url;
   double elapsed_seconds = 0;
-  // Set by `up` itself where it knows better than the learner ("stopping:
-  // waiting for learner", "evaluating"); else empty.
+  // Set by `up` itself where it knows better than the learner ("stopping",
+  // "evaluating"); else empty.
   std::string phase;
+  // Roles that `phase` waits for.
+  std::vector<std::string> waiting_for;
   v1::LearnerStatus learner;
   v1::RefreshStatus refresher;
   v1::FeedbackStats feedback;

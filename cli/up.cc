@@ -26,6 +26,8 @@
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
 #include "core/telemetry/listen_socket.h"
+#include "core/telemetry/metrics_server.h"
+#include "core/telemetry/series.h"
 
 namespace rlhf {
 namespace {
@@ -108,6 +110,11 @@ class Session {
   std::vector<ProcessSpec> Ranks(int master_port) const;
   bool HasAllUpdates() const;
   Progress ProgressOf(absl::string_view role) const;
+  prometheus::Counter& RestartsOf(const std::string& role, const char* reason) {
+    return AddCounter(series_, "rlhf_restarts_total",
+                      "Restarts of a process, by what had become of it.",
+                      {{"component", role}, {"reason", reason}});
+  }
   absl::Status CheckPmWillCome() const;
   absl::Status Train();
   absl::Status Evaluate();
@@ -144,6 +151,7 @@ class Session {
   std::string pm_load_error_;
   // Whether every role ended well when it was asked to.
   absl::Status stop_status_;
+  prometheus::Registry series_;
 };
 
 ProcessSpec Session::Child(const std::string& role,
@@ -152,11 +160,11 @@ ProcessSpec Session::Child(const std::string& role,
   spec.role = role;
   spec.argv = std::move(arguments);
   spec.argv.insert(spec.argv.begin(), binary_);
-  // An OpenMP thread that has nothing to do spins for some microseconds, which
-  // saves most sleeps between two products, then sleeps: it would take the
-  // cores from other roles.
+  // An OpenMP thread that has nothing to do spins for about a tenth of a
+  // millisecond, which saves many sleeps between two products, then sleeps: it
+  // would take the cores from other roles (docs/decisions/0015-update-cost.md).
   spec.environment = {absl::StrCat("OMP_NUM_THREADS=", config_.threads()),
-                      "GOMP_SPINCOUNT=20000", "OMP_WAIT_POLICY=PASSIVE"};
+                      "GOMP_SPINCOUNT=2000", "OMP_WAIT_POLICY=PASSIVE"};
   spec.log_path = absl::StrCat(run_dir_, "/logs/", role, ".log");
   return spec;
 }
@@ -277,15 +285,15 @@ void Session::StopAll(Supervisor* supervisor, const std::string& why) {
   const absl::Duration grace = StopGrace();
   const auto on_wait = [&](const std::vector<std::string>& roles) {
     // Not every tenth of a second.
-    const std::string phase =
-        absl::StrCat(why, ": waiting for ", absl::StrJoin(roles, ", "));
-    if (phase == state_.phase) return;
-    state_.phase = phase;
+    if (state_.phase == why && state_.waiting_for == roles) return;
+    state_.phase = why;
+    state_.waiting_for = roles;
     ShowRoles(*supervisor);
   };
   const std::vector<std::string> failures = supervisor->Stop(grace, on_wait);
   for (const std::string& failure : failures) view_.Event(failure);
   state_.phase = why;
+  state_.waiting_for.clear();
   ShowRoles(*supervisor);
   if (!failures.empty()) {
     stop_status_.Update(absl::UnavailableError(
@@ -336,6 +344,10 @@ absl::Status Session::Train() {
   RLHF_ASSIGN_OR_RETURN(std::vector<ProcessSpec> roles, Roles());
   SupervisorOptions options;
   options.group_stop_grace = StopGrace();
+  options.on_restart = [this](const std::string& role, const char* reason) {
+    RestartsOf(role, reason).Increment();
+  };
+  for (const ProcessSpec& role : roles) RestartsOf(role.role, "signal");
   Supervisor supervisor(std::move(roles), options);
   absl::Status status = supervisor.Start();
   while (status.ok() && !supervisor.IsDone("learner") && !ShutdownRequested()) {
@@ -399,6 +411,11 @@ absl::Status Session::Finish() {
 }
 
 absl::Status Session::Run() {
+  RLHF_ASSIGN_OR_RETURN(
+      const std::unique_ptr<MetricsServer> metrics_server,
+      MetricsServer::Start(
+          absl::StrCat("127.0.0.1:", config_.up().metrics_port()), &series_));
+  view_.Event(absl::StrCat("people compare at ", state_.page_url));
   ReadNewUpdates();
   if (!state_.updates.empty()) {
     view_.Event(absl::StrCat("continuing run ", config_.name(), " at update ",
@@ -421,21 +438,13 @@ absl::Status Session::Run() {
   return status;
 }
 
-// Prints the summary of a run that needs nothing more.
-absl::StatusOr<bool> SummariseFinishedRun(const std::string& run_dir,
-                                          const v1::RunConfig& config) {
-  const std::string path = run_dir + "/report.json";
-  if (!FileExists(path)) return false;
-  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  v1::Report report;
-  RLHF_RETURN_IF_ERROR(WithContext(JsonToProto(text, &report), path));
-  if (!IsComplete(report, config)) return false;
-  const std::string summary =
-      absl::StrCat("run ", config.name(), " is finished already; remove ",
-                   run_dir, " or give another name to run again\n\n",
-                   SummaryTable(report), "\nreport: ", path, "\n");
+void SummariseFinishedRun(const std::string& run_dir,
+                          const v1::Report& report) {
+  const std::string summary = absl::StrCat(
+      "run ", report.run_name(), " is finished already; remove ", run_dir,
+      " or give another name to run again\n\n", SummaryTable(report),
+      "\nreport: ", run_dir, "/report.json\n");
   ::fputs(summary.c_str(), stdout);
-  return true;
 }
 
 }  // namespace
@@ -446,9 +455,12 @@ absl::Status RunUp(const v1::RunConfig& config, bool plain) {
   RLHF_RETURN_IF_ERROR(MakeDirectories(run_dir));
   RLHF_ASSIGN_OR_RETURN(const RunLock lock, RunLock::Acquire(run_dir));
   RLHF_RETURN_IF_ERROR(PrepareRunDirectory(run_dir, config));
-  RLHF_ASSIGN_OR_RETURN(const bool finished,
-                        SummariseFinishedRun(run_dir, config));
-  if (finished) return absl::OkStatus();
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Report> finished,
+                        ReadFinishedReport(config));
+  if (finished.has_value()) {
+    SummariseFinishedRun(run_dir, *finished);
+    return absl::OkStatus();
+  }
   RLHF_RETURN_IF_ERROR(CheckRunCanFinish(config, run_dir));
   RLHF_RETURN_IF_ERROR(CheckPortsFree(ListenFields(config)));
   return Session(config, std::move(binary), plain).Run();

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/run_directory.h"
+#include "cli/status.h"
 #include "core/base/file.h"
 #include "core/base/proto_json.h"
 #include "core/base/shutdown.h"
@@ -131,6 +132,9 @@ TEST_F(UpTest, RunSurvivesADeadLearnerAndEndsWithAReport) {
   ASSERT_OK(Up(config, &output));
   EXPECT_THAT(output, AllOf(HasSubstr("run good is finished already"),
                             HasSubstr("run good: 2 updates")));
+  EXPECT_THAT(PrintStatus(config, /*json=*/true),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       HasSubstr("run \"good\" is finished; see ")));
 }
 
 TEST_F(UpTest, TheLearnersRanksStartAndRestartTogether) {

@@ -80,7 +80,7 @@ class Worker {
  private:
   // A service that stays away is said once, not with every attempt.
   void LogIfNew(const absl::Status& status) {
-    if (!status.ok() && status.code() != last_code_) {
+    if (IsTransient(status) && status.code() != last_code_) {
       RLHF_LOG(WARNING) << worker_.worker_id() << ": " << status
                         << "; trying again";
     }

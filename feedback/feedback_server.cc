@@ -62,8 +62,8 @@ absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
 
 absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
   service_ = std::make_unique<FeedbackService>(store_.get(), desk_.get());
-  auto server =
-      GrpcServer::Start(config.feedback().address(), {service_.get()});
+  auto server = GrpcServer::Start(config.feedback().address(), {service_.get()},
+                                  &registry_);
   RLHF_RETURN_IF_ERROR(WithContext(server.status(), "feedback.address"));
   grpc_ = *std::move(server);
   return absl::OkStatus();

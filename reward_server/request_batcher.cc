@@ -109,6 +109,7 @@ void RequestBatcher::Score(std::vector<ScoreJob> batch) const {
     sequences.insert(sequences.end(), job.sequences.begin(),
                      job.sequences.end());
   }
+  options_.on_batch(sequences.size());
   const absl::StatusOr<std::vector<float>> scores = ScoreSequences(
       batch.front().pm->model, sequences, options_.max_batch_tokens);
   if (!scores.ok()) {

@@ -13,6 +13,7 @@ class RewardMetrics {
   CounterByCode requests;
   prometheus::Counter& scored;
   prometheus::Histogram& latency_seconds;
+  prometheus::Histogram& batch_items;
   prometheus::Gauge& queue_items;
   prometheus::Gauge& pm_version;
   prometheus::Counter& swaps;

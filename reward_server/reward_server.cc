@@ -79,12 +79,15 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
   PmSlots slots;
   RequestBatcher batcher(
       {.max_batch_tokens = config.reward_server().max_batch_tokens(),
-       .max_queue = static_cast<size_t>(config.reward_server().max_queue())});
+       .max_queue = static_cast<size_t>(config.reward_server().max_queue()),
+       .on_batch = [&metrics](size_t num_dialogues) {
+         metrics.batch_items.Observe(static_cast<double>(num_dialogues));
+       }});
   RewardService service(&slots, &batcher, &metrics);
   RewardAdminService admin(&slots);
-  RLHF_ASSIGN_OR_RETURN(
-      const std::unique_ptr<GrpcServer> server,
-      GrpcServer::Start(config.reward_server().address(), {&service, &admin}));
+  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> server,
+                        GrpcServer::Start(config.reward_server().address(),
+                                          {&service, &admin}, &series));
   const ModelRegistry registry(
       absl::StrCat(RunDirectory(config), "/registry/pm"));
   // Proving a version reads all of it: one that failed is not tried at once.

@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/comm/communicator.h"
 #include "core/config/run_config.h"
+#include "core/telemetry/metrics_server.h"
 #include "core/text/prompt_set.h"
 #include "trainer/checkpoint/checkpoint_store.h"
 #include "trainer/learner_head.h"
@@ -73,11 +74,19 @@ absl::StatusOr<std::optional<Checkpoint>> FindStart(
   return newest;
 }
 
+std::string MetricsAddress(const v1::LearnerConfig& learner,
+                           const LaunchInfo& launch) {
+  return absl::StrCat("127.0.0.1:",
+                      launch.rank == 0
+                          ? learner.metrics_port()
+                          : learner.rank_metrics_port() + launch.rank);
+}
+
 // Everything from the moment that all ranks are there.
 absl::Status Train(const v1::RunConfig& config,
                    const std::optional<Checkpoint>& start,
-                   PpoTrainer::Models models, Communicator& communicator,
-                   LearnerHead* head) {
+                   PpoTrainer::Models models, const LearnerRank& rank) {
+  Communicator& communicator = rank.communicator;
   RLHF_ASSIGN_OR_RETURN(PpoTrainer::Options options,
                         LoadTrainerOptions(config));
   PreemptionView preemption = {
@@ -98,12 +107,14 @@ absl::Status Train(const v1::RunConfig& config,
   } else if (config.learner().on_divergence() == v1::LearnerConfig::ROLL_BACK) {
     // So that there is something to go back to.
     RLHF_ASSIGN_OR_RETURN(const LearnerState state, GatherLearner(trainer));
-    if (head != nullptr) RLHF_RETURN_IF_ERROR(head->Checkpoint(state, cut));
+    if (rank.head != nullptr) {
+      RLHF_RETURN_IF_ERROR(rank.head->Checkpoint(state, cut));
+    }
   }
   RLHF_RETURN_IF_ERROR(CheckSameStart(communicator, cut.update));
-  LearnerLoop loop(config, communicator, trainer, head, preemption);
+  LearnerLoop loop(config, rank, trainer, preemption);
   RLHF_RETURN_IF_ERROR(loop.Run(cut));
-  return EndRun(config, loop, head);
+  return EndRun(config, loop, rank.head);
 }
 
 }  // namespace
@@ -126,17 +137,26 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
       IdentifyRun(config, models.policy.parameters(), split.training);
   RLHF_ASSIGN_OR_RETURN(const std::optional<Checkpoint> start,
                         FindStart(identity));
+  prometheus::Registry registry;
+  RankMetrics metrics(registry, launch.rank);
+  RLHF_ASSIGN_OR_RETURN(
+      const std::unique_ptr<MetricsServer> metrics_server,
+      MetricsServer::Start(MetricsAddress(config.learner(), launch),
+                           &registry));
   std::unique_ptr<RankGroup> group;
   std::unique_ptr<LearnerHead> head;
   if (launch.rank == 0) {
     head = std::make_unique<LearnerHead>(
         identity, std::move(split.training), models.policy.config().vocab_size,
+        &registry,
         [&group] { return LearnerLoop::KeepAlive(group->communicator()); });
     RLHF_RETURN_IF_ERROR(head->Serve());
   }
   RLHF_ASSIGN_OR_RETURN(group, RankGroup::Join(config, launch));
   return group->Leave(Train(config, start, std::move(models),
-                            group->communicator(), head.get()));
+                            {.communicator = group->communicator(),
+                             .head = head.get(),
+                             .metrics = metrics}));
 }
 
 }  // namespace rlhf

@@ -17,11 +17,13 @@ namespace rlhf {
 
 LearnerHead::LearnerHead(const RunIdentity& identity,
                          std::vector<v1::Prompt> prompts, int64_t vocab_size,
+                         prometheus::Registry* registry,
                          std::function<absl::Status()> keep_alive)
     : identity_(identity),
       config_(identity.config),
       run_directory_(RunDirectory(config_)),
-      metrics_(registry_),
+      registry_(registry),
+      metrics_(*registry),
       schedule_(std::move(prompts), config_.seed(),
                 config_.ppo().samples_per_prompt()),
       rollouts_({.rollouts_per_update = config_.ppo().rollouts_per_update(),
@@ -47,20 +49,18 @@ LearnerHead::LearnerHead(const RunIdentity& identity,
           [this](const absl::Status& status) {
             (status.ok() ? metrics_.checkpoints : metrics_.checkpoint_failures)
                 .Increment();
-            if (!status.ok()) {
+            if (status.ok()) {
+              metrics_.last_checkpoint_timestamp.SetToCurrentTime();
+            } else {
               RLHF_LOG(ERROR) << "checkpoint failed: " << status;
             }
           }) {}
 
 absl::Status LearnerHead::Serve() {
   RLHF_ASSIGN_OR_RETURN(
-      metrics_server_,
-      MetricsServer::Start(
-          absl::StrCat("127.0.0.1:", config_.learner().metrics_port()),
-          &registry_));
-  RLHF_ASSIGN_OR_RETURN(server_,
-                        GrpcServer::Start(config_.learner().address(),
-                                          {&rollouts_, &weights_, &control_}));
+      server_,
+      GrpcServer::Start(config_.learner().address(),
+                        {&rollouts_, &weights_, &control_}, registry_));
   server_->SetServing(true);
   return absl::OkStatus();
 }
@@ -93,10 +93,8 @@ absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
   return batch;
 }
 
-absl::Status LearnerHead::Record(const v1::UpdateReport& report,
-                                 const SentBytes& sent) {
+absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
   metrics_.ShowUpdate(report);
-  metrics_.ShowSent(sent);
   control_.Change([&](v1::LearnerStatus& status) {
     *status.mutable_last_update() = report;
   });

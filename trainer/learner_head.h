@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "core/rpc/grpc_server.h"
 #include "core/rpc/reward_client.h"
-#include "core/telemetry/metrics_server.h"
+#include "prometheus/registry.h"
 #include "rlhf/v1/config.pb.h"
 #include "trainer/batch_source.h"
 #include "trainer/checkpoint/async_saver.h"
@@ -28,12 +28,14 @@ namespace rlhf {
 // Used by the learner's main thread; the services answer on gRPC's threads.
 class LearnerHead {
  public:
-  // `identity` must outlive the head. `keep_alive` is called every now and then
-  // while a batch is waited for (BatchSource::Options).
+  // `identity` and `registry`, which is not owned, must outlive the head.
+  // `keep_alive` is called every now and then while a batch is waited for
+  // (BatchSource::Options).
   LearnerHead(const RunIdentity& identity, std::vector<v1::Prompt> prompts,
-              int64_t vocab_size, std::function<absl::Status()> keep_alive);
+              int64_t vocab_size, prometheus::Registry* registry,
+              std::function<absl::Status()> keep_alive);
 
-  // Starts metrics and gRPC. Errors: AlreadyExists for a port in use.
+  // Starts gRPC. Errors: AlreadyExists for a port in use.
   absl::Status Serve();
 
   // Offers the weights of the policy as `version` to the actors, as what they
@@ -44,8 +46,7 @@ class LearnerHead {
   absl::StatusOr<std::optional<Batch>> Collect(int64_t update);
 
   // Shows an update to everybody: metrics, status, log, metrics.jsonl.
-  // `sent` is what this rank sent to the others so far.
-  absl::Status Record(const v1::UpdateReport& report, const SentBytes& sent);
+  absl::Status Record(const v1::UpdateReport& report);
 
   // Puts the policy into the registry, unless `version` is there.
   absl::Status Snapshot(const ModelConfig& config, const NamedTensors& policy,
@@ -76,7 +77,7 @@ class LearnerHead {
   const RunIdentity& identity_;
   const v1::RunConfig& config_;
   const std::string run_directory_;
-  prometheus::Registry registry_;
+  prometheus::Registry* const registry_;
   LearnerMetrics metrics_;
   const PromptSchedule schedule_;
   RolloutsService rollouts_;
@@ -85,7 +86,6 @@ class LearnerHead {
   RewardClient rewards_;
   BatchSource source_;
   AsyncSaver saver_;
-  std::unique_ptr<MetricsServer> metrics_server_;
   std::unique_ptr<GrpcServer> server_;
 };
 

@@ -29,15 +29,15 @@ constexpr absl::Duration kKeepAliveInterval = absl::Milliseconds(300);
 
 }  // namespace
 
-LearnerLoop::LearnerLoop(const v1::RunConfig& config,
-                         Communicator& communicator, PpoTrainer& trainer,
-                         LearnerHead* head, PreemptionView& preemption)
+LearnerLoop::LearnerLoop(const v1::RunConfig& config, const LearnerRank& rank,
+                         PpoTrainer& trainer, PreemptionView& preemption)
     : config_(config),
       store_(RunDirectory(config) + "/checkpoints", 1),
-      communicator_(communicator),
+      communicator_(rank.communicator),
       trainer_(trainer),
-      head_(head),
-      preemption_(preemption) {}
+      head_(rank.head),
+      preemption_(preemption),
+      metrics_(rank.metrics) {}
 
 absl::Status LearnerLoop::KeepAlive(Communicator& communicator) {
   std::string waiting = kStillWaiting;
@@ -293,8 +293,8 @@ absl::Status LearnerLoop::Show(v1::UpdateReport& report) {
   if (every > 0 && report.update() % every == 0) {
     RLHF_RETURN_IF_ERROR(SaveSnapshot());
   }
-  return head_ == nullptr ? absl::OkStatus()
-                          : head_->Record(report, communicator_.sent_bytes());
+  metrics_.ShowUpdate(report, communicator_.sent_bytes());
+  return head_ == nullptr ? absl::OkStatus() : head_->Record(report);
 }
 
 absl::Status LearnerLoop::CompareIfDue() {

@@ -17,17 +17,24 @@
 #include "trainer/learner_state.h"
 #include "trainer/ppo_trainer.h"
 #include "trainer/preemption.h"
+#include "trainer/rank_metrics.h"
 
 namespace rlhf {
+
+// What one rank works with.
+struct LearnerRank {
+  Communicator& communicator;
+  LearnerHead* head;  // null on ranks other than 0
+  RankMetrics& metrics;
+};
 
 // All ranks go through it in step: rank 0, which has a head, decides.
 class LearnerLoop {
  public:
   // `preemption` is what the trainer's give_up looks at. Nothing is owned, and
-  // all must outlive the loop; `head` is null on ranks other than 0.
-  LearnerLoop(const v1::RunConfig& config, Communicator& communicator,
-              PpoTrainer& trainer, LearnerHead* head,
-              PreemptionView& preemption);
+  // all must outlive the loop.
+  LearnerLoop(const v1::RunConfig& config, const LearnerRank& rank,
+              PpoTrainer& trainer, PreemptionView& preemption);
 
   // Goes on from `cut` to the end of the run or until it is asked to stop.
   absl::Status Run(const LearnerCut& cut);
@@ -96,6 +103,7 @@ class LearnerLoop {
   PpoTrainer& trainer_;
   LearnerHead* const head_;
   PreemptionView& preemption_;
+  RankMetrics& metrics_;
   LearnerCut cut_;
   bool is_cut_ = true;
   // Whatever checkpoint_every says.

@@ -1,7 +1,5 @@
 #include "trainer/learner_metrics.h"
 
-#include "absl/time/clock.h"
-
 namespace rlhf {
 namespace {
 
@@ -20,19 +18,6 @@ prometheus::Counter& AddRollouts(prometheus::Registry& registry,
                     {{"state", state}});
 }
 
-prometheus::Counter& AddSent(prometheus::Registry& registry,
-                             const std::string& kind) {
-  return AddCounter(registry, "rlhf_collective_sent_bytes_total",
-                    "Bytes of weights and gradients that rank 0 sent to the "
-                    "others.",
-                    {{"kind", kind}});
-}
-
-// Brings a counter up to a total that was counted elsewhere.
-void RaiseTo(prometheus::Counter& counter, uint64_t total) {
-  counter.Increment(static_cast<double>(total) - counter.Value());
-}
-
 }  // namespace
 
 LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
@@ -49,11 +34,10 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
       checkpoint_failures(AddCounter(registry, "rlhf_checkpoint_total",
                                      "Checkpoints by result.",
                                      {{"result", "failed"}})),
-      sent_in_all_gathers_(AddSent(registry, "all_gather")),
-      sent_in_reduce_scatters_(AddSent(registry, "reduce_scatter")),
-      sent_in_all_reduces_(AddSent(registry, "all_reduce")),
-      updates_(AddCounter(registry, "rlhf_ppo_updates_total",
-                          "PPO updates finished since start.")),
+      last_checkpoint_timestamp(
+          AddGauge(registry, "rlhf_last_checkpoint_timestamp_seconds",
+                   "When the last checkpoint was written, seconds since "
+                   "1970.")),
       skipped_updates_(AddCounter(registry, "rlhf_ppo_skipped_updates_total",
                                   "Updates whose batch was left out.",
                                   {{"reason", "diverged"}})),
@@ -86,9 +70,6 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
                    "Share of the returns' variance that values foresaw.")),
       learning_rate_(AddGauge(registry, "rlhf_learning_rate",
                               "Learning rate of the last update.")),
-      last_update_timestamp_(
-          AddGauge(registry, "rlhf_last_update_timestamp_seconds",
-                   "When the last PPO update ended, seconds since 1970.")),
       staleness_(AddHistogram(registry, "rlhf_rollout_staleness_versions",
                               "Policy versions that a rollout that is trained "
                               "on is behind the learner.",
@@ -134,12 +115,6 @@ void LearnerMetrics::CountRollout(v1::RolloutAck::Status status) {
   if (it != rejected_by_.end()) it->second->Increment();
 }
 
-void LearnerMetrics::ShowSent(const SentBytes& sent) {
-  RaiseTo(sent_in_all_gathers_, sent.all_gather);
-  RaiseTo(sent_in_reduce_scatters_, sent.reduce_scatter);
-  RaiseTo(sent_in_all_reduces_, sent.all_reduce);
-}
-
 void LearnerMetrics::CountTrained(const std::vector<v1::Rollout>& rollouts,
                                   int64_t update) {
   for (const v1::Rollout& rollout : rollouts) {
@@ -150,11 +125,8 @@ void LearnerMetrics::CountTrained(const std::vector<v1::Rollout>& rollouts,
 }
 
 void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {
-  last_update_timestamp_.Set(
-      absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
   // Its report has no figures.
   if (!report.left_out().empty()) return skipped_updates_.Increment();
-  updates_.Increment();
   skipped_steps_.Increment(static_cast<double>(report.num_skipped_steps()));
   reward_mean_.Set(report.reward_mean());
   reward_anchored_mean_.Set(report.reward_anchored_mean());

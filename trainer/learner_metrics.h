@@ -1,11 +1,10 @@
-// The learner's Prometheus series (docs/metrics.md).
+// The Prometheus series of the learner's rank 0 (docs/metrics.md).
 #pragma once
 
 #include <map>
 #include <string>
 #include <vector>
 
-#include "core/comm/communicator.h"
 #include "core/telemetry/series.h"
 #include "rlhf/v1/report.pb.h"
 #include "rlhf/v1/rollout.pb.h"
@@ -27,22 +26,16 @@ class LearnerMetrics {
   // Sets every gauge that an update changes.
   void ShowUpdate(const v1::UpdateReport& report);
 
-  // `sent` since the beginning, never less than the last time.
-  void ShowSent(const SentBytes& sent);
-
   prometheus::Gauge& policy_version;
   prometheus::Gauge& pm_version;
   prometheus::Gauge& leases_active;
   prometheus::Counter& weights_published;
   prometheus::Counter& checkpoints;
   prometheus::Counter& checkpoint_failures;
+  prometheus::Gauge& last_checkpoint_timestamp;
 
  private:
   std::map<v1::RolloutAck::Status, prometheus::Counter*> rejected_by_;
-  prometheus::Counter& sent_in_all_gathers_;
-  prometheus::Counter& sent_in_reduce_scatters_;
-  prometheus::Counter& sent_in_all_reduces_;
-  prometheus::Counter& updates_;
   prometheus::Counter& skipped_updates_;
   prometheus::Counter& skipped_steps_;
   prometheus::Gauge& reward_mean_;
@@ -55,7 +48,6 @@ class LearnerMetrics {
   prometheus::Gauge& approx_kl_;
   prometheus::Gauge& explained_variance_;
   prometheus::Gauge& learning_rate_;
-  prometheus::Gauge& last_update_timestamp_;
   prometheus::Histogram& staleness_;
   prometheus::Gauge& behaviour_weight_mean_;
   prometheus::Gauge& behaviour_weight_capped_;

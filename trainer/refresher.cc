@@ -134,6 +134,8 @@ class Refresher {
     snapshot.set_last_seq(stats.num_comparisons());
     snapshot.set_chain_head(stats.chain_head());
     const absl::Status status = Refresh(snapshot);
+    (status.ok() ? metrics_->refreshes_ok : metrics_->refreshes_failed)
+        .Increment();
     // Of these comparisons none can be trained on: more must come first.
     if (absl::IsFailedPrecondition(status)) {
       unusable_ = stats.num_comparisons();
@@ -176,8 +178,7 @@ class Refresher {
 
   absl::Status Remember(const v1::PmReport& report) {
     reports_.push_back(report);
-    (report.promoted() ? metrics_->refreshes_promoted
-                       : metrics_->refreshes_refused)
+    (report.promoted() ? metrics_->gate_promoted : metrics_->gate_refused)
         .Increment();
     metrics_->accuracy.Set(report.held_out_accuracy());
     return AppendLine(reports_path_, ProtoToJsonLine(report));
@@ -315,11 +316,15 @@ class Refresher {
   }
 
   absl::Status Promote(const v1::PmReport& report) {
-    const TransitionCause cause = {.by = "gate", .reason = report.verdict()};
+    const TransitionCause verdict = {.by = "gate", .reason = report.verdict()};
+    const TransitionCause trained = {
+        .by = "refresher",
+        .reason = absl::StrCat("trained on ", report.num_train(), " pairs")};
     RLHF_RETURN_IF_ERROR(
-        registry_.SetAlias("candidate", report.pm().version(), cause));
+        registry_.SetAlias("candidate", report.pm().version(),
+                           report.promoted() ? trained : verdict));
     if (!report.promoted()) return absl::OkStatus();
-    return registry_.Promote(report.pm().version(), serving_, cause);
+    return registry_.Promote(report.pm().version(), serving_, verdict);
   }
 
   // For the report only: a learner that does not answer counts as 0.
@@ -364,7 +369,7 @@ absl::Status RunRefresher(const v1::RunConfig& config) {
   RefreshService service;
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
-      GrpcServer::Start(config.preference().address(), {&service}));
+      GrpcServer::Start(config.preference().address(), {&service}, &series));
   Refresher refresher(config, &service, &metrics);
   RLHF_RETURN_IF_ERROR(refresher.Load());
   server->SetServing(true);

@@ -6,15 +6,23 @@ namespace {
 prometheus::Counter& AddRefresh(prometheus::Registry& registry,
                                 const std::string& result) {
   return AddCounter(registry, "rlhf_pm_refresh_total",
-                    "PMs trained, by the gate's verdict.",
+                    "PM trainings, by whether there was a PM at the end.",
                     {{"result", result}});
+}
+
+prometheus::Counter& AddGate(prometheus::Registry& registry,
+                             const std::string& result) {
+  return AddCounter(registry, "rlhf_pm_gate_total",
+                    "Verdicts of the gate on PMs.", {{"result", result}});
 }
 
 }  // namespace
 
 RefresherMetrics::RefresherMetrics(prometheus::Registry& registry)
-    : refreshes_promoted(AddRefresh(registry, "promoted")),
-      refreshes_refused(AddRefresh(registry, "refused")),
+    : refreshes_ok(AddRefresh(registry, "ok")),
+      refreshes_failed(AddRefresh(registry, "failed")),
+      gate_promoted(AddGate(registry, "promoted")),
+      gate_refused(AddGate(registry, "refused")),
       accuracy(AddGauge(registry, "rlhf_pm_accuracy_ratio",
                         "Accuracy of the newest PM on held-out comparisons.",
                         {{"split", "held_out"}})) {}

@@ -9,8 +9,10 @@ namespace rlhf {
 struct RefresherMetrics {
   explicit RefresherMetrics(prometheus::Registry& registry);
 
-  prometheus::Counter& refreshes_promoted;
-  prometheus::Counter& refreshes_refused;
+  prometheus::Counter& refreshes_ok;
+  prometheus::Counter& refreshes_failed;
+  prometheus::Counter& gate_promoted;
+  prometheus::Counter& gate_refused;
   prometheus::Gauge& accuracy;
 };
 

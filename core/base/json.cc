@@ -55,8 +55,13 @@ absl::StatusOr<Json> ParseJson(absl::string_view text) {
     if (!problem.empty()) return absl::InvalidArgumentError(problem);
     return value;
   } catch (const Json::exception& error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("not valid JSON: ", error.what()));
+    // The library puts its own name and a number in brackets before it.
+    absl::string_view what = error.what();
+    if (const size_t end = what.find("] ");
+        what[0] == '[' && end != what.npos) {
+      what.remove_prefix(end + 2);
+    }
+    return absl::InvalidArgumentError(absl::StrCat("not valid JSON: ", what));
   }
 }
 

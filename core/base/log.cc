@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -17,6 +18,11 @@ namespace {
 std::string& Role() {
   static auto* const role = new std::string("rlhf");
   return *role;
+}
+
+std::atomic<int64_t>& NumLines(LogSeverity severity) {
+  static std::atomic<int64_t> num_lines[3];
+  return num_lines[static_cast<int>(severity)];
 }
 
 // The last folder and the file name: enough to find the line.
@@ -45,9 +51,12 @@ void WriteWhole(absl::string_view text) {
 
 void SetLogRole(absl::string_view role) { Role() = std::string(role); }
 
+int64_t CountLogLines(LogSeverity severity) { return NumLines(severity); }
+
 namespace internal {
 
-LogLine::LogLine(LogSeverity severity, const char* file, int line) {
+LogLine::LogLine(LogSeverity severity, const char* file, int line)
+    : severity_(severity) {
   stream_ << absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(),
                               absl::UTCTimeZone())
           << " "
@@ -61,6 +70,7 @@ LogLine::~LogLine() {
   const std::string text =
       absl::StrReplaceAll(stream_.str(), {{"\n", "\\n"}, {"\r", "\\r"}}) + "\n";
   WriteWhole(text);
+  ++NumLines(severity_);
 }
 
 }  // namespace internal

@@ -5,6 +5,7 @@
 // Severities: INFO, WARNING, ERROR. Thread-safe: a line is written whole.
 #pragma once
 
+#include <cstdint>
 #include <sstream>
 #include <string>
 
@@ -18,6 +19,9 @@ enum class LogSeverity { INFO, WARNING, ERROR };
 // any thread is started.
 void SetLogRole(absl::string_view role);
 
+// Lines of this severity that were written since the start.
+int64_t CountLogLines(LogSeverity severity);
+
 namespace internal {
 
 class LogLine {
@@ -29,6 +33,7 @@ class LogLine {
   std::ostream& stream() { return stream_; }
 
  private:
+  const LogSeverity severity_;
   std::ostringstream stream_;
 };
 

@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
+#include "core/rpc/call_metrics.h"
 #include "core/rpc/channel.h"
 #include "core/telemetry/listen_socket.h"
 
@@ -40,7 +42,8 @@ absl::Status WhyItCannotListen(const std::string& address) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
-    const std::string& address, const std::vector<grpc::Service*>& services) {
+    const std::string& address, const std::vector<grpc::Service*>& services,
+    prometheus::Registry* registry) {
   RLHF_RETURN_IF_ERROR(CheckLoopback(address));
   // Process-wide by gRPC's design, and the same for all our servers.
   grpc::EnableDefaultHealthCheckService(true);
@@ -55,6 +58,13 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   builder.AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
   for (grpc::Service* service : services) builder.RegisterService(service);
+  if (registry != nullptr) {
+    std::vector<
+        std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+        interceptors;
+    interceptors.push_back(MakeCallMetrics(*registry));
+    builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  }
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr || result->port_ == 0) {
     return WhyItCannotListen(address);

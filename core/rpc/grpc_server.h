@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "prometheus/registry.h"
 
 namespace rlhf {
 
@@ -16,14 +17,17 @@ namespace rlhf {
 class GrpcServer {
  public:
   // Serves `services` (not owned; must outlive the server) at `address`; port 0
-  // takes a free one. Health starts as NOT_SERVING.
+  // takes a free one. Health starts as NOT_SERVING. Calls are counted in
+  // `registry` (core/rpc/call_metrics.h), which must outlive the server, unless
+  // it is null.
   //
   // Errors:
   //   InvalidArgument  `address` is malformed or not loopback
   //   AlreadyExists    the port is in use
   //   Unavailable      the system does not let us listen there, and why
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
-      const std::string& address, const std::vector<grpc::Service*>& services);
+      const std::string& address, const std::vector<grpc::Service*>& services,
+      prometheus::Registry* registry = nullptr);
   ~GrpcServer();
 
   int port() const { return port_; }

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "core/base/file.h"
+#include "core/base/log.h"
 
 namespace rlhf {
 namespace {
@@ -78,6 +79,23 @@ MetricFamily BuildInfo() {
   return family;
 }
 
+MetricFamily LogMessages() {
+  constexpr std::pair<LogSeverity, const char*> kLevels[] = {
+      {LogSeverity::INFO, "info"},
+      {LogSeverity::WARNING, "warning"},
+      {LogSeverity::ERROR, "error"}};
+  MetricFamily family;
+  family.name = "rlhf_log_messages_total";
+  family.help = "Lines of log by level.";
+  family.type = MetricType::Counter;
+  for (const auto& [severity, level] : kLevels) {
+    ClientMetric& metric = family.metric.emplace_back();
+    metric.label.push_back({"level", level});
+    metric.counter.value = static_cast<double>(CountLogLines(severity));
+  }
+  return family;
+}
+
 }  // namespace
 
 std::vector<MetricFamily> ProcessMetrics::Collect() const {
@@ -98,6 +116,7 @@ std::vector<MetricFamily> ProcessMetrics::Collect() const {
              MetricType::Gauge, StartTimeSeconds()),
       Family("process_open_fds", "Open file descriptors.", MetricType::Gauge,
              open_fds),
+      LogMessages(),
   };
 }
 

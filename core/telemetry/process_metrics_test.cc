@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/base/check.h"
+#include "core/base/log.h"
 #include "gtest/gtest.h"
 
 namespace rlhf {
@@ -35,6 +36,24 @@ TEST(ProcessMetricsTest, ProcessorTimeGrowsWithWork) {
   while (Value("process_cpu_seconds_total") < before + 0.01) {
   }
   EXPECT_LT(before, 60);
+}
+
+// The value of the series of rlhf_log_messages_total with this level.
+double LogMessages(const std::string& level) {
+  for (const prometheus::MetricFamily& family : ProcessMetrics().Collect()) {
+    if (family.name != "rlhf_log_messages_total") continue;
+    for (const prometheus::ClientMetric& metric : family.metric) {
+      if (metric.label.at(0).value == level) return metric.counter.value;
+    }
+  }
+  return -1;
+}
+
+TEST(ProcessMetricsTest, LogLinesAreCountedByLevel) {
+  const double info = LogMessages("info"), warnings = LogMessages("warning");
+  RLHF_LOG(WARNING) << "smoke";
+  EXPECT_EQ(LogMessages("info"), info);
+  EXPECT_EQ(LogMessages("warning"), warnings + 1);
 }
 
 }  // namespace

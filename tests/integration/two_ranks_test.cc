@@ -1,10 +1,14 @@
 // Two learner processes, as a launcher starts them, against one.
+#include "absl/strings/str_cat.h"
+#include "core/telemetry/http_test_client.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/loop_fixture.h"
 
 namespace rlhf {
 namespace {
+
+using testing::HasSubstr;
 
 class TwoRanksTest : public LearnerTest {
  protected:
@@ -61,6 +65,25 @@ TEST_F(TwoRanksTest, GoOnAsOne) {
     EXPECT_NEAR(mixed[i].policy_loss(), two[i].policy_loss(), 1e-5) << i;
     EXPECT_NEAR(mixed[i].value_loss(), two[i].value_loss(), 1e-5) << i;
   }
+}
+
+TEST_F(TwoRanksTest, EachServeMetrics) {
+  Prepare("metrics");
+  StartServers();
+  const std::vector<pid_t> ranks = StartRanks(2);
+  EXPECT_TRUE(
+      WaitUntil(absl::Seconds(60), [this] { return !Updates().empty(); }));
+  for (const auto& [rank, port] :
+       {std::pair(0, config_.learner().metrics_port()),
+        std::pair(1, config_.learner().rank_metrics_port() + 1)}) {
+    const HttpTestReply reply = HttpTestClient(port).Get("/metrics");
+    EXPECT_EQ(reply.status, 200) << rank;
+    EXPECT_THAT(reply.body,
+                HasSubstr(absl::StrCat("\nrlhf_learner_rank ", rank, "\n")));
+    EXPECT_THAT(reply.body, HasSubstr("\nrlhf_ppo_updates_total "));
+  }
+  for (const pid_t rank : ranks) EXPECT_EQ(Wait(rank), 0);
+  StopServers();
 }
 
 }  // namespace

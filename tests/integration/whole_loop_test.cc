@@ -149,8 +149,8 @@ void WholeLoopTest::CheckMetrics() {
   int http_port = 0;
   ASSERT_TRUE(absl::SimpleAtoi(http.substr(http.rfind(':') + 1), &http_port));
   for (const int port :
-       {config_.learner().metrics_port(), config_.actor().metrics_port(),
-        config_.reward_server().metrics_port(),
+       {config_.up().metrics_port(), config_.learner().metrics_port(),
+        config_.actor().metrics_port(), config_.reward_server().metrics_port(),
         config_.preference().metrics_port(), config_.crowd().metrics_port(),
         http_port}) {
     const HttpTestReply reply = HttpTestClient(port).Get("/metrics");

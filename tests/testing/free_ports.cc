@@ -7,38 +7,65 @@
 #include "core/telemetry/listen_socket.h"
 
 namespace rlhf {
+namespace {
+
+// Learner ranks of one run, at most.
+constexpr int kMaxRanks = 8;
+
+// Sockets that stay open until all ports were drawn, so that none comes twice.
+class DrawnPorts {
+ public:
+  ~DrawnPorts() {
+    for (const int fd : sockets_) ::close(fd);
+  }
+
+  // The first of `count` neighbours that are all free.
+  int Draw(int count) {
+    while (true) {
+      const int first = absl::Uniform(random_, 10000, 32768 - count);
+      int taken = 0;
+      while (taken < count && Take(first + taken)) ++taken;
+      if (taken == count) return first;
+    }
+  }
+
+ private:
+  bool Take(int port) {
+    const auto socket = Listen(absl::StrCat("127.0.0.1:", port));
+    if (socket.ok()) sockets_.push_back(socket->fd);
+    return socket.ok();
+  }
+
+  absl::BitGen random_;
+  std::vector<int> sockets_;
+};
+
+}  // namespace
 
 std::vector<int> FreePorts(size_t count) {
-  // Sockets stay open until all were drawn, so that no port comes twice.
-  std::vector<int> ports, sockets;
-  absl::BitGen random;
-  while (ports.size() < count) {
-    const int port = absl::Uniform(random, 10000, 32768);
-    const auto socket = Listen(absl::StrCat("127.0.0.1:", port));
-    if (!socket.ok()) continue;
-    sockets.push_back(socket->fd);
-    ports.push_back(port);
-  }
-  for (const int fd : sockets) ::close(fd);
+  DrawnPorts drawn;
+  std::vector<int> ports;
+  while (ports.size() < count) ports.push_back(drawn.Draw(1));
   return ports;
 }
 
 void SetFreePorts(v1::RunConfig& config) {
-  const std::vector<int> p = FreePorts(11);
-  const auto address = [](int port) {
-    return absl::StrCat("127.0.0.1:", port);
-  };
-  config.mutable_learner()->set_address(address(p[0]));
-  config.mutable_learner()->set_metrics_port(p[1]);
-  config.mutable_actor()->set_address(address(p[2]));
-  config.mutable_actor()->set_metrics_port(p[3]);
-  config.mutable_reward_server()->set_address(address(p[4]));
-  config.mutable_reward_server()->set_metrics_port(p[5]);
-  config.mutable_preference()->set_address(address(p[6]));
-  config.mutable_preference()->set_metrics_port(p[7]);
-  config.mutable_feedback()->set_http_address(address(p[8]));
-  config.mutable_feedback()->set_address(address(p[9]));
-  config.mutable_crowd()->set_metrics_port(p[10]);
+  DrawnPorts drawn;
+  const auto port = [&] { return drawn.Draw(1); };
+  const auto address = [&] { return absl::StrCat("127.0.0.1:", port()); };
+  config.mutable_up()->set_metrics_port(port());
+  config.mutable_learner()->set_address(address());
+  config.mutable_learner()->set_metrics_port(port());
+  config.mutable_learner()->set_rank_metrics_port(drawn.Draw(kMaxRanks));
+  config.mutable_actor()->set_address(address());
+  config.mutable_actor()->set_metrics_port(port());
+  config.mutable_reward_server()->set_address(address());
+  config.mutable_reward_server()->set_metrics_port(port());
+  config.mutable_preference()->set_address(address());
+  config.mutable_preference()->set_metrics_port(port());
+  config.mutable_feedback()->set_http_address(address());
+  config.mutable_feedback()->set_address(address());
+  config.mutable_crowd()->set_metrics_port(port());
 }
 
 }  // namespace rlhf

@@ -25,9 +25,10 @@ double Accuracy(const HeldOutResult& result) {
 
 std::string Describe(const HeldOutResult& result) {
   const Interval interval = WilsonInterval(result.correct, result.total);
-  return absl::StrFormat("%.1f %% (%d of %d, 95 %% interval %.1f to %.1f)",
-                         100 * Accuracy(result), result.correct, result.total,
-                         100 * interval.low, 100 * interval.high);
+  return absl::StrFormat(
+      "%d of %d held-out pairs right (%.1f %%, 95 %% interval %.1f to %.1f)",
+      result.correct, result.total, 100 * Accuracy(result), 100 * interval.low,
+      100 * interval.high);
 }
 
 GateVerdict DecideByIncumbent(const GateInput& input,
@@ -36,10 +37,9 @@ GateVerdict DecideByIncumbent(const GateInput& input,
   const double change = Accuracy(input.candidate) - Accuracy(incumbent.result);
   const double chance = ProbabilityOfChance(incumbent.discordance);
   const std::string compared = absl::StrFormat(
-      "%s, serving PM %s, change %+.1f points, at most -%.1f allowed; only the "
-      "candidate right on %d pairs, only the serving PM on %d, by chance with "
-      "probability %.2g",
-      found, Describe(incumbent.result), 100 * change,
+      "%s, serving PM %d (%+.1f points, down to -%.1f allowed; %d gained, %d "
+      "lost, p = %.2g)",
+      found, incumbent.result.correct, 100 * change,
       100 * input.max_accuracy_drop, incumbent.discordance.only_candidate_right,
       incumbent.discordance.only_incumbent_right, chance);
   if (change < -input.max_accuracy_drop - kRounding) {
@@ -47,19 +47,17 @@ GateVerdict DecideByIncumbent(const GateInput& input,
   }
   if (chance < input.significance) {
     return {false, absl::StrFormat("refused as worse than the serving PM: %s, "
-                                   "less than %.2g",
+                                   "p below %.2g",
                                    compared, input.significance)};
   }
   return {true, absl::StrCat("promoted: ", compared)};
 }
 
 GateVerdict DecideByAccuracy(const GateInput& input) {
-  const std::string found =
-      absl::StrCat("held-out accuracy ", Describe(input.candidate));
+  const std::string found = Describe(input.candidate);
   if (Accuracy(input.candidate) < input.min_accuracy - kRounding) {
-    return {false,
-            absl::StrFormat("refused: %s is below the minimum of %.1f %%",
-                            found, 100 * input.min_accuracy)};
+    return {false, absl::StrFormat("refused: %s, below the minimum of %.1f %%",
+                                   found, 100 * input.min_accuracy)};
   }
   if (!input.incumbent.has_value()) {
     return {true, absl::StrFormat("promoted: %s, minimum %.1f %%; no PM serves",
@@ -94,8 +92,8 @@ GateVerdict DecidePromotion(const GateInput& input) {
   const double visible = VisibleDrop(pairs, DiscordantShare(input));
   absl::StrAppendFormat(
       &verdict.reason,
-      " (%s%d held-out pairs show a drop of %.1f points in 4 of 5 cases)",
-      visible > kDropToSee ? "smoke check only: " : "", pairs, 100 * visible);
+      "; %sa drop of %.1f points would be seen in 4 of 5 cases",
+      visible > kDropToSee ? "smoke check only: " : "", 100 * visible);
   return verdict;
 }
 

@@ -1,0 +1,108 @@
+#include "core/rpc/call_metrics.h"
+
+#include <grpcpp/generic/generic_stub.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/rpc/channel.h"
+#include "core/rpc/grpc_server.h"
+#include "core/telemetry/metrics_server.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "rlhf/v1/reward.grpc.pb.h"
+#include "tests/testing/status_matchers.h"
+
+namespace rlhf {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+// Refuses what names no PM.
+class PickyReward final : public v1::Reward::Service {
+ public:
+  grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
+                     v1::ScoreResponse*) override {
+    if (request->pm_version() > 0) return grpc::Status::OK;
+    return {grpc::StatusCode::FAILED_PRECONDITION, "no PM"};
+  }
+};
+
+class CallMetricsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK_AND_ASSIGN(
+        server_, GrpcServer::Start("127.0.0.1:0", {&service_}, &registry_));
+    channel_ = MakeChannel(absl::StrCat("127.0.0.1:", server_->port()));
+  }
+
+  void Score(int64_t pm_version) {
+    v1::ScoreRequest request;
+    request.set_pm_version(pm_version);
+    v1::ScoreResponse response;
+    const auto context = ContextWithDeadline(absl::Seconds(10));
+    context->set_wait_for_ready(true);
+    v1::Reward::NewStub(channel_)->Score(context.get(), request, &response);
+  }
+
+  // A call of any method, without a message that matters.
+  void Call(const std::string& method) {
+    grpc::GenericStub stub(channel_);
+    const auto context = ContextWithDeadline(absl::Seconds(10));
+    context->set_wait_for_ready(true);
+    grpc::CompletionQueue queue;
+    const grpc::Slice nothing("");
+    const auto call = stub.PrepareUnaryCall(
+        context.get(), method, grpc::ByteBuffer(&nothing, 1), &queue);
+    call->StartCall();
+    grpc::ByteBuffer reply;
+    grpc::Status status;
+    call->Finish(&reply, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+  }
+
+  std::string Metrics() const { return MetricsResponse(registry_).body; }
+
+  prometheus::Registry registry_;
+  PickyReward service_;
+  std::unique_ptr<GrpcServer> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+TEST_F(CallMetricsTest, CountsCallsByMethodAndCode) {
+  Score(1);
+  Score(1);
+  Score(0);
+  const std::string method =
+      "grpc_method=\"Score\",grpc_service=\"rlhf.v1.Reward\",grpc_type="
+      "\"unary\"} ";
+  const std::string metrics = Metrics();
+  EXPECT_THAT(metrics, HasSubstr(absl::StrCat("grpc_server_handled_total{grpc_"
+                                              "code=\"OK\",",
+                                              method, "2\n")));
+  EXPECT_THAT(metrics,
+              HasSubstr(absl::StrCat("grpc_server_handled_total{grpc_code="
+                                     "\"FailedPrecondition\",",
+                                     method, "1\n")));
+  EXPECT_THAT(metrics,
+              HasSubstr(absl::StrCat("grpc_server_handling_seconds_count{",
+                                     method, "3\n")));
+}
+
+// Else whoever can connect could make a series of any name.
+TEST_F(CallMetricsTest, UnknownMethodsMakeNoSeriesOfTheirNames) {
+  Call("/made.Up/ByClient");
+  Call("/rlhf.v1.Reward/ByClient");
+  EXPECT_THAT(Metrics(), Not(HasSubstr("ByClient")));
+}
+
+TEST_F(CallMetricsTest, HealthChecksAreNotCounted) {
+  Call("/grpc.health.v1.Health/Check");
+  EXPECT_THAT(Metrics(), Not(HasSubstr("grpc_server_handled_total{")));
+}
+
+}  // namespace
+}  // namespace rlhf
