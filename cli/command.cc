@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/config/nearest_word.h"
+#include "core/launch/exit_codes.h"
 
 namespace rlhf {
 namespace {
@@ -39,7 +40,7 @@ int UnknownVerb(const std::string& name) {
   std::cerr << "rlhf: unknown verb \"" << name << "\"";
   if (!nearest.empty()) std::cerr << "; did you mean \"" << nearest << "\"?";
   std::cerr << "\n`rlhf help` lists the verbs.\n";
-  return 2;
+  return kCallersMistake;
 }
 
 // A verb whose usage begins with a flag, or is empty, takes flags only.
@@ -71,7 +72,7 @@ int ExitCode(const absl::Status& status) {
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kUnimplemented:
-      return 2;
+      return kCallersMistake;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kResourceExhausted:

@@ -61,16 +61,14 @@ absl::Status List(const ModelRegistry& registry, bool json) {
       continue;
     }
     const std::string accuracy =
-        absl::StrFormat("%.3f [%.3f, %.3f] of %d", report.held_out_accuracy(),
+        absl::StrFormat("%.3f [%.3f, %.3f] on %d", report.held_out_accuracy(),
                         report.held_out_accuracy_low(),
                         report.held_out_accuracy_high(), report.num_held_out());
-    // The rest of the verdict is in the history.
-    const std::string verdict =
-        report.verdict().substr(0, report.verdict().find(':'));
+    // The whole verdict is in the history.
     std::cout << absl::StrFormat("%5d pairs  %-27s %s\n", report.num_train(),
-                                 accuracy, verdict);
+                                 accuracy,
+                                 report.promoted() ? "promoted" : "refused");
   }
-  if (!json) std::cout << "who made which one serve, and why: pm history\n";
   return absl::OkStatus();
 }
 

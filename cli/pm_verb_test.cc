@@ -32,6 +32,7 @@ class PmVerbTest : public testing::Test {
                     .Publish(version,
                              {{"report",
                                {{"held_out_accuracy", 0.7},
+                                {"promoted", true},
                                 {"verdict", "promoted: good"}}}},
                              [](const std::string& folder) {
                                return WriteFileAtomically(

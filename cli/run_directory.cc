@@ -119,7 +119,7 @@ std::vector<ListenField> ListenFields(const v1::RunConfig& config) {
       {"feedback.address", config.feedback().address()},
       metrics("up.metrics_port", config.up().metrics_port())};
   for (int rank = 1; rank < config.learner().num_ranks(); ++rank) {
-    fields.push_back(metrics("learner.rank_metrics_port",
+    fields.push_back(metrics("learner.rank_metrics_port plus the rank",
                              config.learner().rank_metrics_port() + rank));
   }
   if (!config.crowd().workers().empty()) {
@@ -147,7 +147,8 @@ absl::Status CheckPortsFree(const std::vector<ListenField>& fields) {
       continue;
     }
     problems.push_back(absl::StrCat(
-        listen.field, ": ", socket.status().message(), " (--set ", listen.field,
+        listen.field, ": ", socket.status().message(), " (--set ",
+        listen.field.substr(0, listen.field.find(' ')),
         absl::EndsWith(listen.field, "port") ? "=PORT" : "=127.0.0.1:PORT",
         "; `ss -ltnp` shows who listens)"));
   }

@@ -216,18 +216,17 @@ void AppendUpdateTable(const v1::Report& report, std::string* text) {
 
 void AppendPms(const v1::Report& report, std::string* text) {
   if (report.pms().empty()) return;
-  absl::StrAppend(
-      text,
-      "\nPM   compared   trained on   held-out accuracy            gate\n");
+  absl::StrAppend(text,
+                  "\nPM   comparisons   trained on   held-out accuracy         "
+                  "  promoted\n");
   for (const v1::PmReport& pm : report.pms()) {
     absl::StrAppendFormat(
-        text, "v%-3d %8d   %10d   %.3f [%.3f, %.3f] of %-4d %s\n",
+        text, "v%-3d %11d   %10d   %.3f [%.3f, %.3f] on %-4d %s\n",
         pm.pm().version(), pm.data().last_seq(), pm.num_train(),
         pm.held_out_accuracy(), pm.held_out_accuracy_low(),
         pm.held_out_accuracy_high(), pm.num_held_out(),
-        pm.promoted()
-            ? absl::StrCat("promoted at update ", pm.promoted_at_update())
-            : "not promoted");
+        pm.promoted() ? absl::StrCat("update ", pm.promoted_at_update())
+                      : "no");
   }
 }
 

@@ -53,7 +53,7 @@ bool IsComplete(const v1::Report& report, const v1::RunConfig& config);
 
 // report.json of a run that needs nothing more; nullopt for any other run.
 //
-// Errors: InvalidArgument that names a file that cannot be read.
+// Errors: as ReadFile; InvalidArgument with the path if it is no report.
 absl::StatusOr<std::optional<v1::Report>> ReadFinishedReport(
     const v1::RunConfig& config);
 

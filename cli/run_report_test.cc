@@ -153,7 +153,7 @@ TEST_F(RunReportTest, SummaryHasEveryPart) {
                      R"( "final_policy_version": 3})");
   const std::string text = SummaryTable(*BuildReport(dir_.path(), config_));
   EXPECT_THAT(text, AllOf(HasSubstr("run test: 3 updates"),
-                          HasSubstr("   0.750 [0.000, 0.000] of 0"),
+                          HasSubstr("   0.750 [0.000, 0.000] on 0"),
                           HasSubstr("policy v3 against the initial policy: "
                                     "65.0 %"),
                           HasSubstr("generation         6 s")));

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +12,6 @@
 #include "cli/run_report.h"
 #include "core/base/json.h"
 #include "core/base/proto_json.h"
-#include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 
 namespace rlhf {
@@ -123,9 +121,8 @@ absl::Status PrintStatus(const v1::RunConfig& config, bool json) {
   for (const RoleAnswer& answer : answers) {
     if (answer.status.ok()) return absl::OkStatus();
   }
-  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Report> finished,
-                        ReadFinishedReport(config));
-  if (finished.has_value()) {
+  const auto report = ReadFinishedReport(config);
+  if (report.ok() && report->has_value()) {
     return absl::UnavailableError(absl::StrCat(
         "no role answers: run \"", config.name(), "\" is finished; see ",
         RunDirectory(config), "/report.json, or `rlhf up` for its summary"));

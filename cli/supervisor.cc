@@ -21,11 +21,11 @@
 #include "absl/time/clock.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
+#include "core/launch/exit_codes.h"
 
 namespace rlhf {
 namespace {
 
-constexpr int kCallersMistake = 2;
 constexpr int kExecFailed = 127;
 constexpr int kLogLinesShown = 15;
 
@@ -86,12 +86,6 @@ int64_t MemoryField(pid_t pid, absl::string_view name) {
     }
   }
   return 0;
-}
-
-// As SupervisorOptions::on_restart has it.
-const char* ReasonOf(int wait_status) {
-  if (WIFSIGNALED(wait_status)) return "signal";
-  return WEXITSTATUS(wait_status) == 0 ? "exit" : "error";
 }
 
 }  // namespace
@@ -169,6 +163,7 @@ absl::Status Supervisor::Spawn(Process* process) {
         absl::StrCat("cannot start ", spec.role, ": ", ::strerror(error)));
   }
   process->started_at = absl::Now();
+  process->ended_with_group = false;
   process->view.pid = pid;
   process->view.state = ProcessState::kRunning;
   return absl::OkStatus();
@@ -210,19 +205,35 @@ absl::Status Supervisor::TendGroups() {
   for (auto it = ending_groups_.begin(); it != ending_groups_.end();) {
     const EndingGroup ending = it->second;
     bool is_running = false;
-    for (const Process& process : processes_) {
+    for (Process& process : processes_) {
       if (process.spec.group != it->first || process.view.pid == 0) continue;
       is_running = true;
-      if (absl::Now() >= ending.deadline) ::kill(process.view.pid, SIGKILL);
+      if (absl::Now() >= ending.deadline) {
+        process.ended_with_group = true;
+        ::kill(process.view.pid, SIGKILL);
+      }
     }
     if (is_running) {
       ++it;
       continue;
     }
+    Process* const blamed = ToBlame(it->first, ending.first);
     it = ending_groups_.erase(it);
-    RLHF_RETURN_IF_ERROR(ScheduleRestart(ending.first, ending.wait_status));
+    RLHF_RETURN_IF_ERROR(ScheduleRestart(blamed));
   }
   return absl::OkStatus();
+}
+
+Supervisor::Process* Supervisor::ToBlame(const std::string& group,
+                                         Process* first) {
+  if (!first->ended_with_group) return first;
+  for (Process& process : processes_) {
+    if (process.spec.group == group && !process.ended_with_group &&
+        process.view.state == ProcessState::kStopped) {
+      return &process;
+    }
+  }
+  return first;
 }
 
 absl::Status Supervisor::Reap(Process* process) {
@@ -240,6 +251,11 @@ absl::Status Supervisor::Reap(Process* process) {
 }
 
 absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
+  process->wait_status = wait_status;
+  if (WIFEXITED(wait_status) &&
+      WEXITSTATUS(wait_status) == kAnotherRankFailed) {
+    process->ended_with_group = true;
+  }
   if (wait_status == 0 && process->spec.is_done()) {
     process->view.state = ProcessState::kDone;
     events_.push_back(process->spec.role + " is done");
@@ -255,20 +271,26 @@ absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
         absl::StrCat(process->spec.role, " ", DescribeExit(wait_status), ":\n",
                      LastLines(process->spec.log_path, kLogLinesShown)));
   }
-  if (process->spec.group.empty()) return ScheduleRestart(process, wait_status);
+  if (process->spec.group.empty()) return ScheduleRestart(process);
   const absl::Duration grace =
       wait_status == 0 ? options_.group_stop_grace : options_.group_grace;
-  // Of several that ended, the first is the one to blame.
-  ending_groups_.try_emplace(process->spec.group,
-                             EndingGroup{.first = process,
-                                         .wait_status = wait_status,
-                                         .deadline = absl::Now() + grace});
+  ending_groups_.try_emplace(
+      process->spec.group,
+      EndingGroup{.first = process, .deadline = absl::Now() + grace});
   return absl::OkStatus();
 }
 
-absl::Status Supervisor::ScheduleRestart(Process* process, int wait_status) {
+const char* Supervisor::ReasonOf(const Process& process) {
+  if (process.ended_with_group || process.view.state == ProcessState::kDone) {
+    return "group";
+  }
+  if (WIFSIGNALED(process.wait_status)) return "signal";
+  return WEXITSTATUS(process.wait_status) == 0 ? "exit" : "error";
+}
+
+absl::Status Supervisor::ScheduleRestart(Process* process) {
   const ProcessSpec& spec = process->spec;
-  const std::string how = DescribeExit(wait_status);
+  const std::string how = DescribeExit(process->wait_status);
   const bool is_idle = process->idle_restarts >= options_.max_idle_restarts;
   if (is_idle || process->stuck_restarts >= options_.max_stuck_restarts) {
     return absl::UnavailableError(
@@ -291,10 +313,9 @@ absl::Status Supervisor::ScheduleRestart(Process* process, int wait_status) {
     if (!goes_along) continue;
     ++other.idle_restarts;
     ++other.stuck_restarts;
+    options_.on_restart(other.spec.role, ReasonOf(other));
     other.view.state = ProcessState::kWaitingToRestart;
     other.restart_at = absl::Now() + pause;
-    options_.on_restart(other.spec.role,
-                        &other == process ? ReasonOf(wait_status) : "group");
   }
   events_.push_back(absl::StrFormat("%s %s; restart in %s (log: %s)", spec.role,
                                     how, absl::FormatDuration(pause),

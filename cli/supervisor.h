@@ -58,7 +58,7 @@ struct SupervisorOptions {
   absl::Duration group_stop_grace = absl::Seconds(60);
   // Told of each restart that is decided, and why: "signal", "error" (an exit
   // code), "exit" (with code 0 before its work was done), or "group" (another
-  // of its group ended).
+  // of its group ended first).
   std::function<void(const std::string& role, const char* reason)> on_restart =
       [](const std::string&, const char*) {};
 };
@@ -123,6 +123,9 @@ class Supervisor {
     int stuck_restarts = 0;  // in a row, without getting further
     absl::Time started_at;
     absl::Time restart_at;
+    int wait_status = 0;  // of its last end
+    // It ended, or was ended, because another of its group had.
+    bool ended_with_group = false;
   };
 
   absl::Status Spawn(Process* process);
@@ -131,16 +134,19 @@ class Supervisor {
   absl::Status Reap(Process* process);
   absl::Status HandleExit(Process* process, int wait_status);
   // Restarts the others of its group too, those that were done included; how
-  // it ended (`wait_status`) is told of it alone.
-  absl::Status ScheduleRestart(Process* process, int wait_status);
+  // it ended is told of it alone.
+  absl::Status ScheduleRestart(Process* process);
+  // SupervisorOptions::on_restart's word for why this one is restarted.
+  static const char* ReasonOf(const Process& process);
+  // The one of a group whose end was no consequence of another's.
+  Process* ToBlame(const std::string& group, Process* first);
   // Sees to the end of groups of which a process has ended.
   absl::Status TendGroups();
 
   // A group of which a process has ended.
   struct EndingGroup {
     Process* first = nullptr;  // that ended
-    int wait_status = 0;
-    absl::Time deadline;  // for the others
+    absl::Time deadline;       // for the others
   };
 
   const SupervisorOptions options_;

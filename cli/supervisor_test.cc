@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "core/base/file.h"
+#include "core/launch/exit_codes.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -258,6 +259,28 @@ TEST_F(SupervisorTest, AGroupIsRestartedWholeWhenOneOfItIsKilled) {
   EXPECT_THAT(events, HasSubstr("learner-1 was killed by signal 9 (Killed); "
                                 "restart in"));
   EXPECT_THAT(events, testing::Not(HasSubstr("learner was killed")));
+}
+
+// A rank that hears of another's death may be gone before that one is seen.
+TEST_F(SupervisorTest, WhoEndsBecauseAnotherDidIsNotBlamed) {
+  SupervisorOptions options = Fast();
+  std::map<std::string, std::string> reasons;
+  options.on_restart = [&](const std::string& role, const char* reason) {
+    reasons[role] = reason;
+  };
+  Supervisor supervisor(
+      {InGroup(Shell("learner", absl::StrCat("while [ ! -e ", dir_ / "dead",
+                                             " ]; do sleep 0.01; done; exit ",
+                                             kAnotherRankFailed))),
+       InGroup(Shell("learner-1", absl::StrCat("touch ", dir_ / "dead",
+                                               "; sleep 0.2; exit 1")))},
+      options);
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(&supervisor, [&] { return reasons.size() == 2; }));
+  EXPECT_THAT(reasons, UnorderedElementsAre(Pair("learner", "group"),
+                                            Pair("learner-1", "error")));
+  EXPECT_THAT(absl::StrJoin(supervisor.TakeEvents(), "\n"),
+              HasSubstr("learner-1 exited with code 1; restart in"));
 }
 
 TEST_F(SupervisorTest, OthersOfAGroupMayEndByThemselvesAndSayWhy) {

@@ -70,11 +70,15 @@ std::string StepLine(const ViewState& state) {
   return absl::StrCat(line, "  ", Eta(state));
 }
 
+std::string PhaseText(const ViewState& state) {
+  return absl::StrCat(state.phase,
+                      state.waiting_for.empty() ? "" : ": waiting for ",
+                      absl::StrJoin(state.waiting_for, ", "));
+}
+
 std::string PhaseLine(const ViewState& state) {
   if (!state.phase.empty()) {
-    return absl::StrCat("phase     ", state.phase,
-                        state.waiting_for.empty() ? "" : ": waiting for ",
-                        absl::StrJoin(state.waiting_for, ", "));
+    return "phase     " + PhaseText(state);
   }
   if (state.learner.phase().empty()) return "phase     starting";
   std::string line = absl::StrCat("phase     ", state.learner.phase());
@@ -243,7 +247,12 @@ TerminalView::TerminalView(bool plain)
 
 void TerminalView::Show(const ViewState& state) {
   if (!in_place_) {
-    if (state.phase != last_.phase && !state.phase.empty()) Event(state.phase);
+    // Each role that is done waiting for would be a line.
+    const bool waits = !state.waiting_for.empty();
+    if (!state.phase.empty() &&
+        (state.phase != last_.phase || (waits && last_.waiting_for.empty()))) {
+      Event(PhaseText(state));
+    }
     for (const std::string& line : PlainLines(last_, state)) Event(line);
     last_ = state;
     return;

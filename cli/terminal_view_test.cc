@@ -12,6 +12,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 v1::UpdateReport MakeUpdate(int64_t number, double reward) {
   v1::UpdateReport update;
@@ -130,6 +131,36 @@ TEST(PlainLinesTest, ComparisonsAreALineEvery32) {
   EXPECT_THAT(PlainLines(before, after), IsEmpty());
   after.feedback.set_num_comparisons(128);
   EXPECT_THAT(PlainLines(before, after), ElementsAre(HasSubstr("128/256")));
+}
+
+TEST(RenderTest, SaysWhomItWaitsFor) {
+  ViewState state = MakeState();
+  state.phase = "stopping";
+  state.waiting_for = {"learner", "actor"};
+  EXPECT_THAT(Render(state, 80)[1],
+              HasSubstr("stopping: waiting for learner, actor"));
+}
+
+TEST(TerminalViewTest, PlainOutputSaysOnceWhomItWaitsFor) {
+  ViewState state = MakeState();
+  state.phase = "stopping";
+  testing::internal::CaptureStdout();
+  TerminalView view(/*plain=*/true);
+  state.waiting_for = {"learner", "actor"};
+  view.Show(state);
+  state.waiting_for = {"learner"};
+  view.Show(state);
+  state.waiting_for = {};
+  view.Show(state);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(),
+              StartsWith("stopping: waiting for learner, actor\nPM v1"));
+}
+
+TEST(RenderTest, APmThatIsDueIsNotAtANumberThatIsPast) {
+  ViewState state = MakeState();
+  state.feedback.set_num_comparisons(180);
+  EXPECT_THAT(absl::StrJoin(Render(state, 80), "\n"),
+              HasSubstr("180/256  next PM is due"));
 }
 
 TEST(HumanFormatTest, PicksTheUnit) {

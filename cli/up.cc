@@ -38,7 +38,7 @@ constexpr absl::Duration kPollTimeout = absl::Milliseconds(500);
 constexpr absl::Duration kStopGrace = absl::Seconds(60);
 constexpr absl::Duration kCountTimeout = absl::Seconds(30);
 // Updates whose mean time gives the rate and the time left.
-constexpr int kRateUpdates = 6;
+constexpr int kRateUpdates = 3;
 
 absl::StatusOr<std::string> ThisBinary() {
   char path[4096];
@@ -110,11 +110,9 @@ class Session {
   std::vector<ProcessSpec> Ranks(int master_port) const;
   bool HasAllUpdates() const;
   Progress ProgressOf(absl::string_view role) const;
-  prometheus::Counter& RestartsOf(const std::string& role, const char* reason) {
-    return AddCounter(series_, "rlhf_restarts_total",
-                      "Restarts of a process, by what had become of it.",
-                      {{"component", role}, {"reason", reason}});
-  }
+  // Counts the restarts of these processes in /metrics.
+  void CountRestarts(const std::vector<ProcessSpec>& processes,
+                     SupervisorOptions& options);
   absl::Status CheckPmWillCome() const;
   absl::Status Train();
   absl::Status Evaluate();
@@ -160,13 +158,32 @@ ProcessSpec Session::Child(const std::string& role,
   spec.role = role;
   spec.argv = std::move(arguments);
   spec.argv.insert(spec.argv.begin(), binary_);
-  // An OpenMP thread that has nothing to do spins for about a tenth of a
-  // millisecond, which saves many sleeps between two products, then sleeps: it
-  // would take the cores from other roles (docs/decisions/0015-update-cost.md).
+  // An OpenMP thread that has nothing to do spins for a moment, which saves
+  // many sleeps between two products, then sleeps: it would take the cores from
+  // other roles (docs/decisions/0015-update-cost.md).
   spec.environment = {absl::StrCat("OMP_NUM_THREADS=", config_.threads()),
                       "GOMP_SPINCOUNT=2000", "OMP_WAIT_POLICY=PASSIVE"};
   spec.log_path = absl::StrCat(run_dir_, "/logs/", role, ".log");
   return spec;
+}
+
+void Session::CountRestarts(const std::vector<ProcessSpec>& processes,
+                            SupervisorOptions& options) {
+  const auto restarts = [this](const std::string& role,
+                               const char* reason) -> prometheus::Counter& {
+    return AddCounter(series_, "rlhf_restarts_total",
+                      "Restarts of a process, by what had become of it.",
+                      {{"component", role}, {"reason", reason}});
+  };
+  // A series that begins at 1 would hide its first restart from increase().
+  for (const ProcessSpec& process : processes) {
+    for (const char* reason : {"signal", "error", "exit", "group"}) {
+      restarts(process.role, reason);
+    }
+  }
+  options.on_restart = [restarts](const std::string& role, const char* reason) {
+    restarts(role, reason).Increment();
+  };
 }
 
 bool Session::HasAllUpdates() const {
@@ -344,10 +361,7 @@ absl::Status Session::Train() {
   RLHF_ASSIGN_OR_RETURN(std::vector<ProcessSpec> roles, Roles());
   SupervisorOptions options;
   options.group_stop_grace = StopGrace();
-  options.on_restart = [this](const std::string& role, const char* reason) {
-    RestartsOf(role, reason).Increment();
-  };
-  for (const ProcessSpec& role : roles) RestartsOf(role.role, "signal");
+  CountRestarts(roles, options);
   Supervisor supervisor(std::move(roles), options);
   absl::Status status = supervisor.Start();
   while (status.ok() && !supervisor.IsDone("learner") && !ShutdownRequested()) {
@@ -381,9 +395,11 @@ absl::Status Session::Evaluate() {
   ProcessSpec spec =
       Child("eval-gold", {"eval", "gold", "--config", config_path_});
   spec.is_done = [] { return true; };
+  std::vector<ProcessSpec> processes = {std::move(spec)};
   SupervisorOptions options;
   options.max_idle_restarts = 1;
-  Supervisor supervisor({std::move(spec)}, options);
+  CountRestarts(processes, options);
+  Supervisor supervisor(std::move(processes), options);
   absl::Status status = supervisor.Start();
   while (status.ok() && !supervisor.IsDone("eval-gold")) {
     ShowRoles(supervisor);

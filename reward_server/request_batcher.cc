@@ -78,7 +78,11 @@ void RequestBatcher::Run() {
         wanted.push_back(std::move(job));
       }
     }
-    if (!wanted.empty()) Score(std::move(wanted));
+    if (wanted.empty()) continue;
+    size_t num_dialogues = 0;
+    for (const ScoreJob& job : wanted) num_dialogues += job.sequences.size();
+    options_.on_batch(num_dialogues);
+    Score(std::move(wanted));
   }
 }
 
@@ -109,7 +113,6 @@ void RequestBatcher::Score(std::vector<ScoreJob> batch) const {
     sequences.insert(sequences.end(), job.sequences.begin(),
                      job.sequences.end());
   }
-  options_.on_batch(sequences.size());
   const absl::StatusOr<std::vector<float>> scores = ScoreSequences(
       batch.front().pm->model, sequences, options_.max_batch_tokens);
   if (!scores.ok()) {

@@ -31,8 +31,8 @@ class RequestBatcher {
     int64_t max_batch_tokens = 4096;
     // Dialogues that may wait.
     size_t max_queue = 4096;
-    // Told the number of dialogues that are scored together, by the batcher's
-    // thread.
+    // Told the number of dialogues that are taken from the queue together, by
+    // the batcher's thread.
     std::function<void(size_t)> on_batch = [](size_t) {};
   };
 

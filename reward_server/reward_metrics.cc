@@ -12,7 +12,7 @@ RewardMetrics::RewardMetrics(prometheus::Registry& registry)
                        "From a Score request to its answer.",
                        {0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30})),
       batch_items(AddHistogram(registry, "rlhf_reward_batch_items",
-                               "Dialogues scored together.",
+                               "Dialogues taken from the queue together.",
                                {1, 2, 4, 8, 16, 32, 64, 128, 256, 512})),
       queue_items(AddGauge(registry, "rlhf_queue_items",
                            "Dialogues that wait to be scored.",

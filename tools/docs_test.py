@@ -58,7 +58,7 @@ class DocumentsTest(unittest.TestCase):
                     self.assertTrue((ROOT / path).exists())
 
     def test_metrics_list_is_complete_and_true(self):
-        documented = set(re.findall(r"`(rlhf_[a-z0-9_]+)[`{]", read("docs/metrics.md")))
+        documented = set(re.findall(r"`((?:rlhf|grpc_server)_[a-z0-9_]+)[`{]", read("docs/metrics.md")))
         registered = set()
         for folder in SOURCES:
             for path in (ROOT / folder).rglob("*.cc"):
@@ -66,7 +66,7 @@ class DocumentsTest(unittest.TestCase):
                     text = path.read_text(encoding="utf-8")
                     # A prefix that ends in _ names something else.
                     registered.update(re.findall(
-                        r'"(rlhf_\w*[a-z0-9])"', text))
+                        r'"((?:rlhf|grpc_server)_\w*[a-z0-9])"', text))
         self.assertEqual(documented, registered)
 
 

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/launch/exit_codes.h"
 
 namespace rlhf {
 namespace {

@@ -12,15 +12,11 @@
 
 namespace rlhf {
 
-// The exit code of a rank that ends because another one failed. The group may
-// be started again as it is.
-inline constexpr int kAnotherRankFailed = 4;
-
 class RankGroup {
  public:
   // Blocks until all ranks are there. From then on the process ends, with the
-  // exit code above and a message that names the rank, as soon as another one
-  // dies or is stuck, whatever it does at that moment.
+  // exit code kAnotherRankFailed and a message that names the rank, as soon as
+  // another one dies or is stuck, whatever it does at that moment.
   //
   // Errors: as MakeC10dCommunicator and RankWatch::Start.
   static absl::StatusOr<std::unique_ptr<RankGroup>> Join(

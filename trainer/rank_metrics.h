@@ -7,7 +7,8 @@
 
 namespace rlhf {
 
-// Registers every series once. `registry` must outlive this. Thread-safe.
+// Registers every series once. `registry` must outlive this. For one thread;
+// any may read the registry.
 class RankMetrics {
  public:
   RankMetrics(prometheus::Registry& registry, int rank);

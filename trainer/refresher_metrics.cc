@@ -6,8 +6,7 @@ namespace {
 prometheus::Counter& AddRefresh(prometheus::Registry& registry,
                                 const std::string& result) {
   return AddCounter(registry, "rlhf_pm_refresh_total",
-                    "PM trainings, by whether there was a PM at the end.",
-                    {{"result", result}});
+                    "PM trainings by how they ended.", {{"result", result}});
 }
 
 prometheus::Counter& AddGate(prometheus::Registry& registry,

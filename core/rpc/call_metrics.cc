@@ -10,6 +10,8 @@
 #include "absl/strings/strip.h"
 #include "core/base/clock.h"
 #include "core/telemetry/series.h"
+#include "prometheus/counter.h"
+#include "prometheus/histogram.h"
 
 namespace rlhf {
 namespace {
@@ -18,18 +20,11 @@ using grpc::experimental::InterceptionHookPoints;
 using grpc::experimental::InterceptorBatchMethods;
 using grpc::experimental::ServerRpcInfo;
 
-const char* TypeName(ServerRpcInfo::Type type) {
-  switch (type) {
-    case ServerRpcInfo::Type::UNARY:
-      return "unary";
-    case ServerRpcInfo::Type::CLIENT_STREAMING:
-      return "client_stream";
-    case ServerRpcInfo::Type::SERVER_STREAMING:
-      return "server_stream";
-    case ServerRpcInfo::Type::BIDI_STREAMING:
-      break;
+const char* TypeName(const google::protobuf::MethodDescriptor& method) {
+  if (method.client_streaming()) {
+    return method.server_streaming() ? "bidi_stream" : "client_stream";
   }
-  return "bidi_stream";
+  return method.server_streaming() ? "server_stream" : "unary";
 }
 
 // As Go writes them.
@@ -68,15 +63,31 @@ SeriesLabels LabelsOf(const ServerRpcInfo& info) {
             {"grpc_service", ""},
             {"grpc_method", "unknown"}};
   }
-  return {{"grpc_type", TypeName(info.type())},
+  return {{"grpc_type", TypeName(*method)},
           {"grpc_service", std::string(method->service()->full_name())},
           {"grpc_method", std::string(method->name())}};
 }
 
+// The two families.
+struct Series {
+  explicit Series(prometheus::Registry& registry)
+      : handled(prometheus::BuildCounter()
+                    .Name("grpc_server_handled_total")
+                    .Help("Calls answered, by status.")
+                    .Register(registry)),
+        seconds(prometheus::BuildHistogram()
+                    .Name("grpc_server_handling_seconds")
+                    .Help("From the start of a call to its status.")
+                    .Register(registry)) {}
+
+  prometheus::Family<prometheus::Counter>& handled;
+  prometheus::Family<prometheus::Histogram>& seconds;
+};
+
 class CallMetrics final : public grpc::experimental::Interceptor {
  public:
-  CallMetrics(prometheus::Registry& registry, SeriesLabels labels)
-      : registry_(registry), labels_(std::move(labels)) {}
+  CallMetrics(const Series& series, SeriesLabels labels)
+      : series_(series), labels_(std::move(labels)) {}
 
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(
@@ -88,18 +99,14 @@ class CallMetrics final : public grpc::experimental::Interceptor {
 
  private:
   void Count(grpc::StatusCode code) {
-    AddHistogram(registry_, "grpc_server_handling_seconds",
-                 "From the start of a call to its status.",
-                 {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100},
-                 labels_)
-        .Observe(stopwatch_.seconds());
+    static const prometheus::Histogram::BucketBoundaries kSeconds = {
+        0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100};
+    series_.seconds.Add(labels_, kSeconds).Observe(stopwatch_.seconds());
     labels_["grpc_code"] = CodeName(code);
-    AddCounter(registry_, "grpc_server_handled_total",
-               "Calls answered, by status.", labels_)
-        .Increment();
+    series_.handled.Add(labels_).Increment();
   }
 
-  prometheus::Registry& registry_;
+  const Series& series_;
   SeriesLabels labels_;
   const Stopwatch stopwatch_;
 };
@@ -108,16 +115,16 @@ class CallMetricsFactory final
     : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
   explicit CallMetricsFactory(prometheus::Registry& registry)
-      : registry_(registry) {}
+      : series_(registry) {}
 
   grpc::experimental::Interceptor* CreateServerInterceptor(
       ServerRpcInfo* info) override {
     if (absl::StartsWith(info->method(), "/grpc.health.")) return nullptr;
-    return new CallMetrics(registry_, LabelsOf(*info));
+    return new CallMetrics(series_, LabelsOf(*info));
   }
 
  private:
-  prometheus::Registry& registry_;
+  const Series series_;
 };
 
 }  // namespace

@@ -13,7 +13,7 @@
 namespace rlhf {
 
 // Counts each call when its status is sent; a stream's time is that of the
-// whole stream. Calls of methods that the server does not have are one method,
+// whole stream. Calls of methods that none of our protos has are one method,
 // "unknown", and health checks are left out. `registry` must outlive the
 // server. Thread-safe.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>

@@ -46,8 +46,8 @@ class CallMetricsTest : public testing::Test {
     v1::Reward::NewStub(channel_)->Score(context.get(), request, &response);
   }
 
-  // A call of any method, without a message that matters.
-  void Call(const std::string& method) {
+  // The status of a call of any method with an empty message.
+  grpc::StatusCode Call(const std::string& method) {
     grpc::GenericStub stub(channel_);
     const auto context = ContextWithDeadline(absl::Seconds(10));
     context->set_wait_for_ready(true);
@@ -62,6 +62,7 @@ class CallMetricsTest : public testing::Test {
     void* tag = nullptr;
     bool ok = false;
     queue.Next(&tag, &ok);
+    return status.error_code();
   }
 
   std::string Metrics() const { return MetricsResponse(registry_).body; }
@@ -94,13 +95,15 @@ TEST_F(CallMetricsTest, CountsCallsByMethodAndCode) {
 
 // Else whoever can connect could make a series of any name.
 TEST_F(CallMetricsTest, UnknownMethodsMakeNoSeriesOfTheirNames) {
-  Call("/made.Up/ByClient");
-  Call("/rlhf.v1.Reward/ByClient");
+  EXPECT_EQ(Call("/made.Up/ByClient"), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(Call("/rlhf.v1.Reward/ByClient"), grpc::StatusCode::UNIMPLEMENTED);
   EXPECT_THAT(Metrics(), Not(HasSubstr("ByClient")));
+  EXPECT_THAT(Metrics(), HasSubstr("grpc_method=\"unknown\",grpc_service=\"\","
+                                   "grpc_type=\"unary\"} 2\n"));
 }
 
 TEST_F(CallMetricsTest, HealthChecksAreNotCounted) {
-  Call("/grpc.health.v1.Health/Check");
+  EXPECT_EQ(Call("/grpc.health.v1.Health/Check"), grpc::StatusCode::OK);
   EXPECT_THAT(Metrics(), Not(HasSubstr("grpc_server_handled_total{")));
 }
 

@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
+#include "core/launch/exit_codes.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/loop_fixture.h"
@@ -16,7 +17,6 @@ namespace {
 using testing::HasSubstr;
 
 // The exit code of a rank that ends because of another one.
-constexpr int kAnotherRankFailed = 4;
 
 class RankFailureTest : public LearnerTest {
  protected:

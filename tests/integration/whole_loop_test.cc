@@ -29,6 +29,8 @@
 namespace rlhf {
 namespace {
 
+using ::testing::HasSubstr;
+
 constexpr int64_t kUpdates = 36;
 constexpr int64_t kRollouts = 64;
 constexpr int64_t kComparisons = 120;
@@ -257,6 +259,10 @@ TEST_F(WholeLoopTest, FinishesAndLosesNothingThoughEveryRoleIsKilledOnce) {
   RememberingWorker worker(config_.feedback().http_address());
   ASSERT_NO_FATAL_FAILURE(KillAtUpdate("feedback", 1));
   ASSERT_NO_FATAL_FAILURE(KillAtUpdate("actor", 4));
+  EXPECT_THAT(
+      HttpTestClient(config_.up().metrics_port()).Get("/metrics").body,
+      HasSubstr("rlhf_restarts_total{component=\"actor\",reason=\"signal\"} "
+                "1\n"));
   ASSERT_NO_FATAL_FAILURE(KillAtUpdate("learner", 7));
   ASSERT_NO_FATAL_FAILURE(KillAtUpdate("reward-server", 11));
   ASSERT_NO_FATAL_FAILURE(KillAtUpdate("refresher", 14));

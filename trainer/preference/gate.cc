@@ -37,10 +37,11 @@ GateVerdict DecideByIncumbent(const GateInput& input,
   const double change = Accuracy(input.candidate) - Accuracy(incumbent.result);
   const double chance = ProbabilityOfChance(incumbent.discordance);
   const std::string compared = absl::StrFormat(
-      "%s, serving PM %d (%+.1f points, down to -%.1f allowed; %d gained, %d "
-      "lost, p = %.2g)",
+      "%s, the serving PM got %d right (change %+.1f points, limit %+.1f; %d "
+      "pairs gained, %d lost, sign test p = %.2g)",
       found, incumbent.result.correct, 100 * change,
-      100 * input.max_accuracy_drop, incumbent.discordance.only_candidate_right,
+      0 - 100 * input.max_accuracy_drop,
+      incumbent.discordance.only_candidate_right,
       incumbent.discordance.only_incumbent_right, chance);
   if (change < -input.max_accuracy_drop - kRounding) {
     return {false, absl::StrCat("refused: ", compared)};
@@ -92,7 +93,7 @@ GateVerdict DecidePromotion(const GateInput& input) {
   const double visible = VisibleDrop(pairs, DiscordantShare(input));
   absl::StrAppendFormat(
       &verdict.reason,
-      "; %sa drop of %.1f points would be seen in 4 of 5 cases",
+      "; %sdrops of %.1f points or more are seen in 4 of 5 cases",
       visible > kDropToSee ? "smoke check only: " : "", 100 * visible);
   return verdict;
 }

@@ -44,8 +44,8 @@ TEST(DecidePromotionTest, ADropUpToTheLimitPasses) {
   const GateVerdict verdict = DecidePromotion(
       {.candidate = {76, 100}, .incumbent = Incumbent{{80, 100}, {10, 14}}});
   EXPECT_FALSE(verdict.promote);
-  EXPECT_THAT(verdict.reason, HasSubstr("serving PM 80 ("));
-  EXPECT_THAT(verdict.reason, HasSubstr("-4.0 points, down to -3.0 allowed"));
+  EXPECT_THAT(verdict.reason, HasSubstr("the serving PM got 80 right ("));
+  EXPECT_THAT(verdict.reason, HasSubstr("change -4.0 points, limit -3.0; "));
 }
 
 // 2 points are within the limit, but 20 to 80 is not chance: the sign test's
@@ -57,7 +57,8 @@ TEST(DecidePromotionTest, RefusesASmallDropThatIsSurelyOne) {
   EXPECT_FALSE(verdict.promote);
   EXPECT_THAT(verdict.reason, StartsWith("refused as worse than the serving "
                                          "PM: 2100 of 3000 held-out pairs"));
-  EXPECT_THAT(verdict.reason, HasSubstr("20 gained, 80 lost, p = 5.6e-10"));
+  EXPECT_THAT(verdict.reason,
+              HasSubstr("20 pairs gained, 80 lost, sign test p = 5.6e-10"));
 }
 
 // 140 to 160 comes by chance with probability 0.13.
@@ -112,10 +113,10 @@ TEST(DecidePromotionTest, RefusesWithoutEvidence) {
 // 5,000.
 TEST(DecidePromotionTest, SaysWhatItCanSee) {
   EXPECT_THAT(DecidePromotion({.candidate = {40, 52}}).reason,
-              HasSubstr("; smoke check only: a drop of 26.0 points would be "
-                        "seen in 4 of 5 cases"));
+              HasSubstr("; smoke check only: drops of 26.0 points or more "
+                        "are seen in 4 of 5 cases"));
   EXPECT_THAT(DecidePromotion({.candidate = {3500, 5000}}).reason,
-              HasSubstr("; a drop of 2.7 points would be seen"));
+              HasSubstr("; drops of 2.7 points or more are seen"));
 }
 
 TEST(DecidePromotionTest, FewPairsWithoutDisagreementAreASmokeCheck) {
