@@ -60,6 +60,9 @@ function(rlhf_test)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
+  if(RLHF_SANITIZE)  # several times slower
+    math(EXPR arg_TIMEOUT "5 * ${arg_TIMEOUT}")
+  endif()
   set_tests_properties(${arg_NAME} PROPERTIES
     TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
     ENVIRONMENT "OMP_NUM_THREADS=2;GOMP_SPINCOUNT=0;RLHF_SOURCE_DIR=${PROJECT_SOURCE_DIR};RLHF_BINARY=${PROJECT_BINARY_DIR}/bin/rlhf")

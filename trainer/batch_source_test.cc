@@ -1,6 +1,7 @@
 #include "trainer/batch_source.h"
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -197,7 +198,7 @@ class BatchSourceTest : public testing::Test {
 };
 
 TEST_F(BatchSourceTest, TheFirstBatchIsItsOwnAnchor) {
-  std::jthread actor([&] { Act(0, 2); });
+  const auto actor = std::async(std::launch::async, [&] { Act(0, 2); });
   const Batch batch = Collect(1);
   // Rewards 1 and 2.
   EXPECT_EQ(batch.header.pm().version(), 1);
@@ -207,11 +208,11 @@ TEST_F(BatchSourceTest, TheFirstBatchIsItsOwnAnchor) {
 
 TEST_F(BatchSourceTest, ALaterPmIsAnchoredOnTheFirstBatch) {
   {
-    std::jthread actor([&] { Act(0, 2); });
+    const auto actor = std::async(std::launch::async, [&] { Act(0, 2); });
     Collect(1);
   }
   fake_.Serve(3);
-  std::jthread actor([&] { Act(1, 2); });
+  const auto actor = std::async(std::launch::async, [&] { Act(1, 2); });
   const Batch batch = Collect(2);
   EXPECT_EQ(batch.header.pm().version(), 3);
   // It scores the first batch's responses 3 and 6.
@@ -220,7 +221,7 @@ TEST_F(BatchSourceTest, ALaterPmIsAnchoredOnTheFirstBatch) {
 }
 
 TEST_F(BatchSourceTest, EachPmIsAnchoredOnce) {
-  std::jthread actor([&] {
+  const auto actor = std::async(std::launch::async, [&] {
     for (int64_t version = 0; version < 4; ++version) Act(version, 2);
   });
   Collect(1);
@@ -234,21 +235,21 @@ TEST_F(BatchSourceTest, EachPmIsAnchoredOnce) {
 
 TEST_F(BatchSourceTest, APmThatIsSwappedOutTwiceMeanwhileIsAskedForAgain) {
   {
-    std::jthread actor([&] { Act(0, 2); });
+    const auto actor = std::async(std::launch::async, [&] { Act(0, 2); });
     Collect(1);
   }
   fake_.SwapTwiceBeforeScoring(2);
-  std::jthread actor([&] { Act(1, 2); });
+  const auto actor = std::async(std::launch::async, [&] { Act(1, 2); });
   // 1, then 3, then 5 serves.
   EXPECT_EQ(Collect(2).header.pm().version(), 5);
 }
 
 TEST_F(BatchSourceTest, AnOpenBatchIsScoredAgainWhenItsPmIsGone) {
   {
-    std::jthread actor([&] { Act(0, 2); });
+    const auto actor = std::async(std::launch::async, [&] { Act(0, 2); });
     Collect(1);
   }
-  std::jthread actor([&] {
+  const auto actor = std::async(std::launch::async, [&] {
     Act(1, 1);
     fake_.Serve(4);
     // Noticed within some seconds; the test's own limit is CTest's.
@@ -269,7 +270,7 @@ TEST_F(BatchSourceTest, AnOpenBatchIsScoredAgainWhenItsPmIsGone) {
 TEST_F(BatchSourceTest, ARestartFindsTheBatchInTheJournal) {
   std::vector<v1::Rollout> before;
   {
-    std::jthread actor([&] { Act(0, 2); });
+    const auto actor = std::async(std::launch::async, [&] { Act(0, 2); });
     before = Collect(1).rollouts;
   }
   // No actor this time.
@@ -288,7 +289,7 @@ class BatchesAheadTest : public BatchSourceTest {
   BatchesAheadTest() : BatchSourceTest(/*max_staleness=*/1) {}
 
   void MakeFirst() {
-    std::jthread actor([&] { Act(0, 2); });
+    const auto actor = std::async(std::launch::async, [&] { Act(0, 2); });
     Collect(1);
   }
 };
@@ -307,7 +308,7 @@ TEST_F(BatchesAheadTest, ActorsGoOnWhileTheLearnerUpdates) {
 }
 
 TEST_F(BatchesAheadTest, NothingOpensBeyondTheLastUpdate) {
-  std::jthread actor([&] {
+  const auto actor = std::async(std::launch::async, [&] {
     for (int64_t version = 0; version < 4; ++version) Act(version, 2);
   });
   for (int64_t update = 1; update <= 4; ++update) Collect(update);
@@ -318,7 +319,7 @@ TEST_F(BatchesAheadTest, NothingOpensBeyondTheLastUpdate) {
 TEST_F(BatchesAheadTest, EachBatchKeepsThePmThatServedWhenItOpened) {
   MakeFirst();
   fake_.Serve(2);
-  std::jthread actor([&] {
+  const auto actor = std::async(std::launch::async, [&] {
     Act(0, 2);
     Act(1, 2);
   });
@@ -331,7 +332,7 @@ TEST_F(BatchesAheadTest, EachBatchKeepsThePmThatServedWhenItOpened) {
 
 TEST_F(BatchesAheadTest, EveryOpenBatchIsScoredAgainWhenItsPmIsGone) {
   MakeFirst();
-  std::jthread actor([&] {
+  const auto actor = std::async(std::launch::async, [&] {
     Act(0, 1);  // half of batch 2
     while (!rollouts_->is_open(3)) std::this_thread::yield();
     fake_.Serve(4);
@@ -363,14 +364,14 @@ TEST_F(BatchesAheadTest, ARestartFindsEveryOpenBatchInItsJournal) {
 TEST_F(BatchesAheadTest, OneRequestMayHoldRolloutsOfTwoBatches) {
   MakeFirst();
   Act(0, 1);
-  std::jthread learner([&] { Collect(2); });
+  const auto learner = std::async(std::launch::async, [&] { Collect(2); });
   while (!rollouts_->is_open(3)) std::this_thread::yield();
   const std::vector<v1::PromptLease> leases = Lease(1, 2);
   ASSERT_EQ(leases.size(), 2);
   EXPECT_EQ(leases[0].rollout_id(), "000002/001");
   EXPECT_EQ(leases[1].rollout_id(), "000003/000");
   Submit(leases, 1);
-  learner.join();
+  learner.wait();
   JournalContents third;
   ASSERT_OK(RolloutJournal::Open(JournalPath(folder_.path(), 3), third));
   EXPECT_EQ(third.rollouts.size(), 1);
