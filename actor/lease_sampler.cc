@@ -141,11 +141,11 @@ void LeaseSampler::Finish(const Work& work,
   if (!result.ok()) return metrics_->rollouts_failed.Increment();
   metrics_->rollout_tokens.Observe(
       static_cast<double>(result->token_ids.size()));
-  metrics_->rollout_seconds.Observe(
-      absl::ToDoubleSeconds(absl::Now() - work.started));
   finished_.push_back({.rollout = MakeRollout(work, *result),
                        .pm_version = work.lease.pm_version(),
                        .lease_end = work.lease_end});
+  metrics_->rollout_seconds.Observe(
+      finished_.back().rollout.generation_seconds());
 }
 
 void LeaseSampler::HandIn() {

@@ -102,7 +102,7 @@ absl::Status PrepareRunDirectory(const std::string& run_dir,
 }
 
 std::vector<ListenField> ListenFields(const v1::RunConfig& config) {
-  const auto metrics = [](const char* field, int port) {
+  const auto metrics = [](const std::string& field, int port) {
     return ListenField{field, absl::StrCat("127.0.0.1:", port)};
   };
   std::vector<ListenField> fields = {
@@ -119,8 +119,9 @@ std::vector<ListenField> ListenFields(const v1::RunConfig& config) {
       {"feedback.address", config.feedback().address()},
       metrics("up.metrics_port", config.up().metrics_port())};
   for (int rank = 1; rank < config.learner().num_ranks(); ++rank) {
-    fields.push_back(metrics("learner.rank_metrics_port plus the rank",
-                             config.learner().rank_metrics_port() + rank));
+    fields.push_back(
+        metrics(absl::StrCat("learner.rank_metrics_port plus rank ", rank),
+                config.learner().rank_metrics_port() + rank));
   }
   if (!config.crowd().workers().empty()) {
     fields.push_back(
@@ -146,10 +147,10 @@ absl::Status CheckPortsFree(const std::vector<ListenField>& fields) {
       ::close(socket->fd);
       continue;
     }
+    const std::string name = listen.field.substr(0, listen.field.find(' '));
     problems.push_back(absl::StrCat(
-        listen.field, ": ", socket.status().message(), " (--set ",
-        listen.field.substr(0, listen.field.find(' ')),
-        absl::EndsWith(listen.field, "port") ? "=PORT" : "=127.0.0.1:PORT",
+        listen.field, ": ", socket.status().message(), " (--set ", name,
+        absl::EndsWith(name, "port") ? "=PORT" : "=127.0.0.1:PORT",
         "; `ss -ltnp` shows who listens)"));
   }
   if (problems.empty()) return absl::OkStatus();

@@ -82,6 +82,11 @@ TEST(CheckPortsFreeTest, NamesFieldAddressAndAdviceOfATakenPort) {
                        AllOf(HasSubstr("actor.address"), HasSubstr(address),
                              HasSubstr("in use"),
                              HasSubstr("--set actor.address=127.0.0.1:PORT"))));
+  EXPECT_THAT(
+      CheckPortsFree({{"learner.rank_metrics_port plus rank 2", address}}),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("plus rank 2: "),
+                     HasSubstr("--set learner.rank_metrics_port=PORT; "))));
   ::close(taken.fd);
   EXPECT_OK(CheckPortsFree({{"actor.address", address}}));
 }

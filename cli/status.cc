@@ -44,9 +44,10 @@ std::string DescribeRefresher(const v1::RefreshStatus& status) {
   return absl::StrFormat(
       "%s, %d comparisons seen, %d PMs, %s", status.phase(),
       status.num_comparisons(), status.pms_size(),
-      status.next_refresh_at() > 0
+      status.next_refresh_at() == 0 ? "no further one planned"
+      : status.next_refresh_at() > status.num_comparisons()
           ? absl::StrCat("next at ", status.next_refresh_at())
-          : "no further one planned");
+          : "next is due");
 }
 
 std::string DescribeRewardServer(const v1::RewardStatus& status) {

@@ -98,7 +98,9 @@ std::string DescribeExit(int wait_status) {
   }
   const int code = WEXITSTATUS(wait_status);
   return absl::StrCat("exited with code ", code,
-                      code == kExecFailed ? " (could not be executed)" : "");
+                      code == kExecFailed          ? " (could not be executed)"
+                      : code == kAnotherRankFailed ? " (another rank failed)"
+                                                   : "");
 }
 
 std::string LastLines(const std::string& path, int num_lines) {
@@ -164,6 +166,7 @@ absl::Status Supervisor::Spawn(Process* process) {
   }
   process->started_at = absl::Now();
   process->ended_with_group = false;
+  process->killed_with_group = false;
   process->view.pid = pid;
   process->view.state = ProcessState::kRunning;
   return absl::OkStatus();
@@ -209,7 +212,7 @@ absl::Status Supervisor::TendGroups() {
       if (process.spec.group != it->first || process.view.pid == 0) continue;
       is_running = true;
       if (absl::Now() >= ending.deadline) {
-        process.ended_with_group = true;
+        process.killed_with_group = true;
         ::kill(process.view.pid, SIGKILL);
       }
     }
@@ -227,13 +230,16 @@ absl::Status Supervisor::TendGroups() {
 Supervisor::Process* Supervisor::ToBlame(const std::string& group,
                                          Process* first) {
   if (!first->ended_with_group) return first;
+  Process* blamed = first;
   for (Process& process : processes_) {
-    if (process.spec.group == group && !process.ended_with_group &&
-        process.view.state == ProcessState::kStopped) {
-      return &process;
+    if (process.spec.group != group || process.ended_with_group ||
+        process.view.state != ProcessState::kStopped) {
+      continue;
     }
+    if (!process.killed_with_group) return &process;
+    blamed = &process;
   }
-  return first;
+  return blamed;
 }
 
 absl::Status Supervisor::Reap(Process* process) {
@@ -280,7 +286,8 @@ absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
   return absl::OkStatus();
 }
 
-const char* Supervisor::ReasonOf(const Process& process) {
+const char* Supervisor::ReasonOf(const Process& process, bool is_blamed) {
+  if (process.killed_with_group) return is_blamed ? "stuck" : "group";
   if (process.ended_with_group || process.view.state == ProcessState::kDone) {
     return "group";
   }
@@ -290,7 +297,10 @@ const char* Supervisor::ReasonOf(const Process& process) {
 
 absl::Status Supervisor::ScheduleRestart(Process* process) {
   const ProcessSpec& spec = process->spec;
-  const std::string how = DescribeExit(process->wait_status);
+  const std::string how =
+      process->killed_with_group
+          ? "stood still when its group ended, and was killed"
+          : DescribeExit(process->wait_status);
   const bool is_idle = process->idle_restarts >= options_.max_idle_restarts;
   if (is_idle || process->stuck_restarts >= options_.max_stuck_restarts) {
     return absl::UnavailableError(
@@ -313,7 +323,7 @@ absl::Status Supervisor::ScheduleRestart(Process* process) {
     if (!goes_along) continue;
     ++other.idle_restarts;
     ++other.stuck_restarts;
-    options_.on_restart(other.spec.role, ReasonOf(other));
+    options_.on_restart(other.spec.role, ReasonOf(other, &other == process));
     other.view.state = ProcessState::kWaitingToRestart;
     other.restart_at = absl::Now() + pause;
   }

@@ -57,8 +57,9 @@ struct SupervisorOptions {
   absl::Duration group_grace = absl::Milliseconds(1500);
   absl::Duration group_stop_grace = absl::Seconds(60);
   // Told of each restart that is decided, and why: "signal", "error" (an exit
-  // code), "exit" (with code 0 before its work was done), or "group" (another
-  // of its group ended first).
+  // code), "exit" (with code 0 before its work was done), "stuck" (it did not
+  // end with its group and was killed), or "group" (another of its group ended
+  // first).
   std::function<void(const std::string& role, const char* reason)> on_restart =
       [](const std::string&, const char*) {};
 };
@@ -124,8 +125,9 @@ class Supervisor {
     absl::Time started_at;
     absl::Time restart_at;
     int wait_status = 0;  // of its last end
-    // It ended, or was ended, because another of its group had.
+    // It ended because another of its group had; it had to be killed then.
     bool ended_with_group = false;
+    bool killed_with_group = false;
   };
 
   absl::Status Spawn(Process* process);
@@ -137,8 +139,9 @@ class Supervisor {
   // it ended is told of it alone.
   absl::Status ScheduleRestart(Process* process);
   // SupervisorOptions::on_restart's word for why this one is restarted.
-  static const char* ReasonOf(const Process& process);
-  // The one of a group whose end was no consequence of another's.
+  static const char* ReasonOf(const Process& process, bool is_blamed);
+  // The one of a group whose end was no consequence of another's, or else one
+  // that stood still.
   Process* ToBlame(const std::string& group, Process* first);
   // Sees to the end of groups of which a process has ended.
   absl::Status TendGroups();

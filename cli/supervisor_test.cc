@@ -283,6 +283,27 @@ TEST_F(SupervisorTest, WhoEndsBecauseAnotherDidIsNotBlamed) {
               HasSubstr("learner-1 exited with code 1; restart in"));
 }
 
+// Its watch ends the rank that noticed; the one that hangs is the cause.
+TEST_F(SupervisorTest, WhoStandsStillIsBlamedNotWhoNoticed) {
+  SupervisorOptions options = Fast();
+  options.group_grace = absl::Milliseconds(20);
+  std::map<std::string, std::string> reasons;
+  options.on_restart = [&](const std::string& role, const char* reason) {
+    reasons[role] = reason;
+  };
+  Supervisor supervisor(
+      {InGroup(Shell("learner", absl::StrCat("exit ", kAnotherRankFailed))),
+       InGroup(Shell("learner-1", "exec sleep 100"))},
+      options);
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(&supervisor, [&] { return reasons.size() == 2; }));
+  EXPECT_THAT(reasons, UnorderedElementsAre(Pair("learner", "group"),
+                                            Pair("learner-1", "stuck")));
+  EXPECT_THAT(absl::StrJoin(supervisor.TakeEvents(), "\n"),
+              HasSubstr("learner-1 stood still when its group ended, and was "
+                        "killed; restart in"));
+}
+
 TEST_F(SupervisorTest, OthersOfAGroupMayEndByThemselvesAndSayWhy) {
   SupervisorOptions options = Fast();
   options.group_grace = kDeadline;

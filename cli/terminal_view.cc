@@ -144,7 +144,9 @@ std::string ComparisonLine(const ViewState& state) {
   if (next > state.feedback.num_comparisons()) {
     absl::StrAppend(&line, "  next PM at ", next);
   } else if (next > 0) {
-    absl::StrAppend(&line, "  next PM is due");
+    absl::StrAppend(&line, state.refresher.phase() == "training"
+                               ? "  next PM is being trained"
+                               : "  next PM is due");
   }
   return line;
 }

@@ -161,6 +161,9 @@ TEST(RenderTest, APmThatIsDueIsNotAtANumberThatIsPast) {
   state.feedback.set_num_comparisons(180);
   EXPECT_THAT(absl::StrJoin(Render(state, 80), "\n"),
               HasSubstr("180/256  next PM is due"));
+  state.refresher.set_phase("training");
+  EXPECT_THAT(absl::StrJoin(Render(state, 80), "\n"),
+              HasSubstr("180/256  next PM is being trained"));
 }
 
 TEST(HumanFormatTest, PicksTheUnit) {

@@ -177,7 +177,7 @@ void Session::CountRestarts(const std::vector<ProcessSpec>& processes,
   };
   // A series that begins at 1 would hide its first restart from increase().
   for (const ProcessSpec& process : processes) {
-    for (const char* reason : {"signal", "error", "exit", "group"}) {
+    for (const char* reason : {"signal", "error", "exit", "stuck", "group"}) {
       restarts(process.role, reason);
     }
   }

@@ -134,6 +134,11 @@ class Refresher {
     snapshot.set_last_seq(stats.num_comparisons());
     snapshot.set_chain_head(stats.chain_head());
     const absl::Status status = Refresh(snapshot);
+    // One that is given up at shutdown is begun again.
+    if (!ShutdownRequested()) {
+      (status.ok() ? metrics_->refreshes_ok : metrics_->refreshes_failed)
+          .Increment();
+    }
     // Of these comparisons none can be trained on: more must come first.
     if (absl::IsFailedPrecondition(status)) {
       unusable_ = stats.num_comparisons();
@@ -221,13 +226,7 @@ class Refresher {
     RLHF_ASSIGN_OR_RETURN(const Transformer mapped,
                           LoadModelAs(pm_config_, initial_));
     Transformer model = mapped.Clone();
-    const absl::Status trained = Train(model, data, report);
-    // A training that was given up at shutdown is begun again.
-    if (!ShutdownRequested()) {
-      (trained.ok() ? metrics_->refreshes_ok : metrics_->refreshes_failed)
-          .Increment();
-    }
-    RLHF_RETURN_IF_ERROR(trained);
+    RLHF_RETURN_IF_ERROR(Train(model, data, report));
     RLHF_RETURN_IF_ERROR(Judge(model, data, report));
     RLHF_RETURN_IF_ERROR(Publish(model, report));
     RLHF_RETURN_IF_ERROR(Promote(report));

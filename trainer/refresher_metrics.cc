@@ -6,7 +6,8 @@ namespace {
 prometheus::Counter& AddRefresh(prometheus::Registry& registry,
                                 const std::string& result) {
   return AddCounter(registry, "rlhf_pm_refresh_total",
-                    "PM trainings by how they ended.", {{"result", result}});
+                    "Attempts to make a PM, by how they ended.",
+                    {{"result", result}});
 }
 
 prometheus::Counter& AddGate(prometheus::Registry& registry,

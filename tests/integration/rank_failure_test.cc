@@ -16,8 +16,6 @@ namespace {
 
 using testing::HasSubstr;
 
-// The exit code of a rank that ends because of another one.
-
 class RankFailureTest : public LearnerTest {
  protected:
   void SetUp() override {

@@ -29,6 +29,7 @@
 namespace rlhf {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 constexpr int64_t kUpdates = 36;
@@ -149,6 +150,7 @@ void WholeLoopTest::CheckMetrics() {
       << "promtool is missing: make setup installs it";
   const std::string& http = config_.feedback().http_address();
   int http_port = 0;
+  std::string all;
   ASSERT_TRUE(absl::SimpleAtoi(http.substr(http.rfind(':') + 1), &http_port));
   for (const int port :
        {config_.up().metrics_port(), config_.learner().metrics_port(),
@@ -157,11 +159,21 @@ void WholeLoopTest::CheckMetrics() {
         http_port}) {
     const HttpTestReply reply = HttpTestClient(port).Get("/metrics");
     EXPECT_EQ(reply.status, 200) << port;
+    all += reply.body;
     const std::string path = folder_ / "metrics";
     ASSERT_OK(WriteFileAtomically(path, reply.body));
     EXPECT_EQ(
         std::system(absl::StrCat("promtool check metrics < ", path).c_str()), 0)
         << reply.body;
+  }
+  // What every run has by now.
+  for (const char* series :
+       {"rlhf_reward_batch_items_count", "rlhf_rollout_duration_seconds_count",
+        "rlhf_weights_pull_duration_seconds_count",
+        "rlhf_pm_refresh_total.result=.ok..",
+        "rlhf_pm_gate_total.result=.promoted..",
+        "grpc_server_handled_total.*method=.LeasePrompts.*"}) {
+    EXPECT_THAT(all, ContainsRegex(absl::StrCat(series, " [1-9]")));
   }
 }
 

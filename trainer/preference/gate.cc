@@ -93,8 +93,8 @@ GateVerdict DecidePromotion(const GateInput& input) {
   const double visible = VisibleDrop(pairs, DiscordantShare(input));
   absl::StrAppendFormat(
       &verdict.reason,
-      "; %sdrops of %.1f points or more are seen in 4 of 5 cases",
-      visible > kDropToSee ? "smoke check only: " : "", 100 * visible);
+      "; %sonly real drops from %.1f points on would be noticed 4 times in 5",
+      visible > kDropToSee ? "smoke check: " : "", 100 * visible);
   return verdict;
 }
 
