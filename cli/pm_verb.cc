@@ -40,6 +40,10 @@ absl::Status List(const ModelRegistry& registry, bool json) {
   RLHF_ASSIGN_OR_RETURN(const std::vector<Transition> history,
                         registry.Transitions());
   const Aliases aliases = history.empty() ? Aliases() : history.back().aliases;
+  if (!json && registry.Versions().empty()) {
+    std::cout << "no PM yet\n";
+    return absl::OkStatus();
+  }
   if (!json) {
     std::cout << absl::StrFormat("%-4s %-19s %11s  %-27s %s\n", "PM", "is",
                                  "trained on", "held-out accuracy", "gate");

@@ -52,8 +52,9 @@ std::string DescribeRefresher(const v1::RefreshStatus& status) {
 
 std::string DescribeRewardServer(const v1::RewardStatus& status) {
   std::string words =
-      absl::StrFormat("PM v%d serves, %d swaps", status.serving().version(),
-                      status.num_swaps());
+      status.serving().version() == 0
+          ? "no PM yet"
+          : absl::StrCat("PM v", status.serving().version(), " serves");
   if (!status.load_error().empty()) {
     absl::StrAppend(&words,
                     "; newest PM failed to load: ", status.load_error());

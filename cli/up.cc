@@ -78,6 +78,17 @@ const char* StateWord(ProcessState state) {
   return "stopped";
 }
 
+// The report for people, and where to find what the run made.
+std::string Summary(const std::string& run_dir, const v1::Report& report) {
+  const int64_t version = report.updates().empty()
+                              ? 0
+                              : report.updates().rbegin()->policy_version();
+  return absl::StrCat(
+      SummaryTable(report), "\npolicy: ",
+      ModelRegistry(run_dir + "/registry/policy").Directory(version),
+      "\nreport: ", run_dir, "/report.json\n");
+}
+
 // One session: from the start of the roles to the end of the last of them.
 class Session {
  public:
@@ -421,8 +432,7 @@ absl::Status Session::Finish() {
   RLHF_ASSIGN_OR_RETURN(const v1::Report report,
                         BuildReport(run_dir_, config_));
   RLHF_RETURN_IF_ERROR(WriteReport(run_dir_, report));
-  view_.Print(absl::StrCat("\n", SummaryTable(report), "\nreport: ", run_dir_,
-                           "/report.json\n"));
+  view_.Print("\n" + Summary(run_dir_, report));
   return absl::OkStatus();
 }
 
@@ -458,8 +468,7 @@ void SummariseFinishedRun(const std::string& run_dir,
                           const v1::Report& report) {
   const std::string summary = absl::StrCat(
       "run ", report.run_name(), " is finished already; remove ", run_dir,
-      " or give another name to run again\n\n", SummaryTable(report),
-      "\nreport: ", run_dir, "/report.json\n");
+      " or give another name to run again\n\n", Summary(run_dir, report));
   ::fputs(summary.c_str(), stdout);
 }
 

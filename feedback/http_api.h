@@ -11,10 +11,11 @@
 //   GET  /api/stats        counts; ?worker_id=NAME adds the worker's own
 //   GET  /metrics, /healthz
 //
-// Errors are {"error": message}: 400 malformed, 403 not this worker's task or a
-// foreign Origin, 404, 405, 409 superseded or a comparison_id reused, 413 too
-// long, 415 another type than application/json (for /api/import,
-// application/x-ndjson), 503 try again, 507 disk full.
+// What is in a request is in api_messages.h. Errors are {"error": message}: 400
+// malformed, 403 not this worker's task or a foreign Origin, 404, 405, 409
+// superseded or a comparison_id reused, 413 too long, 415 another type than
+// application/json (for /api/import, application/x-ndjson), 503 try again, 507
+// disk full.
 #pragma once
 
 #include "core/telemetry/http_server.h"

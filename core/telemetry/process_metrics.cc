@@ -4,6 +4,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -101,14 +102,16 @@ MetricFamily LogMessages() {
 std::vector<MetricFamily> ProcessMetrics::Collect() const {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
+  const double resident = ResidentBytes();
   const double open_fds = ListDirectory("/proc/self/fd").size();
   return {
       BuildInfo(),
       Family("process_resident_memory_bytes", "Resident memory size.",
-             MetricType::Gauge, ResidentBytes()),
+             MetricType::Gauge, resident),
       Family("process_peak_resident_memory_bytes",
              "Largest resident memory size since start.", MetricType::Gauge,
-             usage.ru_maxrss * 1024.0),
+             // The kernel counts it a little later than the other.
+             std::max(resident, usage.ru_maxrss * 1024.0)),
       Family("process_cpu_seconds_total", "User and system processor time.",
              MetricType::Counter,
              Seconds(usage.ru_utime) + Seconds(usage.ru_stime)),

@@ -61,8 +61,9 @@ GateVerdict DecideByAccuracy(const GateInput& input) {
                                    found, 100 * input.min_accuracy)};
   }
   if (!input.incumbent.has_value()) {
-    return {true, absl::StrFormat("promoted: %s, minimum %.1f %%; no PM serves",
-                                  found, 100 * input.min_accuracy)};
+    return {true,
+            absl::StrFormat("promoted: %s, minimum %.1f %%; it is the first",
+                            found, 100 * input.min_accuracy)};
   }
   return DecideByIncumbent(input, found);
 }

@@ -19,8 +19,8 @@ TEST(DecidePromotionTest, PromotesTheFirstPmAboveTheMinimum) {
   EXPECT_THAT(
       verdict.reason,
       StartsWith("promoted: 60 of 100 held-out pairs right (60.0 %, 95 % "
-                 "interval 50.2 to 69.1), minimum 55.0 %; no PM "
-                 "serves"));
+                 "interval 50.2 to 69.1), minimum 55.0 %; it is the "
+                 "first"));
 }
 
 TEST(DecidePromotionTest, RefusesBelowTheMinimum) {
