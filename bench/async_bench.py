@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 
-from machine import save_results
+from machine import arguments, save_results
 from small_run import ROOT, SmallRun, write_llama, write_prompts
 
 WARM_UP = 3  # updates that are not timed
@@ -71,7 +71,7 @@ def main():
             print(f"max_staleness {s}  {statistics.mean(rates[s]):7.2f} samples/s "
                   f"({min(rates[s]):.2f} to {max(rates[s]):.2f})  {statistics.mean(rates[s]) / base:.2f}x  "
                   f"mean staleness {statistics.mean(r['staleness_mean'] for r in runs):.2f}", flush=True)
-    save_results("async", arguments={k: str(v) for k, v in vars(args).items()}, delay_seconds=delay,
+    save_results("async", arguments=arguments(args), delay_seconds=delay,
                  without_delay=bare, rows=rows)
 
 

@@ -19,7 +19,7 @@ import statistics
 import subprocess
 import tempfile
 
-from machine import save_results
+from machine import arguments, save_results
 from small_run import ROOT, SmallRun, write_llama, write_prompts
 
 EVALUATION_PROMPTS = 256
@@ -89,7 +89,7 @@ def main():
                   f"mean staleness {statistics.mean(r['staleness_mean'] for r in runs):.2f}  "
                   f"effective share {statistics.mean(r['effective_share'] for r in runs):.2f}  "
                   f"({', '.join(f'{g:.3f}' for g in gold)})", flush=True)
-    save_results("async_study", arguments={k: str(v) for k, v in vars(args).items()}, initial=initial, rows=rows)
+    save_results("async_study", arguments=arguments(args), initial=initial, rows=rows)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,11 @@ def machine():
             "cores": len(os.sched_getaffinity(0)), "memory_gib": round(gib, 1)}
 
 
+def arguments(args):
+    """Of a command line, as results keep them: paths differ from machine to machine."""
+    return {name: str(value) for name, value in vars(args).items() if not isinstance(value, pathlib.Path)}
+
+
 def save_results(name, **fields):
     """Writes bench/results/NAME.json: the date, the machine, then `fields`."""
     folder = pathlib.Path(__file__).resolve().parent / "results"

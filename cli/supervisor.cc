@@ -88,6 +88,12 @@ int64_t MemoryField(pid_t pid, absl::string_view name) {
   return 0;
 }
 
+// Whether it ended because another of its group had.
+bool HeardOfAnother(int wait_status) {
+  return WIFEXITED(wait_status) &&
+         WEXITSTATUS(wait_status) == kAnotherRankFailed;
+}
+
 }  // namespace
 
 std::string DescribeExit(int wait_status) {
@@ -165,7 +171,6 @@ absl::Status Supervisor::Spawn(Process* process) {
         absl::StrCat("cannot start ", spec.role, ": ", ::strerror(error)));
   }
   process->started_at = absl::Now();
-  process->ended_with_group = false;
   process->killed_with_group = false;
   process->view.pid = pid;
   process->view.state = ProcessState::kRunning;
@@ -229,10 +234,10 @@ absl::Status Supervisor::TendGroups() {
 
 Supervisor::Process* Supervisor::ToBlame(const std::string& group,
                                          Process* first) {
-  if (!first->ended_with_group) return first;
+  if (!HeardOfAnother(first->wait_status)) return first;
   Process* blamed = first;
   for (Process& process : processes_) {
-    if (process.spec.group != group || process.ended_with_group ||
+    if (process.spec.group != group || HeardOfAnother(process.wait_status) ||
         process.view.state != ProcessState::kStopped) {
       continue;
     }
@@ -258,10 +263,6 @@ absl::Status Supervisor::Reap(Process* process) {
 
 absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
   process->wait_status = wait_status;
-  if (WIFEXITED(wait_status) &&
-      WEXITSTATUS(wait_status) == kAnotherRankFailed) {
-    process->ended_with_group = true;
-  }
   if (wait_status == 0 && process->spec.is_done()) {
     process->view.state = ProcessState::kDone;
     events_.push_back(process->spec.role + " is done");
@@ -288,7 +289,8 @@ absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
 
 const char* Supervisor::ReasonOf(const Process& process, bool is_blamed) {
   if (process.killed_with_group) return is_blamed ? "stuck" : "group";
-  if (process.ended_with_group || process.view.state == ProcessState::kDone) {
+  if (HeardOfAnother(process.wait_status) ||
+      process.view.state == ProcessState::kDone) {
     return "group";
   }
   if (WIFSIGNALED(process.wait_status)) return "signal";

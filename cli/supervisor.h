@@ -125,8 +125,7 @@ class Supervisor {
     absl::Time started_at;
     absl::Time restart_at;
     int wait_status = 0;  // of its last end
-    // It ended because another of its group had; it had to be killed then.
-    bool ended_with_group = false;
+    // It did not end when another of its group had.
     bool killed_with_group = false;
   };
 

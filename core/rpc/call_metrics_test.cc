@@ -1,12 +1,11 @@
 #include "core/rpc/call_metrics.h"
 
-#include <grpcpp/generic/generic_stub.h>
-
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_server.h"
+#include "core/rpc/rpc_fixtures.h"
 #include "core/telemetry/metrics_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -46,23 +45,8 @@ class CallMetricsTest : public testing::Test {
     v1::Reward::NewStub(channel_)->Score(context.get(), request, &response);
   }
 
-  // The status of a call of any method with an empty message.
   grpc::StatusCode Call(const std::string& method) {
-    grpc::GenericStub stub(channel_);
-    const auto context = ContextWithDeadline(absl::Seconds(10));
-    context->set_wait_for_ready(true);
-    grpc::CompletionQueue queue;
-    const grpc::Slice nothing("");
-    const auto call = stub.PrepareUnaryCall(
-        context.get(), method, grpc::ByteBuffer(&nothing, 1), &queue);
-    call->StartCall();
-    grpc::ByteBuffer reply;
-    grpc::Status status;
-    call->Finish(&reply, &status, nullptr);
-    void* tag = nullptr;
-    bool ok = false;
-    queue.Next(&tag, &ok);
-    return status.error_code();
+    return CallByPath(channel_, method).status.error_code();
   }
 
   std::string Metrics() const { return MetricsResponse(registry_).body; }

@@ -1,7 +1,5 @@
 #include "core/rpc/grpc_server.h"
 
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/support/byte_buffer.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
+#include "core/rpc/rpc_fixtures.h"
 #include "gtest/gtest.h"
 #include "rlhf/v1/reward.grpc.pb.h"
 #include "tests/testing/status_matchers.h"
@@ -65,30 +64,10 @@ class GrpcServerTest : public testing::Test {
   // Debian ships no generated code for it: an empty request is field-less, and
   // the reply is the one enum field 1.
   int Health() {
-    grpc::GenericStub stub(MakeChannel(address()));
-    const auto context = ContextWithDeadline(absl::Seconds(10));
-    grpc::CompletionQueue queue;
-    const auto call = stub.PrepareUnaryCall(
-        context.get(), "/grpc.health.v1.Health/Check", EmptyBuffer(), &queue);
-    call->StartCall();
-    grpc::ByteBuffer reply;
-    grpc::Status status;
-    call->Finish(&reply, &status, nullptr);
-    void* tag = nullptr;
-    bool ok = false;
-    queue.Next(&tag, &ok);
-    std::vector<grpc::Slice> slices;
-    if (!status.ok() || !reply.Dump(&slices).ok()) return -1;
-    std::string bytes;
-    for (const grpc::Slice& slice : slices) {
-      bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-    }
+    const std::string bytes =
+        CallByPath(MakeChannel(address()), "/grpc.health.v1.Health/Check")
+            .bytes;
     return bytes.size() == 2 && bytes[0] == 0x08 ? bytes[1] : -1;
-  }
-
-  static grpc::ByteBuffer EmptyBuffer() {
-    const grpc::Slice nothing("");
-    return grpc::ByteBuffer(&nothing, 1);
   }
 
   EchoReward service_;
