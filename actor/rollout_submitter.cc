@@ -86,8 +86,7 @@ absl::Status RolloutSubmitter::Score(std::vector<PendingRollout>& batch) {
       rewards_.Score(dialogues, batch.front().pm_version, TimeLeft(batch),
                      thread_.get_stop_token()));
   for (size_t i = 0; i < batch.size(); ++i) {
-    batch[i].rollout.set_reward(result.scores[i]);
-    *batch[i].rollout.mutable_pm() = result.pm;
+    result.Fill(i, batch[i].rollout);
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times whole PPO updates, ours against TRL's, one after the other on this
+"""Times whole updates, ours against TRL's, one after the other on this
 machine: same model, same PM, same prompts, responses of exactly 32 tokens.
 
     make bench       # or: .venv-bench/bin/python bench/ppo_bench.py --rlhf build/release/bin/rlhf
@@ -11,6 +11,7 @@ where rows of earlier calls on the same day stay.
 """
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -29,16 +30,38 @@ from small_run import free_ports
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models/SmolLM2-135M-Instruct"
 BATCH, MINIBATCHES, NEW_TOKENS, MAX_PROMPT = 16, 2, 32, 64
+# One role computes at a time here, and no PM is trained beside them, so threads may
+# wait as long as they like; `rlhf up` lets them spin 2,000 (docs/decisions/0015).
+SPIN = 20000
 UNUSED_TOKEN = 3  # a special token that no response holds
 
-# Row, our critic and dtype, TRL's dtype, and the bars: seconds of TRL / ours,
-# and our memory / that of TRL in float32.
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What a row compares, and its bars: seconds of TRL / ours, and our memory
+    / that of TRL in float32. None: reported without a bar."""
+    dtype: str = "float32"
+    size: str = "135M"
+    algorithm: str = "PPO"
+    critic: str = "SEPARATE"
+    speed_bar: float | None = None
+    memory_bar: float | None = None
+
+    def trl(self, dtype=None):
+        """The key of TRL's side."""
+        return f"{self.algorithm} {self.size} {dtype or self.dtype}"
+
+
 ROWS = {
-    "separate-fp32": ("SEPARATE", "FLOAT32", "float32", "135M", 1.7, 0.75),
-    "separate-bf16": ("SEPARATE", "BFLOAT16", "bfloat16", "135M", 1.7, 0.65),
-    "shared-bf16": ("SHARED", "BFLOAT16", "bfloat16", "135M", 2.5, 0.4),
-    "tiny-fp32": ("SEPARATE", "FLOAT32", "float32", "tiny", 10, None),
+    "separate-fp32": Row(speed_bar=1.7, memory_bar=0.75),
+    "separate-bf16": Row(dtype="bfloat16", speed_bar=1.7, memory_bar=0.65),
+    "shared-bf16": Row(dtype="bfloat16", critic="SHARED", speed_bar=2.5, memory_bar=0.4),
+    "tiny-fp32": Row(size="tiny", speed_bar=10),
+    "grpo-fp32": Row(algorithm="GRPO"),
+    "rloo-fp32": Row(algorithm="RLOO"),
+    "grpo-tiny": Row(algorithm="GRPO", size="tiny"),
+    "rloo-tiny": Row(algorithm="RLOO", size="tiny"),
 }
+GROUP = 4  # responses to one prompt, with GRPO and RLOO
 
 
 def make_models(folder):
@@ -86,26 +109,32 @@ def wait_for(condition, processes, seconds, what):
 
 
 def run_ours(rlhf, folder, row, updates, threads):
-    critic, dtype, _, size, _, _ = ROWS[row]
+    kind = ROWS[row]
     run = folder / "runs" / row
     shutil.rmtree(run, ignore_errors=True)
-    subprocess.run([rlhf.parent.parent / "bench/publish_pm", folder / f"{size}-pm", run], check=True)
+    subprocess.run([rlhf.parent.parent / "bench/publish_pm", folder / f"{kind.size}-pm", run], check=True)
     p = free_ports(6)
-    critic_model = f'critic_model: "{folder}/{size}-pm"' if critic == "SEPARATE" else ""
+    ppo = f"algorithm: {kind.algorithm} "
+    if kind.algorithm != "PPO":
+        ppo += f"samples_per_prompt: {GROUP}"
+    elif kind.critic == "SEPARATE":
+        ppo += f'num_minibatches: {MINIBATCHES} critic: SEPARATE critic_model: "{folder}/{kind.size}-pm"'
+    else:
+        ppo += f"num_minibatches: {MINIBATCHES}"
+    dtype = kind.dtype.upper()
     config = folder / f"{row}.txtpb"
     config.write_text(f"""
-name: "{row}" runs_dir: "{folder}/runs" initial_policy: "{folder}/{size}-policy"
+name: "{row}" runs_dir: "{folder}/runs" initial_policy: "{folder}/{kind.size}-policy"
 prompts: "{folder}/prompts.jsonl" held_out_prompt_share: 0 threads: {threads}
 sampling {{ max_new_tokens: {NEW_TOKENS} max_prompt_tokens: {MAX_PROMPT} }}
-ppo {{ num_updates: {updates + 100} rollouts_per_update: {BATCH} num_minibatches: {MINIBATCHES}
-      critic: {critic} {critic_model} }}
+ppo {{ num_updates: {updates + 100} rollouts_per_update: {BATCH} {ppo} }}
 learner {{ address: "127.0.0.1:{p[0]}" metrics_port: {p[1]} dtype: {dtype} checkpoint_every: 1000000 }}
 actor {{ address: "127.0.0.1:{p[2]}" metrics_port: {p[3]} max_batch: {BATCH} dtype: {dtype} }}
 reward_server {{ address: "127.0.0.1:{p[4]}" metrics_port: {p[5]} dtype: {dtype} }}
 """)
     metrics = run / "metrics.jsonl"
     environment = os.environ | {
-        "OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "2000"}
+        "OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": str(SPIN)}
     processes = []
     try:
         for role in ("reward-server", "actor", "learner"):
@@ -131,9 +160,10 @@ reward_server {{ address: "127.0.0.1:{p[4]}" metrics_port: {p[5]} dtype: {dtype}
             "peak_bytes": watch.peak_bytes, "peak_rss_bytes": watch.peak_rss_bytes, "rss_bytes": memory}
 
 
-def run_trl(folder, dtype, size, iterations, threads):
+def run_trl(folder, key, iterations, threads):
+    algorithm, size, dtype = key.split()
     process = subprocess.Popen(
-        [sys.executable, ROOT / "bench/peers/trl_ppo.py", "--model", folder / f"{size}-policy",
+        [sys.executable, ROOT / "bench/peers/trl_update.py", "--algorithm", algorithm, "--model", folder / f"{size}-policy",
          "--pm", folder / f"{size}-pm", "--prompts", folder / "prompts.jsonl", "--dtype", dtype,
          "--batch", str(BATCH), "--minibatch", str(BATCH // MINIBATCHES), "--new-tokens", str(NEW_TOKENS),
          "--iterations", str(iterations), "--threads", str(threads)],
@@ -154,7 +184,6 @@ def main():
     parser.add_argument("--updates", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ours-only", action="store_true", help="leave TRL out")
-    parser.add_argument("--trl", nargs=2, metavar=("DTYPE", "SIZE"), help="measure TRL anew: float32 135M, …")
     parser.add_argument("--models", type=pathlib.Path, help="folder of the models, made there if it is empty")
     args = parser.parse_args()
     path = ROOT / "bench/results/ppo.json"
@@ -164,15 +193,13 @@ def main():
         folder = args.models or pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if not (folder / "prompts.jsonl").exists():
             make_models(folder)
-        if args.trl:
-            dtype, size = args.trl
-            trl[f"{size} {dtype}"] = run_trl(folder, dtype, size, args.updates, args.threads)
         for row in args.rows:
-            _, _, trl_dtype, size, _, _ = ROWS[row]
             rows[row] = run_ours(args.rlhf, folder, row, args.updates, args.threads)
-            for dtype in {trl_dtype, "float32"}:
-                if not args.ours_only and f"{size} {dtype}" not in trl:
-                    trl[f"{size} {dtype}"] = run_trl(folder, dtype, size, args.updates, args.threads)
+            print(f"{row}: {statistics.median(rows[row]['seconds']):.2f} s an update", flush=True)
+            for key in sorted({ROWS[row].trl(), ROWS[row].trl("float32")}):
+                if not args.ours_only and key not in trl:
+                    trl[key] = run_trl(folder, key, args.updates, args.threads)
+                    print(f"TRL {key}: {statistics.median(trl[key]['seconds']):.2f} s", flush=True)
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")
     for row in rows:
@@ -187,18 +214,18 @@ def load_results(path, threads):
 
 
 def describe(row, ours, trl):
-    _, _, trl_dtype, size, speed_bar, memory_bar = ROWS[row]
+    kind = ROWS[row]
     median = statistics.median(ours["seconds"])
     text = f"{row:14} ours {median:7.3f} s {ours['peak_bytes'] / 1e9:5.2f} GB"
     text += "  (" + ", ".join(f"{k} {v:.3f}" for k, v in ours["phases"].items()) + ")"
-    theirs, full = trl.get(f"{size} {trl_dtype}"), trl.get(f"{size} float32")
+    theirs, full = trl.get(kind.trl()), trl.get(kind.trl("float32"))
     if theirs is None or full is None:
         return text
     their_median = statistics.median(theirs["seconds"])
     return (text + f"  TRL {their_median:7.3f} s {theirs['peak_bytes'] / 1e9:5.2f} GB"
-            f"  {their_median / median:.2f}x (bar {speed_bar})"
-            f"  memory {ours['peak_bytes'] / full['peak_bytes']:.2f}"
-            + (f" (bar {memory_bar})" if memory_bar else ""))
+            f"  {their_median / median:.2f}x" + (f" (bar {kind.speed_bar})" if kind.speed_bar else "")
+            + f"  memory {ours['peak_bytes'] / full['peak_bytes']:.2f}"
+            + (f" (bar {kind.memory_bar})" if kind.memory_bar else ""))
 
 
 if __name__ == "__main__":

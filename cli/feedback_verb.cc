@@ -5,16 +5,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/comparison_log.h"
 #include "cli/config_flag.h"
-#include "cli/role_clients.h"
 #include "cli/verbs.h"
-#include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "crowd/feedback_http_client.h"
-#include "feedback/feedback_metrics.h"
 #include "feedback/feedback_server.h"
 #include "feedback/import_export.h"
 
@@ -23,18 +21,6 @@ namespace {
 
 constexpr size_t kPieceBytes = 8 << 20;
 constexpr absl::Duration kPieceTimeout = absl::Seconds(60);
-
-// What a store needs beside it, for a run whose service does not run.
-struct StoreContext {
-  RealClock clock;
-  prometheus::Registry registry;
-  FeedbackMetrics metrics{registry};
-
-  absl::StatusOr<std::unique_ptr<PreferenceStore>> Open(
-      const v1::RunConfig& config) {
-    return PreferenceStore::Open(PreferenceStorePath(config), &clock, &metrics);
-  }
-};
 
 void Print(int64_t accepted, int64_t duplicates,
            const std::vector<RefusedLine>& refused, const std::string& name) {
@@ -77,8 +63,15 @@ absl::StatusOr<Json> PostPiece(const std::string& url,
 // The service has the store open, so the batch goes through its door, in pieces
 // that end with a line. `refused` are the lines that it will leave out.
 absl::Status ImportIntoService(const v1::RunConfig& config,
-                               const std::string& text, const std::string& name,
-                               const std::vector<RefusedLine>& refused) {
+                               const ParsedComparisons& parsed,
+                               const std::string& name) {
+  // Whatever form the file has, our own goes over the wire: it can be cut at
+  // any line.
+  std::string text;
+  for (const v1::Comparison& comparison : parsed.comparisons) {
+    RLHF_ASSIGN_OR_RETURN(const std::string line, ComparisonLine(comparison));
+    absl::StrAppend(&text, line, "\n");
+  }
   const std::string url =
       absl::StrCat("http://", config.feedback().http_address(),
                    "/api/import?source=", PercentEncoded(name));
@@ -106,7 +99,7 @@ absl::Status ImportIntoService(const v1::RunConfig& config,
     duplicates += json->value("duplicates", int64_t{0});
     begin = end;
   }
-  Print(accepted, duplicates, refused, name);
+  Print(accepted, duplicates, parsed.refused, name);
   return absl::OkStatus();
 }
 
@@ -122,7 +115,7 @@ absl::Status Import(const v1::RunConfig& config, const std::string& path) {
   StoreContext context;
   const auto store = context.Open(config);
   if (absl::IsFailedPrecondition(store.status())) {
-    return ImportIntoService(config, text, name, parsed.refused);
+    return ImportIntoService(config, parsed, name);
   }
   RLHF_RETURN_IF_ERROR(store.status());
   RLHF_ASSIGN_OR_RETURN(const ImportReport report,
@@ -131,47 +124,19 @@ absl::Status Import(const v1::RunConfig& config, const std::string& path) {
   return absl::OkStatus();
 }
 
-// From the store or, if the service has it open, from the service.
-absl::StatusOr<int64_t> ExportLog(const v1::RunConfig& config,
-                                  const std::string& path,
-                                  ExportFormat format) {
-  StoreContext context;
-  const auto store = context.Open(config);
-  if (store.ok()) {
-    return ExportComparisons((*store)->GetStats().num_comparisons,
-                             [&](int64_t first, int64_t last) {
-                               return (*store)->Read(first, last);
-                             },
-                             path, format);
-  }
-  if (!absl::IsFailedPrecondition(store.status())) return store.status();
-  const RoleClients service(config, kPieceTimeout);
-  RLHF_ASSIGN_OR_RETURN(const v1::FeedbackStats stats, service.Feedback());
-  return ExportComparisons(
-      stats.num_comparisons(),
-      [&](int64_t first, int64_t last) {
-        return service.Comparisons(first, last);
-      },
-      path, format);
-}
-
 absl::Status Export(const v1::RunConfig& config, const std::string& path,
                     const std::string& format) {
   if (format != "rlhf" && format != "trl") {
     return absl::InvalidArgumentError(
         absl::StrCat("--format=", format, ": wanted rlhf or trl"));
   }
-  const std::string store_path = PreferenceStorePath(config);
-  if (!FileExists(store_path)) {
-    return absl::NotFoundError(
-        absl::StrCat(store_path,
-                     ": there is no preference store; it is made when the run "
-                     "starts or a batch is imported"));
-  }
+  RLHF_ASSIGN_OR_RETURN(const auto log, ComparisonLog::Open(config));
   RLHF_ASSIGN_OR_RETURN(
       const int64_t lines,
-      ExportLog(config, path,
-                format == "trl" ? ExportFormat::kTrl : ExportFormat::kRlhf));
+      ExportComparisons(
+          log->num_comparisons(),
+          [&](int64_t first, int64_t last) { return log->Read(first, last); },
+          path, format == "trl" ? ExportFormat::kTrl : ExportFormat::kRlhf));
   std::cout << lines << " comparisons written to " << path << "\n";
   return absl::OkStatus();
 }

@@ -7,12 +7,12 @@
 #include "cli/jsonl.h"
 #include "cli/verbs.h"
 #include "core/base/status_macros.h"
+#include "core/comparisons/preference_pair.h"
 #include "core/nn/model_directory.h"
 #include "core/nn/sampler.h"
 #include "core/nn/sequence_scores.h"
 #include "core/text/prompt_set.h"
 #include "core/text/tokenizer.h"
-#include "feedback/preference_pair.h"
 #include "reward_server/pm_slots.h"
 
 namespace rlhf {
@@ -199,7 +199,7 @@ absl::Status ScoreVerb(const Flags& flags) {
       }
       RLHF_ASSIGN_OR_RETURN(
           const std::vector<float> scores,
-          ScoreSequences(pm->model, sequences, /*max_tokens=*/8192));
+          ScoreSequences(pm->model(), sequences, /*max_tokens=*/8192));
       if (scores.size() == 1) return PrintLine({{"score", scores[0]}});
       return PrintLine(
           {{"chosen_score", scores[0]}, {"rejected_score", scores[1]}});

@@ -26,57 +26,67 @@ PmData AllHeldOut(const std::vector<v1::Comparison>& comparisons,
   v1::PreferenceConfig config;
   config.set_held_out_share(1);
   config.set_max_tokens(static_cast<int32_t>(std::min<int64_t>(
-      pm.model.config().max_positions, std::numeric_limits<int32_t>::max())));
+      pm.model().config().max_positions, std::numeric_limits<int32_t>::max())));
   return MakePmData(comparisons, *pm.tokenizer, pm.format, config);
 }
 
-void PrintAccuracy(const std::string& name, int64_t num_correct,
-                   int64_t num_pairs) {
-  const Interval interval = WilsonInterval(static_cast<double>(num_correct),
-                                           static_cast<double>(num_pairs));
+void PrintAccuracy(const std::string& name, const Json& found) {
   std::cout << absl::StrFormat(
-      "%-28s %6.3f [%.3f, %.3f] on %d\n", name,
-      num_pairs > 0
-          ? static_cast<double>(num_correct) / static_cast<double>(num_pairs)
-          : 0,
-      interval.low, interval.high, num_pairs);
+      "%-28s %6.3f [%.3f, %.3f] on %d\n", name, found.value("accuracy", 0.0),
+      found["accuracy_95"][0].get<double>(),
+      found["accuracy_95"][1].get<double>(), found.value("num_pairs", 0));
 }
 
-void PrintTable(const PmMeasurement& found) {
-  const Calibration& calibration = found.calibration;
-  PrintAccuracy("accuracy", calibration.num_correct, calibration.num_pairs);
-  std::cout << absl::StrFormat(
-      "%-28s %6.3f nats\n%-28s %6.3f [%.3f, %.3f]\n%-28s %6.3f [%.3f, %.3f]\n"
-      "%-28s %6.3f, loss then %.3f nats\n",
-      "loss", found.loss, "expected calibration error",
-      calibration.expected_calibration_error, found.ece_interval.low,
-      found.ece_interval.high, "Brier score", calibration.brier,
-      found.brier_interval.low, found.brier_interval.high, "best temperature",
-      found.temperature, found.loss_at_temperature);
-  std::cout << absl::StrFormat(
-      "%-28s %6.3f, people %.3f; correlation of margin and length %+.3f\n",
-      "prefers the longer response", found.prefers_longer_share,
-      found.people_prefer_longer_share, found.length_correlation);
+void PrintWithInterval(const std::string& name, const Json& found,
+                       const std::string& key) {
+  const Json& interval = found[key + "_95"];
+  std::cout << absl::StrFormat("%-28s %6.3f [%.3f, %.3f]\n", name,
+                               found.value(key, 0.0), interval[0].get<double>(),
+                               interval[1].get<double>());
+}
+
+void PrintCalibration(const Json& found) {
   std::cout << "\nsure of itself          right   pairs\n";
-  for (const CalibrationBin& bin : calibration.bins) {
-    if (bin.count == 0) continue;
-    std::cout << absl::StrFormat("%14.3f %14.3f %7d\n", bin.confidence,
-                                 bin.accuracy, bin.count);
+  for (const Json& bin : found["calibration"]) {
+    if (bin.value("num_pairs", 0) == 0) continue;
+    std::cout << absl::StrFormat(
+        "%14.3f %14.3f %7d\n", bin.value("confidence", 0.0),
+        bin.value("accuracy", 0.0), bin.value("num_pairs", 0));
   }
   std::cout << "\n";
-  for (const ThresholdAccuracy& row : found.above_threshold) {
-    if (row.num_pairs == 0) continue;
-    PrintAccuracy(absl::StrFormat("both scores above %+.3f", row.threshold),
-                  row.num_correct, row.num_pairs);
-  }
-  std::cout << "\n";
-  for (const SliceAccuracy& slice : found.slices) {
-    PrintAccuracy(absl::StrCat(slice.name, " ", slice.value), slice.num_correct,
-                  slice.num_pairs);
-  }
 }
 
 }  // namespace
+
+void PrintMeasurement(const Json& found) {
+  PrintAccuracy("accuracy", found);
+  std::cout << absl::StrFormat("%-28s %6.3f nats\n", "loss",
+                               found.value("loss_nats", 0.0));
+  PrintWithInterval("expected calibration error", found,
+                    "expected_calibration_error");
+  PrintWithInterval("Brier score", found, "brier");
+  std::cout << absl::StrFormat(
+      "%-28s %6.3f, loss then %.3f nats\n"
+      "%-28s %6.3f, people %.3f; correlation of margin and length %+.3f\n",
+      "best temperature", found.value("temperature", 0.0),
+      found.value("loss_at_temperature_nats", 0.0),
+      "prefers the longer response", found.value("prefers_longer_share", 0.0),
+      found.value("people_prefer_longer_share", 0.0),
+      found.value("length_correlation", 0.0));
+  PrintCalibration(found);
+  for (const Json& row : found["above_threshold"]) {
+    if (row.value("num_pairs", 0) == 0) continue;
+    PrintAccuracy(
+        absl::StrFormat("both scores above %+.3f", row.value("threshold", 0.0)),
+        row);
+  }
+  std::cout << "\n";
+  for (const auto& [name, values] : found["slices"].items()) {
+    for (const auto& [value, slice] : values.items()) {
+      PrintAccuracy(absl::StrCat(name, " ", value), slice);
+    }
+  }
+}
 
 absl::Status EvaluatePm(const std::string& model_directory,
                         const std::string& path, bool json) {
@@ -103,12 +113,12 @@ absl::Status EvaluatePm(const std::string& model_directory,
       data.num_too_long, data.num_unusable);
   RLHF_ASSIGN_OR_RETURN(
       const std::vector<MeasuredPair> pairs,
-      ScorePairs(pm->model, data.held_out, kMicroBatchTokens));
+      ScorePairs(pm->model(), data.held_out, kMicroBatchTokens));
   const PmMeasurement found = MeasurePm(pairs, kCalibrationBins);
   if (json) {
     std::cout << DumpJson(ToJson(found)) << "\n";
   } else {
-    PrintTable(found);
+    PrintMeasurement(ToJson(found));
   }
   return absl::OkStatus();
 }

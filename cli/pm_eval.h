@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "core/base/json.h"
 
 namespace rlhf {
 
@@ -15,5 +16,9 @@ namespace rlhf {
 // the file is a preference that the PM can read.
 absl::Status EvaluatePm(const std::string& model_directory,
                         const std::string& path, bool json);
+
+// A measurement as ToJson(PmMeasurement) gives it and a PM's card holds it, as
+// tables for people.
+void PrintMeasurement(const Json& found);
 
 }  // namespace rlhf

@@ -24,7 +24,7 @@ class PmJudge final : public GoldJudge {
       RLHF_ASSIGN_OR_RETURN(sequences.emplace_back(), pm_->Encode(dialogue));
     }
     RLHF_ASSIGN_OR_RETURN(const std::vector<float> scores,
-                          ScoreSequences(pm_->model, sequences, kMaxTokens));
+                          ScoreSequences(pm_->model(), sequences, kMaxTokens));
     return GoldScores{.left = scores[0], .right = scores[1]};
   }
 

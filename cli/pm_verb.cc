@@ -10,13 +10,16 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "cli/config_flag.h"
+#include "cli/human_format.h"
 #include "cli/pm_eval.h"
+#include "cli/pm_train.h"
 #include "cli/verbs.h"
 #include "core/base/json.h"
 #include "core/base/proto_json.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
+#include "core/registry/pm_members.h"
 #include "rlhf/v1/report.pb.h"
 
 namespace rlhf {
@@ -114,13 +117,60 @@ absl::StatusOr<TransitionCause> CauseOf(const Flags& flags) {
   return cause;
 }
 
+absl::StatusOr<int64_t> VersionOf(const std::string& word) {
+  int64_t version = 0;
+  if (absl::SimpleAtoi(absl::StripPrefix(word, "v"), &version)) return version;
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", word, "\" is no version; wanted a number"));
+}
+
+// What one PM was trained on, what it is worth and what the gate said of it.
+absl::Status Show(const ModelRegistry& registry, const std::string& word,
+                  bool json) {
+  RLHF_ASSIGN_OR_RETURN(const int64_t version, VersionOf(word));
+  RLHF_ASSIGN_OR_RETURN(const Json card, registry.Card(version));
+  if (json) {
+    std::cout << DumpJson(card) << "\n";
+    return absl::OkStatus();
+  }
+  v1::PmReport report;
+  if (!card.contains("report") ||
+      !JsonToProto(DumpJson(card["report"]), &report).ok()) {
+    std::cout << "PM v" << version << " was published without a report\n";
+    return absl::OkStatus();
+  }
+  RLHF_ASSIGN_OR_RETURN(const PmMembers members, PmMembersOf(card));
+  std::cout << absl::StrFormat(
+      "PM v%d  digest %s\ntrained on %d pairs of the first %d comparisons in "
+      "%s, loss %.3f to %.3f nats\n",
+      version, card.value("digest", ""), report.num_train(),
+      report.data().last_seq(), HumanSeconds(report.train_seconds()),
+      report.train_loss_first(), report.train_loss_last());
+  for (const PmMember& member : members.members) {
+    if (members.members.size() == 1) break;
+    std::cout << absl::StrFormat(
+        "member %-14s %s\n", member.name,
+        member.objective.empty()
+            ? "only watches"
+            : absl::StrFormat("%s, weight %g", member.objective,
+                              member.weight));
+  }
+  std::cout << "\n";
+  for (const v1::GateCheck& check : report.checks()) {
+    std::cout << absl::StrFormat("%-7s %-24s %s\n",
+                                 check.passed() ? "passed" : "REFUSED",
+                                 check.name(), check.detail());
+  }
+  if (card.contains("held_out")) {
+    std::cout << "\n";
+    PrintMeasurement(card["held_out"]);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Promote(const ModelRegistry& registry, const std::string& word,
                      const TransitionCause& cause) {
-  int64_t version = 0;
-  if (!absl::SimpleAtoi(absl::StripPrefix(word, "v"), &version)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", word, "\" is no version; wanted a number"));
-  }
+  RLHF_ASSIGN_OR_RETURN(const int64_t version, VersionOf(word));
   RLHF_RETURN_IF_ERROR(registry.Verify(version));
   RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> serving,
                         registry.Alias("serving"));
@@ -151,17 +201,22 @@ absl::Status PmVerb(const Flags& flags) {
     }
     return EvaluatePm(flags.String("model"), words[1], json);
   }
+  if (words.size() >= 2 && words[0] == "train") {
+    return TrainPm(flags, {words.begin() + 1, words.end()});
+  }
   const std::string what = words.empty() ? "" : words[0];
-  const size_t wanted = what == "promote" ? 2 : 1;
-  if ((what != "list" && what != "history" && what != "promote" &&
-       what != "rollback") ||
+  const size_t wanted = what == "promote" || what == "show" ? 2 : 1;
+  if ((what != "list" && what != "show" && what != "history" &&
+       what != "promote" && what != "rollback") ||
       words.size() != wanted) {
     return absl::InvalidArgumentError(
-        "wanted: list, history, promote VERSION, rollback, or eval FILE");
+        "wanted: list, show VERSION, history, promote VERSION, rollback, eval "
+        "FILE, or train FILE...");
   }
   RLHF_ASSIGN_OR_RETURN(const ModelRegistry registry, RegistryOf(flags));
   if (what == "list") return List(registry, json);
   if (what == "history") return History(registry, json);
+  if (what == "show") return Show(registry, words[1], json);
   RLHF_ASSIGN_OR_RETURN(const TransitionCause cause, CauseOf(flags));
   return what == "promote" ? Promote(registry, words[1], cause)
                            : RollBack(registry, cause);

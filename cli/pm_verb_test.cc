@@ -138,8 +138,8 @@ TEST_F(PmVerbTest, AnythingElseIsExplained) {
   for (const std::vector<std::string>& args :
        {std::vector<std::string>{}, {"lst"}, {"promote"}, {"list", "x"}}) {
     EXPECT_EQ(Pm(args), 2);
-    EXPECT_THAT(err_, HasSubstr("wanted: list, history, promote VERSION, "
-                                "rollback, or eval FILE"));
+    EXPECT_THAT(err_, HasSubstr("wanted: list, show VERSION, history, promote "
+                                "VERSION, rollback, eval FILE, or train"));
   }
 }
 

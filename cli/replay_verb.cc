@@ -12,6 +12,7 @@
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 #include "trainer/replay.h"
+#include "trainer/run_log.h"
 
 namespace rlhf {
 namespace {

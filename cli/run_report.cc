@@ -1,47 +1,21 @@
 #include "cli/run_report.h"
 
 #include <algorithm>
-#include <fstream>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "cli/human_format.h"
 #include "core/base/file.h"
+#include "core/base/json_lines.h"
 #include "core/base/proto_json.h"
 #include "core/base/status_macros.h"
 #include "core/base/version.h"
 #include "core/config/run_config.h"
+#include "trainer/run_log.h"
 
 namespace rlhf {
 namespace {
-
-// Every complete line of a JSON lines file as a T.
-template <typename T>
-absl::StatusOr<std::vector<T>> ReadJsonLines(const std::string& path) {
-  std::vector<T> values;
-  int line_number = 0;
-  for (const std::string& line : JsonLinesTail(path).NewLines()) {
-    ++line_number;
-    const absl::Status parsed = JsonToProto(line, &values.emplace_back());
-    if (!parsed.ok()) {
-      return absl::DataLossError(
-          absl::StrCat(path, ":", line_number, ": ", parsed.message()));
-    }
-  }
-  return values;
-}
-
-absl::Status AddPms(const std::string& run_dir, v1::Report* report) {
-  RLHF_ASSIGN_OR_RETURN(const auto lines,
-                        ReadJsonLines<v1::PmReport>(run_dir + "/pms.jsonl"));
-  std::map<int64_t, v1::PmReport> by_version;
-  for (const v1::PmReport& pm : lines) by_version[pm.pm().version()] = pm;
-  for (auto& [version, pm] : by_version) *report->add_pms() = std::move(pm);
-  return absl::OkStatus();
-}
 
 absl::Status AddGold(const std::string& run_dir, v1::Report* report) {
   const std::string path = run_dir + "/gold.json";
@@ -118,33 +92,6 @@ int64_t CountSwaps(const v1::Report& report) {
 
 }  // namespace
 
-std::vector<std::string> JsonLinesTail::NewLines() {
-  std::ifstream file(path_, std::ios::binary);
-  if (!file) return {};
-  file.seekg(offset_);
-  std::string text((std::istreambuf_iterator<char>(file)),
-                   std::istreambuf_iterator<char>());
-  // What follows the last line break is still being written.
-  const size_t end = text.rfind('\n');
-  if (end == std::string::npos) return {};
-  text.resize(end);
-  offset_ += static_cast<int64_t>(end) + 1;
-  return absl::StrSplit(text, '\n');
-}
-
-absl::StatusOr<std::vector<v1::UpdateReport>> ReadUpdates(
-    const std::string& run_dir) {
-  RLHF_ASSIGN_OR_RETURN(const auto lines, ReadJsonLines<v1::UpdateReport>(
-                                              run_dir + "/metrics.jsonl"));
-  std::map<int64_t, v1::UpdateReport> by_number;
-  for (const v1::UpdateReport& line : lines) by_number[line.update()] = line;
-  std::vector<v1::UpdateReport> updates;
-  for (auto& [number, update] : by_number) {
-    updates.push_back(std::move(update));
-  }
-  return updates;
-}
-
 absl::Status AppendSession(const std::string& run_dir,
                            const v1::Report& session) {
   return AppendLine(run_dir + "/sessions.jsonl", ProtoToJsonLine(session));
@@ -157,7 +104,8 @@ absl::StatusOr<v1::Report> BuildReport(const std::string& run_dir,
   report.set_rlhf_version(kRlhfVersion);
   RLHF_ASSIGN_OR_RETURN(const auto updates, ReadUpdates(run_dir));
   report.mutable_updates()->Add(updates.begin(), updates.end());
-  RLHF_RETURN_IF_ERROR(AddPms(run_dir, &report));
+  RLHF_ASSIGN_OR_RETURN(const auto pms, ReadPmReports(run_dir));
+  report.mutable_pms()->Add(pms.begin(), pms.end());
   RLHF_RETURN_IF_ERROR(AddGold(run_dir, &report));
   RLHF_RETURN_IF_ERROR(AddSessions(run_dir, &report));
   AddPhases(&report);

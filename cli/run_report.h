@@ -13,26 +13,6 @@
 
 namespace rlhf {
 
-// Reads what is appended to a file of JSON lines. Not thread-safe.
-class JsonLinesTail {
- public:
-  explicit JsonLinesTail(std::string path) : path_(std::move(path)) {}
-
-  // The complete lines added since the last call; none if there is no file yet.
-  std::vector<std::string> NewLines();
-
- private:
-  const std::string path_;
-  int64_t offset_ = 0;
-};
-
-// Every update of `run_dir`/metrics.jsonl, by rising number. An update that was
-// done again after a crash counts once, as it was done last.
-//
-// Errors: DataLoss that names file and line.
-absl::StatusOr<std::vector<v1::UpdateReport>> ReadUpdates(
-    const std::string& run_dir);
-
 // Appends one session of `rlhf up` to `run_dir`/sessions.jsonl: a Report with
 // started, finished, wall_seconds, num_comparisons, workers and processes only.
 absl::Status AppendSession(const std::string& run_dir,

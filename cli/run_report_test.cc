@@ -162,16 +162,5 @@ TEST_F(RunReportTest, SummaryHasEveryPart) {
   }
 }
 
-TEST(JsonLinesTailTest, GivesEachCompleteLineOnce) {
-  const TempDir dir;
-  JsonLinesTail tail(dir / "lines");
-  EXPECT_THAT(tail.NewLines(), ElementsAre());
-  ASSERT_OK(WriteFileAtomically(dir / "lines", "a\nb\nhal"));
-  EXPECT_THAT(tail.NewLines(), ElementsAre("a", "b"));
-  EXPECT_THAT(tail.NewLines(), ElementsAre());
-  ASSERT_OK(WriteFileAtomically(dir / "lines", "a\nb\nhalf\n"));
-  EXPECT_THAT(tail.NewLines(), ElementsAre("half"));
-}
-
 }  // namespace
 }  // namespace rlhf

@@ -20,6 +20,7 @@
 #include "cli/terminal_view.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
+#include "core/base/json_lines.h"
 #include "core/base/proto_json.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
@@ -28,6 +29,7 @@
 #include "core/telemetry/listen_socket.h"
 #include "core/telemetry/metrics_server.h"
 #include "core/telemetry/series.h"
+#include "trainer/run_log.h"
 
 namespace rlhf {
 namespace {

@@ -18,6 +18,9 @@ absl::Status TokenizeVerb(const Flags& flags);
 absl::Status GenerateVerb(const Flags& flags);
 absl::Status ScoreVerb(const Flags& flags);
 absl::Status PmVerb(const Flags& flags);
+absl::Status OodVerb(const Flags& flags);
+
+absl::Status EloVerb(const Flags& flags);
 absl::Status EvalVerb(const Flags& flags);
 absl::Status PlanVerb(const Flags& flags);
 absl::Status ReplayVerb(const Flags& flags);

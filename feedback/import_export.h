@@ -1,14 +1,4 @@
-// Comparisons in and out as JSONL files.
-//
-// A line that is read is one of
-//   {"prompt", "chosen", "rejected"}  TRL: strings or lists of messages
-//   {"chosen", "rejected"}            whole dialogues: HH-RLHF or messages
-//   {"response_a", "response_b", …}   v1::Comparison as JSON, lossless
-// One malformed line, and nothing of the file is written: it is not what its
-// sender believes it to be. Lines that are well-formed but no preference (real
-// data has some: the two sides answer different prompts) are left out and
-// reported. A comparison without an id is named by a hash of its content, so
-// that a file imported twice is stored once.
+// Comparisons into a store from files, and out of it as JSONL.
 #pragma once
 
 #include <cstdint>
@@ -19,21 +9,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "core/comparisons/parse_comparisons.h"
 #include "feedback/answer_desk.h"
 #include "feedback/preference_store.h"
 #include "rlhf/v1/feedback.pb.h"
 
 namespace rlhf {
-
-struct RefusedLine {
-  int64_t line = 0;  // from 1
-  std::string reason;
-};
-
-struct ParsedComparisons {
-  std::vector<v1::Comparison> comparisons;
-  std::vector<RefusedLine> refused;
-};
 
 struct ImportReport {
   int64_t num_accepted = 0;
@@ -41,13 +22,6 @@ struct ImportReport {
   int64_t num_duplicates = 0;
   std::vector<RefusedLine> refused;
 };
-
-// Reads the lines of `text`, which is the contents of `name`.
-//
-// Errors: InvalidArgument that gives name:line of the malformed lines and what
-// is wrong with each.
-absl::StatusOr<ParsedComparisons> ParseComparisons(absl::string_view text,
-                                                   absl::string_view name);
 
 // Into a running service. Errors: as ParseComparisons and
 // PreferenceStore::AppendAll.
@@ -67,6 +41,11 @@ enum class ExportFormat {
   // comparisons with a better side: TRL knows no tie and no strength.
   kTrl,
 };
+
+// A comparison as one line of our own form, without a line break: every field,
+// so that ParseComparisons gives it back as it is but for seq and commit time.
+// Errors: Internal if a text is not UTF-8.
+absl::StatusOr<std::string> ComparisonLine(const v1::Comparison& comparison);
 
 // Comparisons first_seq to last_seq of a log, from wherever it is.
 using ComparisonReader =

@@ -7,15 +7,14 @@
 #include "core/base/file.h"
 #include "gtest/gtest.h"
 #include "prometheus/registry.h"
+#include "tests/fixtures/comparisons/fixture.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr char kPair[] =
@@ -46,57 +45,6 @@ class ImportExportTest : public ::testing::Test {
   prometheus::Registry registry_;
   FeedbackMetrics metrics_{registry_};
 };
-
-TEST(ParseComparisonsTest, PairBecomesAComparisonOfUnknownPolicies) {
-  ASSERT_OK_AND_ASSIGN(
-      const ParsedComparisons file,
-      ParseComparisons(std::string(kPair) + "\n\n", "b.jsonl"));
-  const auto& parsed = file.comparisons;
-  ASSERT_THAT(parsed, SizeIs(1));
-  EXPECT_EQ(parsed[0].prompt().messages(0).content(), "2+2?");
-  EXPECT_EQ(parsed[0].response_a(), "4");
-  EXPECT_EQ(parsed[0].response_b(), "5");
-  EXPECT_EQ(parsed[0].choice(), v1::A_BETTER);
-  EXPECT_EQ(parsed[0].strength(), 1);
-  EXPECT_EQ(parsed[0].policy_version_a(), -1);
-  EXPECT_EQ(parsed[0].source(), "import:b.jsonl");
-  EXPECT_THAT(parsed[0].comparison_id(), HasSubstr("import-"));
-}
-
-TEST(ParseComparisonsTest, ACopyUnderAnotherNameIsTheSameComparison) {
-  ASSERT_OK_AND_ASSIGN(const auto one, ParseComparisons(kPair, "b.jsonl"));
-  ASSERT_OK_AND_ASSIGN(const auto other, ParseComparisons(kPair, "copy.jsonl"));
-  EXPECT_EQ(one.comparisons[0].comparison_id(),
-            other.comparisons[0].comparison_id());
-  EXPECT_NE(one.comparisons[0].source(), other.comparisons[0].source());
-}
-
-TEST(ParseComparisonsTest, EachBadLineIsNamedWithItsProblem) {
-  const std::string text = absl::StrCat(
-      kPair, "\n{\"prompt\": \n", kPair, "\n",
-      R"({"prompt": "2+2?", "chosen": "4", "rejected": "4"})", "\n",
-      R"({"prompt": {"messages": [{"role": "user"}]}, "response_a": "x",)"
-      R"( "choice": "TIE", "strength": 2})",
-      "\n", R"({"response_a": "x", "colour": "red"})", "\n[1]\n",
-      R"({"prompt": [{"role": "robot", "content": "?"}, )"
-      R"({"role": "user", "content": "2+2?"}], )"
-      R"("chosen": "4", "rejected": "5"})",
-      "\n",
-      R"({"prompt": {"messages": [{"role": "assistant", "content": "Hi"}]},)"
-      R"( "response_a": "x", "choice": "TIE"})",
-      "\n");
-  EXPECT_THAT(
-      ParseComparisons(text, "b.jsonl"),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               AllOf(HasSubstr("b.jsonl:2: "), Not(HasSubstr("b.jsonl:3")),
-                     Not(HasSubstr("b.jsonl:4")),
-                     HasSubstr("b.jsonl:5: \"strength\" is 2"),
-                     HasSubstr("b.jsonl:6: "), HasSubstr("colour"),
-                     HasSubstr("b.jsonl:7: the line is no JSON object"),
-                     HasSubstr("b.jsonl:8: prompt: unknown role \"robot\""),
-                     HasSubstr("b.jsonl:9: prompt: a prompt ends on the human"),
-                     HasSubstr("nothing was imported"))));
-}
 
 TEST_F(ImportExportTest, LinesThatAreNoPreferenceAreLeftOutAndReported) {
   const auto store = OpenStore("comparisons.db");
@@ -132,6 +80,29 @@ TEST_F(ImportExportTest, MalformedLineLeavesTheStoreUntouched) {
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("batch.jsonl:2: ")));
   EXPECT_EQ(store->GetStats().num_comparisons, 0);
+}
+
+TEST_F(ImportExportTest, LinesOfOurOwnFormCarryWhatAnyFileGave) {
+  const auto store = OpenStore("comparisons.db");
+  for (const char* const name : {"label_studio.json", "mturk.csv"}) {
+    const std::string text = FeedbackFixture(name);
+    ASSERT_OK_AND_ASSIGN(const ParsedComparisons parsed,
+                         ParseComparisons(text, name));
+    ASSERT_OK(WriteFileAtomically(dir_ / name, text));
+    ASSERT_OK(ImportComparisons(store.get(), dir_ / name));
+
+    std::string lines;
+    for (const v1::Comparison& comparison : parsed.comparisons) {
+      ASSERT_OK_AND_ASSIGN(const std::string line, ComparisonLine(comparison));
+      absl::StrAppend(&lines, line, "\n");
+    }
+    // Under the name of a CSV file, as a service is told where they come from.
+    ASSERT_OK(WriteFileAtomically(dir_ / "lines.csv", lines));
+    ASSERT_OK_AND_ASSIGN(const ImportReport again,
+                         ImportComparisons(store.get(), dir_ / "lines.csv"));
+    EXPECT_EQ(again.num_accepted, 0) << name;
+    EXPECT_EQ(again.num_duplicates, 2) << name;
+  }
 }
 
 TEST_F(ImportExportTest, OwnFormatBringsEveryFieldBack) {

@@ -14,8 +14,8 @@
 #include "absl/types/span.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "core/base/process_lock.h"
 #include "feedback/feedback_metrics.h"
-#include "feedback/process_lock.h"
 #include "feedback/sqlite.h"
 #include "rlhf/v1/feedback.pb.h"
 

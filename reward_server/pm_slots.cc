@@ -1,6 +1,8 @@
 #include "reward_server/pm_slots.h"
 
 #include "absl/strings/str_cat.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
 #include "core/base/status_macros.h"
 #include "core/nn/model_directory.h"
 
@@ -12,7 +14,7 @@ absl::StatusOr<std::vector<int32_t>> LoadedPm::Encode(
       const std::string text,
       format.RenderScored(dialogue.prompt(), dialogue.response()));
   std::vector<int32_t> ids = tokenizer->Encode(text);
-  const int64_t limit = model.config().max_positions;
+  const int64_t limit = model().config().max_positions;
   if (static_cast<int64_t>(ids.size()) > limit) {
     return absl::InvalidArgumentError(
         absl::StrCat("a dialogue of ", ids.size(),
@@ -21,24 +23,57 @@ absl::StatusOr<std::vector<int32_t>> LoadedPm::Encode(
   return ids;
 }
 
-absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
-    const std::string& directory, const v1::ModelVersion& version,
-    at::ScalarType dtype) {
+namespace {
+
+absl::StatusOr<PmMembers> ReadMembers(const std::string& directory) {
+  const std::string path = directory + "/card.json";
+  // A PM that no registry published has one.
+  if (!FileExists(path)) return PmMembers();
+  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  const absl::StatusOr<Json> card = ParseJson(text);
+  if (!card.ok()) return WithContext(card.status(), path);
+  absl::StatusOr<PmMembers> members = PmMembersOf(*card);
+  if (!members.ok()) return WithContext(members.status(), path);
+  return members;
+}
+
+absl::StatusOr<Transformer> LoadMember(const std::string& directory,
+                                       at::ScalarType dtype) {
   RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
-  RLHF_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer,
-                        Tokenizer::Load(directory));
-  RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(directory));
   if (model.config().head != ModelConfig::Head::kScore) {
     return absl::InvalidArgumentError(
         absl::StrCat(directory,
                      ": not a preference model (config.json names no "
                      "ForSequenceClassification architecture)"));
   }
-  return std::make_shared<const LoadedPm>(LoadedPm{
-      .version = version,
-      .tokenizer = std::move(tokenizer),
-      .format = format,
-      .model = dtype == at::kFloat ? std::move(model) : model.Cast(dtype)});
+  return dtype == at::kFloat ? std::move(model) : model.Cast(dtype);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
+    const std::string& directory, const v1::ModelVersion& version,
+    at::ScalarType dtype) {
+  RLHF_ASSIGN_OR_RETURN(PmMembers members, ReadMembers(directory));
+  std::vector<Transformer> models;
+  for (const PmMember& member : members.members) {
+    RLHF_ASSIGN_OR_RETURN(
+        Transformer model,
+        LoadMember(member.folder.empty()
+                       ? directory
+                       : absl::StrCat(directory, "/", member.folder),
+                   dtype));
+    models.push_back(std::move(model));
+  }
+  RLHF_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer,
+                        Tokenizer::Load(directory));
+  RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(directory));
+  return std::make_shared<const LoadedPm>(
+      LoadedPm{.version = version,
+               .tokenizer = std::move(tokenizer),
+               .format = format,
+               .members = std::move(members),
+               .models = std::move(models)});
 }
 
 std::shared_ptr<const LoadedPm> PmSlots::serving() const {
@@ -53,7 +88,7 @@ absl::StatusOr<std::shared_ptr<const LoadedPm>> PmSlots::Get(
     return absl::UnavailableError("no preference model is serving yet");
   }
   if (version == 0) return serving_;
-  for (const auto& slot : {serving_, previous_}) {
+  for (const auto& slot : {serving_, previous_, canary_}) {
     if (slot != nullptr && slot->version.version() == version) return slot;
   }
   return absl::NotFoundError(absl::StrCat(
@@ -70,6 +105,26 @@ void PmSlots::Swap(std::shared_ptr<const LoadedPm> pm) {
   load_error_.clear();
 }
 
+void PmSlots::SetCanary(std::shared_ptr<const LoadedPm> pm) {
+  MutexLock lock(&mutex_);
+  canary_ = std::move(pm);
+}
+
+void PmSlots::SetShadow(std::shared_ptr<const LoadedPm> pm) {
+  MutexLock lock(&mutex_);
+  shadow_ = std::move(pm);
+}
+
+std::shared_ptr<const LoadedPm> PmSlots::canary() const {
+  MutexLock lock(&mutex_);
+  return canary_;
+}
+
+std::shared_ptr<const LoadedPm> PmSlots::shadow() const {
+  MutexLock lock(&mutex_);
+  return shadow_;
+}
+
 void PmSlots::SetLoadError(const std::string& error) {
   MutexLock lock(&mutex_);
   load_error_ = error;
@@ -80,6 +135,10 @@ v1::RewardStatus PmSlots::Status() const {
   v1::RewardStatus status;
   if (serving_ != nullptr) *status.mutable_serving() = serving_->version;
   if (previous_ != nullptr) *status.mutable_previous() = previous_->version;
+  if (canary_ != nullptr) *status.mutable_canary() = canary_->version;
+  if (shadow_ != nullptr) {
+    *status.mutable_shadow()->mutable_pm() = shadow_->version;
+  }
   status.set_num_swaps(num_swaps_);
   status.set_load_error(load_error_);
   return status;

@@ -1,15 +1,17 @@
-// The preference models that the reward server holds: the serving one and the
-// one before it. A swap is one pointer change: whoever took a version keeps it
-// until he is done.
+// The preference models that the reward server holds: the serving one, the one
+// before it, and two that may be on trial. A swap is one pointer change:
+// whoever took a version keeps it until he is done.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/base/mutex.h"
 #include "core/nn/transformer.h"
+#include "core/registry/pm_members.h"
 #include "core/text/chat_format.h"
 #include "core/text/tokenizer.h"
 #include "rlhf/v1/reward.pb.h"
@@ -21,7 +23,12 @@ struct LoadedPm {
   v1::ModelVersion version;
   std::unique_ptr<const Tokenizer> tokenizer;
   ChatFormat format;
-  Transformer model;
+  PmMembers members;
+  // One for each member; they share the tokenizer.
+  std::vector<Transformer> models;
+
+  // The first member's.
+  const Transformer& model() const { return models.front(); }
 
   // The tokens that this PM reads for a dialogue and its response.
   // Errors: InvalidArgument for what the chat format refuses, or more tokens
@@ -30,9 +37,9 @@ struct LoadedPm {
       const v1::ScoredDialogue& dialogue) const;
 };
 
-// Loads a PM directory, with weights of `dtype`. Errors: as LoadModel,
-// Tokenizer::Load, ChatFormat::Load; InvalidArgument if it is not a preference
-// model.
+// Loads a PM directory with all its members, with weights of `dtype`. Errors:
+// as LoadModel, Tokenizer::Load, ChatFormat::Load, PmMembersOf; InvalidArgument
+// if one is not a preference model.
 absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
     const std::string& directory, const v1::ModelVersion& version,
     at::ScalarType dtype = at::kFloat);
@@ -43,12 +50,19 @@ class PmSlots {
   // The serving version; null if there is none.
   std::shared_ptr<const LoadedPm> serving() const;
 
-  // Version `version` (0: the serving one).
+  // Version `version` (0: the serving one), unless it is the shadow.
   // Errors: Unavailable if nothing serves; NotFound if it is in no slot.
   absl::StatusOr<std::shared_ptr<const LoadedPm>> Get(int64_t version) const;
 
   // Makes `pm` the serving one; what served becomes the previous one.
   void Swap(std::shared_ptr<const LoadedPm> pm);
+
+  // A candidate that may be asked for by its version, and one that is asked for
+  // by nobody; null ends the trial.
+  void SetCanary(std::shared_ptr<const LoadedPm> pm);
+  void SetShadow(std::shared_ptr<const LoadedPm> pm);
+  std::shared_ptr<const LoadedPm> canary() const;
+  std::shared_ptr<const LoadedPm> shadow() const;
 
   // Remembers why the registry's newest choice could not be loaded ("": it
   // could).
@@ -60,6 +74,8 @@ class PmSlots {
   mutable Mutex mutex_;
   std::shared_ptr<const LoadedPm> serving_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const LoadedPm> previous_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const LoadedPm> canary_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const LoadedPm> shadow_ ABSL_GUARDED_BY(mutex_);
   int64_t num_swaps_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string load_error_ ABSL_GUARDED_BY(mutex_);
 };

@@ -53,10 +53,10 @@ TEST(LoadPmTest, InBfloat16ScoresAreNearlyTheSame) {
     ASSERT_OK_AND_ASSIGN(const auto pm,
                          LoadPm(directory / "pm", PmVersion(1),
                                 half ? at::kBFloat16 : at::kFloat));
-    EXPECT_EQ(pm->model.parameters()[0].tensor.scalar_type(),
+    EXPECT_EQ(pm->model().parameters()[0].tensor.scalar_type(),
               half ? at::kBFloat16 : at::kFloat);
     ASSERT_OK_AND_ASSIGN(scores[half],
-                         ScoreSequences(pm->model, dialogues, 100));
+                         ScoreSequences(pm->model(), dialogues, 100));
   }
   double difference = 0, size = 0;
   for (size_t i = 0; i < dialogues.size(); ++i) {

@@ -1,7 +1,8 @@
 #include "reward_server/request_batcher.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
-#include "core/nn/sequence_scores.h"
 
 namespace rlhf {
 namespace {
@@ -91,6 +92,11 @@ std::vector<ScoreJob> RequestBatcher::TakeBatch() {
   while (waiting_.empty() && !stopping_) changed_.Wait(&mutex_);
   if (stopping_) return {};
   std::vector<ScoreJob> batch, rest;
+  auto first =
+      std::find_if(waiting_.begin(), waiting_.end(),
+                   [](const ScoreJob& job) { return !job.background; });
+  if (first == waiting_.end()) first = waiting_.begin();
+  std::rotate(waiting_.begin(), first, first + 1);
   const LoadedPm* const pm = waiting_.front().pm.get();
   int64_t tokens_left = options_.max_batch_tokens;
   for (ScoreJob& job : waiting_) {
@@ -113,8 +119,8 @@ void RequestBatcher::Score(std::vector<ScoreJob> batch) const {
     sequences.insert(sequences.end(), job.sequences.begin(),
                      job.sequences.end());
   }
-  const absl::StatusOr<std::vector<float>> scores = ScoreSequences(
-      batch.front().pm->model, sequences, options_.max_batch_tokens);
+  const absl::StatusOr<PmScores> scores =
+      ScoreDialogues(*batch.front().pm, sequences, options_.max_batch_tokens);
   if (!scores.ok()) {
     if (batch.size() == 1) return batch.front().done(scores.status());
     // One client's dialogues must not fail another's.
@@ -123,10 +129,8 @@ void RequestBatcher::Score(std::vector<ScoreJob> batch) const {
   }
   size_t begin = 0;
   for (const ScoreJob& job : batch) {
-    const auto first = scores->begin() + static_cast<ptrdiff_t>(begin);
+    job.done(Part(*scores, begin, job.sequences.size()));
     begin += job.sequences.size();
-    job.done(std::vector<float>(
-        first, scores->begin() + static_cast<ptrdiff_t>(begin)));
   }
 }
 

@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/base/mutex.h"
-#include "reward_server/pm_slots.h"
+#include "reward_server/pm_scores.h"
 
 namespace rlhf {
 
@@ -18,9 +18,11 @@ struct ScoreJob {
   std::shared_ptr<const LoadedPm> pm;
   std::vector<std::vector<int32_t>> sequences;
   // The scores, or why there are none: called once.
-  std::function<void(absl::StatusOr<std::vector<float>>)> done;
+  std::function<void(absl::StatusOr<PmScores>)> done;
   // Whether its client went away; such a job is not scored.
   std::function<bool()> is_cancelled = [] { return false; };
+  // Nobody waits for it: it is scored when no other job is there.
+  bool background = false;
 };
 
 // Thread-safe. One thread of its own runs the models.
@@ -53,8 +55,8 @@ class RequestBatcher {
 
  private:
   void Run();
-  // The oldest job and those after it that the same PM scores, as many as one
-  // forward pass takes.
+  // The oldest job that somebody waits for, else the oldest, and those after it
+  // that the same PM scores, as many as one forward pass takes.
   std::vector<ScoreJob> TakeBatch();
   void Score(std::vector<ScoreJob> batch) const;
 

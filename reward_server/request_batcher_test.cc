@@ -20,7 +20,7 @@ using testing::HasSubstr;
 using testing::SizeIs;
 
 using Sequences = std::vector<std::vector<int32_t>>;
-using Scores = absl::StatusOr<std::vector<float>>;
+using Scores = absl::StatusOr<PmScores>;
 
 // What becomes of one request.
 class Answer {
@@ -61,10 +61,10 @@ class RequestBatcherTest : public testing::Test {
                       const Scores& scores) {
     ASSERT_OK(scores);
     ASSERT_OK_AND_ASSIGN(const std::vector<float> expected,
-                         ScoreSequences(pm.model, sequences, 1000));
-    ASSERT_THAT(*scores, SizeIs(expected.size()));
+                         ScoreSequences(pm.model(), sequences, 1000));
+    ASSERT_THAT(scores->combined, SizeIs(expected.size()));
     for (size_t i = 0; i < expected.size(); ++i) {
-      EXPECT_NEAR((*scores)[i], expected[i], 1e-5);
+      EXPECT_NEAR(scores->combined[i], expected[i], 1e-5);
     }
   }
 
@@ -118,7 +118,7 @@ TEST_F(RequestBatcherTest, AFullQueueRefusesWithoutCallingBack) {
   // One dialogue has room still.
   EXPECT_OK(batcher_->Add(after.Job(first_pm_, {{5}})));
   Release();
-  EXPECT_THAT(*waiting.Get(), SizeIs(7));
+  EXPECT_THAT(waiting.Get()->combined, SizeIs(7));
   EXPECT_OK(after.Get());
   EXPECT_EQ(batcher_->num_waiting(), 0u);
 }

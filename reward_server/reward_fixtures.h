@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
 #include "reward_server/pm_slots.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_model.h"
@@ -25,6 +27,28 @@ inline std::shared_ptr<const LoadedPm> TinyPm(int64_t version, uint64_t seed) {
   const absl::Status written = WriteTinyPm(directory / "pm", seed);
   RLHF_CHECK(written.ok()) << written;
   auto pm = LoadPm(directory / "pm", PmVersion(version));
+  RLHF_CHECK(pm.ok()) << pm.status();
+  return *std::move(pm);
+}
+
+// One PM of two members, "helpful" and, three times as heavy, "harmless", with
+// the weights of the tiny PMs of these seeds.
+inline std::shared_ptr<const LoadedPm> TinyPmOfTwo(int64_t version,
+                                                   uint64_t helpful,
+                                                   uint64_t harmless) {
+  const TempDir directory;
+  const std::string root = directory / "pm";
+  const std::string folder = "members/harmless";
+  const PmMembers members = {.members = {{"helpful", "", "helpful", 1},
+                                         {"harmless", folder, "harmless", 3}}};
+  for (const absl::Status& status :
+       {WriteTinyPm(root, helpful),
+        WriteTinyPm(absl::StrCat(root, "/", folder), harmless),
+        WriteFileAtomically(root + "/card.json",
+                            DumpJson({{"pm_members", ToJson(members)}}))}) {
+    RLHF_CHECK(status.ok()) << status;
+  }
+  auto pm = LoadPm(root, PmVersion(version));
   RLHF_CHECK(pm.ok()) << pm.status();
   return *std::move(pm);
 }

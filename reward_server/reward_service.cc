@@ -23,6 +23,19 @@ absl::StatusOr<std::vector<std::vector<int32_t>>> EncodeAll(
   return sequences;
 }
 
+void Answer(const LoadedPm& pm, const PmScores& scores,
+            v1::ScoreResponse& response) {
+  response.mutable_scores()->Add(scores.combined.begin(),
+                                 scores.combined.end());
+  *response.mutable_pm() = pm.version;
+  for (size_t m = 0; m < scores.by_member.size(); ++m) {
+    v1::MemberScores& member = *response.add_members();
+    member.set_member(pm.members.members[m].name);
+    member.mutable_scores()->Add(scores.by_member[m].begin(),
+                                 scores.by_member[m].end());
+  }
+}
+
 }  // namespace
 
 void RewardService::Start(const grpc::CallbackServerContext& context,
@@ -37,17 +50,43 @@ void RewardService::Start(const grpc::CallbackServerContext& context,
       {.pm = *pm,
        .sequences = *std::move(sequences),
        .done =
-           [this, &response, pm = *pm,
-            finish](absl::StatusOr<std::vector<float>> scores) {
+           [this, &request, &response, pm = *pm,
+            finish](const absl::StatusOr<PmScores>& scores) {
              if (!scores.ok()) return finish(scores.status());
-             response.mutable_scores()->Add(scores->begin(), scores->end());
-             *response.mutable_pm() = pm->version;
-             metrics_->scored.Increment(static_cast<double>(scores->size()));
+             Answer(*pm, *scores, response);
+             metrics_->scored.Increment(
+                 static_cast<double>(scores->combined.size()));
+             if (pm == slots_->serving()) {
+               ScoreInShadow(request, scores->combined);
+             }
              finish(absl::OkStatus());
            },
        .is_cancelled = [&context] { return context.IsCancelled(); }});
   ShowQueue();
   if (!queued.ok()) finish(queued);
+}
+
+void RewardService::ScoreInShadow(const v1::ScoreRequest& request,
+                                  const std::vector<float>& serving_scores) {
+  const std::shared_ptr<const LoadedPm> pm = slots_->shadow();
+  if (pm == nullptr) return;
+  auto sequences = EncodeAll(*pm, request);
+  if (!sequences.ok()) return;
+  batcher_
+      ->Add({.pm = pm,
+             .sequences = *std::move(sequences),
+             .done =
+                 [this, serving_scores, version = pm->version.version()](
+                     const absl::StatusOr<PmScores>& scores) {
+                   if (!scores.ok()) return;
+                   std::vector<ShadowScore> both;
+                   for (size_t i = 0; i < serving_scores.size(); ++i) {
+                     both.push_back({serving_scores[i], scores->combined[i]});
+                   }
+                   shadow_->Add(version, both);
+                 },
+             .background = true})
+      .IgnoreError();
 }
 
 grpc::ServerUnaryReactor* RewardService::Score(

@@ -4,6 +4,7 @@
 #include "reward_server/pm_slots.h"
 #include "reward_server/request_batcher.h"
 #include "reward_server/reward_metrics.h"
+#include "reward_server/shadow_record.h"
 #include "rlhf/v1/reward.grpc.pb.h"
 
 namespace rlhf {
@@ -13,8 +14,8 @@ class RewardService final : public v1::Reward::CallbackService {
  public:
   // Pointers are not owned and must outlive the service.
   RewardService(const PmSlots* slots, RequestBatcher* batcher,
-                RewardMetrics* metrics)
-      : slots_(slots), batcher_(batcher), metrics_(metrics) {}
+                ShadowRecord* shadow, RewardMetrics* metrics)
+      : slots_(slots), batcher_(batcher), shadow_(shadow), metrics_(metrics) {}
 
   grpc::ServerUnaryReactor* Score(grpc::CallbackServerContext* context,
                                   const v1::ScoreRequest* request,
@@ -26,28 +27,37 @@ class RewardService final : public v1::Reward::CallbackService {
              const v1::ScoreRequest& request, v1::ScoreResponse& response,
              std::function<void(const absl::Status&)> finish);
 
+  // Has the shadow, if there is one, score what the serving PM has scored. What
+  // the shadow cannot read or the queue not take is passed over.
+  void ScoreInShadow(const v1::ScoreRequest& request,
+                     const std::vector<float>& serving_scores);
+
   void ShowQueue() {
     metrics_->queue_items.Set(static_cast<double>(batcher_->num_waiting()));
   }
 
   const PmSlots* const slots_;
   RequestBatcher* const batcher_;
+  ShadowRecord* const shadow_;
   RewardMetrics* const metrics_;
 };
 
 class RewardAdminService final : public v1::RewardAdmin::Service {
  public:
-  explicit RewardAdminService(const PmSlots* slots) : slots_(slots) {}
+  RewardAdminService(const PmSlots* slots, const ShadowRecord* shadow)
+      : slots_(slots), shadow_(shadow) {}
 
   grpc::Status GetStatus(grpc::ServerContext*,
                          const v1::GetRewardStatusRequest*,
                          v1::RewardStatus* response) override {
     *response = slots_->Status();
+    if (response->has_shadow()) shadow_->Describe(*response->mutable_shadow());
     return grpc::Status::OK;
   }
 
  private:
   const PmSlots* const slots_;
+  const ShadowRecord* const shadow_;
 };
 
 }  // namespace rlhf

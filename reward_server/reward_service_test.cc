@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "core/nn/sequence_scores.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_server.h"
@@ -20,6 +21,7 @@ namespace rlhf {
 namespace {
 
 using absl::StatusCode;
+using testing::_;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::SizeIs;
@@ -36,7 +38,7 @@ std::vector<float> ScoresBy(const LoadedPm& pm) {
   for (const v1::ScoredDialogue& dialogue : Dialogues()) {
     sequences.push_back(*pm.Encode(dialogue));
   }
-  return *ScoreSequences(pm.model, sequences, 4096);
+  return *ScoreSequences(pm.model(), sequences, 4096);
 }
 
 class RewardServiceTest : public testing::Test {
@@ -76,8 +78,9 @@ class RewardServiceTest : public testing::Test {
   RewardMetrics metrics_{registry_};
   PmSlots slots_;
   RequestBatcher batcher_{{.max_queue = 16}};
-  RewardService service_{&slots_, &batcher_, &metrics_};
-  RewardAdminService admin_{&slots_};
+  ShadowRecord shadow_;
+  RewardService service_{&slots_, &batcher_, &shadow_, &metrics_};
+  RewardAdminService admin_{&slots_, &shadow_};
   std::unique_ptr<GrpcServer> server_;
   std::unique_ptr<v1::Reward::Stub> stub_;
 };
@@ -151,6 +154,51 @@ TEST_F(RewardServiceTest, TheStatusCallTellsWhatServes) {
   ASSERT_OK(FromGrpcStatus(admin->GetStatus(context.get(), {}, &status)));
   EXPECT_EQ(status.serving().version(), 3);
   EXPECT_EQ(status.num_swaps(), 1);
+}
+
+TEST_F(RewardServiceTest, TheShadowScoresWhatIsScoredAndNobodyHearsIt) {
+  const auto serving = TinyPm(1, 1), shadow = TinyPm(2, 2);
+  slots_.Swap(serving);
+  slots_.SetShadow(shadow);
+  ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse reply, Call(Dialogues(), 0));
+  EXPECT_EQ(reply.pm().version(), 1);
+  EXPECT_THAT(Call(Dialogues(), 2), StatusIs(StatusCode::kNotFound, _));
+
+  v1::ShadowStatus status;
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (status.num_dialogues() == 0 && absl::Now() < deadline) {
+    status.mutable_pm()->set_version(2);
+    shadow_.Describe(status);
+  }
+  EXPECT_EQ(status.num_dialogues(), 2);
+  const std::vector<float> expected = ScoresBy(*shadow);
+  EXPECT_NEAR(status.mean(), (expected[0] + expected[1]) / 2, 1e-5);
+  EXPECT_EQ(metrics_.scored.Value(), 2) << "counted as served";
+}
+
+TEST_F(RewardServiceTest, TheCanaryScoresWhoeverAsksForItByItsVersion) {
+  slots_.Swap(TinyPm(1, 1));
+  const auto canary = TinyPm(2, 2);
+  slots_.SetCanary(canary);
+  ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse asked, Call(Dialogues(), 2));
+  EXPECT_EQ(asked.pm().version(), 2);
+  EXPECT_NEAR(asked.scores(0), ScoresBy(*canary)[0], 1e-5);
+  ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse any, Call(Dialogues(), 0));
+  EXPECT_EQ(any.pm().version(), 1);
+}
+
+TEST_F(RewardServiceTest, APmOfSeveralMembersTellsWhatEachOfThemGave) {
+  const auto a = TinyPm(1, 1), b = TinyPm(1, 2);
+  slots_.Swap(TinyPmOfTwo(1, 1, 2));
+  ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse reply, Call(Dialogues(), 0));
+  ASSERT_EQ(reply.members_size(), 2);
+  EXPECT_EQ(reply.members(0).member(), "helpful");
+  EXPECT_EQ(reply.members(1).member(), "harmless");
+  for (int d = 0; d < 2; ++d) {
+    EXPECT_NEAR(reply.members(0).scores(d), ScoresBy(*a)[d], 1e-5);
+    EXPECT_NEAR(reply.members(1).scores(d), ScoresBy(*b)[d], 1e-5);
+    EXPECT_NEAR(reply.scores(d), ScoresBy(*a)[d] + 3 * ScoresBy(*b)[d], 1e-4);
+  }
 }
 
 // Callers that never stop while the PM is swapped: every one is answered, and

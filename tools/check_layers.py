@@ -15,7 +15,7 @@ import sys
 PROTO = ["rlhf/v1"]
 CORE = PROTO + [
     "core/base", "core/config", "core/telemetry", "core/rpc", "core/launch",
-    "core/text", "core/comm", "core/nn", "core/registry",
+    "core/text", "core/comparisons", "core/comm", "core/nn", "core/registry",
 ]  # each may use those before it
 TRAINER_PARTS = {
     "trainer/ppo": [],

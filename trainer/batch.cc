@@ -15,6 +15,22 @@ int64_t StalenessOf(const Batch& batch, const v1::Rollout& rollout) {
   return batch.header.update() - 1 - rollout.policy_version();
 }
 
+void DescribeMembers(const Batch& batch, v1::UpdateReport& report) {
+  const auto count = static_cast<double>(batch.rollouts.size());
+  for (const v1::MemberAnchor& anchor : batch.header.members()) {
+    double sum = 0;
+    for (const v1::Rollout& rollout : batch.rollouts) {
+      for (const v1::MemberScore& score : rollout.member_scores()) {
+        if (score.member() == anchor.member()) sum += score.score();
+      }
+    }
+    v1::MemberReport& member = *report.add_members();
+    member.set_member(anchor.member());
+    member.set_mean(sum / count);
+    member.set_anchored_mean((sum / count - anchor.mean()) / anchor.scale());
+  }
+}
+
 }  // namespace
 
 std::vector<PpoSample> ToSamples(const Batch& batch) {
@@ -63,14 +79,31 @@ void DescribeBatch(const Batch& batch, v1::UpdateReport& report) {
   report.set_staleness_max(staleness_max);
   report.set_staleness_mean(static_cast<double>(staleness_sum) / count);
   report.set_generation_seconds(batch.seconds);
+  DescribeMembers(batch, report);
 }
 
 absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,
+                                            const UpdateOrders& orders,
                                             PpoTrainer& trainer) {
   RLHF_ASSIGN_OR_RETURN(
       v1::UpdateReport report,
-      trainer.Update(ToSamples(batch), batch.header.update()));
+      trainer.Update(ToSamples(batch), batch.header.update(), orders.rules));
   DescribeBatch(batch, report);
+  report.set_pm_swapped(orders.swapped);
+  report.set_after_swap(orders.after_swap);
+  report.set_over_optimisation(orders.over_optimisation);
+  return report;
+}
+
+v1::UpdateReport RestartReport(const Batch& batch) {
+  v1::UpdateReport report;
+  report.set_update(batch.header.update());
+  DescribeBatch(batch, report);
+  report.set_pm_swapped(true);
+  report.set_policy_restarted(true);
+  report.set_left_out(absl::StrCat(
+      "the policy begins again from the initial one under PM version ",
+      batch.header.pm().version(), "; the one before sampled the batch"));
   return report;
 }
 

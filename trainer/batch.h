@@ -8,6 +8,7 @@
 #include "rlhf/v1/report.pb.h"
 #include "rlhf/v1/rollout.pb.h"
 #include "trainer/ppo_trainer.h"
+#include "trainer/steering.h"
 
 namespace rlhf {
 
@@ -26,10 +27,15 @@ std::vector<PpoSample> ToSamples(const Batch& batch);
 // the update made of it.
 void DescribeBatch(const Batch& batch, v1::UpdateReport& report);
 
-// Trains on the batch; the whole report but for what the learner does with it
-// afterwards. Errors: as PpoTrainer::Update.
+// Trains on the batch as `orders` say, which are no restart; the whole report
+// but for what the learner does with it afterwards. Errors: as
+// PpoTrainer::Update.
 absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,
+                                            const UpdateOrders& orders,
                                             PpoTrainer& trainer);
+
+// The report of an update that began again from the initial policy instead.
+v1::UpdateReport RestartReport(const Batch& batch);
 
 // A batch as bytes for the other ranks, never empty; `seconds` is left out.
 std::string EncodeBatch(const Batch& batch);

@@ -34,17 +34,44 @@ std::vector<v1::ScoredDialogue> Dialogues(
   return dialogues;
 }
 
+// Puts the scale by which `rollouts` have mean 0 and deviation 1 into `header`:
+// of their rewards, and of each member's scores.
+void AnchorBy(const std::vector<v1::Rollout>& rollouts,
+              v1::BatchHeader& header) {
+  std::vector<double> rewards;
+  std::map<std::string, std::vector<double>> by_member;
+  for (const v1::Rollout& rollout : rollouts) {
+    rewards.push_back(rollout.reward());
+    for (const v1::MemberScore& score : rollout.member_scores()) {
+      by_member[score.member()].push_back(score.score());
+    }
+  }
+  const RewardAnchor anchor = ComputeAnchor(rewards);
+  header.set_reward_mean(anchor.mean);
+  header.set_reward_scale(anchor.scale);
+  header.clear_members();
+  for (const auto& [name, scores] : by_member) {
+    const RewardAnchor of_member = ComputeAnchor(scores);
+    v1::MemberAnchor& member = *header.add_members();
+    member.set_member(name);
+    member.set_mean(of_member.mean);
+    member.set_scale(of_member.scale);
+  }
+}
+
+// The PM that `status` offers for `update`.
+const v1::ModelVersion& Choose(const v1::RewardStatus& status, int64_t update,
+                               const BatchSource::Options& options) {
+  return status.canary().version() > 0 && options.takes_canary(update)
+             ? status.canary()
+             : status.serving();
+}
+
 }  // namespace
 
 void CompleteAnchor(Batch& batch) {
   if (batch.header.reward_scale() > 0) return;
-  std::vector<double> scores;
-  for (const v1::Rollout& rollout : batch.rollouts) {
-    scores.push_back(rollout.reward());
-  }
-  const RewardAnchor anchor = ComputeAnchor(scores);
-  batch.header.set_reward_mean(anchor.mean);
-  batch.header.set_reward_scale(anchor.scale);
+  AnchorBy(batch.rollouts, batch.header);
 }
 
 absl::Status BatchSource::KeepAlive() {
@@ -83,12 +110,17 @@ absl::StatusOr<ScoreResult> BatchSource::Score(
     all.scores.insert(all.scores.end(), part->scores.begin(),
                       part->scores.end());
     all.pm = part->pm;
+    all.members.resize(part->members.size());
+    for (size_t m = 0; m < part->members.size(); ++m) {
+      all.members[m].MergeFrom(part->members[m]);
+    }
     RLHF_RETURN_IF_ERROR(KeepAlive());
   }
   return all;
 }
 
-absl::StatusOr<RewardAnchor> BatchSource::AnchorOf(const v1::ModelVersion& pm) {
+absl::StatusOr<v1::BatchHeader> BatchSource::AnchorOf(
+    const v1::ModelVersion& pm) {
   if (anchor_.has_value() && anchor_->first == pm.digest()) {
     return anchor_->second;
   }
@@ -104,21 +136,23 @@ absl::StatusOr<RewardAnchor> BatchSource::AnchorOf(const v1::ModelVersion& pm) {
   }
   RLHF_ASSIGN_OR_RETURN(const ScoreResult result,
                         Score(first->rollouts, pm.version()));
-  anchor_ = {pm.digest(),
-             ComputeAnchor({result.scores.begin(), result.scores.end()})};
+  std::vector<v1::Rollout> rollouts = first->rollouts;
+  for (size_t i = 0; i < rollouts.size(); ++i) result.Fill(i, rollouts[i]);
+  v1::BatchHeader anchor;
+  AnchorBy(rollouts, anchor);
+  anchor_ = {pm.digest(), std::move(anchor)};
   return anchor_->second;
 }
 
 absl::StatusOr<v1::BatchHeader> BatchSource::MakeHeader(
     int64_t update, const v1::ModelVersion& pm) {
   v1::BatchHeader header;
+  // The first batch is its own anchor; scale 0 says so.
+  if (update > 1) {
+    RLHF_ASSIGN_OR_RETURN(header, AnchorOf(pm));
+  }
   header.set_update(update);
   *header.mutable_pm() = pm;
-  // The first batch is its own anchor; scale 0 says so.
-  if (update == 1) return header;
-  RLHF_ASSIGN_OR_RETURN(const RewardAnchor anchor, AnchorOf(pm));
-  header.set_reward_mean(anchor.mean);
-  header.set_reward_scale(anchor.scale);
   return header;
 }
 
@@ -128,14 +162,13 @@ absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::PinServingPm(
     RLHF_ASSIGN_OR_RETURN(const std::optional<v1::RewardStatus> status,
                           WaitForPm());
     if (!status.has_value()) return std::optional<v1::BatchHeader>();
-    absl::StatusOr<v1::BatchHeader> header =
-        MakeHeader(update, status->serving());
+    const v1::ModelVersion& pm = Choose(*status, update, options_);
+    absl::StatusOr<v1::BatchHeader> header = MakeHeader(update, pm);
     absl::Status scored = header.status();
     if (scored.ok()) scored = Rescore(*header, rollouts);
     if (scored.ok()) return std::optional(*std::move(header));
     if (!absl::IsNotFound(scored) && !IsTransient(scored)) return scored;
-    RLHF_LOG(WARNING) << "cannot score with PM version "
-                      << status->serving().version()
+    RLHF_LOG(WARNING) << "cannot score with PM version " << pm.version()
                       << "; asking again which one serves: " << scored;
     RLHF_RETURN_IF_ERROR(KeepAlive());
   }
@@ -176,8 +209,7 @@ absl::Status BatchSource::Rescore(const v1::BatchHeader& header,
   RLHF_ASSIGN_OR_RETURN(const ScoreResult result,
                         Score(rollouts, header.pm().version()));
   for (size_t i = 0; i < rollouts.size(); ++i) {
-    rollouts[i].set_reward(result.scores[i]);
-    *rollouts[i].mutable_pm() = result.pm;
+    result.Fill(i, rollouts[i]);
   }
   return absl::OkStatus();
 }
@@ -209,6 +241,7 @@ absl::StatusOr<bool> BatchSource::RescoreWhereThePmIsGone() {
     const int64_t pinned = header.pm().version();
     if (status->serving().version() == pinned ||
         status->previous().version() == pinned ||
+        status->canary().version() == pinned ||
         options_.rollouts->complete(update)) {
       continue;
     }

@@ -37,6 +37,8 @@ class BatchSource {
     // Batches of so many further updates are open beside the one that is
     // collected, and stay open while it is trained on.
     int64_t num_ahead = 0;
+    // Whether the canary PM, if there is one, rewards the batch of an update.
+    std::function<bool(int64_t)> takes_canary = [](int64_t) { return false; };
     // There is no batch of a later update.
     int64_t num_updates = std::numeric_limits<int64_t>::max();
   };
@@ -57,13 +59,14 @@ class BatchSource {
   // As RewardClient::Score, in several requests.
   absl::StatusOr<ScoreResult> Score(absl::Span<const v1::Rollout> rollouts,
                                     int64_t pm_version);
-  // The scale of `pm`: its scores of the first batch, asked for once per PM.
-  absl::StatusOr<RewardAnchor> AnchorOf(const v1::ModelVersion& pm);
+  // The scale of `pm`, as a header without update and PM: its scores of the
+  // first batch, asked for once per PM.
+  absl::StatusOr<v1::BatchHeader> AnchorOf(const v1::ModelVersion& pm);
   absl::StatusOr<v1::BatchHeader> MakeHeader(int64_t update,
                                              const v1::ModelVersion& pm);
-  // A header with the PM that serves, which also scores `rollouts` anew. While
-  // the reward server is away, or swaps that PM out, it asks again. nullopt on
-  // shutdown.
+  // A header with the PM that serves, or the canary, which also scores
+  // `rollouts` anew. While the reward server is away, or swaps that PM out, it
+  // asks again. nullopt on shutdown.
   absl::StatusOr<std::optional<v1::BatchHeader>> PinServingPm(
       int64_t update, std::vector<v1::Rollout>& rollouts);
   // Opens the batches of `first` to `last` that are not open, from their
@@ -83,7 +86,7 @@ class BatchSource {
   absl::Time next_pm_check_ = absl::InfinitePast();
   std::map<int64_t, v1::BatchHeader> headers_;  // of the open batches
   // Of the PM that was asked last, with its digest.
-  std::optional<std::pair<std::string, RewardAnchor>> anchor_;
+  std::optional<std::pair<std::string, v1::BatchHeader>> anchor_;
 };
 
 // Fills in the anchored scale of a first batch, which is its own anchor.

@@ -11,6 +11,7 @@
 #include "core/nn/dtype.h"
 #include "core/nn/model_directory.h"
 #include "core/registry/model_registry.h"
+#include "core/text/prompt_id.h"
 #include "trainer/checkpoint/checkpoint_store.h"
 
 namespace rlhf {
@@ -41,6 +42,13 @@ LearnerHead::LearnerHead(const RunIdentity& identity,
                .control = &control_,
                .keep_alive = std::move(keep_alive),
                .num_ahead = config_.ppo().max_staleness(),
+               .takes_canary =
+                   [this](int64_t update) {
+                     return HashFraction(
+                                absl::StrCat(update),
+                                absl::StrCat("canary ", config_.seed())) <
+                            config_.preference().gate().canary_share();
+                   },
                .num_updates = config_.ppo().num_updates()}),
       saver_(
           CheckpointStore(run_directory_ + "/checkpoints",
@@ -91,6 +99,11 @@ absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
     control_.SetPhase("update");
   }
   return batch;
+}
+
+v1::ModelVersion LearnerHead::ServingPm() {
+  const auto status = rewards_.GetStatus(absl::Seconds(2));
+  return status.ok() ? status->serving() : v1::ModelVersion();
 }
 
 absl::Status LearnerHead::Record(const v1::UpdateReport& report) {

@@ -45,6 +45,12 @@ class LearnerHead {
   // Waits for the batch of `update`; nullopt if shutdown is requested first.
   absl::StatusOr<std::optional<Batch>> Collect(int64_t update);
 
+  // The PM that serves; version 0 if the reward server does not tell.
+  v1::ModelVersion ServingPm();
+
+  // Tells everybody that the sentinel has paused the run.
+  void ShowPause() { control_.SetPhase("paused: over-optimisation"); }
+
   // Shows an update to everybody: metrics, status, log, metrics.jsonl.
   absl::Status Record(const v1::UpdateReport& report);
 

@@ -13,7 +13,9 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
+#include "trainer/learner_models.h"
 #include "trainer/rank_agreement.h"
+#include "trainer/run_log.h"
 
 namespace rlhf {
 namespace {
@@ -37,7 +39,8 @@ LearnerLoop::LearnerLoop(const v1::RunConfig& config, const LearnerRank& rank,
       trainer_(trainer),
       head_(rank.head),
       preemption_(preemption),
-      metrics_(rank.metrics) {}
+      metrics_(rank.metrics),
+      steering_(config.ppo()) {}
 
 absl::Status LearnerLoop::KeepAlive(Communicator& communicator) {
   std::string waiting = kStillWaiting;
@@ -83,6 +86,11 @@ absl::StatusOr<std::string> LearnerLoop::RunOnHead(
 
 absl::Status LearnerLoop::Run(const LearnerCut& cut) {
   cut_ = cut;
+  RLHF_ASSIGN_OR_RETURN(const std::vector<v1::UpdateReport> made,
+                        ReadUpdates(RunDirectory(config_)));
+  for (const v1::UpdateReport& report : made) {
+    if (report.update() <= cut.update) steering_.Saw(report);
+  }
   RLHF_RETURN_IF_ERROR(Publish());
   while (cut_.update < config_.ppo().num_updates()) {
     const int64_t update = cut_.update + 1;
@@ -152,13 +160,60 @@ absl::StatusOr<LearnerLoop::Work> LearnerLoop::Collect(int64_t update) {
         WhileOthersWait([this] { return head_->FinishCheckpoint(); }));
     return Work{.left_out = std::move(left_out)};
   }
+  RLHF_RETURN_IF_ERROR(WaitOutPause());
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, head_->Collect(update));
   return Work{.batch = std::move(batch)};
 }
 
+absl::Status LearnerLoop::WaitOutPause() {
+  if (config_.ppo().sentinel().action() != v1::SentinelConfig::PAUSE) {
+    return absl::OkStatus();
+  }
+  std::string told;
+  while (!ShutdownRequested()) {
+    const v1::ModelVersion serving = head_->ServingPm();
+    const std::string reason = steering_.PauseUnder(serving);
+    if (reason.empty()) return absl::OkStatus();
+    if (told.empty()) {
+      RLHF_LOG(WARNING) << "paused until another PM than version "
+                        << serving.version() << " serves: " << reason;
+    }
+    told = reason;
+    head_->ShowPause();
+    if (communicator_.world_size() > 1) {
+      RLHF_RETURN_IF_ERROR(KeepAlive(communicator_));
+    }
+    WaitForShutdown(kKeepAliveInterval);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LearnerLoop::Restart(const Batch& batch) {
+  RLHF_LOG(WARNING) << "PM version " << batch.header.pm().version()
+                    << " rewards from update " << batch.header.update()
+                    << " on; the policy begins again";
+  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config_));
+  trainer_.Restart(std::move(models));
+  cut_ = {.update = batch.header.update(),
+          .world_size = communicator_.world_size(),
+          .batch = batch.header};
+  save_now_ = true;
+  v1::UpdateReport report = RestartReport(batch);
+  report.set_kl_coefficient(trainer_.kl_coefficient());
+  return Show(report);
+}
+
 absl::Status LearnerLoop::Step(const Batch& batch) {
   preemption_.update_started = absl::Now();
-  RLHF_ASSIGN_OR_RETURN(v1::UpdateReport report, MakeUpdate(batch, trainer_));
+  const UpdateOrders orders = steering_.For(batch.header.pm());
+  if (orders.restart) return Restart(batch);
+  if (!orders.over_optimisation.empty()) {
+    RLHF_LOG(WARNING) << "over-optimisation before update "
+                      << batch.header.update() << ": "
+                      << orders.over_optimisation;
+  }
+  RLHF_ASSIGN_OR_RETURN(v1::UpdateReport report,
+                        MakeUpdate(batch, orders, trainer_));
   if (trainer_.divergence().action != Divergence::Action::kContinue) {
     RLHF_ASSIGN_OR_RETURN(const LeftOut left_out, Agree(batch.header));
     return LeaveOut(left_out, std::move(report));
@@ -294,6 +349,7 @@ absl::Status LearnerLoop::Show(v1::UpdateReport& report) {
     RLHF_RETURN_IF_ERROR(SaveSnapshot());
   }
   metrics_.ShowUpdate(report, communicator_.sent_bytes());
+  steering_.Saw(report);
   return head_ == nullptr ? absl::OkStatus() : head_->Record(report);
 }
 

@@ -18,6 +18,7 @@
 #include "trainer/ppo_trainer.h"
 #include "trainer/preemption.h"
 #include "trainer/rank_metrics.h"
+#include "trainer/steering.h"
 
 namespace rlhf {
 
@@ -78,7 +79,11 @@ class LearnerLoop {
   absl::StatusOr<Work> NextWork(int64_t update);
   absl::StatusOr<Work> Collect(int64_t update);
   absl::StatusOr<Work> Receive();
+  // Rank 0, while the sentinel wants no update under the PM that serves.
+  absl::Status WaitOutPause();
   absl::Status Step(const Batch& batch);
+  // Goes past an update with the initial policy instead of its batch.
+  absl::Status Restart(const Batch& batch);
   // What becomes of the batch of a diverged update, as rank 0 decides and notes
   // down.
   absl::StatusOr<LeftOut> Agree(const v1::BatchHeader& header);
@@ -105,6 +110,7 @@ class LearnerLoop {
   PreemptionView& preemption_;
   RankMetrics& metrics_;
   LearnerCut cut_;
+  Steering steering_;
   bool is_cut_ = true;
   // Whatever checkpoint_every says.
   bool save_now_ = false;

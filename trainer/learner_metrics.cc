@@ -38,12 +38,23 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
           AddGauge(registry, "rlhf_last_checkpoint_timestamp_seconds",
                    "When the last checkpoint was written, seconds since "
                    "1970.")),
+      registry_(registry),
       skipped_updates_(AddCounter(registry, "rlhf_ppo_skipped_updates_total",
                                   "Updates whose batch was left out.",
                                   {{"reason", "diverged"}})),
       skipped_steps_(AddCounter(registry, "rlhf_ppo_skipped_steps_total",
                                 "Optimizer steps left out because their "
                                 "gradient was not finite.")),
+      restarts_(AddCounter(registry, "rlhf_policy_restarts_total",
+                           "Times that the policy began again from the "
+                           "initial one at a swap of the PM.")),
+      over_optimisation_(
+          AddCounter(registry, "rlhf_over_optimisation_total",
+                     "Times that the sentinel saw the reward rise while the "
+                     "test PM's score fell.")),
+      kl_coefficient_(AddGauge(registry, "rlhf_kl_coefficient",
+                               "Coefficient of the KL penalty in the last "
+                               "update.")),
       reward_mean_(AddGauge(registry, "rlhf_reward_mean",
                             "Mean PM score of the last batch, log-odds.")),
       reward_anchored_mean_(
@@ -124,7 +135,16 @@ void LearnerMetrics::CountTrained(const std::vector<v1::Rollout>& rollouts,
   }
 }
 
+void LearnerMetrics::ShowMember(const v1::MemberReport& member) {
+  AddGauge(registry_, "rlhf_pm_member_reward_anchored_mean",
+           "Mean score of the last batch by one member of the PM, on its "
+           "anchor's scale.",
+           {{"member", member.member()}})
+      .Set(member.anchored_mean());
+}
+
 void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {
+  if (report.policy_restarted()) return restarts_.Increment();
   // Its report has no figures.
   if (!report.left_out().empty()) return skipped_updates_.Increment();
   skipped_steps_.Increment(static_cast<double>(report.num_skipped_steps()));
@@ -138,6 +158,9 @@ void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {
   approx_kl_.Set(report.approx_kl_nats());
   explained_variance_.Set(report.value_explained_variance());
   learning_rate_.Set(report.learning_rate());
+  kl_coefficient_.Set(report.kl_coefficient());
+  over_optimisation_.Increment(report.over_optimisation().empty() ? 0 : 1);
+  for (const v1::MemberReport& member : report.members()) ShowMember(member);
   behaviour_weight_mean_.Set(report.behaviour_weight_mean());
   behaviour_weight_capped_.Set(report.behaviour_weight_capped_share());
   behaviour_effective_.Set(report.behaviour_effective_share());

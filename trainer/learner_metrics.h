@@ -35,9 +35,16 @@ class LearnerMetrics {
   prometheus::Gauge& last_checkpoint_timestamp;
 
  private:
+  // Made when a PM of several members first rewards.
+  void ShowMember(const v1::MemberReport& member);
+
+  prometheus::Registry& registry_;
   std::map<v1::RolloutAck::Status, prometheus::Counter*> rejected_by_;
   prometheus::Counter& skipped_updates_;
   prometheus::Counter& skipped_steps_;
+  prometheus::Counter& restarts_;
+  prometheus::Counter& over_optimisation_;
+  prometheus::Gauge& kl_coefficient_;
   prometheus::Gauge& reward_mean_;
   prometheus::Gauge& reward_anchored_mean_;
   prometheus::Gauge& kl_k1_per_sequence_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/log.h"
 #include "core/text/prompt_id.h"
@@ -29,13 +30,39 @@ std::map<std::string, std::string> SlicesOf(const v1::Comparison& comparison) {
   for (const v1::Message& message : comparison.prompt().messages()) {
     turns += message.role() == "user" ? 1 : 0;
   }
-  return {{"source", SourceOf(comparison)},
-          {"strength", absl::StrCat(comparison.strength())},
-          {"turn", absl::StrCat(turns)},
-          {"policy_version", PolicyVersionOf(comparison)}};
+  std::map<std::string, std::string> slices = {
+      {"source", SourceOf(comparison)},
+      {"strength", absl::StrCat(comparison.strength())},
+      {"turn", absl::StrCat(turns)},
+      {"policy_version", PolicyVersionOf(comparison)}};
+  // Only where the sides were seen: what was imported has none.
+  if (SourceOf(comparison) != "import") {
+    const bool left =
+        (comparison.choice() == v1::A_BETTER) != comparison.shown_swapped();
+    slices["chosen_side"] = left ? "left" : "right";
+  }
+  return slices;
+}
+
+// The loss weight that `config` gives to what comes from `source`.
+double LossWeight(const v1::PreferenceConfig& config,
+                  const std::string& source) {
+  for (const v1::PmSource& one : config.sources()) {
+    if (ComesFrom(source, one.from())) return one.loss_weight();
+  }
+  return 1;
 }
 
 }  // namespace
+
+bool ComesFrom(
+    const std::string& source,
+    const google::protobuf::RepeatedPtrField<std::string>& prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](const std::string& prefix) {
+                       return absl::StartsWith(source, prefix);
+                     });
+}
 
 PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const Tokenizer& tokenizer, const ChatFormat& format,
@@ -44,6 +71,11 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
   for (const v1::Comparison& comparison : comparisons) {
     if (comparison.choice() != v1::A_BETTER &&
         comparison.choice() != v1::B_BETTER) {
+      continue;
+    }
+    // What comes from outside may know no strength, and says 1.
+    if (comparison.strength() < config.min_strength() &&
+        SourceOf(comparison) != "import") {
       continue;
     }
     const auto& messages = comparison.prompt().messages();
@@ -70,7 +102,11 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
     (held_out ? data.held_out : data.training)
         .push_back({.chosen = std::move(a),
                     .rejected = std::move(b),
-                    .slices = SlicesOf(comparison)});
+                    .slices = SlicesOf(comparison),
+                    .loss_weight = LossWeight(config, comparison.source()),
+                    .prompt_id = comparison.prompt().prompt_id(),
+                    .source = comparison.source(),
+                    .seq = comparison.seq()});
   }
   return data;
 }

@@ -1,6 +1,7 @@
 // Comparisons as a PM trains on them and is measured by them.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "core/text/chat_format.h"
@@ -22,11 +23,16 @@ struct PmData {
   int64_t num_unusable = 0;
 };
 
-// Keeps what was decided (ties, skips and "both bad" name no winner; the paper
-// binarises likewise, §2.2), and splits by the prompt's hash, so that no prompt
-// is on both sides, in this refresh or any other.
+// Keeps what was decided, with at least `config.min_strength` (ties, skips and
+// "both bad" name no winner; the paper binarises likewise, §2.2), and splits by
+// the prompt's hash, so that no prompt is on both sides, in this refresh or any
+// other.
 PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const Tokenizer& tokenizer, const ChatFormat& format,
                   const v1::PreferenceConfig& config);
+
+// Whether `source` begins with one of `prefixes`.
+bool ComesFrom(const std::string& source,
+               const google::protobuf::RepeatedPtrField<std::string>& prefixes);
 
 }  // namespace rlhf

@@ -29,6 +29,7 @@ class PmDataTest : public testing::Test {
     comparison.set_response_a("left");
     comparison.set_response_b("right, and longer");
     comparison.set_choice(choice);
+    comparison.set_strength(1);
     return comparison;
   }
 

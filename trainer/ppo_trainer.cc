@@ -54,6 +54,24 @@ int64_t CountTokens(const std::vector<PpoSample>& batch,
   return count;
 }
 
+std::unique_ptr<TrainedModels> MakeTrained(Transformer policy,
+                                           std::optional<Transformer> critic,
+                                           const PpoTrainer::Options& options,
+                                           Communicator* communicator) {
+  return std::make_unique<TrainedModels>(
+      std::move(policy), std::move(critic),
+      TrainedModels::Options{
+          .adamw = {.beta1 = options.ppo.adam_beta1(),
+                    .beta2 = options.ppo.adam_beta2(),
+                    .epsilon = options.ppo.adam_epsilon(),
+                    .weight_decay = options.ppo.weight_decay()},
+          .dtype = options.dtype,
+          .recompute_activations = options.recompute_activations,
+          .sharded = options.sharded,
+          .lora = options.lora},
+      communicator);
+}
+
 std::vector<int64_t> AllSamples(const std::vector<PpoSample>& batch) {
   std::vector<int64_t> all(batch.size());
   std::iota(all.begin(), all.end(), int64_t{0});
@@ -93,22 +111,26 @@ PpoTrainer::PpoTrainer(Models models, const Options& options,
                        Communicator* communicator)
     : options_(options),
       communicator_(communicator),
-      models_(std::move(models.policy), std::move(models.critic),
-              {.adamw = {.beta1 = options.ppo.adam_beta1(),
-                         .beta2 = options.ppo.adam_beta2(),
-                         .epsilon = options.ppo.adam_epsilon(),
-                         .weight_decay = options.ppo.weight_decay()},
-               .dtype = options.dtype,
-               .recompute_activations = options.recompute_activations,
-               .sharded = options.sharded,
-               .lora = options.lora},
-              communicator),
+      trained_(MakeTrained(std::move(models.policy), std::move(models.critic),
+                           options, communicator)),
       reference_(options.sharded
                      ? MakeShardedFrozen(*models.reference, "reference",
                                          options.dtype, communicator)
                      : MakeReplicatedFrozen(std::move(models.reference),
                                             options.dtype)),
       kl_coefficient_(options.ppo.kl_coefficient()) {}
+
+void PpoTrainer::Restart(Models models) {
+  // Not both at a time.
+  trained_.reset();
+  trained_ = MakeTrained(std::move(models.policy), std::move(models.critic),
+                         options_, communicator_);
+  kl_coefficient_ = options_.ppo.kl_coefficient();
+}
+
+double PpoTrainer::KlCoefficient() const {
+  return kl_coefficient_ * rules_.raise_kl * rules_.kl_factor;
+}
 
 std::vector<int64_t> PpoTrainer::Own(
     const Prepared& prepared, const std::vector<int64_t>& indices) const {
@@ -125,7 +147,7 @@ int64_t PpoTrainer::NumIdlePasses(const std::vector<PpoSample>& batch,
 
 int64_t PpoTrainer::NumIdlePasses(const std::vector<PromptResponse>& dialogues,
                                   const std::vector<int>& rank_of) const {
-  if (!models_.sharded()) return 0;
+  if (!trained_->sharded()) return 0;
   return PassesBehind(communicator_->rank(), dialogues, rank_of,
                       options_.micro_batch_tokens);
 }
@@ -140,8 +162,10 @@ double PpoTrainer::RateAt(double full_rate, int64_t update,
 }
 
 absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
-    const std::vector<PpoSample>& batch, int64_t update) {
+    const std::vector<PpoSample>& batch, int64_t update,
+    const UpdateRules& rules) {
   RLHF_CHECK(!batch.empty());
+  rules_ = rules;
   const Stopwatch stopwatch;
   const uint64_t update_key =
       MixHash(options_.seed, static_cast<uint64_t>(update));
@@ -161,8 +185,8 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
   const double learning_rate =
       RateAt(options_.ppo.learning_rate(), update, batch.size());
   const double of_critic = options_.ppo.critic_learning_rate();
-  models_.SetLearningRate(TrainedModels::kPolicy, learning_rate);
-  models_.SetLearningRate(
+  trained_->SetLearningRate(TrainedModels::kPolicy, learning_rate);
+  trained_->SetLearningRate(
       TrainedModels::kCritic,
       of_critic > 0 ? RateAt(of_critic, update, batch.size()) : learning_rate);
   for (int epoch = 0; epoch < options_.ppo.num_epochs(); ++epoch) {
@@ -178,7 +202,7 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
       SummarizeUpdate(totals, prepared.evaluation, prepared.credit,
                       static_cast<int64_t>(batch.size()), *communicator_));
   report.set_update(update);
-  report.set_kl_coefficient(kl_coefficient_);
+  report.set_kl_coefficient(KlCoefficient());
   // Rank 0's share stands for all: the actors are the same for every rank.
   report.set_behaviour_mismatch_max_nats(
       BehaviourMismatch(batch, prepared.own, prepared.evaluation.logprob_N));
@@ -186,10 +210,11 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
       ReportWeights(prepared.weights.sums, *communicator_, report));
   RLHF_ASSIGN_OR_RETURN(
       *report.mutable_parameter_hash(),
-      models_.sharded()
+      trained_->sharded()
           ? ParameterHashOfShares(ExportParameters(), *communicator_)
           : absl::StatusOr<std::string>(ParameterHash(ExportParameters())));
   report.set_learning_rate(learning_rate);
+  kl_coefficient_ *= rules_.raise_kl;
   report.set_advantage_seconds(prepared.seconds);
   report.set_update_seconds(stopwatch.seconds() - prepared.seconds);
   if (options_.ppo.kl_target_nats() > 0) {
@@ -210,7 +235,7 @@ std::vector<int64_t> PpoTrainer::KeptSamples(
     const std::vector<int64_t>& first_minibatch) const {
   // Sharded weights are gathered pass by pass; which samples are the best is
   // known after the evaluation.
-  if (models_.sharded() ||
+  if (trained_->sharded() || rules_.critic_only ||
       options_.ppo.algorithm() == v1::PpoConfig::BEST_OF_K) {
     return {};
   }
@@ -269,16 +294,17 @@ absl::StatusOr<PpoTrainer::Prepared> PpoTrainer::Prepare(
         .micro_batch_tokens = options_.micro_batch_tokens,
         .kept = KeptSamples(batch, prepared, minibatches.front())};
     prepared.evaluation =
-        EvaluateBatch(policy(), models_.critic(), *reference_,
+        EvaluateBatch(policy(), trained_->critic(), *reference_,
                       Dialogues(batch, own.samples), evaluation);
     evaluation.kept.clear();
     for (int64_t n = NumIdlePasses(batch, prepared, all); n > 0; --n) {
-      EvaluateBatch(policy(), models_.critic(), *reference_, kIdle, evaluation);
+      EvaluateBatch(policy(), trained_->critic(), *reference_, kIdle,
+                    evaluation);
     }
-    models_.EndPass();
+    trained_->EndPass();
     reference_->EndPass();
     own.reward_N =
-        TokenRewards(options_.ppo, Imitates(options_.ppo) ? 0 : kl_coefficient_,
+        TokenRewards(options_.ppo, Imitates(options_.ppo) ? 0 : KlCoefficient(),
                      batch, own, prepared.evaluation);
     own.value_N = prepared.evaluation.value_N;
     prepared.weights = WeighByStaleness(options_.ppo, batch, own,
@@ -309,8 +335,9 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
                                        Prepared& prepared,
                                        const Minibatch& minibatch,
                                        UpdateTotals& totals) {
-  for (size_t part = 0; part < models_.num_parts(); ++part) {
+  for (size_t part = 0; part < trained_->num_parts(); ++part) {
     if (part == TrainedModels::kCritic && !HasCritic(options_.ppo)) break;
+    if (part == TrainedModels::kPolicy && rules_.critic_only) continue;
     const UpdateTotals before = totals;
     RLHF_ASSIGN_OR_RETURN(const std::optional<double> gradient_norm,
                           PartStep(part, batch, prepared, minibatch, totals));
@@ -319,7 +346,7 @@ absl::Status PpoTrainer::MinibatchStep(const std::vector<PpoSample>& batch,
       ++totals.num_skipped_steps;
       break;
     }
-    if (part != TrainedModels::kPolicy) continue;
+    if (part == TrainedModels::kCritic && !rules_.critic_only) continue;
     totals.gradient_norm += *gradient_norm;
     ++totals.num_steps;
     ++steps_of_update_;
@@ -337,7 +364,7 @@ absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
       static_cast<double>(CountTokens(batch, minibatch.samples));
   Describe("gradients");
   RLHF_RETURN_IF_ERROR(TorchCall("update", [&]() -> absl::Status {
-    models_.BeginStep(part);
+    trained_->BeginStep(part);
     if (part == TrainedModels::kPolicy && options_.pretraining != nullptr) {
       AccumulatePretrainingGradients(minibatch.key, totals);
     }
@@ -349,7 +376,7 @@ absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
         return absl::CancelledError(
             absl::StrCat("update ", update_, " was given up"));
       }
-      if (first + size == own.size()) models_.ExpectLastPass(part);
+      if (first + size == own.size()) trained_->ExpectLastPass(part);
       const Piece piece = Gather(batch, prepared,
                                  absl::MakeConstSpan(own).subspan(first, size));
       first += size;
@@ -364,7 +391,7 @@ absl::StatusOr<std::optional<double>> PpoTrainer::PartStep(
     return absl::OkStatus();
   }));
   return TorchCall("optimizer step", [&] {
-    return models_.Step(part, options_.ppo.max_gradient_norm());
+    return trained_->Step(part, options_.ppo.max_gradient_norm());
   });
 }
 
@@ -397,25 +424,29 @@ void PpoTrainer::AccumulatePolicyGradients(const Piece& piece,
       kept.has_value() ? *std::move(kept)
                        : ForwardResponses(policy(), piece.dialogues);
   at::Tensor loss = PolicyLoss(piece, states, totals);
-  if (HasCritic(options_.ppo) && models_.critic().shares_policy()) {
+  if (HasCritic(options_.ppo) && trained_->critic().shares_policy()) {
     loss = loss + ValueLossOf(piece, states, totals);
   }
   (loss / num_tokens).backward();
-  models_.CollectGradients(TrainedModels::kPolicy);
+  trained_->CollectGradients(TrainedModels::kPolicy);
 }
 
 void PpoTrainer::AccumulateCriticGradients(const Piece& piece,
                                            double num_tokens,
                                            UpdateTotals& totals) {
+  // Else the policy's pass counted them.
+  if (rules_.critic_only) {
+    totals.num_tokens += static_cast<double>(piece.old_value_N.numel());
+  }
   (ValueLossOf(piece, {}, totals) / num_tokens).backward();
-  models_.CollectGradients(TrainedModels::kCritic);
+  trained_->CollectGradients(TrainedModels::kCritic);
 }
 
 void PpoTrainer::PassIdly(size_t part, int64_t count) {
   for (; count > 0; --count) {
     at::Tensor result;
     if (part == TrainedModels::kCritic) {
-      result = models_.critic().Values(kIdle, at::Tensor());
+      result = trained_->critic().Values(kIdle, at::Tensor());
     } else {
       const ResponseStates states = ForwardResponses(policy(), kIdle);
       result = ComputeTokenLogprobs(policy(), states.hidden_ND, states.target_N,
@@ -423,7 +454,7 @@ void PpoTrainer::PassIdly(size_t part, int64_t count) {
                    .logprob_N;
     }
     (result.sum() * 0).backward();
-    models_.CollectGradients(part);
+    trained_->CollectGradients(part);
   }
 }
 
@@ -454,7 +485,7 @@ at::Tensor PpoTrainer::ValueLossOf(const Piece& piece,
                                    const ResponseStates& states,
                                    UpdateTotals& totals) const {
   const ValueLoss loss = ComputeValueLoss(
-      {.value_N = models_.critic().Values(piece.dialogues, states.hidden_ND),
+      {.value_N = trained_->critic().Values(piece.dialogues, states.hidden_ND),
        .old_value_N = piece.old_value_N,
        .return_N = piece.return_N},
       options_.ppo.value_clip_epsilon());
@@ -485,7 +516,7 @@ void PpoTrainer::AccumulatePretrainingGradients(uint64_t key,
                               /*temperature=*/1)
              .logprob_N.sum();
     (loss * (mix.coefficient() / num_tokens)).backward();
-    models_.CollectGradients(TrainedModels::kPolicy);
+    trained_->CollectGradients(TrainedModels::kPolicy);
     totals.pretraining_loss += loss.item<double>();
     totals.num_pretraining_tokens +=
         static_cast<double>(states.target_N.numel());

@@ -21,6 +21,7 @@
 #include "trainer/divergence.h"
 #include "trainer/ppo_sample.h"
 #include "trainer/pretraining_mix.h"
+#include "trainer/steering.h"
 #include "trainer/trained_models.h"
 #include "trainer/update_summary.h"
 
@@ -73,7 +74,12 @@ class PpoTrainer {
   //
   // Errors: of the communicator, of LibTorch; Cancelled if it was given up.
   absl::StatusOr<v1::UpdateReport> Update(const std::vector<PpoSample>& batch,
-                                          int64_t update);
+                                          int64_t update,
+                                          const UpdateRules& rules = {});
+
+  // Begins again with fresh models, optimizer state and KL coefficient; the
+  // reference stays.
+  void Restart(Models models);
 
   // How the newest update went.
   const Divergence& divergence() const { return divergence_; }
@@ -83,7 +89,7 @@ class PpoTrainer {
   int64_t steps_of_update() const { return steps_of_update_; }
 
   // What passes of the policy run on.
-  const Transformer& policy() const { return models_.policy(); }
+  const Transformer& policy() const { return trained_->policy(); }
 
   // beta: fixed, or what the controller made of it; part of a checkpoint.
   double kl_coefficient() const { return kl_coefficient_; }
@@ -91,26 +97,26 @@ class PpoTrainer {
 
   // Every weight that is trained, the policy's and the critic's, and the state
   // of the optimizer, as far as this rank holds them.
-  NamedTensors ExportParameters() const { return models_.OwnParameters(); }
-  NamedTensors ExportOptimizer() const { return models_.OwnOptimizer(); }
+  NamedTensors ExportParameters() const { return trained_->OwnParameters(); }
+  NamedTensors ExportOptimizer() const { return trained_->OwnOptimizer(); }
 
   // Whole, under the names of the models: what is published, and what a
   // checkpoint holds. Collective; empty on ranks other than 0 if sharded.
   absl::StatusOr<NamedTensors> GatherPolicy() const {
-    return models_.GatherPolicy();
+    return trained_->GatherPolicy();
   }
   absl::StatusOr<NamedTensors> GatherParameters() const {
-    return models_.GatherParameters();
+    return trained_->GatherParameters();
   }
   absl::StatusOr<NamedTensors> GatherOptimizer() const {
-    return models_.GatherOptimizer();
+    return trained_->GatherOptimizer();
   }
 
   // Takes over what the last two gave, on any number of ranks, sharded or not.
   // Errors: InvalidArgument, naming the tensor that does not fit.
   absl::Status Import(const NamedTensors& parameters,
                       const NamedTensors& optimizer) {
-    return models_.Import(parameters, optimizer);
+    return trained_->Import(parameters, optimizer);
   }
 
  private:
@@ -118,6 +124,8 @@ class PpoTrainer {
   struct Minibatch;
   struct Piece;
 
+  // Of the update that is made.
+  double KlCoefficient() const;
   double RateAt(double full_rate, int64_t update, size_t batch_size) const;
   absl::StatusOr<Prepared> Prepare(const std::vector<PpoSample>& batch,
                                    uint64_t first_pass_key);
@@ -173,9 +181,10 @@ class PpoTrainer {
 
   const Options options_;
   Communicator* const communicator_;
-  TrainedModels models_;
+  std::unique_ptr<TrainedModels> trained_;
   const std::shared_ptr<const Transformer> reference_;
   double kl_coefficient_;
+  UpdateRules rules_;  // of the update that is made
   int64_t update_ = 0;
   int64_t steps_of_update_ = 0;
   Divergence divergence_;

@@ -20,6 +20,8 @@
 #include "trainer/learner_models.h"
 #include "trainer/learner_state.h"
 #include "trainer/ppo_trainer.h"
+#include "trainer/run_log.h"
+#include "trainer/steering.h"
 
 namespace rlhf {
 namespace {
@@ -54,6 +56,43 @@ absl::Status ReplayLeftOut(const v1::RunConfig& config, const LeftOut& left_out,
   return LoadLearner(checkpoint->directory, trainer).status();
 }
 
+absl::StatusOr<v1::UpdateReport> ReplayUpdate(const v1::RunConfig& config,
+                                              const Batch& batch,
+                                              Steering& steering,
+                                              PpoTrainer& trainer) {
+  const UpdateOrders orders = steering.For(batch.header.pm());
+  v1::UpdateReport report;
+  if (orders.restart) {
+    RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
+    trainer.Restart(std::move(models));
+    report = RestartReport(batch);
+    report.set_kl_coefficient(trainer.kl_coefficient());
+  } else {
+    RLHF_ASSIGN_OR_RETURN(report, MakeUpdate(batch, orders, trainer));
+  }
+  steering.Saw(report);
+  return report;
+}
+
+// As text; numbers have as many digits as tell them from every other.
+std::string ValueOf(const v1::UpdateReport& report,
+                    const google::protobuf::FieldDescriptor& field) {
+  google::protobuf::TextFormat::Printer printer;
+  printer.SetSingleLineMode(true);
+  std::string value;
+  if (!field.is_repeated()) {
+    printer.PrintFieldValueToString(report, &field, -1, &value);
+    return value;
+  }
+  const int size = v1::UpdateReport::GetReflection()->FieldSize(report, &field);
+  for (int i = 0; i < size; ++i) {
+    std::string one;
+    printer.PrintFieldValueToString(report, &field, i, &one);
+    absl::StrAppend(&value, "[", one, "]");
+  }
+  return value;
+}
+
 }  // namespace
 
 absl::Status Replay(
@@ -69,9 +108,15 @@ absl::Status Replay(
                         LoadTrainerOptions(config));
   SingleCommunicator alone;
   PpoTrainer trainer(std::move(models), trainer_options, &alone);
+  Steering steering(config.ppo());
   int64_t done = 0;
   if (options.from_checkpoint) {
     RLHF_ASSIGN_OR_RETURN(done, LoadOldest(config, trainer));
+  }
+  RLHF_ASSIGN_OR_RETURN(const std::vector<v1::UpdateReport> made,
+                        ReadUpdates(RunDirectory(config)));
+  for (const v1::UpdateReport& report : made) {
+    if (report.update() <= done) steering.Saw(report);
   }
   for (int64_t update = done + 1; update <= options.last_update; ++update) {
     RLHF_ASSIGN_OR_RETURN(const std::optional<LeftOut> left_out,
@@ -80,13 +125,17 @@ absl::Status Replay(
       RLHF_RETURN_IF_ERROR(
           WithContext(ReplayLeftOut(config, *left_out, trainer),
                       absl::StrCat("update ", update)));
+      v1::UpdateReport report;
+      *report.mutable_pm() = left_out->header.pm();
+      report.set_left_out(left_out->reason);
+      steering.Saw(report);
       continue;
     }
     const auto batch = ReadBatch(RunDirectory(config), update,
                                  config.ppo().rollouts_per_update());
     absl::Status status = batch.status();
     if (status.ok()) {
-      const auto report = MakeUpdate(*batch, trainer);
+      const auto report = ReplayUpdate(config, *batch, steering, trainer);
       status = report.ok() ? on_update(*report) : report.status();
     }
     if (!status.ok()) {
@@ -129,12 +178,8 @@ std::string FirstDifference(const v1::UpdateReport& recorded,
   for (int i = 0; i < descriptor->field_count(); ++i) {
     const auto* const field = descriptor->field(i);
     if (absl::EndsWith(field->name(), "_seconds")) continue;
-    // Numbers print to as many digits as tell them from every other.
-    std::string before, now;
-    google::protobuf::TextFormat::Printer printer;
-    printer.SetSingleLineMode(true);
-    printer.PrintFieldValueToString(recorded, field, -1, &before);
-    printer.PrintFieldValueToString(replayed, field, -1, &now);
+    const std::string before = ValueOf(recorded, *field);
+    const std::string now = ValueOf(replayed, *field);
     if (before == now) continue;
     return absl::StrCat(field->name(), " was ", before, ", now it is ", now);
   }

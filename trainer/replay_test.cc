@@ -88,7 +88,8 @@ class ReplayTest : public testing::Test {
     for (int64_t update = 1; update <= kUpdates; ++update) {
       ASSERT_OK_AND_ASSIGN(const Batch batch,
                            ReadBatch(run_, update, kRollouts));
-      ASSERT_OK_AND_ASSIGN(v1::UpdateReport report, MakeUpdate(batch, trainer));
+      ASSERT_OK_AND_ASSIGN(v1::UpdateReport report,
+                           MakeUpdate(batch, {}, trainer));
       recorded_.push_back(report);
       if (update == kUpdates) continue;
       ASSERT_OK_AND_ASSIGN(const LearnerState state, GatherLearner(trainer));

@@ -57,7 +57,11 @@ TEST(FullExampleTest, ShowsTheDefaults) {
   defaults.set_initial_policy(config.initial_policy());
   defaults.set_prompts(config.prompts());
   // Lists have no defaults to show.
-  config.mutable_preference()->clear_refresh_at();
+  v1::PreferenceConfig& preference = *config.mutable_preference();
+  preference.clear_refresh_at();
+  preference.clear_data();
+  preference.clear_sources();
+  preference.clear_objectives();
   config.mutable_crowd()->clear_workers();
   EXPECT_THAT(DiffConfigs(defaults, config), IsEmpty());
 }

@@ -175,6 +175,56 @@ void CheckAlgorithm(const v1::PpoConfig& ppo,
 }
 
 // What no single field can show.
+void CheckPreference(const v1::PreferenceConfig& preference,
+                     std::vector<FieldProblem>& problems) {
+  const auto& refresh_at = preference.refresh_at();
+  for (int i = 1; i < refresh_at.size(); ++i) {
+    if (refresh_at[i] > refresh_at[i - 1]) continue;
+    problems.push_back(
+        {absl::StrCat("preference.refresh_at[", i, "]"),
+         absl::StrCat("is ", refresh_at[i], "; wanted more than the ",
+                      refresh_at[i - 1], " before it")});
+  }
+  std::set<std::string> names = {"test"};
+  for (int i = 0; i < preference.objectives_size(); ++i) {
+    const std::string& name = preference.objectives(i).name();
+    const std::string path =
+        absl::StrCat("preference.objectives[", i, "].name");
+    if (!IsFolderName(name)) {
+      problems.push_back(
+          {path, absl::StrCat("is \"", name,
+                              "\"; it names a folder: wanted letters, digits, "
+                              "\"-\" and \"_\"")});
+    } else if (!names.insert(name).second) {
+      problems.push_back(
+          {path, absl::StrCat("is \"", name,
+                              name == "test" ? "\", which is the test PM's name"
+                                             : "\", as is another's")});
+    }
+  }
+}
+
+// What a swap of the PM, and the sentinel, need of other parts.
+void CheckSwap(const v1::RunConfig& config,
+               std::vector<FieldProblem>& problems) {
+  const v1::SwapConfig& swap = config.ppo().on_swap();
+  if (swap.critic_only() && config.ppo().critic() != v1::PpoConfig::SEPARATE) {
+    problems.push_back({"ppo.on_swap.critic_only",
+                        "needs a critic of its own: ppo.critic SEPARATE"});
+  }
+  if (swap.restart_policy() &&
+      config.preference().gate().canary_updates() > 0) {
+    problems.push_back(
+        {"ppo.on_swap.restart_policy",
+         "would begin again at every turn between the serving PM and a canary: "
+         "wanted preference.gate.canary_updates 0"});
+  }
+  if (config.ppo().sentinel().window() > 0 && !config.preference().test_pm()) {
+    problems.push_back({"ppo.sentinel.window",
+                        "needs a PM that only watches: preference.test_pm"});
+  }
+}
+
 std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   std::vector<FieldProblem> problems;
   if (!IsFolderName(config.name())) {
@@ -203,14 +253,8 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
                       "; adapters are small and not shared out: wanted "
                       "learner.sharding REPLICATED")});
   }
-  const auto& refresh_at = config.preference().refresh_at();
-  for (int i = 1; i < refresh_at.size(); ++i) {
-    if (refresh_at[i] > refresh_at[i - 1]) continue;
-    problems.push_back(
-        {absl::StrCat("preference.refresh_at[", i, "]"),
-         absl::StrCat("is ", refresh_at[i], "; wanted more than the ",
-                      refresh_at[i - 1], " before it")});
-  }
+  CheckPreference(config.preference(), problems);
+  CheckSwap(config, problems);
   std::set<std::string> worker_ids;
   for (int i = 0; i < config.crowd().workers_size(); ++i) {
     const std::string& id = config.crowd().workers(i).worker_id();

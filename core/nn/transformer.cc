@@ -222,11 +222,12 @@ at::Tensor Transformer::RunLayer(int64_t index, const at::Tensor& hidden_TD,
   return attended + layer.down(Swiglu(layer.gate(inner), layer.up(inner)));
 }
 
-at::Tensor Transformer::Run(const at::Tensor& token_T,
-                            std::shared_ptr<const Attention> attention) const {
+at::Tensor Transformer::RunLayers(const at::Tensor& token_T,
+                                  std::shared_ptr<const Attention> attention,
+                                  int64_t num_layers) const {
   if (store_ != nullptr) store_->BeginPass();
   at::Tensor hidden_TD = at::embedding(embedding_VD_, token_T);
-  for (int64_t i = 0; i < config_.num_layers; ++i) {
+  for (int64_t i = 0; i < num_layers; ++i) {
     if (store_ == nullptr && !recompute_) {
       hidden_TD = RunLayer(i, hidden_TD, *attention);
       continue;
@@ -243,7 +244,13 @@ at::Tensor Transformer::Run(const at::Tensor& token_T,
                        .store = store_,
                        .index = i}));
   }
-  return RmsNorm(hidden_TD, final_norm_D_, config_.rms_norm_eps);
+  return hidden_TD;
+}
+
+at::Tensor Transformer::Run(const at::Tensor& token_T,
+                            std::shared_ptr<const Attention> attention) const {
+  return RmsNorm(RunLayers(token_T, std::move(attention), config_.num_layers),
+                 final_norm_D_, config_.rms_norm_eps);
 }
 
 // Attention within a packed batch.
@@ -276,6 +283,15 @@ class Transformer::Packed : public Transformer::Attention {
 
 at::Tensor Transformer::Forward(const PackedBatch& batch) const {
   return Run(batch.token_T, std::make_shared<const Packed>(batch, *this));
+}
+
+at::Tensor Transformer::HiddenAfter(const PackedBatch& batch,
+                                    int64_t num_layers) const {
+  RLHF_CHECK(num_layers >= 0 && num_layers <= config_.num_layers) << num_layers;
+  RLHF_CHECK(store_ == nullptr);
+  if (num_layers == config_.num_layers) return Forward(batch);
+  return RunLayers(batch.token_T, std::make_shared<const Packed>(batch, *this),
+                   num_layers);
 }
 
 at::Tensor Transformer::Prefill(const PackedBatch& batch,

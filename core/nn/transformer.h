@@ -72,6 +72,12 @@ class Transformer {
   // Hidden states after the last norm, [T, D], by row of the batch.
   at::Tensor Forward(const PackedBatch& batch) const;
 
+  // Hidden states after the first `num_layers` layers, [T, D], as transformers
+  // gives them: embeddings for 0, and after the last norm, like Forward, for
+  // all layers. Dies with a number outside [0, config().num_layers], or with a
+  // store.
+  at::Tensor HiddenAfter(const PackedBatch& batch, int64_t num_layers) const;
+
   // As Forward for the prompts in `batch`, which start in the empty rows
   // `rows` of `cache`; fills these rows. Returns the hidden state of each
   // sequence's last token, [S, D].
@@ -100,9 +106,13 @@ class Transformer {
 
   Transformer();
   absl::Status Bind();
-  // The backward pass may need `attention` again.
+  // Both: the backward pass may need `attention` again.
   at::Tensor Run(const at::Tensor& token_T,
                  std::shared_ptr<const Attention> attention) const;
+  // The same without the last norm, and of the first `num_layers` layers only.
+  at::Tensor RunLayers(const at::Tensor& token_T,
+                       std::shared_ptr<const Attention> attention,
+                       int64_t num_layers) const;
   at::Tensor RunLayer(int64_t index, const at::Tensor& hidden_TD,
                       const Attention& attention) const;
 

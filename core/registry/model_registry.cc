@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/numbers.h"
@@ -26,6 +27,8 @@ namespace {
 constexpr char kCard[] = "card.json";
 constexpr char kServing[] = "serving";
 constexpr char kPrevious[] = "previous";
+constexpr char kShadow[] = "shadow";
+constexpr char kCanary[] = "canary";
 
 std::optional<int64_t> Find(const Aliases& aliases, const std::string& alias) {
   const auto it = aliases.find(alias);
@@ -52,16 +55,30 @@ std::string Name(std::optional<int64_t> version) {
                              : "no version";
 }
 
-// Name to SHA-256 of every file but the card.
+// Name, with the folders below the version, to SHA-256 of every file but the
+// card.
 using FileHashes = std::map<std::string, std::string>;
+
+// Adds what is in `folder` ("" or "members/test/") of a version.
+absl::Status AddHashes(const std::string& directory, const std::string& folder,
+                       FileHashes& hashes) {
+  for (const std::string& entry :
+       ListDirectory(absl::StrCat(directory, "/", folder))) {
+    const std::string name = folder + entry;
+    const std::string path = absl::StrCat(directory, "/", name);
+    if (name == kCard) continue;
+    if (std::filesystem::is_directory(path)) {
+      RLHF_RETURN_IF_ERROR(AddHashes(directory, name + "/", hashes));
+    } else {
+      RLHF_ASSIGN_OR_RETURN(hashes[name], Sha256HexOfFile(path));
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<FileHashes> HashFiles(const std::string& directory) {
   FileHashes hashes;
-  for (const std::string& name : ListDirectory(directory)) {
-    if (name == kCard) continue;
-    RLHF_ASSIGN_OR_RETURN(hashes[name],
-                          Sha256HexOfFile(absl::StrCat(directory, "/", name)));
-  }
+  RLHF_RETURN_IF_ERROR(AddHashes(directory, "", hashes));
   return hashes;
 }
 
@@ -194,8 +211,12 @@ int64_t ModelRegistry::Latest() const {
 
 absl::StatusOr<std::optional<int64_t>> ModelRegistry::Alias(
     const std::string& alias) const {
-  RLHF_ASSIGN_OR_RETURN(const Aliases aliases, TransitionLog(root_).Current());
+  RLHF_ASSIGN_OR_RETURN(const Aliases aliases, CurrentAliases());
   return Find(aliases, alias);
+}
+
+absl::StatusOr<Aliases> ModelRegistry::CurrentAliases() const {
+  return TransitionLog(root_).Current();
 }
 
 absl::Status ModelRegistry::ChangeAliases(
@@ -224,6 +245,14 @@ absl::Status ModelRegistry::SetAlias(const std::string& alias, int64_t version,
   });
 }
 
+absl::Status ModelRegistry::ClearAlias(const std::string& alias,
+                                       const TransitionCause& cause) const {
+  return ChangeAliases(cause, [&](Aliases& aliases) {
+    aliases.erase(alias);
+    return absl::OkStatus();
+  });
+}
+
 absl::Status ModelRegistry::Promote(int64_t version,
                                     std::optional<int64_t> expected_serving,
                                     const TransitionCause& cause) const {
@@ -238,6 +267,10 @@ absl::Status ModelRegistry::Promote(int64_t version,
     if (serving == version) return absl::OkStatus();
     if (serving.has_value()) aliases[kPrevious] = *serving;
     aliases[kServing] = version;
+    // It serves: its trials are over.
+    for (const char* trial : {kShadow, kCanary}) {
+      if (Find(aliases, trial) == version) aliases.erase(trial);
+    }
     return absl::OkStatus();
   });
 }

@@ -30,7 +30,7 @@ class ModelRegistry {
   explicit ModelRegistry(std::string root) : root_(std::move(root)) {}
 
   // Makes `version` (>= 1) out of what `fill` writes into the folder it is
-  // given (files only); `card`, an object or null, is completed with version,
+  // given; `card`, an object or null, is completed with version,
   // digest and the files' hashes and written last. One thread of a process at a
   // time. Removes what a killed process left of the same version.
   //
@@ -57,20 +57,27 @@ class ModelRegistry {
 
   std::string Directory(int64_t version) const;
 
-  // The version that `alias` ("serving", "previous", "candidate") points to;
-  // nullopt if it points nowhere.
+  // The version that `alias` ("serving", "previous", "candidate", "shadow",
+  // "canary") points to; nullopt if it points nowhere.
   // Errors: InvalidArgument if the newest transition is damaged.
   absl::StatusOr<std::optional<int64_t>> Alias(const std::string& alias) const;
+
+  // All of them at one moment. Errors: as Alias.
+  absl::StatusOr<Aliases> CurrentAliases() const;
 
   // Points `alias` to `version`.
   // Errors: NotFound if there is no such version.
   absl::Status SetAlias(const std::string& alias, int64_t version,
                         const TransitionCause& cause) const;
 
+  // Points `alias` nowhere; fine if it does already.
+  absl::Status ClearAlias(const std::string& alias,
+                          const TransitionCause& cause) const;
+
   // serving := version, previous := what was serving, in one step, provided
   // that `expected_serving` still serves (nullopt: nothing does). Changes
-  // nothing if `version` serves already.
-  // Errors: Aborted if something else serves; NotFound.
+  // nothing if `version` serves already. Where `version` was shadow or canary
+  // it is so no more. Errors: Aborted if something else serves; NotFound.
   absl::Status Promote(int64_t version, std::optional<int64_t> expected_serving,
                        const TransitionCause& cause) const;
 
@@ -91,8 +98,8 @@ class ModelRegistry {
   const std::string root_;
 };
 
-// SHA-256 over the sorted "NAME SHA256" lines of a folder's files, card.json
-// left out.
+// SHA-256 over the sorted "NAME SHA256" lines of the files in a folder and
+// those below it, its card.json left out.
 absl::StatusOr<std::string> DirectoryDigest(const std::string& directory);
 
 }  // namespace rlhf

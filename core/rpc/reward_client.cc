@@ -1,5 +1,6 @@
 #include "core/rpc/reward_client.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,11 @@
 
 namespace rlhf {
 namespace {
+
+bool AllFinite(const google::protobuf::RepeatedField<float>& scores) {
+  return std::all_of(scores.begin(), scores.end(),
+                     [](float score) { return std::isfinite(score); });
+}
 
 absl::Status Verify(const v1::ScoreResponse& response, size_t num_dialogues,
                     int64_t pm_version) {
@@ -27,16 +33,34 @@ absl::Status Verify(const v1::ScoreResponse& response, size_t num_dialogues,
         "the reward server scored with PM version ", response.pm().version(),
         "; asked for version ", pm_version));
   }
-  for (const float score : response.scores()) {
-    if (!std::isfinite(score)) {
-      return absl::InternalError(
-          "the reward server sent a score that is not finite");
+  if (!AllFinite(response.scores())) {
+    return absl::InternalError(
+        "the reward server sent a score that is not finite");
+  }
+  for (const v1::MemberScores& member : response.members()) {
+    if (static_cast<size_t>(member.scores_size()) != num_dialogues ||
+        !AllFinite(member.scores())) {
+      return absl::InternalError(absl::StrCat(
+          "the reward server sent no finite score for each dialogue from PM "
+          "member \"",
+          member.member(), "\""));
     }
   }
   return absl::OkStatus();
 }
 
 }  // namespace
+
+void ScoreResult::Fill(size_t index, v1::Rollout& rollout) const {
+  rollout.set_reward(scores[index]);
+  *rollout.mutable_pm() = pm;
+  rollout.clear_member_scores();
+  for (const v1::MemberScores& member : members) {
+    v1::MemberScore& score = *rollout.add_member_scores();
+    score.set_member(member.member());
+    score.set_score(member.scores(static_cast<int>(index)));
+  }
+}
 
 RewardClient::RewardClient(const std::string& address)
     : reward_(v1::Reward::NewStub(MakeChannel(address))),
@@ -60,7 +84,8 @@ absl::StatusOr<ScoreResult> RewardClient::Score(
     RLHF_RETURN_IF_ERROR(Verify(response, dialogues.size(), pm_version));
     return ScoreResult{
         .scores = {response.scores().begin(), response.scores().end()},
-        .pm = response.pm()};
+        .pm = response.pm(),
+        .members = {response.members().begin(), response.members().end()}};
   };
   return RetryTransient(timeout, attempt);
 }

@@ -43,7 +43,7 @@ constexpr char kConfig[] = R"(
   preference {
     num_epochs: 2 batch_size: 8 learning_rate: 0.0003
     head_learning_rate: 0.02
-    min_accuracy: 0 max_accuracy_drop: 1
+    gate { min_accuracy: 0 max_accuracy_drop: 1 }
   }
   feedback { lease_seconds: 5 }
   evaluation { num_prompts: 10 }

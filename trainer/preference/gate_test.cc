@@ -13,27 +13,26 @@ using ::testing::StartsWith;
 
 TEST(DecidePromotionTest, PromotesTheFirstPmAboveTheMinimum) {
   const GateVerdict verdict =
-      DecidePromotion({.candidate = {60, 100}, .min_accuracy = 0.55});
+      DecidePromotion({.candidate = {60, 100}}, {.min_accuracy = 0.55});
   EXPECT_TRUE(verdict.promote);
   // Wilson: 50.2 to 69.1.
-  EXPECT_THAT(
-      verdict.reason,
-      StartsWith("promoted: 60 of 100 held-out pairs right (60.0 %, 95 % "
-                 "interval 50.2 to 69.1), minimum 55.0 %; it is the "
-                 "first"));
+  EXPECT_THAT(verdict.reason,
+              StartsWith("passed: 60 of 100 held-out pairs right (60.0 %, 95 % "
+                         "interval 50.2 to 69.1), minimum 55.0 %; it is the "
+                         "first"));
 }
 
 TEST(DecidePromotionTest, RefusesBelowTheMinimum) {
   const GateVerdict verdict =
-      DecidePromotion({.candidate = {54, 100}, .min_accuracy = 0.55});
+      DecidePromotion({.candidate = {54, 100}}, {.min_accuracy = 0.55});
   EXPECT_FALSE(verdict.promote);
   EXPECT_THAT(verdict.reason, StartsWith("refused: 54 of 100 held-out"));
-  EXPECT_THAT(verdict.reason, HasSubstr("below the minimum of 55.0 %"));
+  EXPECT_THAT(verdict.reason, HasSubstr(", minimum 55.0 %"));
 }
 
 TEST(DecidePromotionTest, TheMinimumItselfPasses) {
-  EXPECT_TRUE(
-      DecidePromotion({.candidate = {55, 100}, .min_accuracy = 0.55}).promote);
+  EXPECT_TRUE(DecidePromotion({.candidate = {55, 100}}, {.min_accuracy = 0.55})
+                  .promote);
 }
 
 TEST(DecidePromotionTest, ADropUpToTheLimitPasses) {
@@ -55,10 +54,10 @@ TEST(DecidePromotionTest, RefusesASmallDropThatIsSurelyOne) {
       DecidePromotion({.candidate = {2100, 3000},
                        .incumbent = Incumbent{{2160, 3000}, {20, 80}}});
   EXPECT_FALSE(verdict.promote);
-  EXPECT_THAT(verdict.reason, StartsWith("refused as worse than the serving "
-                                         "PM: 2100 of 3000 held-out pairs"));
+  EXPECT_THAT(verdict.reason, StartsWith("refused: the serving PM got 2160"));
   EXPECT_THAT(verdict.reason,
-              HasSubstr("20 pairs gained, 80 lost, sign test p = 5.6e-10"));
+              HasSubstr("20 pairs gained, 80 lost, sign test p = 5.6e-10, "
+                        "below 0.02"));
 }
 
 // 140 to 160 comes by chance with probability 0.13.
@@ -124,6 +123,88 @@ TEST(DecidePromotionTest, FewPairsWithoutDisagreementAreASmokeCheck) {
                   {.candidate = {8, 8}, .incumbent = Incumbent{{8, 8}, {0, 0}}})
                   .reason,
               HasSubstr("; smoke check: "));
+}
+
+// 30 of 150 pairs lost and none gained is no chance, 16 points are more than
+// 10; over all 3,000 pairs it is a point.
+TEST(DecidePromotionTest, RefusesOneBadSlice) {
+  Incumbent incumbent = {{2100, 3000}, {24, 30}};
+  incumbent.slices = {{"turn", "1", 2850, {24, 6}},
+                      {"turn", "7", 150, {0, 24}}};
+  const GateVerdict verdict =
+      DecidePromotion({.candidate = {2094, 3000}, .incumbent = incumbent});
+  EXPECT_FALSE(verdict.promote);
+  EXPECT_THAT(verdict.reason,
+              StartsWith("refused: turn 7: change -16.0 points on 150 pairs, "
+                         "limit -10.0, sign test p = 6e-08"));
+  // Of 99 pairs nothing is said.
+  incumbent.slices[1].num_pairs = 99;
+  EXPECT_TRUE(
+      DecidePromotion({.candidate = {2094, 3000}, .incumbent = incumbent})
+          .promote);
+}
+
+TEST(DecidePromotionTest, RefusesAMiscalibratedPmAndOneThatLikesLength) {
+  EXPECT_THAT(
+      DecidePromotion({.candidate = {70, 100}, .calibration_error_low = 0.16})
+          .reason,
+      StartsWith("refused: expected calibration error at least 0.160, "
+                 "limit 0.150"));
+  EXPECT_THAT(
+      DecidePromotion({.candidate = {70, 100}, .length_bias = -0.21}).reason,
+      StartsWith("refused: prefers the longer response -21.0 points more"));
+  EXPECT_TRUE(DecidePromotion({.candidate = {70, 99},
+                               .calibration_error_low = 0.16,
+                               .length_bias = -0.21})
+                  .promote)
+      << "too few pairs to speak of";
+}
+
+TEST(DecidePromotionTest, AFindingForEveryLook) {
+  Incumbent incumbent = {{70, 100}, {5, 5}};
+  incumbent.slices = {{"source", "page", 100, {5, 5}}};
+  std::vector<std::string> names;
+  for (const GateFinding& finding :
+       DecidePromotion({.candidate = {70, 100}, .incumbent = incumbent})
+           .findings) {
+    names.push_back(finding.name);
+    EXPECT_TRUE(finding.passed) << finding.detail;
+  }
+  EXPECT_THAT(names, ::testing::ElementsAre("accuracy", "incumbent",
+                                            "slice source page", "calibration",
+                                            "length bias"));
+}
+
+TEST(DecideShadowTest, LooksAtOrderAndOffset) {
+  const ShadowEvidence evidence = {.num_dialogues = 64,
+                                   .num_wanted = 64,
+                                   .rank_correlation = 0.4,
+                                   .agreement = 0.65,
+                                   .mean = 3,
+                                   .serving_mean = 1,
+                                   .serving_deviation = 0.5};
+  EXPECT_TRUE(DecideShadow(evidence, {}).promote);
+  EXPECT_THAT(DecideShadow(evidence, {.min_rank_correlation = 0.5}).reason,
+              StartsWith("refused: rank correlation +0.400, minimum +0.500"));
+  EXPECT_THAT(DecideShadow(evidence, {.min_agreement = 0.7}).reason,
+              StartsWith("refused: agreement 0.650, minimum 0.700"));
+  EXPECT_THAT(DecideShadow(evidence, {.max_score_offset = 3}).reason,
+              StartsWith("refused: mean score +4.00 standard deviations from "
+                         "the serving PM's, limit 3.00"));
+}
+
+TEST(DecideShadowTest, NoTrafficIsNoEvidenceAgainst) {
+  const GateVerdict verdict =
+      DecideShadow({.num_wanted = 64}, {.min_rank_correlation = 0.5});
+  EXPECT_TRUE(verdict.promote);
+  EXPECT_THAT(verdict.reason, HasSubstr("0 live dialogues of 64 wanted"));
+}
+
+TEST(DecideCanaryTest, AnUpdateThatDivergedIsARefusal) {
+  EXPECT_TRUE(DecideCanary({.num_updates = 3}).promote);
+  EXPECT_THAT(DecideCanary({.num_updates = 3, .num_left_out = 1}).reason,
+              StartsWith("refused: rewarded 3 updates on trial, 1 of them "
+                         "diverged"));
 }
 
 TEST(DecidePromotionDeathTest, DiesOnDifferentComparisons) {

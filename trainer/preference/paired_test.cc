@@ -2,22 +2,53 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 #include "core/base/check.h"
 
 namespace rlhf {
+namespace {
+
+void Count(const MeasuredPair& candidate, const MeasuredPair& incumbent,
+           Discordance& discordance) {
+  const bool ours = candidate.margin() > 0;
+  const bool theirs = incumbent.margin() > 0;
+  discordance.only_candidate_right += ours && !theirs ? 1 : 0;
+  discordance.only_incumbent_right += theirs && !ours ? 1 : 0;
+}
+
+}  // namespace
 
 Discordance CountDiscordance(const std::vector<MeasuredPair>& candidate,
                              const std::vector<MeasuredPair>& incumbent) {
   RLHF_CHECK(candidate.size() == incumbent.size());
   Discordance result;
   for (size_t i = 0; i < candidate.size(); ++i) {
-    const bool ours = candidate[i].margin() > 0;
-    const bool theirs = incumbent[i].margin() > 0;
-    result.only_candidate_right += ours && !theirs ? 1 : 0;
-    result.only_incumbent_right += theirs && !ours ? 1 : 0;
+    Count(candidate[i], incumbent[i], result);
   }
   return result;
+}
+
+std::vector<SliceComparison> CompareSlices(
+    const std::vector<MeasuredPair>& candidate,
+    const std::vector<MeasuredPair>& incumbent) {
+  RLHF_CHECK(candidate.size() == incumbent.size());
+  std::map<std::pair<std::string, std::string>, SliceComparison> found;
+  for (size_t i = 0; i < candidate.size(); ++i) {
+    for (const auto& slice : candidate[i].slices) {
+      SliceComparison& comparison = found[slice];
+      ++comparison.num_pairs;
+      Count(candidate[i], incumbent[i], comparison.discordance);
+    }
+  }
+  std::vector<SliceComparison> slices;
+  for (auto& [slice, comparison] : found) {
+    comparison.name = slice.first;
+    comparison.value = slice.second;
+    slices.push_back(std::move(comparison));
+  }
+  return slices;
 }
 
 double ProbabilityOfChance(const Discordance& discordance) {

@@ -20,6 +20,19 @@ struct Discordance {
 Discordance CountDiscordance(const std::vector<MeasuredPair>& candidate,
                              const std::vector<MeasuredPair>& incumbent);
 
+// The pairs of one slice (MeasuredPair::slices).
+struct SliceComparison {
+  std::string name;
+  std::string value;
+  int64_t num_pairs = 0;
+  Discordance discordance;
+};
+
+// Every slice of the pairs, by name, then value; as CountDiscordance.
+std::vector<SliceComparison> CompareSlices(
+    const std::vector<MeasuredPair>& candidate,
+    const std::vector<MeasuredPair>& incumbent);
+
 // The probability that two equally good models disagree so far, or further, in
 // the incumbent's favour: the exact one-sided sign test on the discordant pairs
 // (McNemar 1947), in [0, 1]. 1 without any.

@@ -23,8 +23,10 @@ struct PairwiseLoss {
 // Askell et al. 2021, arXiv:2112.00861), exact for differences of any size. A
 // constant added to both scores changes nothing. No pairs give 0, not NaN.
 //
-// Both tensors are [P], of one floating dtype; dies if the shapes differ.
+// `weight_P` are factors of the pairs' losses, undefined for 1. The tensors are
+// [P], of one floating dtype; dies if the shapes differ.
 PairwiseLoss ComputePairwiseLoss(const at::Tensor& chosen_score_P,
-                                 const at::Tensor& rejected_score_P);
+                                 const at::Tensor& rejected_score_P,
+                                 const at::Tensor& weight_P = {});
 
 }  // namespace rlhf

@@ -1,12 +1,14 @@
 #include "trainer/preference/pm_trainer.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/status_macros.h"
 #include "core/nn/sequence_scores.h"
@@ -29,17 +31,6 @@ Sequences Interleave(const std::vector<PmExample>& examples,
     sequences.push_back(examples[i].rejected);
   }
   return sequences;
-}
-
-// The order of one pass: every comparison once.
-std::vector<size_t> Permutation(size_t count, uint64_t seed, int epoch) {
-  std::vector<size_t> order(count);
-  std::iota(order.begin(), order.end(), size_t{0});
-  const uint64_t key = MixHash(seed, static_cast<uint64_t>(epoch));
-  std::sort(order.begin(), order.end(), [key](size_t a, size_t b) {
-    return std::pair(MixHash(key, a), a) < std::pair(MixHash(key, b), b);
-  });
-  return order;
 }
 
 // Cuts a batch so that each piece stays below `max_tokens`, pairs whole.
@@ -70,7 +61,13 @@ at::Tensor LossSum(const Transformer& model,
   const at::Tensor score_S =
       LastTokenScores(model, Interleave(examples, indices));
   const at::Tensor pair = score_S.view({-1, 2});
-  return ComputePairwiseLoss(pair.select(1, 0), pair.select(1, 1)).loss_sum;
+  std::vector<float> weights;
+  for (const size_t i : indices) {
+    weights.push_back(static_cast<float>(examples[i].loss_weight));
+  }
+  return ComputePairwiseLoss(pair.select(1, 0), pair.select(1, 1),
+                             at::tensor(weights).to(score_S.device()))
+      .loss_sum;
 }
 
 // One optimizer step on one batch; returns the mean loss.
@@ -81,7 +78,9 @@ absl::StatusOr<double> TrainStep(const Transformer& model, AdamW& optimizer,
   return TorchCall("train preference model", [&]() -> absl::StatusOr<double> {
     optimizer.ClearGradients();
     double loss_sum = 0;
-    const auto count = static_cast<double>(batch.size());
+    double count = 0;
+    for (const size_t i : batch) count += examples[i].loss_weight;
+    if (count == 0) return 0.0;
     for (const auto piece :
          MicroBatches(examples, batch, options.micro_batch_tokens)) {
       const at::Tensor loss = LossSum(model, examples, piece);
@@ -115,6 +114,18 @@ AdamW MakeOptimizer(const Transformer& model, const PmTrainerOptions& options) {
 
 }  // namespace
 
+std::vector<size_t> TrainingOrder(size_t count, const PmTrainerOptions& options,
+                                  int epoch) {
+  std::vector<size_t> order(count);
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (!options.shuffle) return order;
+  const uint64_t key = MixHash(options.seed, static_cast<uint64_t>(epoch));
+  std::sort(order.begin(), order.end(), [key](size_t a, size_t b) {
+    return std::pair(MixHash(key, a), a) < std::pair(MixHash(key, b), b);
+  });
+  return order;
+}
+
 absl::StatusOr<PmTrainingStats> TrainPreferenceModel(
     Transformer& model, const std::vector<PmExample>& examples,
     const PmTrainerOptions& options, const PmProgress& progress) {
@@ -130,17 +141,19 @@ absl::StatusOr<PmTrainingStats> TrainPreferenceModel(
   PmTrainingStats stats;
   for (int epoch = 0; epoch < options.num_epochs; ++epoch) {
     const std::vector<size_t> order =
-        Permutation(examples.size(), options.seed, epoch);
+        TrainingOrder(examples.size(), options, epoch);
     for (size_t begin = 0; begin < order.size(); begin += batch_size) {
       const double left =
           1.0 - static_cast<double>(stats.num_steps) / num_steps;
       optimizer.SetLearningRate(0, options.learning_rate * left);
       optimizer.SetLearningRate(1, options.head_learning_rate * left);
       const auto batch = absl::MakeConstSpan(order).subspan(begin, batch_size);
+      const Stopwatch stopwatch;
       RLHF_ASSIGN_OR_RETURN(
           stats.last_loss,
           TrainStep(model, optimizer, examples, batch, options));
       if (stats.num_steps++ == 0) stats.first_loss = stats.last_loss;
+      stats.step_seconds.push_back(stopwatch.seconds());
       if (!progress(static_cast<double>(stats.num_steps) / num_steps)) {
         return absl::CancelledError("training was stopped");
       }

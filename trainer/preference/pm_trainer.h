@@ -19,6 +19,13 @@ struct PmExample {
   std::vector<int32_t> rejected;
   // What the pair is counted under when it measures: {"turn", "2"}, ….
   std::map<std::string, std::string> slices = {};
+  // Factor of its loss.
+  double loss_weight = 1;
+  // Where it comes from, for whoever selects: the prompt, the comparison's
+  // source and its place in the log (0: in none).
+  std::string prompt_id = {};
+  std::string source = {};
+  int64_t seq = 0;
 };
 
 struct PmTrainerOptions {
@@ -29,8 +36,9 @@ struct PmTrainerOptions {
   double head_learning_rate = 1e-3;
   double weight_decay = 0;
   double max_gradient_norm = 1;
-  // Decides the order of the comparisons.
+  // Decides the order of the comparisons; `shuffle` false keeps theirs.
   uint64_t seed = 1;
+  bool shuffle = true;
   // Tokens in one forward pass; bounds memory, not results.
   int64_t micro_batch_tokens = 2048;
 };
@@ -40,7 +48,13 @@ struct PmTrainingStats {
   double first_loss = 0;
   double last_loss = 0;
   int64_t num_steps = 0;
+  // Of each step, in seconds.
+  std::vector<double> step_seconds = {};
 };
+
+// The order in which pass `epoch` (from 0) takes `count` comparisons.
+std::vector<size_t> TrainingOrder(size_t count, const PmTrainerOptions& options,
+                                  int epoch);
 
 // Called after each optimizer step with the share done, 0 to 1; returning false
 // stops the training.

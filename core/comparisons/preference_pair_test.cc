@@ -1,4 +1,4 @@
-#include "feedback/preference_pair.h"
+#include "core/comparisons/preference_pair.h"
 
 #include <string>
 

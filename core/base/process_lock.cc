@@ -1,4 +1,4 @@
-#include "feedback/process_lock.h"
+#include "core/base/process_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>

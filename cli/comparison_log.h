@@ -1,0 +1,62 @@
+// A run's comparisons, wherever they can be read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "cli/role_clients.h"
+#include "core/base/clock.h"
+#include "feedback/feedback_metrics.h"
+#include "feedback/preference_store.h"
+#include "prometheus/registry.h"
+#include "rlhf/v1/config.pb.h"
+#include "rlhf/v1/feedback.pb.h"
+
+namespace rlhf {
+
+// A store, with what it needs beside it, for a run whose service does not run.
+// The context must outlive the store.
+struct StoreContext {
+  RealClock clock;
+  prometheus::Registry registry;
+  FeedbackMetrics metrics{registry};
+
+  // The run's store; it is made if there is none.
+  // Errors: as PreferenceStore::Open; FailedPrecondition means that the service
+  // has it open.
+  absl::StatusOr<std::unique_ptr<PreferenceStore>> Open(
+      const v1::RunConfig& config);
+};
+
+// The log as it is when it is opened: from the store or, if the service has it
+// open, from the service. The store is held until the log is destroyed.
+class ComparisonLog {
+ public:
+  // Errors: NotFound if the run has no store; those of PreferenceStore::Open
+  // but FailedPrecondition; then those of RoleClients.
+  static absl::StatusOr<std::unique_ptr<const ComparisonLog>> Open(
+      const v1::RunConfig& config);
+
+  int64_t num_comparisons() const { return num_comparisons_; }
+
+  // Comparisons first_seq to last_seq, in order.
+  // Errors: as PreferenceStore::Read and RoleClients::Comparisons.
+  absl::StatusOr<std::vector<v1::Comparison>> Read(int64_t first_seq,
+                                                   int64_t last_seq) const;
+
+  // All of them, in order.
+  absl::StatusOr<std::vector<v1::Comparison>> ReadAll() const;
+
+ private:
+  ComparisonLog() = default;
+
+  StoreContext context_;
+  // One of the two.
+  std::unique_ptr<PreferenceStore> store_;
+  std::unique_ptr<RoleClients> service_;
+  int64_t num_comparisons_ = 0;
+};
+
+}  // namespace rlhf

@@ -1,0 +1,248 @@
+#include "core/comparisons/parse_comparisons.h"
+
+#include <cstddef>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "core/base/hash.h"
+#include "core/base/json.h"
+#include "core/base/status_macros.h"
+#include "core/comparisons/argilla.h"
+#include "core/comparisons/argilla_responses.h"
+#include "core/comparisons/csv.h"
+#include "core/comparisons/csv_comparisons.h"
+#include "core/comparisons/label_studio.h"
+#include "core/comparisons/preference_pair.h"
+#include "core/comparisons/record_comparisons.h"
+#include "core/text/prompt_id.h"
+#include "core/text/prompt_set.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace rlhf {
+namespace {
+
+constexpr size_t kMaxIdBytes = 64;
+constexpr size_t kMaxProblemsShown = 10;
+
+absl::Status Validate(const v1::Comparison& comparison) {
+  RLHF_RETURN_IF_ERROR(
+      WithContext(CheckPrompt(comparison.prompt().messages()), "prompt"));
+  if (!v1::Choice_IsValid(comparison.choice()) ||
+      comparison.choice() == v1::CHOICE_UNSPECIFIED) {
+    return absl::InvalidArgumentError(
+        "\"choice\" must be A_BETTER, B_BETTER, TIE, BOTH_BAD or SKIPPED");
+  }
+  const bool is_decided = comparison.choice() == v1::A_BETTER ||
+                          comparison.choice() == v1::B_BETTER;
+  const int most = is_decided ? 3 : 0;
+  const int least = is_decided ? 1 : 0;
+  if (comparison.strength() < least || comparison.strength() > most) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"strength\" is ", comparison.strength(),
+                     "; it must be 1 to 3 for a better side, else 0"));
+  }
+  if (comparison.comparison_id().size() > kMaxIdBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"comparison_id\" has ", comparison.comparison_id().size(),
+        " bytes; at most ", kMaxIdBytes, " are allowed"));
+  }
+  return absl::OkStatus();
+}
+
+// Names the comparison by its content alone, not by the file that it comes in.
+void NameByContent(v1::Comparison& comparison) {
+  comparison.mutable_prompt()->set_prompt_id(
+      PromptId(comparison.prompt().messages()));
+  comparison.set_comparison_id(absl::StrCat(
+      "import-", Sha256Hex(comparison.SerializeAsString()).substr(0, 32)));
+}
+
+// Proto JSON has two spellings for a field.
+bool Names(const Json& json, const char* name, const char* camel_name) {
+  return json.contains(name) || json.contains(camel_name);
+}
+
+// A record of our own export.
+absl::StatusOr<v1::Comparison> FromOwnFormat(const Json& json) {
+  v1::Comparison comparison;
+  const auto parsed =
+      google::protobuf::util::JsonStringToMessage(DumpJson(json), &comparison);
+  if (!parsed.ok()) {
+    return absl::InvalidArgumentError(
+        absl::string_view(parsed.message().data(), parsed.message().size()));
+  }
+  comparison.clear_seq();
+  comparison.clear_committed_unix_ms();
+  // 0 would say that the initial policy wrote them.
+  if (!Names(json, "policy_version_a", "policyVersionA")) {
+    comparison.set_policy_version_a(-1);
+  }
+  if (!Names(json, "policy_version_b", "policyVersionB")) {
+    comparison.set_policy_version_b(-1);
+  }
+  return comparison;
+}
+
+// A record that knows only which of two answers was better.
+absl::StatusOr<v1::Comparison> FromPair(const Json& json) {
+  RLHF_ASSIGN_OR_RETURN(PreferencePair pair, ReadPreferencePair(json));
+  return MakeComparison(pair.prompt, std::move(pair.chosen),
+                        std::move(pair.rejected), {v1::A_BETTER, 1});
+}
+
+// One that has an id of ours keeps it.
+absl::StatusOr<RecordComparisons> FromOneOfOurs(
+    absl::StatusOr<v1::Comparison> comparison) {
+  RecordComparisons record;
+  if (comparison.ok()) {
+    RLHF_RETURN_IF_ERROR(Validate(*comparison));
+    comparison->mutable_prompt()->set_prompt_id(
+        PromptId(comparison->prompt().messages()));
+    if (comparison->comparison_id().empty()) NameByContent(*comparison);
+  }
+  RLHF_RETURN_IF_ERROR(AddJudgement(std::move(comparison), "", record));
+  return record;
+}
+
+// The ids of others are unique only where they come from.
+absl::StatusOr<RecordComparisons> FromOthers(
+    absl::StatusOr<RecordComparisons> record) {
+  RLHF_RETURN_IF_ERROR(record.status());
+  for (v1::Comparison& comparison : record->comparisons) {
+    NameByContent(comparison);
+    RLHF_RETURN_IF_ERROR(Validate(comparison));
+  }
+  return record;
+}
+
+absl::StatusOr<RecordComparisons> ReadRecord(const Json& json) {
+  if (IsArgillaRecord(json)) return FromOthers(ReadArgillaRecord(json));
+  if (IsLabelStudioTask(json)) return FromOthers(ReadLabelStudioTask(json));
+  return FromOneOfOurs(json.contains("response_a") ? FromOwnFormat(json)
+                                                   : FromPair(json));
+}
+
+// Takes the records of a file in.
+class Collector {
+ public:
+  explicit Collector(absl::string_view name)
+      : name_(name), source_(absl::StrCat("import:", name)) {}
+
+  // Record `number`, which messages call `where`.
+  void Add(int64_t number, absl::string_view where,
+           absl::StatusOr<RecordComparisons> record) {
+    if (!record.ok()) return AddMalformed(where, record.status());
+    for (v1::Comparison& comparison : record->comparisons) {
+      if (comparison.source().empty()) comparison.set_source(source_);
+      if (comparison.worker_id().empty()) {
+        comparison.set_worker_id(comparison.source());
+      }
+      parsed_.comparisons.push_back(std::move(comparison));
+    }
+    for (std::string& reason : record->left_out) {
+      parsed_.refused.push_back({number, std::move(reason)});
+    }
+  }
+
+  void AddMalformed(absl::string_view where, const absl::Status& status) {
+    if (malformed_.size() == kMaxProblemsShown) return;
+    malformed_.push_back(absl::StrCat(name_, where, ": ", status.message()));
+  }
+
+  absl::StatusOr<ParsedComparisons> Finish() && {
+    if (malformed_.empty()) return std::move(parsed_);
+    return absl::InvalidArgumentError(absl::StrCat(
+        absl::StrJoin(malformed_, "\n"), "\nnothing was imported"));
+  }
+
+ private:
+  const std::string name_;
+  const std::string source_;
+  ParsedComparisons parsed_;
+  std::vector<std::string> malformed_;
+};
+
+absl::StatusOr<RecordComparisons> ReadLine(absl::string_view line) {
+  RLHF_ASSIGN_OR_RETURN(const Json json, ParseJson(line));
+  if (json.is_object()) return ReadRecord(json);
+  return absl::InvalidArgumentError("the line is no JSON object");
+}
+
+void ReadLines(absl::string_view text, Collector& collector) {
+  int64_t line_number = 0;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    ++line_number;
+    line = absl::StripAsciiWhitespace(line);
+    if (line.empty()) continue;
+    collector.Add(line_number, absl::StrCat(":", line_number), ReadLine(line));
+  }
+}
+
+void ReadArray(absl::string_view text, Collector& collector) {
+  const absl::StatusOr<Json> array = ParseJson(text);
+  if (!array.ok()) return collector.AddMalformed("", array.status());
+  int64_t number = 0;
+  for (const Json& json : *array) {
+    const std::string which = absl::StrCat("record ", ++number);
+    auto record = json.is_object()
+                      ? ReadRecord(json)
+                      : absl::InvalidArgumentError("it is no JSON object");
+    if (record.ok()) {
+      for (std::string& reason : record->left_out) {
+        reason = absl::StrCat(which, ": ", reason);
+      }
+    }
+    collector.Add(number, absl::StrCat(": ", which), std::move(record));
+  }
+}
+
+absl::StatusOr<RecordComparisons> ReadCsvRecord(
+    const ComparisonColumns& columns, const std::vector<std::string>& fields) {
+  RecordComparisons record;
+  RLHF_RETURN_IF_ERROR(
+      AddJudgement(ReadCsvComparison(columns, fields), "", record));
+  return FromOthers(std::move(record));
+}
+
+void ReadCsv(absl::string_view text, Collector& collector) {
+  const absl::StatusOr<std::vector<CsvRecord>> records = ParseCsv(text);
+  if (!records.ok()) return collector.AddMalformed("", records.status());
+  if (records->empty()) return;
+  const CsvRecord& header = records->front();
+  const auto columns = FindComparisonColumns(header.fields);
+  if (!columns.ok()) {
+    return collector.AddMalformed(absl::StrCat(":", header.line),
+                                  columns.status());
+  }
+  for (size_t i = 1; i < records->size(); ++i) {
+    const CsvRecord& record = (*records)[i];
+    collector.Add(record.line, absl::StrCat(":", record.line),
+                  ReadCsvRecord(*columns, record.fields));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedComparisons> ParseComparisons(absl::string_view text,
+                                                   absl::string_view name) {
+  Collector collector(name);
+  text = absl::StripPrefix(text, "\xEF\xBB\xBF");
+  const absl::string_view begin =
+      absl::StripLeadingAsciiWhitespace(text).substr(0, 1);
+  if (begin == "[") {
+    ReadArray(text, collector);
+  } else if (begin != "{" && absl::EndsWithIgnoreCase(name, ".csv")) {
+    ReadCsv(text, collector);
+  } else {
+    ReadLines(text, collector);
+  }
+  return std::move(collector).Finish();
+}
+
+}  // namespace rlhf

@@ -1,0 +1,48 @@
+// Comparisons from files of the forms that people's data has.
+//
+// The form is found by the contents: a file that begins with
+//   "{"  is JSONL, one record a line
+//   "["  is one JSON array of records
+//   and any other whose name ends in .csv is CSV (csv_comparisons.h).
+// A JSON record is one of
+//   {"prompt", "chosen", "rejected"}     TRL: strings or lists of messages
+//   {"chosen", "rejected"}               whole dialogues: HH-RLHF or messages
+//   {"response_a", "response_b", …}      v1::Comparison as JSON, lossless
+//   {"fields", "responses", …} and flat  Argilla (argilla.h)
+//   {"data", "annotations", …}           Label Studio (label_studio.h)
+// One malformed record, and nothing of the file is read: it is not what its
+// sender believes it to be. Records that are well-formed but no preference
+// (real data has some: the two sides answer different prompts) are left out and
+// reported. A comparison without an id of our own is named by a hash of its
+// content, so that a file imported twice is stored once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "rlhf/v1/feedback.pb.h"
+
+namespace rlhf {
+
+struct RefusedLine {
+  // From 1; the number of the record in an array, where the reason says so.
+  int64_t line = 0;
+  std::string reason;
+};
+
+struct ParsedComparisons {
+  std::vector<v1::Comparison> comparisons;
+  std::vector<RefusedLine> refused;
+};
+
+// Reads `text`, which is the contents of `name`.
+//
+// Errors: InvalidArgument that gives name:line, or name and the record, of up
+// to ten malformed ones, and what is wrong with each.
+absl::StatusOr<ParsedComparisons> ParseComparisons(absl::string_view text,
+                                                   absl::string_view name);
+
+}  // namespace rlhf

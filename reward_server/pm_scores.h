@@ -1,0 +1,28 @@
+// What a PM of one or several members makes of dialogues.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "reward_server/pm_slots.h"
+
+namespace rlhf {
+
+struct PmScores {
+  // One per dialogue: the reward.
+  std::vector<float> combined;
+  // The same by each member, in the order of the PM's; empty for a PM of one.
+  std::vector<std::vector<float>> by_member;
+};
+
+// `sequences` are dialogues as the PM encodes them; `max_tokens` bounds one
+// forward pass. Errors: as ScoreSequences.
+absl::StatusOr<PmScores> ScoreDialogues(
+    const LoadedPm& pm, absl::Span<const std::vector<int32_t>> sequences,
+    int64_t max_tokens);
+
+// The scores of the dialogues from `begin` on, `count` of them.
+PmScores Part(const PmScores& scores, size_t begin, size_t count);
+
+}  // namespace rlhf

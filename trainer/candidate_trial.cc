@@ -1,0 +1,127 @@
+#include "trainer/candidate_trial.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/base/shutdown.h"
+#include "core/base/status_macros.h"
+#include "trainer/run_log.h"
+
+namespace rlhf {
+namespace {
+
+constexpr absl::Duration kPollInterval = absl::Milliseconds(200);
+
+absl::Status Cancelled() {
+  return absl::CancelledError("the trial of a PM was stopped");
+}
+
+ShadowEvidence EvidenceOf(const v1::ShadowStatus& status, int64_t wanted) {
+  return {.num_dialogues = status.num_dialogues(),
+          .num_wanted = wanted,
+          .rank_correlation = status.rank_correlation(),
+          .agreement = status.agreement(),
+          .mean = status.mean(),
+          .serving_mean = status.serving_mean(),
+          .serving_deviation = status.serving_deviation()};
+}
+
+// The findings of both, the second one's reason after the first's.
+GateVerdict Join(GateVerdict first, GateVerdict second) {
+  first.promote = first.promote && second.promote;
+  absl::StrAppend(&first.reason, "; ", second.reason);
+  for (GateFinding& finding : second.findings) {
+    first.findings.push_back(std::move(finding));
+  }
+  return first;
+}
+
+}  // namespace
+
+GateThresholds ThresholdsOf(const v1::GateConfig& config) {
+  return {.min_accuracy = config.min_accuracy(),
+          .max_accuracy_drop = config.max_accuracy_drop(),
+          .significance = config.significance(),
+          .min_slice_pairs = config.min_slice_pairs(),
+          .max_slice_drop = config.max_slice_drop(),
+          .max_calibration_error = config.max_calibration_error(),
+          .max_length_bias = config.max_length_bias(),
+          .min_rank_correlation = config.min_rank_correlation(),
+          .min_agreement = config.min_agreement(),
+          .max_score_offset = config.max_score_offset()};
+}
+
+absl::StatusOr<GateVerdict> CandidateTrial::Run(int64_t version) {
+  GateVerdict verdict = {.promote = true, .reason = "no trial is configured"};
+  if (options_.gate.shadow_dialogues() > 0) {
+    RLHF_ASSIGN_OR_RETURN(verdict, Shadow(version));
+  }
+  if (verdict.promote && options_.gate.canary_updates() > 0) {
+    RLHF_ASSIGN_OR_RETURN(GateVerdict canary, Canary(version));
+    verdict = verdict.findings.empty()
+                  ? std::move(canary)
+                  : Join(std::move(verdict), std::move(canary));
+  }
+  return verdict;
+}
+
+absl::StatusOr<GateVerdict> CandidateTrial::Shadow(int64_t version) {
+  const TransitionCause begins = {"gate", "scores live dialogues, unheard"};
+  RLHF_RETURN_IF_ERROR(options_.registry->SetAlias("shadow", version, begins));
+  const int64_t wanted = options_.gate.shadow_dialogues();
+  const absl::Time end =
+      absl::Now() + absl::Seconds(options_.gate.shadow_seconds());
+  v1::ShadowStatus seen;
+  while (seen.num_dialogues() < wanted && absl::Now() < end) {
+    if (WaitForShutdown(kPollInterval)) return Cancelled();
+    const auto status = options_.rewards->GetStatus(absl::Seconds(2));
+    if (!status.ok() || status->shadow().pm().version() != version) continue;
+    seen = status->shadow();
+    options_.show("shadow",
+                  std::min(1.0, static_cast<double>(seen.num_dialogues()) /
+                                    static_cast<double>(wanted)));
+  }
+  GateVerdict verdict =
+      DecideShadow(EvidenceOf(seen, wanted), ThresholdsOf(options_.gate));
+  RLHF_RETURN_IF_ERROR(
+      options_.registry->ClearAlias("shadow", {"gate", verdict.reason}));
+  return verdict;
+}
+
+absl::StatusOr<GateVerdict> CandidateTrial::Canary(int64_t version) {
+  const TransitionCause begins = {"gate", "rewards some updates, on trial"};
+  RLHF_RETURN_IF_ERROR(options_.registry->SetAlias("canary", version, begins));
+  const int64_t wanted = options_.gate.canary_updates();
+  CanaryEvidence seen;
+  while (seen.num_updates < wanted && seen.num_left_out == 0) {
+    if (WaitForShutdown(kPollInterval)) return Cancelled();
+    RLHF_ASSIGN_OR_RETURN(seen, CountUpdates(version));
+    options_.show("canary",
+                  std::min(1.0, static_cast<double>(seen.num_updates) /
+                                    static_cast<double>(wanted)));
+  }
+  GateVerdict verdict = DecideCanary(seen);
+  // Promotion takes the alias away in one step with its move to serving.
+  if (!verdict.promote) {
+    RLHF_RETURN_IF_ERROR(
+        options_.registry->ClearAlias("canary", {"gate", verdict.reason}));
+  }
+  return verdict;
+}
+
+absl::StatusOr<CanaryEvidence> CandidateTrial::CountUpdates(
+    int64_t version) const {
+  RLHF_ASSIGN_OR_RETURN(const std::vector<v1::UpdateReport> updates,
+                        ReadUpdates(options_.run_directory));
+  CanaryEvidence evidence;
+  for (const v1::UpdateReport& report : updates) {
+    if (report.pm().version() != version) continue;
+    ++evidence.num_updates;
+    evidence.num_left_out += report.left_out().empty() ? 0 : 1;
+  }
+  return evidence;
+}
+
+}  // namespace rlhf

@@ -1,0 +1,51 @@
+// The trials of a candidate PM that held up on the held-out comparisons: beside
+// the serving PM in its shadow, then as the canary of some updates. What they
+// show is judged by gate.h; here it is brought about and waited for.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/registry/model_registry.h"
+#include "core/rpc/reward_client.h"
+#include "rlhf/v1/config.pb.h"
+#include "trainer/preference/gate.h"
+
+namespace rlhf {
+
+// Of the config's.
+GateThresholds ThresholdsOf(const v1::GateConfig& config);
+
+// Used by one thread. A trial that a killed process left is begun again by the
+// next call: the aliases say what it was.
+class CandidateTrial {
+ public:
+  // Pointers are not owned and must outlive the trial. `show` is told "shadow"
+  // and "canary", with the share of the trial that is over.
+  struct Options {
+    v1::GateConfig gate;
+    std::string run_directory;
+    const ModelRegistry* registry;
+    RewardClient* rewards;
+    std::function<void(const std::string& phase, double share)> show;
+  };
+
+  explicit CandidateTrial(Options options) : options_(std::move(options)) {}
+
+  // Both trials of `version`, as far as the config wants them; the second only
+  // if the first was passed. Afterwards it is neither shadow nor canary.
+  //
+  // Errors: Cancelled at shutdown, the aliases then stay; of the registry.
+  absl::StatusOr<GateVerdict> Run(int64_t version);
+
+ private:
+  absl::StatusOr<GateVerdict> Shadow(int64_t version);
+  absl::StatusOr<GateVerdict> Canary(int64_t version);
+  // What metrics.jsonl tells of the updates that `version` rewarded.
+  absl::StatusOr<CanaryEvidence> CountUpdates(int64_t version) const;
+
+  const Options options_;
+};
+
+}  // namespace rlhf

@@ -1,0 +1,105 @@
+#include "trainer/pm_models.h"
+
+#include "absl/strings/str_cat.h"
+#include "core/base/file.h"
+#include "core/base/status_macros.h"
+#include "core/nn/model_directory.h"
+#include "trainer/preference/pair_scores.h"
+
+namespace rlhf {
+namespace {
+
+std::string FolderOf(const std::string& directory, const PmMember& member) {
+  return member.folder.empty() ? directory
+                               : absl::StrCat(directory, "/", member.folder);
+}
+
+std::vector<float> Side(const std::vector<MeasuredPair>& pairs,
+                        double MeasuredPair::*side) {
+  std::vector<float> scores;
+  for (const MeasuredPair& pair : pairs) {
+    scores.push_back(static_cast<float>(pair.*side));
+  }
+  return scores;
+}
+
+}  // namespace
+
+absl::StatusOr<PmModels> TrainMembers(const PmMembers& members,
+                                      const std::vector<MemberPlan>& plans,
+                                      const StartModel& start,
+                                      PmTrainerOptions options,
+                                      const PmProgress& progress) {
+  PmModels pm = {.members = members};
+  const auto count = static_cast<double>(plans.size());
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const MemberPlan& plan = plans[i];
+    if (plan.training.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("PM member \"", plan.member.name,
+                       "\": no comparison to train on yet"));
+    }
+    RLHF_ASSIGN_OR_RETURN(Transformer model, start(i));
+    options.seed = plan.seed;
+    const absl::StatusOr<PmTrainingStats> stats =
+        TrainPreferenceModel(model, plan.training, options, [&](double share) {
+          return progress((static_cast<double>(i) + share) / count);
+        });
+    if (!stats.ok()) {
+      return plans.size() == 1
+                 ? stats.status()
+                 : WithContext(stats.status(),
+                               absl::StrCat("PM member ", plan.member.name));
+    }
+    if (i == 0) pm.stats = *stats;
+    pm.models.push_back(std::move(model));
+    pm.num_trained_on += static_cast<int64_t>(plan.training.size());
+  }
+  return pm;
+}
+
+absl::StatusOr<PmModels> LoadPmModels(const std::string& directory,
+                                      const Json& card) {
+  PmModels pm;
+  RLHF_ASSIGN_OR_RETURN(pm.members, PmMembersOf(card));
+  for (const PmMember& member : pm.members.members) {
+    RLHF_ASSIGN_OR_RETURN(Transformer model,
+                          LoadModel(FolderOf(directory, member)));
+    pm.models.push_back(std::move(model));
+  }
+  return pm;
+}
+
+absl::StatusOr<std::vector<MeasuredPair>> ScorePairsTogether(
+    const PmModels& pm, const std::vector<PmExample>& examples,
+    int64_t micro_batch_tokens) {
+  std::vector<std::vector<float>> chosen_MS, rejected_MS;
+  std::vector<MeasuredPair> pairs;
+  for (const Transformer& model : pm.models) {
+    RLHF_ASSIGN_OR_RETURN(pairs,
+                          ScorePairs(model, examples, micro_batch_tokens));
+    chosen_MS.push_back(Side(pairs, &MeasuredPair::chosen_score));
+    rejected_MS.push_back(Side(pairs, &MeasuredPair::rejected_score));
+  }
+  if (pairs.empty()) return pairs;
+  const std::vector<float> chosen = CombineScores(pm.members, chosen_MS);
+  const std::vector<float> rejected = CombineScores(pm.members, rejected_MS);
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    pairs[i].chosen_score = chosen[i];
+    pairs[i].rejected_score = rejected[i];
+  }
+  return pairs;
+}
+
+absl::Status SavePmModels(const PmModels& pm,
+                          const std::string& tokenizer_source,
+                          const std::string& directory) {
+  for (size_t i = 0; i < pm.models.size(); ++i) {
+    const std::string folder = FolderOf(directory, pm.members.members[i]);
+    RLHF_RETURN_IF_ERROR(MakeDirectories(folder));
+    RLHF_RETURN_IF_ERROR(SaveModel(pm.models[i], tokenizer_source, folder));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace rlhf
