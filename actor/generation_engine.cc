@@ -83,7 +83,7 @@ absl::StatusOr<std::vector<EngineResult>> GenerationEngine::Step() {
       const at::Tensor token_B =
           at::tensor(last_tokens, at::TensorOptions(at::kLong))
               .to(model_->device());
-      Extend(model_->Logits(model_->Decode(token_B, cache_)), 0);
+      Extend(model_->DecodeLogits(token_B, cache_), 0);
     }
     const at::Tensor admitted = Admit();
     if (admitted.defined()) Extend(admitted, num_decoding);

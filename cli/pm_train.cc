@@ -21,6 +21,7 @@
 #include "core/nn/model_directory.h"
 #include "core/registry/model_registry.h"
 #include "trainer/pm_data.h"
+#include "trainer/pm_models.h"
 #include "trainer/preference/pair_scores.h"
 #include "trainer/preference/pm_measurement.h"
 
@@ -68,21 +69,6 @@ absl::StatusOr<std::vector<v1::Comparison>> ReadAll(
     comparisons.resize(static_cast<size_t>(limit));
   }
   return comparisons;
-}
-
-// A language model's layers with a score head, or a PM as it is.
-absl::StatusOr<Transformer> StartModel(const std::string& directory,
-                                       int64_t layers,
-                                       const Tokenizer& tokenizer) {
-  RLHF_ASSIGN_OR_RETURN(const ModelConfig base, LoadModelConfig(directory));
-  const int64_t kept =
-      layers == 0 ? base.num_layers : std::min(layers, base.num_layers);
-  std::optional<int32_t> pad = tokenizer.TokenToId("<|endoftext|>");
-  if (pad == tokenizer.eos_id()) pad.reset();
-  RLHF_ASSIGN_OR_RETURN(
-      const Transformer mapped,
-      LoadModelAs(AsPreferenceModel(base, kept, pad), directory));
-  return mapped.Clone();
 }
 
 // A line that is written over on a terminal, else one for every tenth.
@@ -180,7 +166,7 @@ absl::Status TrainPm(const Flags& flags,
         " not in the model's chat format, the rest undecided)"));
   }
   RLHF_ASSIGN_OR_RETURN(Transformer model,
-                        StartModel(from, flags.Int("layers"), *tokenizer));
+                        LoadStartModel(from, flags.Int("layers"), *tokenizer));
   const PmTrainerOptions options = OptionsOf(flags);
   if (!flags.String("write-tokens").empty()) {
     RLHF_RETURN_IF_ERROR(

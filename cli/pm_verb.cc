@@ -1,4 +1,7 @@
 // pm: the preference models of a run, and who may serve.
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -14,9 +17,11 @@
 #include "cli/pm_eval.h"
 #include "cli/pm_train.h"
 #include "cli/verbs.h"
+#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/proto_json.h"
 #include "core/base/status_macros.h"
+#include "core/comparisons/stack_exchange.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
 #include "core/registry/pm_members.h"
@@ -183,6 +188,34 @@ absl::Status Promote(const ModelRegistry& registry, const std::string& word,
   return absl::OkStatus();
 }
 
+// Ranked pairs out of a StackExchange dump, to pre-train a PM on.
+absl::Status MakePairs(const std::string& path, const Flags& flags) {
+  const std::string& out = flags.String("out");
+  if (out.empty()) {
+    return absl::InvalidArgumentError("--out FILE is needed");
+  }
+  std::ifstream posts(path, std::ios::binary);
+  if (!posts) return absl::NotFoundError(absl::StrCat("cannot open ", path));
+  // Renamed when it is whole.
+  const std::string unfinished = out + ".unfinished";
+  std::ofstream pairs(unfinished, std::ios::binary);
+  const auto counts =
+      ConvertStackExchange(posts,
+                           {.max_pairs_per_question = flags.Int("max-pairs"),
+                            .binarise = flags.Bool("binarise")},
+                           pairs);
+  pairs.close();
+  if (!counts.ok()) return WithContext(counts.status(), path);
+  if (!pairs || std::rename(unfinished.c_str(), out.c_str()) != 0) {
+    return ErrnoStatus(errno, "write", out);
+  }
+  std::cout << absl::StrFormat(
+      "%d pairs of %d questions in %s; read %d questions and %d answers\n",
+      counts->num_pairs, counts->num_questions_used, out, counts->num_questions,
+      counts->num_answers);
+  return absl::OkStatus();
+}
+
 absl::Status RollBack(const ModelRegistry& registry,
                       const TransitionCause& cause) {
   RLHF_ASSIGN_OR_RETURN(const int64_t version, registry.RollBack(cause));
@@ -204,6 +237,9 @@ absl::Status PmVerb(const Flags& flags) {
   if (words.size() >= 2 && words[0] == "train") {
     return TrainPm(flags, {words.begin() + 1, words.end()});
   }
+  if (words.size() == 2 && words[0] == "pairs") {
+    return MakePairs(words[1], flags);
+  }
   const std::string what = words.empty() ? "" : words[0];
   const size_t wanted = what == "promote" || what == "show" ? 2 : 1;
   if ((what != "list" && what != "show" && what != "history" &&
@@ -211,7 +247,7 @@ absl::Status PmVerb(const Flags& flags) {
       words.size() != wanted) {
     return absl::InvalidArgumentError(
         "wanted: list, show VERSION, history, promote VERSION, rollback, eval "
-        "FILE, or train FILE...");
+        "FILE, train FILE..., or pairs POSTS.xml");
   }
   RLHF_ASSIGN_OR_RETURN(const ModelRegistry registry, RegistryOf(flags));
   if (what == "list") return List(registry, json);

@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include "absl/strings/str_cat.h"
 #include "cli/verb.h"
 #include "core/base/file.h"
@@ -132,6 +134,19 @@ TEST_F(PmVerbTest, EvalMeasuresAModelOnAFile) {
                           HasSubstr("best temperature")));
   EXPECT_EQ(Pm({"eval", folder_ / "pairs.jsonl"}), 2);
   EXPECT_THAT(err_, HasSubstr("--model is needed"));
+}
+
+TEST_F(PmVerbTest, MakesPairsOfAStackExchangeDump) {
+  const std::string posts = std::string(std::getenv("RLHF_SOURCE_DIR")) +
+                            "/tests/fixtures/comparisons/posts.xml";
+  const std::string out = folder_ / "pairs.jsonl";
+  EXPECT_EQ(Pm({"pairs", posts, "--out", out}), 0);
+  EXPECT_THAT(out_, HasSubstr("pairs of "));
+  ASSERT_OK_AND_ASSIGN(const std::string text, ReadFile(out));
+  EXPECT_THAT(text, HasSubstr("\"chosen\""));
+  EXPECT_EQ(Pm({"pairs", posts}), 2);
+  EXPECT_EQ(Pm({"pairs", folder_ / "none.xml", "--out", out}), 2);
+  EXPECT_THAT(err_, HasSubstr("cannot open"));
 }
 
 TEST_F(PmVerbTest, AnythingElseIsExplained) {

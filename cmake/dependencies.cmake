@@ -37,6 +37,8 @@ target_compile_definitions(rlhf_torch INTERFACE
   AT_PER_OPERATOR_HEADERS USE_DISTRIBUTED USE_C10D_GLOO)
 target_link_libraries(rlhf_torch INTERFACE
   ${RLHF_TORCH_DIR}/lib/libtorch_cpu.so
+  # The OpenMP that LibTorch runs on, for our own loops.
+  ${RLHF_TORCH_DIR}/lib/libgomp.so.1
   ${RLHF_TORCH_DIR}/lib/libc10.so)
 target_link_options(rlhf_torch INTERFACE
   -Wl,--allow-shlib-undefined

@@ -50,7 +50,7 @@ class AnswerDeskTest : public ::testing::Test {
 
 TEST_F(AnswerDeskTest, SimultaneousRetriesSaveOneAnswer) {
   const auto desk = MakeDesk(0);
-  desk->Add({MakeTask(v1::Prompt(), "a", "b", 1, 0)});
+  desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
   ASSERT_OK_AND_ASSIGN(const Task task, desk->Lease("ada"));
   std::atomic<int> num_acknowledged = 0;
   {
@@ -74,7 +74,7 @@ TEST_F(AnswerDeskTest, SimultaneousRetriesSaveOneAnswer) {
 TEST_F(AnswerDeskTest, ManyWorkersEndTheLogAtExactlyTheLimit) {
   const auto desk = MakeDesk(50);
   for (int i = 0; i < 50; ++i) {
-    desk->Add({MakeTask(v1::Prompt(), "a", "b", 1, i)});
+    desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, i)});
   }
   {
     std::vector<std::jthread> threads;
@@ -100,7 +100,7 @@ TEST_F(AnswerDeskTest, AnswerSavedBeforeARestartIsAcknowledgedAfterIt) {
   std::string task_id;
   {
     const auto desk = MakeDesk(0);
-    desk->Add({MakeTask(v1::Prompt(), "a", "b", 1, 0)});
+    desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
     task_id = desk->Lease("ada")->task_id;
     ASSERT_OK(desk->Submit(MakeAnswer(task_id, "c1")));
   }
@@ -114,8 +114,8 @@ TEST_F(AnswerDeskTest, AnswerSavedBeforeARestartIsAcknowledgedAfterIt) {
 
 TEST_F(AnswerDeskTest, IdOfAnotherAnswerIsRefusedAndTheTaskStaysOpen) {
   const auto desk = MakeDesk(0);
-  desk->Add({MakeTask(v1::Prompt(), "a", "b", 1, 0),
-             MakeTask(v1::Prompt(), "c", "d", 1, 1)});
+  desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0),
+             MakeTask(v1::Prompt(), {"c", 1}, {"d", 1}, 1)});
   ASSERT_OK(desk->Submit(MakeAnswer(desk->Lease("ada")->task_id, "c1")));
   const std::string second = desk->Lease("ada")->task_id;
   EXPECT_THAT(

@@ -85,7 +85,8 @@ void FeedbackServer::StartTasks(const v1::RunConfig& config,
   const TaskSource::Options options{
       .seed = config.seed(),
       .max_new_tokens = config.sampling().max_new_tokens(),
-      .temperature = config.sampling().temperature()};
+      .temperature = config.sampling().temperature(),
+      .past_share = config.feedback().past_share()};
   source_ = std::make_unique<TaskSource>(
       options, std::move(prompts), store_->GetStats().num_comparisons,
       v1::Generation::NewStub(MakeChannel(config.actor().address())),

@@ -46,7 +46,7 @@ class HttpApiTest : public ::testing::Test {
     v1::Message* const message = prompt.add_messages();
     message->set_role("user");
     message->set_content("<b>How many legs has a spider?</b>");
-    desk_->Add({MakeTask(prompt, "Eight.", "Six.", 3, number)});
+    desk_->Add({MakeTask(prompt, {"Eight.", 3}, {"Six.", 3}, number)});
   }
 
   // Leases a task for "ada"; its id.
@@ -300,7 +300,8 @@ TEST_F(HttpApiTest, FullDiskIs507AndTheSameAnswerCountsOnceThereIsSpace) {
         PreferenceStore::Open(disk + "/comparisons.db", &clock_, &metrics_));
     AnswerDesk desk({}, store.get(), &clock_, &metrics_);
     HttpApi api(&desk, store.get(), &registry_);
-    desk.Add({MakeTask(v1::Prompt(), std::string(400'000, 'a'), "b", 1, 0)});
+    desk.Add(
+        {MakeTask(v1::Prompt(), {std::string(400'000, 'a'), 1}, {"b", 1}, 0)});
     ASSERT_OK_AND_ASSIGN(const Task task, desk.Lease("ada"));
     const HttpRequest request{
         .method = "POST",

@@ -14,17 +14,18 @@ constexpr size_t kAnsweredRemembered = 10'000;
 
 }  // namespace
 
-Task MakeTask(v1::Prompt prompt, std::string response_a, std::string response_b,
-              int64_t policy_version, int64_t position) {
+Task MakeTask(v1::Prompt prompt, VersionedResponse a, VersionedResponse b,
+              int64_t position) {
   Task task{.prompt = std::move(prompt),
-            .response_a = std::move(response_a),
-            .response_b = std::move(response_b),
-            .policy_version_a = policy_version,
-            .policy_version_b = policy_version};
+            .response_a = std::move(a.text),
+            .response_b = std::move(b.text),
+            .policy_version_a = a.policy_version,
+            .policy_version_b = b.policy_version};
   // Lengths keep the parts apart.
   const std::string content = absl::StrCat(
-      task.prompt.prompt_id(), "/", position, "/", policy_version, "/",
-      task.response_a.size(), "/", task.response_a, task.response_b);
+      task.prompt.prompt_id(), "/", position, "/", task.policy_version_a, "/",
+      task.policy_version_b, "/", task.response_a.size(), "/", task.response_a,
+      task.response_b);
   task.task_id = Sha256Hex(content).substr(0, 16);
   task.shown_swapped = (Xxh3(task.task_id) & 1) != 0;
   return task;

@@ -31,9 +31,15 @@ struct Task {
   bool shown_swapped = false;
 };
 
+// A response and the version of the policy that gave it.
+struct VersionedResponse {
+  std::string text;
+  int64_t policy_version = 0;
+};
+
 // `position` tells apart tasks whose prompts and responses are equal.
-Task MakeTask(v1::Prompt prompt, std::string response_a, std::string response_b,
-              int64_t policy_version, int64_t position);
+Task MakeTask(v1::Prompt prompt, VersionedResponse a, VersionedResponse b,
+              int64_t position);
 
 // A task is ready, then leased to one worker, then claimed by an answer, then
 // gone. A lease that expires makes it ready again, for another worker first;

@@ -20,7 +20,7 @@ const TaskScheduler::Options kTwoReady = {.ready_tasks = 2,
                                           .lease = absl::Seconds(60)};
 
 Task NumberedTask(int number) {
-  return MakeTask(v1::Prompt(), "yes", "no", /*policy_version=*/3, number);
+  return MakeTask(v1::Prompt(), {"yes", 3}, {"no", 3}, number);
 }
 
 TaskScheduler WithTasks(const TaskScheduler::Options& options, int num_tasks) {

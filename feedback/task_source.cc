@@ -83,10 +83,20 @@ void TaskSource::Run(const std::stop_token& stop) {
   }
 }
 
+std::optional<PastResponse> TaskSource::DrawPast(int64_t position) const {
+  const uint64_t key = MixHash(MixHash(options_.seed, kSeedSalt + 1),
+                               static_cast<uint64_t>(position));
+  const double coin = static_cast<double>(key >> 11) * 0x1p-53;
+  if (coin >= options_.past_share) return std::nullopt;
+  return past_.Draw(newest_version_, MixHash(key, 1));
+}
+
 v1::GenerateRequest TaskSource::MakeRequest(int num_prompts) {
   v1::GenerateRequest request;
   for (int i = 0; i < num_prompts; ++i) {
-    *request.add_prompts() = cycle_.At(position_ + i);
+    const std::optional<PastResponse> past = DrawPast(position_ + i);
+    *request.add_prompts() =
+        past.has_value() ? past->prompt : cycle_.At(position_ + i);
   }
   request.set_num_samples(2);
   request.set_max_new_tokens(options_.max_new_tokens);
@@ -115,6 +125,7 @@ absl::StatusOr<v1::GenerateResponse> TaskSource::Generate(
 absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
     int num_prompts, const std::stop_token& stop) {
   const v1::GenerateRequest request = MakeRequest(num_prompts);
+  const int64_t first = position_;
   const auto reply = Generate(request, stop);
   // Asking again for prompts that the actor refuses would never end.
   if (reply.ok() || absl::IsInvalidArgument(reply.status())) {
@@ -122,17 +133,26 @@ absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
   }
   RLHF_RETURN_IF_ERROR(reply.status());
   std::vector<Task> tasks;
+  std::vector<PastResponse> fresh;
   for (int i = 0; i < num_prompts; ++i) {
-    const v1::PromptResponses& result = reply->results(i);
-    if (result.responses(0).text() == result.responses(1).text()) {
+    const auto response = [&](int number) {
+      return VersionedResponse{reply->results(i).responses(number).text(),
+                               reply->policy_version()};
+    };
+    // The one that the request asked for: nothing was added since.
+    const std::optional<PastResponse> past = DrawPast(first + i);
+    const VersionedResponse other =
+        past.has_value() ? past->response : response(1);
+    fresh.push_back({request.prompts(i), response(1)});
+    if (response(0).text == other.text) {
       metrics_->tasks_dropped.Increment();
       continue;
     }
-    tasks.push_back(MakeTask(request.prompts(i), result.responses(0).text(),
-                             result.responses(1).text(),
-                             reply->policy_version(),
-                             position_ - num_prompts + i));
+    tasks.push_back(
+        MakeTask(request.prompts(i), response(0), other, first + i));
   }
+  for (PastResponse& one : fresh) past_.Add(std::move(one));
+  newest_version_ = std::max(newest_version_, reply->policy_version());
   return tasks;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "absl/time/time.h"
 #include "feedback/answer_desk.h"
 #include "feedback/feedback_metrics.h"
+#include "feedback/past_responses.h"
 #include "feedback/prompt_cycle.h"
 #include "rlhf/v1/generation.grpc.pb.h"
 
@@ -24,6 +26,9 @@ class TaskSource {
     uint64_t seed = 1;
     int max_new_tokens = 128;
     double temperature = 1;
+    // Of the tasks, those that set a fresh response beside one that an earlier
+    // version gave to the same prompt, if there is one.
+    double past_share = 0;
     // Prompts in one request.
     int max_prompts = 8;
     // A request that takes longer fails, and is tried again.
@@ -48,6 +53,9 @@ class TaskSource {
   absl::StatusOr<v1::GenerateResponse> Generate(
       const v1::GenerateRequest& request, const std::stop_token& stop);
   v1::GenerateRequest MakeRequest(int num_prompts);
+  // For the task at `position`: a response to compare with, and whose prompt to
+  // ask for, if it is to be one across versions.
+  std::optional<PastResponse> DrawPast(int64_t position) const;
 
   const Options options_;
   const std::unique_ptr<v1::Generation::StubInterface> actor_;
@@ -57,6 +65,8 @@ class TaskSource {
   // Touched by the thread only.
   PromptCycle cycle_;
   int64_t position_;
+  PastResponses past_;
+  int64_t newest_version_ = 0;  // that answered
 
   std::jthread thread_;  // last: stopped before the rest is destroyed
 };

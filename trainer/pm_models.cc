@@ -1,5 +1,8 @@
 #include "trainer/pm_models.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
@@ -24,6 +27,23 @@ std::vector<float> Side(const std::vector<MeasuredPair>& pairs,
 }
 
 }  // namespace
+
+absl::StatusOr<Transformer> LoadStartModel(const std::string& directory,
+                                           int64_t num_layers,
+                                           const Tokenizer& tokenizer) {
+  RLHF_ASSIGN_OR_RETURN(const ModelConfig base, LoadModelConfig(directory));
+  const int64_t layers = num_layers == 0
+                             ? base.num_layers
+                             : std::min<int64_t>(num_layers, base.num_layers);
+  // transformers takes the score at the last token that is not padding, so the
+  // padding token must not be the one that ends a dialogue.
+  std::optional<int32_t> pad = tokenizer.TokenToId("<|endoftext|>");
+  if (pad == tokenizer.eos_id()) pad.reset();
+  RLHF_ASSIGN_OR_RETURN(
+      const Transformer mapped,
+      LoadModelAs(AsPreferenceModel(base, layers, pad), directory));
+  return mapped.Clone();
+}
 
 absl::StatusOr<PmModels> TrainMembers(const PmMembers& members,
                                       const std::vector<MemberPlan>& plans,

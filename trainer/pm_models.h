@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "core/nn/transformer.h"
 #include "core/registry/pm_members.h"
+#include "core/text/tokenizer.h"
 #include "trainer/pm_plan.h"
 #include "trainer/preference/pm_measurement.h"
 #include "trainer/preference/pm_trainer.h"
@@ -22,6 +23,12 @@ struct PmModels {
   PmTrainingStats stats;
   int64_t num_trained_on = 0;  // comparisons of all members
 };
+
+// The first `num_layers` layers (0: all) of a language model, with a score head
+// of zeros, or of a PM with its own. Its own to change. Errors: as LoadModelAs.
+absl::StatusOr<Transformer> LoadStartModel(const std::string& directory,
+                                           int64_t num_layers,
+                                           const Tokenizer& tokenizer);
 
 // The model that member `index` starts from, its own to change.
 using StartModel = std::function<absl::StatusOr<Transformer>(size_t index)>;

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -17,6 +18,7 @@
 #include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "core/nn/attention.h"
+#include "core/nn/fused_decode.h"
 #include "core/nn/linear.h"
 #include "core/nn/pointwise.h"
 #include "core/nn/rotary.h"
@@ -356,6 +358,73 @@ at::Tensor Transformer::Decode(const at::Tensor& token_B,
 const at::Tensor& Transformer::head_weight() const {
   RLHF_CHECK(config_.head == ModelConfig::Head::kLanguageModel);
   return head_;
+}
+
+at::Tensor Transformer::DecodeLogits(const at::Tensor& token_B,
+                                     KvCache& cache) const {
+  // With more rows the library's products are faster.
+  constexpr int64_t kMostRows = 32;
+  const int64_t rows = token_B.size(0);
+  if (store_ != nullptr || !embedding_VD_.is_cpu() || rows > kMostRows ||
+      embedding_VD_.scalar_type() != at::kFloat) {
+    return Logits(Decode(token_B, cache));
+  }
+  RLHF_CHECK(rows == cache.num_rows());
+  const at::Tensor position_B =
+      at::tensor(cache.lengths(), at::TensorOptions(at::kLong));
+  const RotaryTable rotary = MakeRotaryTable(config_, position_B);
+  const at::Tensor cos = rotary.cos.contiguous(), sin = rotary.sin.contiguous();
+  const at::Tensor hidden_BD = at::embedding(embedding_VD_, token_B);
+  const at::Tensor logits_BV =
+      at::empty({rows, config_.vocab_size}, hidden_BD.options());
+  RunDecodeStep(FusedModel(cache),
+                {.rows = rows,
+                 .max_tokens = cache.max_tokens(),
+                 .position_B = position_B.const_data_ptr<int64_t>(),
+                 .cos_BW = cos.const_data_ptr<float>(),
+                 .sin_BW = sin.const_data_ptr<float>(),
+                 .hidden_BD = hidden_BD.mutable_data_ptr<float>(),
+                 .logits_BV = logits_BV.mutable_data_ptr<float>()});
+  for (int64_t row = 0; row < rows; ++row) cache.Advance(row, 1);
+  return logits_BV;
+}
+
+DecodeModel Transformer::FusedModel(KvCache& cache) const {
+  const auto numbers = [](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
+  };
+  const auto linear = [&](const LinearWeights& weights) {
+    return DecodeLinear{.weight = numbers(weights.weight),
+                        .bias = numbers(weights.bias),
+                        .in = weights.weight.size(1),
+                        .out = weights.weight.size(0)};
+  };
+  DecodeModel model = {.width = config_.hidden_size,
+                       .num_heads = config_.num_heads,
+                       .num_kv_heads = config_.num_kv_heads,
+                       .head_dim = config_.head_dim,
+                       .norm_eps = static_cast<float>(config_.rms_norm_eps),
+                       .final_norm = numbers(final_norm_D_),
+                       .head = linear({.weight = head_weight(), .bias = {}})};
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = layers_[i];
+    const auto index = static_cast<int64_t>(i);
+    model.layers.push_back(
+        {.input_norm = numbers(layer.input_norm),
+         .query = linear(layer.query),
+         .key = linear(layer.key),
+         .value = linear(layer.value),
+         .output = linear(layer.output),
+         .query_norm = numbers(layer.query_norm),
+         .key_norm = numbers(layer.key_norm),
+         .post_norm = numbers(layer.post_norm),
+         .gate = linear(layer.gate),
+         .up = linear(layer.up),
+         .down = linear(layer.down),
+         .key_cache = cache.key(index).mutable_data_ptr<float>(),
+         .value_cache = cache.value(index).mutable_data_ptr<float>()});
+  }
+  return model;
 }
 
 at::Tensor Transformer::Logits(const at::Tensor& hidden_ND) const {

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/comm/named_tensor.h"
+#include "core/nn/fused_decode.h"
 #include "core/nn/kv_cache.h"
 #include "core/nn/model_config.h"
 #include "core/nn/packed_batch.h"
@@ -88,6 +89,10 @@ class Transformer {
   // D].
   at::Tensor Decode(const at::Tensor& token_B, KvCache& cache) const;
 
+  // Logits(Decode(token_B, cache)), in one parallel region where the weights
+  // are float32 on the CPU and rows are few (fused_decode.h). No gradient.
+  at::Tensor DecodeLogits(const at::Tensor& token_B, KvCache& cache) const;
+
   // Next-token logits of hidden states, [N, V]. Dies on a score model.
   at::Tensor Logits(const at::Tensor& hidden_ND) const;
 
@@ -101,6 +106,8 @@ class Transformer {
 
  private:
   struct Layer;
+  // Views of the weights and of the cache.
+  DecodeModel FusedModel(KvCache& cache) const;
   class Attention;
   class Packed;
 

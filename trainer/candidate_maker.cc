@@ -1,0 +1,191 @@
+#include "trainer/candidate_maker.h"
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+#include "core/comparisons/parse_comparisons.h"
+#include "trainer/candidate_trial.h"
+#include "trainer/pm_plan.h"
+#include "trainer/preference/paired_test.h"
+
+namespace rlhf {
+namespace {
+
+constexpr int kCalibrationBins = 10;
+constexpr int64_t kMicroBatchTokens = 4096;
+
+void DescribeHeldOut(const PmMeasurement& found, v1::PmReport& report) {
+  const Calibration& calibration = found.calibration;
+  report.set_num_held_out(calibration.num_pairs);
+  report.set_held_out_accuracy(calibration.accuracy);
+  report.set_held_out_accuracy_low(calibration.interval.low);
+  report.set_held_out_accuracy_high(calibration.interval.high);
+  report.set_held_out_loss(found.loss);
+}
+
+}  // namespace
+
+void AddVerdict(const GateVerdict& verdict, v1::PmReport& report) {
+  report.set_promoted(verdict.promote);
+  report.set_verdict(
+      report.verdict().empty()
+          ? verdict.reason
+          : absl::StrCat(report.verdict(), "; ", verdict.reason));
+  for (const GateFinding& finding : verdict.findings) {
+    v1::GateCheck& check = *report.add_checks();
+    check.set_name(finding.name);
+    check.set_passed(finding.passed);
+    check.set_detail(finding.detail);
+  }
+}
+
+CandidateMaker::CandidateMaker(const v1::RunConfig& config,
+                               const ModelRegistry* registry)
+    : config_(config),
+      registry_(registry),
+      initial_(config.preference().initial_model().empty()
+                   ? config.initial_policy()
+                   : config.preference().initial_model()) {}
+
+absl::StatusOr<CandidateMaker> CandidateMaker::Load(
+    const v1::RunConfig& config, const ModelRegistry* registry) {
+  CandidateMaker maker(config, registry);
+  RLHF_ASSIGN_OR_RETURN(maker.tokenizer_, Tokenizer::Load(maker.initial_));
+  RLHF_ASSIGN_OR_RETURN(const ChatFormat format,
+                        ChatFormat::Load(maker.initial_));
+  maker.format_ = format;
+  RLHF_RETURN_IF_ERROR(maker.ReadFixedData());
+  return maker;
+}
+
+absl::Status CandidateMaker::ReadFixedData() {
+  for (const std::string& path : config_.preference().data()) {
+    RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    RLHF_ASSIGN_OR_RETURN(
+        const ParsedComparisons parsed,
+        ParseComparisons(text, path.substr(path.rfind('/') + 1)));
+    fixed_data_.insert(fixed_data_.end(), parsed.comparisons.begin(),
+                       parsed.comparisons.end());
+    RLHF_LOG(INFO) << path << ": " << parsed.comparisons.size()
+                   << " comparisons for every PM, " << parsed.refused.size()
+                   << " lines are none";
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CandidateMaker::LoadIncumbent(std::optional<int64_t> serving) {
+  incumbent_.reset();
+  if (!serving.has_value()) return absl::OkStatus();
+  RLHF_ASSIGN_OR_RETURN(const Json card, registry_->Card(*serving));
+  RLHF_ASSIGN_OR_RETURN(incumbent_,
+                        LoadPmModels(registry_->Directory(*serving), card));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Candidate> CandidateMaker::Make(
+    std::vector<v1::Comparison> comparisons, int64_t version,
+    std::optional<int64_t> serving, int64_t serving_trained_on,
+    const std::function<bool(const std::string&, double)>& show) {
+  comparisons.insert(comparisons.end(), fixed_data_.begin(), fixed_data_.end());
+  const v1::PreferenceConfig& preference = config_.preference();
+  PmData data = MakePmData(comparisons, *tokenizer_, *format_, preference);
+  if (data.training.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "none of ", comparisons.size(), " comparisons can be trained on"));
+  }
+  RLHF_LOG(INFO) << "training PM version " << version << " on "
+                 << data.training.size() << " comparisons, "
+                 << data.held_out.size() << " held out, " << data.num_too_long
+                 << " too long, " << data.num_unusable << " unusable";
+  RLHF_RETURN_IF_ERROR(LoadIncumbent(serving));
+  if (preference.refresh_mode() == v1::PreferenceConfig::WARM_START &&
+      incumbent_.has_value()) {
+    data.training = FreshAndReplayed(data.training, serving_trained_on,
+                                     preference.replay_share(), version);
+  }
+  Candidate candidate;
+  RLHF_RETURN_IF_ERROR(Train(
+      PlanMembers(preference, data.training, config_.seed()),
+      [&](double share) { return show("training", share); }, candidate));
+  show("evaluating", 0);
+  RLHF_RETURN_IF_ERROR(Measure(data, candidate));
+  return candidate;
+}
+
+absl::Status CandidateMaker::Train(std::vector<MemberPlan> plans,
+                                   const PmProgress& progress,
+                                   Candidate& candidate) {
+  const Stopwatch stopwatch;
+  const v1::PreferenceConfig& preference = config_.preference();
+  const PmMembers members = MembersOf(preference, plans);
+  // Another set of members than the serving PM's has no models to start from.
+  const bool warm =
+      preference.refresh_mode() == v1::PreferenceConfig::WARM_START &&
+      incumbent_.has_value() &&
+      incumbent_->models.size() == members.members.size();
+  const auto start = [&](size_t index) -> absl::StatusOr<Transformer> {
+    if (warm) return incumbent_->models[index].Clone();
+    return LoadStartModel(initial_, preference.num_layers(), *tokenizer_);
+  };
+  RLHF_ASSIGN_OR_RETURN(
+      candidate.pm,
+      TrainMembers(members, plans, start,
+                   {.num_epochs = preference.num_epochs(),
+                    .batch_size = preference.batch_size(),
+                    .learning_rate = preference.learning_rate(),
+                    .head_learning_rate = preference.head_learning_rate(),
+                    .weight_decay = preference.weight_decay(),
+                    .max_gradient_norm = preference.max_gradient_norm()},
+                   progress));
+  v1::PmReport& report = candidate.report;
+  report.set_num_train(candidate.pm.num_trained_on);
+  report.set_train_loss_first(candidate.pm.stats.first_loss);
+  report.set_train_loss_last(candidate.pm.stats.last_loss);
+  report.set_train_seconds(stopwatch.seconds());
+  if (members.members.size() > 1) {
+    for (const PmMember& member : members.members) {
+      report.add_members(member.name);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The candidate and the serving PM on the same comparisons.
+absl::Status CandidateMaker::Measure(const PmData& data, Candidate& candidate) {
+  RLHF_ASSIGN_OR_RETURN(
+      const std::vector<MeasuredPair> pairs,
+      ScorePairsTogether(candidate.pm, data.held_out, kMicroBatchTokens));
+  candidate.held_out = MeasurePm(pairs, kCalibrationBins);
+  const PmMeasurement& found = candidate.held_out;
+  v1::PmReport& report = candidate.report;
+  DescribeHeldOut(found, report);
+  HeldOutEvidence evidence = {
+      .candidate = {found.calibration.num_correct, found.calibration.num_pairs},
+      .losses_finite =
+          std::isfinite(report.train_loss_last()) && std::isfinite(found.loss),
+      .calibration_error_low = found.ece_interval.low,
+      .length_bias =
+          found.prefers_longer_share - found.people_prefer_longer_share};
+  if (incumbent_.has_value() && !data.held_out.empty()) {
+    RLHF_ASSIGN_OR_RETURN(
+        const std::vector<MeasuredPair> theirs,
+        ScorePairsTogether(*incumbent_, data.held_out, kMicroBatchTokens));
+    const Calibration other = MeasurePm(theirs, kCalibrationBins).calibration;
+    evidence.incumbent =
+        Incumbent{.result = {other.num_correct, other.num_pairs},
+                  .discordance = CountDiscordance(pairs, theirs),
+                  .slices = CompareSlices(pairs, theirs)};
+    report.set_incumbent_accuracy(other.accuracy);
+  }
+  AddVerdict(
+      DecidePromotion(evidence, ThresholdsOf(config_.preference().gate())),
+      report);
+  return absl::OkStatus();
+}
+
+}  // namespace rlhf

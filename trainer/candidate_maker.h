@@ -1,0 +1,76 @@
+// Makes a candidate PM out of comparisons: trains its members, measures them
+// together beside the PM that serves, and asks the gate's first question.
+// Publishing and trying it is the refresher's part.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/registry/model_registry.h"
+#include "core/text/chat_format.h"
+#include "core/text/tokenizer.h"
+#include "rlhf/v1/config.pb.h"
+#include "rlhf/v1/feedback.pb.h"
+#include "rlhf/v1/report.pb.h"
+#include "trainer/pm_data.h"
+#include "trainer/pm_models.h"
+#include "trainer/preference/gate.h"
+
+namespace rlhf {
+
+struct Candidate {
+  PmModels pm;
+  PmMeasurement held_out;
+  // All but the version, the data snapshot and what trials add.
+  v1::PmReport report;
+};
+
+// Adds a look's verdict to what the report says already.
+void AddVerdict(const GateVerdict& verdict, v1::PmReport& report);
+
+// Used by one thread.
+class CandidateMaker {
+ public:
+  // Loads tokenizer, chat format and the files of preference.data. `registry`
+  // is not owned and must outlive the maker. Errors: those of loading and
+  // reading.
+  static absl::StatusOr<CandidateMaker> Load(const v1::RunConfig& config,
+                                             const ModelRegistry* registry);
+
+  // `serving` is the version to compare with, and to start from with
+  // WARM_START, when comparisons up to `serving_trained_on` are old. `version`
+  // decides which of these are replayed. `show` is told "training" with the
+  // share done, and "evaluating"; false from it stops the training.
+  //
+  // Errors: FailedPrecondition if nothing can be trained on; Cancelled; those
+  // of training and loading.
+  absl::StatusOr<Candidate> Make(
+      std::vector<v1::Comparison> comparisons, int64_t version,
+      std::optional<int64_t> serving, int64_t serving_trained_on,
+      const std::function<bool(const std::string&, double)>& show);
+
+  // Where the tokenizer and template files of a PM come from.
+  const std::string& initial() const { return initial_; }
+
+ private:
+  CandidateMaker(const v1::RunConfig& config, const ModelRegistry* registry);
+  absl::Status ReadFixedData();
+  absl::Status LoadIncumbent(std::optional<int64_t> serving);
+  absl::Status Train(std::vector<MemberPlan> plans, const PmProgress& progress,
+                     Candidate& candidate);
+  absl::Status Measure(const PmData& data, Candidate& candidate);
+
+  v1::RunConfig config_;
+  const ModelRegistry* registry_;
+  std::string initial_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::optional<ChatFormat> format_;
+  std::vector<v1::Comparison> fixed_data_;  // of preference.data
+  std::optional<PmModels> incumbent_;
+};
+
+}  // namespace rlhf
