@@ -10,10 +10,9 @@
 #include "core/comparisons/preference_pair.h"
 #include "core/nn/model_directory.h"
 #include "core/nn/sampler.h"
-#include "core/nn/sequence_scores.h"
 #include "core/text/prompt_set.h"
 #include "core/text/tokenizer.h"
-#include "reward_server/pm_slots.h"
+#include "reward_server/pm_scores.h"
 
 namespace rlhf {
 namespace {
@@ -198,8 +197,9 @@ absl::Status ScoreVerb(const Flags& flags) {
         RLHF_ASSIGN_OR_RETURN(sequences.emplace_back(), pm->Encode(dialogue));
       }
       RLHF_ASSIGN_OR_RETURN(
-          const std::vector<float> scores,
-          ScoreSequences(pm->model(), sequences, /*max_tokens=*/8192));
+          const PmScores found,
+          ScoreDialogues(*pm, sequences, /*max_tokens=*/8192));
+      const std::vector<float>& scores = found.combined;
       if (scores.size() == 1) return PrintLine({{"score", scores[0]}});
       return PrintLine(
           {{"chosen_score", scores[0]}, {"rejected_score", scores[1]}});

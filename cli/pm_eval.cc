@@ -9,9 +9,8 @@
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
 #include "feedback/import_export.h"
-#include "reward_server/pm_slots.h"
+#include "reward_server/pm_scores.h"
 #include "trainer/pm_data.h"
-#include "trainer/preference/pair_scores.h"
 #include "trainer/preference/pm_measurement.h"
 
 namespace rlhf {
@@ -28,6 +27,28 @@ PmData AllHeldOut(const std::vector<v1::Comparison>& comparisons,
   config.set_max_tokens(static_cast<int32_t>(std::min<int64_t>(
       pm.model().config().max_positions, std::numeric_limits<int32_t>::max())));
   return MakePmData(comparisons, *pm.tokenizer, pm.format, config);
+}
+
+// By all members of the PM together, as it rewards.
+absl::StatusOr<std::vector<MeasuredPair>> ScoreBothSides(
+    const LoadedPm& pm, const std::vector<PmExample>& examples) {
+  std::vector<std::vector<int32_t>> sequences;
+  for (const PmExample& example : examples) {
+    sequences.push_back(example.chosen);
+    sequences.push_back(example.rejected);
+  }
+  RLHF_ASSIGN_OR_RETURN(const PmScores scores,
+                        ScoreDialogues(pm, sequences, kMicroBatchTokens));
+  std::vector<MeasuredPair> pairs;
+  for (size_t i = 0; i < examples.size(); ++i) {
+    pairs.push_back(
+        {.chosen_score = scores.combined[2 * i],
+         .rejected_score = scores.combined[2 * i + 1],
+         .chosen_tokens = static_cast<int64_t>(examples[i].chosen.size()),
+         .rejected_tokens = static_cast<int64_t>(examples[i].rejected.size()),
+         .slices = examples[i].slices});
+  }
+  return pairs;
 }
 
 void PrintAccuracy(const std::string& name, const Json& found) {
@@ -60,6 +81,8 @@ void PrintCalibration(const Json& found) {
 
 void PrintMeasurement(const Json& found) {
   PrintAccuracy("accuracy", found);
+  // Of nothing held out there is no more to say.
+  if (found.value("num_pairs", 0.0) == 0) return;
   std::cout << absl::StrFormat("%-28s %6.3f nats\n", "loss",
                                found.value("loss_nats", 0.0));
   PrintWithInterval("expected calibration error", found,
@@ -111,9 +134,8 @@ absl::Status EvaluatePm(const std::string& model_directory,
       static_cast<int64_t>(parsed.comparisons.size() - data.held_out.size()) -
           data.num_too_long - data.num_unusable,
       data.num_too_long, data.num_unusable);
-  RLHF_ASSIGN_OR_RETURN(
-      const std::vector<MeasuredPair> pairs,
-      ScorePairs(pm->model(), data.held_out, kMicroBatchTokens));
+  RLHF_ASSIGN_OR_RETURN(const std::vector<MeasuredPair> pairs,
+                        ScoreBothSides(*pm, data.held_out));
   const PmMeasurement found = MeasurePm(pairs, kCalibrationBins);
   if (json) {
     std::cout << DumpJson(ToJson(found)) << "\n";

@@ -1,8 +1,7 @@
 #include "cli/pm_judge.h"
 
 #include "core/base/status_macros.h"
-#include "core/nn/sequence_scores.h"
-#include "reward_server/pm_slots.h"
+#include "reward_server/pm_scores.h"
 
 namespace rlhf {
 namespace {
@@ -23,9 +22,9 @@ class PmJudge final : public GoldJudge {
       dialogue.set_response(*response);
       RLHF_ASSIGN_OR_RETURN(sequences.emplace_back(), pm_->Encode(dialogue));
     }
-    RLHF_ASSIGN_OR_RETURN(const std::vector<float> scores,
-                          ScoreSequences(pm_->model(), sequences, kMaxTokens));
-    return GoldScores{.left = scores[0], .right = scores[1]};
+    RLHF_ASSIGN_OR_RETURN(const PmScores scores,
+                          ScoreDialogues(*pm_, sequences, kMaxTokens));
+    return GoldScores{.left = scores.combined[0], .right = scores.combined[1]};
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "cli/config_flag.h"
 #include "cli/human_format.h"
 #include "cli/pm_eval.h"
+#include "cli/pm_plots.h"
 #include "cli/pm_train.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
@@ -26,6 +28,7 @@
 #include "core/registry/model_registry.h"
 #include "core/registry/pm_members.h"
 #include "rlhf/v1/report.pb.h"
+#include "trainer/run_log.h"
 
 namespace rlhf {
 namespace {
@@ -44,7 +47,37 @@ std::vector<std::string> AliasesOf(const Aliases& aliases, int64_t version) {
   return names;
 }
 
-absl::Status List(const ModelRegistry& registry, bool json) {
+// What the refresher told of each version last, trials included; before it has,
+// what the version's card says. nullopt for a version that has no report.
+class ToldReports {
+ public:
+  static absl::StatusOr<ToldReports> Read(const v1::RunConfig& config) {
+    ToldReports reports;
+    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::PmReport> told,
+                          ReadPmReports(RunDirectory(config)));
+    for (const v1::PmReport& report : told) {
+      reports.told_[report.pm().version()] = report;
+    }
+    return reports;
+  }
+
+  std::optional<v1::PmReport> Of(int64_t version, const Json& card) const {
+    const auto it = told_.find(version);
+    if (it != told_.end()) return it->second;
+    v1::PmReport report;
+    if (card.contains("report") &&
+        JsonToProto(DumpJson(card["report"]), &report).ok()) {
+      return report;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::map<int64_t, v1::PmReport> told_;
+};
+
+absl::Status List(const ModelRegistry& registry, const ToldReports& reports,
+                  bool json) {
   RLHF_ASSIGN_OR_RETURN(const std::vector<Transition> history,
                         registry.Transitions());
   const Aliases aliases = history.empty() ? Aliases() : history.back().aliases;
@@ -66,12 +99,12 @@ absl::Status List(const ModelRegistry& registry, bool json) {
     }
     std::cout << absl::StrFormat("v%-3d %-19s ", version,
                                  absl::StrJoin(names, ","));
-    v1::PmReport report;
-    if (!card.contains("report") ||
-        !JsonToProto(DumpJson(card["report"]), &report).ok()) {
+    const std::optional<v1::PmReport> told = reports.Of(version, card);
+    if (!told.has_value()) {
       std::cout << "published without a report\n";
       continue;
     }
+    const v1::PmReport& report = *told;
     const std::string accuracy =
         absl::StrFormat("%.3f [%.3f, %.3f] on %d", report.held_out_accuracy(),
                         report.held_out_accuracy_low(),
@@ -130,20 +163,20 @@ absl::StatusOr<int64_t> VersionOf(const std::string& word) {
 }
 
 // What one PM was trained on, what it is worth and what the gate said of it.
-absl::Status Show(const ModelRegistry& registry, const std::string& word,
-                  bool json) {
+absl::Status Show(const ModelRegistry& registry, const ToldReports& reports,
+                  const std::string& word, bool json) {
   RLHF_ASSIGN_OR_RETURN(const int64_t version, VersionOf(word));
   RLHF_ASSIGN_OR_RETURN(const Json card, registry.Card(version));
   if (json) {
     std::cout << DumpJson(card) << "\n";
     return absl::OkStatus();
   }
-  v1::PmReport report;
-  if (!card.contains("report") ||
-      !JsonToProto(DumpJson(card["report"]), &report).ok()) {
+  const std::optional<v1::PmReport> told = reports.Of(version, card);
+  if (!told.has_value()) {
     std::cout << "PM v" << version << " was published without a report\n";
     return absl::OkStatus();
   }
+  const v1::PmReport& report = *told;
   RLHF_ASSIGN_OR_RETURN(const PmMembers members, PmMembersOf(card));
   std::cout << absl::StrFormat(
       "PM v%d  digest %s\ntrained on %d pairs of the first %d comparisons in "
@@ -216,6 +249,33 @@ absl::Status MakePairs(const std::string& path, const Flags& flags) {
   return absl::OkStatus();
 }
 
+// SVG pictures of a run into the folder --out.
+absl::Status DrawPlots(const Flags& flags) {
+  const std::string& folder = flags.String("out");
+  if (folder.empty()) {
+    return absl::InvalidArgumentError("--out FOLDER is needed");
+  }
+  RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
+  RLHF_ASSIGN_OR_RETURN(const ModelRegistry registry, RegistryOf(flags));
+  RLHF_ASSIGN_OR_RETURN(const std::vector<v1::UpdateReport> updates,
+                        ReadUpdates(RunDirectory(config)));
+  std::map<std::string, Plot> plots = {{"reward", RewardPlot(updates)},
+                                       {"sqrt_kl", SqrtKlPlot(updates)}};
+  for (const int64_t version : registry.Versions()) {
+    RLHF_ASSIGN_OR_RETURN(const Json card, registry.Card(version));
+    if (!card.contains("held_out")) continue;
+    plots[absl::StrCat("calibration-v", version)] = CalibrationPlot(
+        absl::StrCat("Calibration of PM v", version), card["held_out"]);
+  }
+  RLHF_RETURN_IF_ERROR(MakeDirectories(folder));
+  for (const auto& [name, plot] : plots) {
+    const std::string path = absl::StrCat(folder, "/", name, ".svg");
+    RLHF_RETURN_IF_ERROR(WriteFileAtomically(path, RenderSvg(plot)));
+    std::cout << path << "\n";
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RollBack(const ModelRegistry& registry,
                       const TransitionCause& cause) {
   RLHF_ASSIGN_OR_RETURN(const int64_t version, registry.RollBack(cause));
@@ -243,16 +303,21 @@ absl::Status PmVerb(const Flags& flags) {
   const std::string what = words.empty() ? "" : words[0];
   const size_t wanted = what == "promote" || what == "show" ? 2 : 1;
   if ((what != "list" && what != "show" && what != "history" &&
-       what != "promote" && what != "rollback") ||
+       what != "promote" && what != "rollback" && what != "plots") ||
       words.size() != wanted) {
     return absl::InvalidArgumentError(
         "wanted: list, show VERSION, history, promote VERSION, rollback, eval "
-        "FILE, train FILE..., or pairs POSTS.xml");
+        "FILE, train FILE..., pairs POSTS.xml, or plots");
   }
+  if (what == "plots") return DrawPlots(flags);
   RLHF_ASSIGN_OR_RETURN(const ModelRegistry registry, RegistryOf(flags));
-  if (what == "list") return List(registry, json);
+  if (what == "list" || what == "show") {
+    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
+    RLHF_ASSIGN_OR_RETURN(const ToldReports reports, ToldReports::Read(config));
+    return what == "list" ? List(registry, reports, json)
+                          : Show(registry, reports, words[1], json);
+  }
   if (what == "history") return History(registry, json);
-  if (what == "show") return Show(registry, words[1], json);
   RLHF_ASSIGN_OR_RETURN(const TransitionCause cause, CauseOf(flags));
   return what == "promote" ? Promote(registry, words[1], cause)
                            : RollBack(registry, cause);

@@ -154,7 +154,8 @@ TEST_F(PmVerbTest, AnythingElseIsExplained) {
        {std::vector<std::string>{}, {"lst"}, {"promote"}, {"list", "x"}}) {
     EXPECT_EQ(Pm(args), 2);
     EXPECT_THAT(err_, HasSubstr("wanted: list, show VERSION, history, promote "
-                                "VERSION, rollback, eval FILE, or train"));
+                                "VERSION, rollback, eval FILE, train FILE..., "
+                                "pairs POSTS.xml, or plots"));
   }
 }
 

@@ -86,12 +86,13 @@ std::vector<Verb> MakeVerbs() {
       {"pm",
        "a run's PMs: which serve and why, promote, roll back; or measure one",
        "list | show VERSION | history | promote VERSION | rollback | eval FILE "
-       "| train FILE... | pairs POSTS.xml",
+       "| train FILE... | pairs POSTS.xml | plots",
        {kConfig,
         kSet,
         kModel,
         {"out", Kind::kString, "",
-         "train: the new PM's directory; pairs: the JSONL file"},
+         "train: the new PM's directory; pairs: the JSONL file; plots: the "
+         "folder of the pictures"},
         {"binarise", Kind::kBool, "false",
          "pairs: GOOD and BAD lines in place of ranked ones"},
         {"max-pairs", Kind::kInt, "4", "pairs: of one question", 1, 1000},

@@ -91,16 +91,27 @@ absl::StatusOr<std::shared_ptr<const LoadedPm>> PmSlots::Get(
   for (const auto& slot : {serving_, previous_, canary_}) {
     if (slot != nullptr && slot->version.version() == version) return slot;
   }
-  return absl::NotFoundError(absl::StrCat(
-      "PM version ", version, " is neither serving (",
-      serving_->version.version(), ") nor previous (",
-      previous_ == nullptr ? 0 : previous_->version.version(), ")"));
+  return absl::NotFoundError(
+      absl::StrCat("PM version ", version, " is neither serving (",
+                   serving_->version.version(), ") nor previous (",
+                   previous_ == nullptr ? 0 : previous_->version.version(),
+                   ") nor the canary (",
+                   canary_ == nullptr ? 0 : canary_->version.version(), ")"));
 }
 
 void PmSlots::Swap(std::shared_ptr<const LoadedPm> pm) {
   MutexLock lock(&mutex_);
   previous_ = std::move(serving_);
   serving_ = std::move(pm);
+  ++num_swaps_;
+  load_error_.clear();
+}
+
+void PmSlots::Begin(std::shared_ptr<const LoadedPm> serving,
+                    std::shared_ptr<const LoadedPm> previous) {
+  MutexLock lock(&mutex_);
+  serving_ = std::move(serving);
+  previous_ = std::move(previous);
   ++num_swaps_;
   load_error_.clear();
 }

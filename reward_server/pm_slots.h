@@ -57,6 +57,10 @@ class PmSlots {
   // Makes `pm` the serving one; what served becomes the previous one.
   void Swap(std::shared_ptr<const LoadedPm> pm);
 
+  // After a start, both at one moment; `previous` may be null.
+  void Begin(std::shared_ptr<const LoadedPm> serving,
+             std::shared_ptr<const LoadedPm> previous);
+
   // A candidate that may be asked for by its version, and one that is asked for
   // by nobody; null ends the trial.
   void SetCanary(std::shared_ptr<const LoadedPm> pm);

@@ -89,7 +89,7 @@ TEST(PmSlotsTest, ASwapKeepsThePreviousOneAndDropsTheOneBefore) {
   EXPECT_THAT(slots.Get(1),
               StatusIs(StatusCode::kNotFound,
                        HasSubstr("PM version 1 is neither serving (3) nor "
-                                 "previous (2)")));
+                                 "previous (2) nor the canary (0)")));
 }
 
 TEST(PmSlotsTest, WhoeverTookAVersionKeepsIt) {

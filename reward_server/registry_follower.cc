@@ -1,9 +1,17 @@
 #include "reward_server/registry_follower.h"
 
+#include <utility>
+
+#include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 
 namespace rlhf {
+namespace {
+
+constexpr absl::Duration kRetryPause = absl::Seconds(5);
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const LoadedPm>> RegistryFollower::Load(
     int64_t version) const {
@@ -16,39 +24,43 @@ absl::Status RegistryFollower::Follow() {
   RLHF_ASSIGN_OR_RETURN(const Aliases aliases, registry_.CurrentAliases());
   const auto wanted = aliases.find("serving");
   if (wanted == aliases.end()) return absl::OkStatus();
-  if (slots_->serving() == nullptr) LoadPrevious(aliases, wanted->second);
-  const absl::Status status = FollowServing(wanted->second);
+  const absl::Status status = slots_->serving() == nullptr
+                                  ? Begin(aliases, wanted->second)
+                                  : FollowServing(wanted->second);
   slots_->SetCanary(Trial(aliases, "canary", slots_->canary()));
   slots_->SetShadow(Trial(aliases, "shadow", slots_->shadow()));
   return status;
 }
 
 absl::Status RegistryFollower::FollowServing(int64_t wanted) {
-  const auto serving = slots_->serving();
-  if (serving != nullptr && serving->version.version() == wanted) {
-    return absl::OkStatus();
-  }
+  if (slots_->serving()->version.version() == wanted) return absl::OkStatus();
   // One that was rolled back to or was on trial is held: it serves at once.
-  auto held = serving == nullptr ? nullptr : slots_->shadow();
-  if (serving != nullptr) {
-    if (const auto slot = slots_->Get(wanted); slot.ok()) held = *slot;
+  std::shared_ptr<const LoadedPm> pm = slots_->shadow();
+  if (const auto slot = slots_->Get(wanted); slot.ok()) pm = *slot;
+  if (pm == nullptr || pm->version.version() != wanted) {
+    RLHF_ASSIGN_OR_RETURN(pm, Load(wanted));
   }
-  if (held == nullptr || held->version.version() != wanted) {
-    RLHF_ASSIGN_OR_RETURN(held, Load(wanted));
-  }
-  slots_->Swap(held);
+  slots_->Swap(pm);
   RLHF_LOG(INFO) << "PM version " << wanted << " serves";
   return absl::OkStatus();
 }
 
-void RegistryFollower::LoadPrevious(const Aliases& aliases, int64_t serving) {
-  const auto previous = aliases.find("previous");
-  if (previous == aliases.end() || previous->second == serving) return;
-  const auto pm = Load(previous->second);
-  if (pm.ok()) return slots_->Swap(*pm);
-  RLHF_LOG(WARNING) << "the previous PM is not there to score a batch that was "
-                       "begun with it: "
-                    << pm.status();
+absl::Status RegistryFollower::Begin(const Aliases& aliases, int64_t wanted) {
+  RLHF_ASSIGN_OR_RETURN(std::shared_ptr<const LoadedPm> serving, Load(wanted));
+  std::shared_ptr<const LoadedPm> previous;
+  const auto before = aliases.find("previous");
+  if (before != aliases.end() && before->second != wanted) {
+    const auto pm = Load(before->second);
+    if (pm.ok()) previous = *pm;
+    if (!pm.ok()) {
+      RLHF_LOG(WARNING) << "the previous PM is not there to score a batch that "
+                           "was begun with it: "
+                        << pm.status();
+    }
+  }
+  slots_->Begin(std::move(serving), std::move(previous));
+  RLHF_LOG(INFO) << "PM version " << wanted << " serves";
+  return absl::OkStatus();
 }
 
 std::shared_ptr<const LoadedPm> RegistryFollower::Trial(
@@ -64,13 +76,14 @@ std::shared_ptr<const LoadedPm> RegistryFollower::Trial(
   if (shadow != nullptr && shadow->version.version() == wanted->second) {
     return shadow;
   }
-  if (unloadable_trial_ == wanted->second) return nullptr;
+  if (absl::Now() < next_trial_) return nullptr;
   const auto pm = Load(wanted->second);
   if (pm.ok()) {
     RLHF_LOG(INFO) << "PM version " << wanted->second << " is " << alias;
     return *pm;
   }
-  unloadable_trial_ = wanted->second;
+  // Proving a version reads all of it.
+  next_trial_ = absl::Now() + kRetryPause;
   RLHF_LOG(ERROR) << "the " << alias << " PM is not loaded: " << pm.status();
   return nullptr;
 }

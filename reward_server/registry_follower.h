@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "core/nn/dtype.h"
 #include "core/registry/model_registry.h"
 #include "reward_server/pm_slots.h"
@@ -27,8 +28,9 @@ class RegistryFollower {
  private:
   absl::StatusOr<std::shared_ptr<const LoadedPm>> Load(int64_t version) const;
   absl::Status FollowServing(int64_t wanted);
-  // After a restart a batch may still pin the version that served before.
-  void LoadPrevious(const Aliases& aliases, int64_t serving);
+  // After a start: a batch may still pin the version that served before, so it
+  // is loaded too before either is shown.
+  absl::Status Begin(const Aliases& aliases, int64_t wanted);
   // What the slot of `alias` should hold, given what it holds; null for none.
   std::shared_ptr<const LoadedPm> Trial(
       const Aliases& aliases, const std::string& alias,
@@ -37,7 +39,7 @@ class RegistryFollower {
   const ModelRegistry registry_;
   const at::ScalarType dtype_;
   PmSlots* const slots_;
-  int64_t unloadable_trial_ = 0;  // told of once
+  absl::Time next_trial_ = absl::InfinitePast();
 };
 
 }  // namespace rlhf

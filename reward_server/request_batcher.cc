@@ -56,6 +56,10 @@ absl::Status RequestBatcher::Add(ScoreJob job) {
         absl::StrCat(num_waiting_, " dialogues wait already, the limit is ",
                      options_.max_queue, "; try again later"));
   }
+  // What nobody waits for leaves room for what somebody does.
+  if (job.background && 4 * (num_waiting_ + size) > options_.max_queue) {
+    return absl::ResourceExhaustedError("no room for a job of the background");
+  }
   num_waiting_ += size;
   waiting_.push_back(std::move(job));
   changed_.SignalAll();

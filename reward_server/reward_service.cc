@@ -85,6 +85,7 @@ void RewardService::ScoreInShadow(const v1::ScoreRequest& request,
                    }
                    shadow_->Add(version, both);
                  },
+             .is_cancelled = [this, pm] { return slots_->shadow() != pm; },
              .background = true})
       .IgnoreError();
 }

@@ -111,7 +111,7 @@ TEST_F(RewardServiceTest, AVersionThatIsAskedForScoresWhileItIsHeld) {
   EXPECT_THAT(Call(Dialogues(), 9),
               StatusIs(StatusCode::kNotFound,
                        HasSubstr("PM version 9 is neither serving (2) nor "
-                                 "previous (1)")));
+                                 "previous (1) nor the canary (0)")));
   EXPECT_EQ(metrics_.requests.Of(StatusCode::kNotFound).Value(), 1);
 }
 

@@ -158,16 +158,21 @@ absl::StatusOr<v1::BatchHeader> BatchSource::MakeHeader(
 
 absl::StatusOr<std::optional<v1::BatchHeader>> BatchSource::PinServingPm(
     int64_t update, std::vector<v1::Rollout>& rollouts) {
+  bool canary_failed = false;
   while (true) {
-    RLHF_ASSIGN_OR_RETURN(const std::optional<v1::RewardStatus> status,
-                          WaitForPm());
+    RLHF_ASSIGN_OR_RETURN(std::optional<v1::RewardStatus> status, WaitForPm());
     if (!status.has_value()) return std::optional<v1::BatchHeader>();
+    if (canary_failed) status->clear_canary();
     const v1::ModelVersion& pm = Choose(*status, update, options_);
     absl::StatusOr<v1::BatchHeader> header = MakeHeader(update, pm);
     absl::Status scored = header.status();
     if (scored.ok()) scored = Rescore(*header, rollouts);
     if (scored.ok()) return std::optional(*std::move(header));
-    if (!absl::IsNotFound(scored) && !IsTransient(scored)) return scored;
+    // A PM on trial that cannot score must not end the run.
+    canary_failed |= pm.version() != status->serving().version();
+    if (!canary_failed && !absl::IsNotFound(scored) && !IsTransient(scored)) {
+      return scored;
+    }
     RLHF_LOG(WARNING) << "cannot score with PM version " << pm.version()
                       << "; asking again which one serves: " << scored;
     RLHF_RETURN_IF_ERROR(KeepAlive());

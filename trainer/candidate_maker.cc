@@ -1,9 +1,13 @@
 #include "trainer/candidate_maker.h"
 
+#include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
@@ -31,11 +35,22 @@ void DescribeHeldOut(const PmMeasurement& found, v1::PmReport& report) {
 }  // namespace
 
 void AddVerdict(const GateVerdict& verdict, v1::PmReport& report) {
+  const auto without = [](absl::string_view text,
+                          std::initializer_list<absl::string_view> prefixes) {
+    for (const absl::string_view prefix : prefixes) {
+      if (absl::ConsumePrefix(&text, prefix)) break;
+    }
+    return text;
+  };
+  const absl::string_view found =
+      without(verdict.reason, {"passed: ", "refused: "});
+  const std::string before(without(report.verdict(), {"promoted: "}));
   report.set_promoted(verdict.promote);
-  report.set_verdict(
-      report.verdict().empty()
-          ? verdict.reason
-          : absl::StrCat(report.verdict(), "; ", verdict.reason));
+  // What refused it is what matters then.
+  report.set_verdict(!verdict.promote ? absl::StrCat("refused: ", found)
+                     : before.empty()
+                         ? absl::StrCat("promoted: ", found)
+                         : absl::StrCat("promoted: ", before, "; ", found));
   for (const GateFinding& finding : verdict.findings) {
     v1::GateCheck& check = *report.add_checks();
     check.set_name(finding.name);
@@ -87,6 +102,22 @@ absl::Status CandidateMaker::LoadIncumbent(std::optional<int64_t> serving) {
   return absl::OkStatus();
 }
 
+// Another set of members than the serving PM's has no models to start from.
+bool CandidateMaker::StartsWarm() const {
+  const v1::PreferenceConfig& preference = config_.preference();
+  if (preference.refresh_mode() != v1::PreferenceConfig::WARM_START ||
+      !incumbent_.has_value()) {
+    return false;
+  }
+  const std::vector<PmMember> ours =
+      MembersOf(preference, PlanMembers(preference, {}, 0)).members;
+  const std::vector<PmMember>& theirs = incumbent_->members.members;
+  return std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
+                    [](const PmMember& a, const PmMember& b) {
+                      return a.name == b.name && a.objective == b.objective;
+                    });
+}
+
 absl::StatusOr<Candidate> CandidateMaker::Make(
     std::vector<v1::Comparison> comparisons, int64_t version,
     std::optional<int64_t> serving, int64_t serving_trained_on,
@@ -103,8 +134,7 @@ absl::StatusOr<Candidate> CandidateMaker::Make(
                  << data.held_out.size() << " held out, " << data.num_too_long
                  << " too long, " << data.num_unusable << " unusable";
   RLHF_RETURN_IF_ERROR(LoadIncumbent(serving));
-  if (preference.refresh_mode() == v1::PreferenceConfig::WARM_START &&
-      incumbent_.has_value()) {
+  if (StartsWarm()) {
     data.training = FreshAndReplayed(data.training, serving_trained_on,
                                      preference.replay_share(), version);
   }
@@ -123,11 +153,7 @@ absl::Status CandidateMaker::Train(std::vector<MemberPlan> plans,
   const Stopwatch stopwatch;
   const v1::PreferenceConfig& preference = config_.preference();
   const PmMembers members = MembersOf(preference, plans);
-  // Another set of members than the serving PM's has no models to start from.
-  const bool warm =
-      preference.refresh_mode() == v1::PreferenceConfig::WARM_START &&
-      incumbent_.has_value() &&
-      incumbent_->models.size() == members.members.size();
+  const bool warm = StartsWarm();
   const auto start = [&](size_t index) -> absl::StatusOr<Transformer> {
     if (warm) return incumbent_->models[index].Clone();
     return LoadStartModel(initial_, preference.num_layers(), *tokenizer_);

@@ -29,7 +29,8 @@ struct Candidate {
   v1::PmReport report;
 };
 
-// Adds a look's verdict to what the report says already.
+// Adds a look's verdict to what the report says already: "promoted: " and what
+// all looks found, or "refused: " and what the one that refused it did.
 void AddVerdict(const GateVerdict& verdict, v1::PmReport& report);
 
 // Used by one thread.
@@ -60,6 +61,7 @@ class CandidateMaker {
   CandidateMaker(const v1::RunConfig& config, const ModelRegistry* registry);
   absl::Status ReadFixedData();
   absl::Status LoadIncumbent(std::optional<int64_t> serving);
+  bool StartsWarm() const;
   absl::Status Train(std::vector<MemberPlan> plans, const PmProgress& progress,
                      Candidate& candidate);
   absl::Status Measure(const PmData& data, Candidate& candidate);

@@ -1,6 +1,7 @@
 #include "trainer/candidate_trial.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -54,6 +55,8 @@ GateThresholds ThresholdsOf(const v1::GateConfig& config) {
 }
 
 absl::StatusOr<GateVerdict> CandidateTrial::Run(int64_t version) {
+  // What an earlier process left: it begins anew.
+  RLHF_RETURN_IF_ERROR(EndTrials("its trials begin anew"));
   GateVerdict verdict = {.promote = true, .reason = "no trial is configured"};
   if (options_.gate.shadow_dialogues() > 0) {
     RLHF_ASSIGN_OR_RETURN(verdict, Shadow(version));
@@ -64,7 +67,17 @@ absl::StatusOr<GateVerdict> CandidateTrial::Run(int64_t version) {
                   ? std::move(canary)
                   : Join(std::move(verdict), std::move(canary));
   }
+  // Promotion takes the alias away in one step with its move to serving.
+  if (!verdict.promote) RLHF_RETURN_IF_ERROR(EndTrials(verdict.reason));
   return verdict;
+}
+
+absl::Status CandidateTrial::EndTrials(const std::string& reason) {
+  for (const char* alias : {"shadow", "canary"}) {
+    RLHF_RETURN_IF_ERROR(
+        options_.registry->ClearAlias(alias, {"gate", reason}));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<GateVerdict> CandidateTrial::Shadow(int64_t version) {
@@ -94,28 +107,29 @@ absl::StatusOr<GateVerdict> CandidateTrial::Canary(int64_t version) {
   const TransitionCause begins = {"gate", "rewards some updates, on trial"};
   RLHF_RETURN_IF_ERROR(options_.registry->SetAlias("canary", version, begins));
   const int64_t wanted = options_.gate.canary_updates();
-  CanaryEvidence seen;
-  while (seen.num_updates < wanted && seen.num_left_out == 0) {
+  RLHF_ASSIGN_OR_RETURN(CanaryEvidence seen, CountUpdates(version));
+  const int64_t before = seen.num_updates_in_all;
+  // Ten times as many as it takes on average.
+  const auto patience = static_cast<int64_t>(std::ceil(
+      10 * static_cast<double>(wanted) / options_.gate.canary_share()));
+  while (seen.num_updates < wanted && seen.num_left_out == 0 &&
+         seen.num_updates_in_all - before < patience) {
     if (WaitForShutdown(kPollInterval)) return Cancelled();
     RLHF_ASSIGN_OR_RETURN(seen, CountUpdates(version));
     options_.show("canary",
                   std::min(1.0, static_cast<double>(seen.num_updates) /
                                     static_cast<double>(wanted)));
   }
-  GateVerdict verdict = DecideCanary(seen);
-  // Promotion takes the alias away in one step with its move to serving.
-  if (!verdict.promote) {
-    RLHF_RETURN_IF_ERROR(
-        options_.registry->ClearAlias("canary", {"gate", verdict.reason}));
-  }
-  return verdict;
+  seen.num_wanted = wanted;
+  return DecideCanary(seen);
 }
 
 absl::StatusOr<CanaryEvidence> CandidateTrial::CountUpdates(
     int64_t version) const {
   RLHF_ASSIGN_OR_RETURN(const std::vector<v1::UpdateReport> updates,
                         ReadUpdates(options_.run_directory));
-  CanaryEvidence evidence;
+  CanaryEvidence evidence = {.num_updates_in_all =
+                                 static_cast<int64_t>(updates.size())};
   for (const v1::UpdateReport& report : updates) {
     if (report.pm().version() != version) continue;
     ++evidence.num_updates;

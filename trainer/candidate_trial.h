@@ -42,6 +42,7 @@ class CandidateTrial {
  private:
   absl::StatusOr<GateVerdict> Shadow(int64_t version);
   absl::StatusOr<GateVerdict> Canary(int64_t version);
+  absl::Status EndTrials(const std::string& reason);
   // What metrics.jsonl tells of the updates that `version` rewarded.
   absl::StatusOr<CanaryEvidence> CountUpdates(int64_t version) const;
 

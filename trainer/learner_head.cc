@@ -101,9 +101,10 @@ absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
   return batch;
 }
 
-v1::ModelVersion LearnerHead::ServingPm() {
-  const auto status = rewards_.GetStatus(absl::Seconds(2));
-  return status.ok() ? status->serving() : v1::ModelVersion();
+absl::StatusOr<v1::ModelVersion> LearnerHead::ServingPm() {
+  RLHF_ASSIGN_OR_RETURN(const v1::RewardStatus status,
+                        rewards_.GetStatus(absl::Seconds(2)));
+  return status.serving();
 }
 
 absl::Status LearnerHead::Record(const v1::UpdateReport& report) {

@@ -45,8 +45,8 @@ class LearnerHead {
   // Waits for the batch of `update`; nullopt if shutdown is requested first.
   absl::StatusOr<std::optional<Batch>> Collect(int64_t update);
 
-  // The PM that serves; version 0 if the reward server does not tell.
-  v1::ModelVersion ServingPm();
+  // The PM that serves. Errors: of the call to the reward server.
+  absl::StatusOr<v1::ModelVersion> ServingPm();
 
   // Tells everybody that the sentinel has paused the run.
   void ShowPause() { control_.SetPhase("paused: over-optimisation"); }

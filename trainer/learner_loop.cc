@@ -88,8 +88,18 @@ absl::Status LearnerLoop::Run(const LearnerCut& cut) {
   cut_ = cut;
   RLHF_ASSIGN_OR_RETURN(const std::vector<v1::UpdateReport> made,
                         ReadUpdates(RunDirectory(config_)));
+  int64_t num_seen = 0;
   for (const v1::UpdateReport& report : made) {
-    if (report.update() <= cut.update) steering_.Saw(report);
+    if (report.update() > cut.update) continue;
+    steering_.Saw(report);
+    ++num_seen;
+  }
+  if (IsSteered(config_.ppo()) && num_seen != cut.update) {
+    return absl::DataLossError(absl::StrCat(
+        RunDirectory(config_), "/metrics.jsonl tells of ", num_seen, " of the ",
+        cut.update,
+        " updates so far; what follows from a swap of the PM or from the "
+        "sentinel cannot be known without them: restore the file"));
   }
   RLHF_RETURN_IF_ERROR(Publish());
   while (cut_.update < config_.ppo().num_updates()) {
@@ -169,17 +179,19 @@ absl::Status LearnerLoop::WaitOutPause() {
   if (config_.ppo().sentinel().action() != v1::SentinelConfig::PAUSE) {
     return absl::OkStatus();
   }
-  std::string told;
+  bool told = false;
   while (!ShutdownRequested()) {
-    const v1::ModelVersion serving = head_->ServingPm();
-    const std::string reason = steering_.PauseUnder(serving);
-    if (reason.empty()) return absl::OkStatus();
-    if (told.empty()) {
+    // A server that does not answer is no reason to go on.
+    const absl::StatusOr<v1::ModelVersion> serving = head_->ServingPm();
+    const std::string reason =
+        serving.ok() ? steering_.PauseUnder(*serving) : "";
+    if (serving.ok() && reason.empty()) return absl::OkStatus();
+    if (!told && !reason.empty()) {
       RLHF_LOG(WARNING) << "paused until another PM than version "
-                        << serving.version() << " serves: " << reason;
+                        << serving->version() << " serves: " << reason;
+      told = true;
     }
-    told = reason;
-    head_->ShowPause();
+    if (told) head_->ShowPause();
     if (communicator_.world_size() > 1) {
       RLHF_RETURN_IF_ERROR(KeepAlive(communicator_));
     }
@@ -281,6 +293,8 @@ absl::Status LearnerLoop::LeaveOut(const LeftOut& left_out,
   report.set_policy_version(update);
   *report.mutable_pm() = left_out.header.pm();
   report.set_left_out(what);
+  // What the sentinel ordered was not done, and is ordered again.
+  report.clear_over_optimisation();
   cut_ = {.update = update,
           .world_size = communicator_.world_size(),
           .batch = left_out.header};
@@ -344,13 +358,12 @@ absl::Status LearnerLoop::Show(v1::UpdateReport& report) {
   RLHF_RETURN_IF_ERROR(Publish());
   report.set_broadcast_seconds(stopwatch.seconds());
   report.set_checkpoint_seconds(checkpoint_seconds_);
-  const int64_t every = config_.learner().snapshot_every();
-  if (every > 0 && report.update() % every == 0) {
-    RLHF_RETURN_IF_ERROR(SaveSnapshot());
-  }
   metrics_.ShowUpdate(report, communicator_.sent_bytes());
   steering_.Saw(report);
-  return head_ == nullptr ? absl::OkStatus() : head_->Record(report);
+  if (head_ != nullptr) RLHF_RETURN_IF_ERROR(head_->Record(report));
+  const int64_t every = config_.learner().snapshot_every();
+  return every > 0 && report.update() % every == 0 ? SaveSnapshot()
+                                                   : absl::OkStatus();
 }
 
 absl::Status LearnerLoop::CompareIfDue() {

@@ -73,11 +73,6 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
         comparison.choice() != v1::B_BETTER) {
       continue;
     }
-    // What comes from outside may know no strength, and says 1.
-    if (comparison.strength() < config.min_strength() &&
-        SourceOf(comparison) != "import") {
-      continue;
-    }
     const auto& messages = comparison.prompt().messages();
     const auto text_a = format.RenderScored(messages, comparison.response_a());
     const auto text_b = format.RenderScored(messages, comparison.response_b());
@@ -99,6 +94,11 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
     const bool held_out =
         HashFraction(comparison.prompt().prompt_id(), "held-out comparisons") <
         config.held_out_share();
+    // What comes from outside may know no strength, and says 1.
+    if (!held_out && comparison.strength() < config.min_strength() &&
+        SourceOf(comparison) != "import") {
+      continue;
+    }
     (held_out ? data.held_out : data.training)
         .push_back({.chosen = std::move(a),
                     .rejected = std::move(b),

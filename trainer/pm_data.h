@@ -23,10 +23,10 @@ struct PmData {
   int64_t num_unusable = 0;
 };
 
-// Keeps what was decided, with at least `config.min_strength` (ties, skips and
-// "both bad" name no winner; the paper binarises likewise, §2.2), and splits by
-// the prompt's hash, so that no prompt is on both sides, in this refresh or any
-// other.
+// Keeps what was decided, to train on if with `config.min_strength` (ties,
+// skips and "both bad" name no winner; the paper binarises likewise, §2.2), and
+// splits by the prompt's hash, so that no prompt is on both sides, in this
+// refresh or any other.
 PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const Tokenizer& tokenizer, const ChatFormat& format,
                   const v1::PreferenceConfig& config);

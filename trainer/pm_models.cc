@@ -51,14 +51,14 @@ absl::StatusOr<PmModels> TrainMembers(const PmMembers& members,
                                       PmTrainerOptions options,
                                       const PmProgress& progress) {
   PmModels pm = {.members = members};
+  for (const MemberPlan& plan : plans) {
+    if (!plan.training.empty()) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "PM member \"", plan.member.name, "\": no comparison to train on yet"));
+  }
   const auto count = static_cast<double>(plans.size());
   for (size_t i = 0; i < plans.size(); ++i) {
     const MemberPlan& plan = plans[i];
-    if (plan.training.empty()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("PM member \"", plan.member.name,
-                       "\": no comparison to train on yet"));
-    }
     RLHF_ASSIGN_OR_RETURN(Transformer model, start(i));
     options.seed = plan.seed;
     const absl::StatusOr<PmTrainingStats> stats =

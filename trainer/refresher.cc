@@ -231,15 +231,31 @@ class Refresher {
             report.pm().version(), card, [&](const std::string& folder) {
               return SavePmModels(candidate.pm, maker_->initial(), folder);
             }));
-    return registry_.SetAlias(
-        "candidate", report.pm().version(),
-        {.by = "refresher",
-         .reason = absl::StrCat("trained on ", report.num_train(), " pairs")});
+    return absl::OkStatus();
+  }
+
+  // A person may have made another version serve meanwhile: what the candidate
+  // was compared with serves no more.
+  absl::Status Promote(std::optional<int64_t> serving, v1::PmReport& report) {
+    const absl::Status status =
+        registry_.Promote(report.pm().version(), serving,
+                          {.by = "gate", .reason = report.verdict()});
+    if (!absl::IsAborted(status)) return status;
+    AddVerdict(
+        {.promote = false,
+         .reason = absl::StrCat("refused: ", status.message()),
+         .findings = {{"serving PM", false, std::string(status.message())}}},
+        report);
+    return absl::OkStatus();
   }
 
   // From a published candidate to a promotion or a refusal. May be called again
   // for one that a killed refresher left anywhere on the way.
   absl::Status Conclude(v1::PmReport report) {
+    RLHF_RETURN_IF_ERROR(registry_.SetAlias(
+        "candidate", report.pm().version(),
+        {.by = "refresher",
+         .reason = absl::StrCat("trained on ", report.num_train(), " pairs")}));
     RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> serving,
                           registry_.Alias("serving"));
     RLHF_ASSIGN_OR_RETURN(const bool served, Served(report.pm().version()));
@@ -251,9 +267,7 @@ class Refresher {
         if (!trial.findings.empty()) AddVerdict(trial, report);
       }
       if (report.promoted()) {
-        RLHF_RETURN_IF_ERROR(
-            registry_.Promote(report.pm().version(), serving,
-                              {.by = "gate", .reason = report.verdict()}));
+        RLHF_RETURN_IF_ERROR(Promote(serving, report));
       }
     }
     report.set_promoted_at_update(UpdatesDone());

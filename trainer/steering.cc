@@ -11,6 +11,11 @@ constexpr char kTestMember[] = "test";
 
 }  // namespace
 
+bool IsSteered(const v1::PpoConfig& config) {
+  return config.on_swap().num_updates() > 0 ||
+         config.on_swap().restart_policy() || config.sentinel().window() > 0;
+}
+
 void Steering::Saw(const v1::UpdateReport& report) {
   if (!newest_.empty() &&
       newest_.back().pm().digest() != report.pm().digest()) {

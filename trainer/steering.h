@@ -35,6 +35,9 @@ struct UpdateOrders {
   std::string over_optimisation;
 };
 
+// Whether the config asks for any of it.
+bool IsSteered(const v1::PpoConfig& config);
+
 class Steering {
  public:
   explicit Steering(const v1::PpoConfig& config) : config_(config) {}

@@ -195,12 +195,42 @@ void CheckPreference(const v1::PreferenceConfig& preference,
           {path, absl::StrCat("is \"", name,
                               "\"; it names a folder: wanted letters, digits, "
                               "\"-\" and \"_\"")});
-    } else if (!names.insert(name).second) {
-      problems.push_back(
-          {path, absl::StrCat("is \"", name,
-                              name == "test" ? "\", which is the test PM's name"
-                                             : "\", as is another's")});
+      continue;
     }
+    // The further models of an ensemble are NAME-2, NAME-3, …
+    for (int n = 1; n <= preference.ensemble_size(); ++n) {
+      const std::string member = n == 1 ? name : absl::StrCat(name, "-", n);
+      if (names.insert(member).second) continue;
+      problems.push_back(
+          {path,
+           absl::StrCat("makes a PM member \"", member,
+                        member == "test" ? "\", which is the test PM's name"
+                                         : "\", as another objective does")});
+    }
+  }
+}
+
+// What a PM that rewards some updates on trial cannot stand beside.
+void CheckCanary(const v1::RunConfig& config,
+                 std::vector<FieldProblem>& problems) {
+  if (config.preference().gate().canary_updates() == 0) return;
+  const char* const field = "preference.gate.canary_updates";
+  const v1::SwapConfig& swap = config.ppo().on_swap();
+  if (swap.restart_policy() || swap.num_updates() > 0) {
+    problems.push_back({field,
+                        "would make every turn between the serving PM and the "
+                        "canary a swap: wanted no ppo.on_swap"});
+  }
+  if (config.ppo().sentinel().action() == v1::SentinelConfig::PAUSE) {
+    problems.push_back(
+        {field,
+         "cannot reward updates that the sentinel does not "
+         "allow: wanted another ppo.sentinel.action than PAUSE"});
+  }
+  if (config.learner().on_divergence() == v1::LearnerConfig::STOP) {
+    problems.push_back({field,
+                        "could end the run by an update on trial: wanted "
+                        "learner.on_divergence SKIP or ROLL_BACK"});
   }
 }
 
@@ -208,17 +238,19 @@ void CheckPreference(const v1::PreferenceConfig& preference,
 void CheckSwap(const v1::RunConfig& config,
                std::vector<FieldProblem>& problems) {
   const v1::SwapConfig& swap = config.ppo().on_swap();
-  if (swap.critic_only() && config.ppo().critic() != v1::PpoConfig::SEPARATE) {
+  if (swap.critic_only() && (config.ppo().critic() != v1::PpoConfig::SEPARATE ||
+                             config.ppo().algorithm() != v1::PpoConfig::PPO)) {
     problems.push_back({"ppo.on_swap.critic_only",
-                        "needs a critic of its own: ppo.critic SEPARATE"});
+                        "needs a critic of its own: ppo.algorithm PPO and "
+                        "ppo.critic SEPARATE"});
   }
-  if (swap.restart_policy() &&
-      config.preference().gate().canary_updates() > 0) {
+  if (swap.restart_policy() && config.ppo().max_staleness() > 0) {
     problems.push_back(
         {"ppo.on_swap.restart_policy",
-         "would begin again at every turn between the serving PM and a canary: "
-         "wanted preference.gate.canary_updates 0"});
+         "would train the new policy on what the old one sampled ahead: wanted "
+         "ppo.max_staleness 0"});
   }
+  CheckCanary(config, problems);
   if (config.ppo().sentinel().window() > 0 && !config.preference().test_pm()) {
     problems.push_back({"ppo.sentinel.window",
                         "needs a PM that only watches: preference.test_pm"});

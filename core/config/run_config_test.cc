@@ -227,5 +227,39 @@ TEST(RunConfigTest, ACriticOfItsOwnMustFitTheAlgorithm) {
                 "from a model: wanted ppo.critic SEPARATE");
 }
 
+TEST(ParseRunConfigTest, SaysWhatASwapAndTheSentinelNeed) {
+  const std::string head = "name: 'x' initial_policy: 'm' prompts: 'p' ";
+  const auto message = [&](const std::string& rest) {
+    return std::string(
+        ParseRunConfig(head + rest, "run.txtpb", {}).status().message());
+  };
+  EXPECT_THAT(message("ppo { on_swap { critic_only: true } }"),
+              HasSubstr("ppo.on_swap.critic_only needs a critic of its own"));
+  EXPECT_THAT(message("ppo { critic: SEPARATE algorithm: RLOO "
+                      "samples_per_prompt: 2 on_swap { critic_only: true } }"),
+              HasSubstr("ppo.on_swap.critic_only needs a critic of its own"));
+  EXPECT_THAT(message("ppo { on_swap { restart_policy: true } } "
+                      "preference { gate { canary_updates: 1 } }"),
+              HasSubstr("wanted no ppo.on_swap"));
+  EXPECT_THAT(message("ppo { sentinel { window: 8 } }"),
+              HasSubstr("ppo.sentinel.window needs a PM that only watches"));
+  EXPECT_THAT(message("preference { objectives { name: 'test' } }"),
+              HasSubstr("which is the test PM's name"));
+  EXPECT_THAT(message("preference { objectives { name: 'a' } "
+                      "objectives { name: 'a' } }"),
+              HasSubstr("preference.objectives[1].name makes a PM member "
+                        "\"a\", as another"));
+  EXPECT_THAT(message("preference { ensemble_size: 2 objectives { name: 'a' } "
+                      "objectives { name: 'a-2' } }"),
+              HasSubstr("makes a PM member \"a-2\", as another"));
+  EXPECT_THAT(message("ppo { max_staleness: 1 "
+                      "on_swap { restart_policy: true } }"),
+              HasSubstr("wanted ppo.max_staleness 0"));
+  EXPECT_THAT(message("preference { gate { canary_updates: 1 } }"),
+              HasSubstr("wanted learner.on_divergence SKIP or ROLL_BACK"));
+  EXPECT_THAT(message("preference { objectives { name: '../a' } }"),
+              HasSubstr("it names a folder"));
+}
+
 }  // namespace
 }  // namespace rlhf

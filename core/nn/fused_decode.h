@@ -2,7 +2,7 @@
 // few rows a step is thousands of operations of microseconds; started one by
 // one, threads wait for each other longer than they compute. Here every thread
 // goes through all layers, computes its share of the columns of each product,
-// and meets the others four times a layer.
+// and meets the others five times a layer.
 //
 // transformer.cc has the plain way, which the tests compare with.
 #pragma once

@@ -370,6 +370,9 @@ at::Tensor Transformer::DecodeLogits(const at::Tensor& token_B,
     return Logits(Decode(token_B, cache));
   }
   RLHF_CHECK(rows == cache.num_rows());
+  for (const int64_t length : cache.lengths()) {
+    RLHF_CHECK(length < cache.max_tokens()) << "a row of the cache is full";
+  }
   const at::Tensor position_B =
       at::tensor(cache.lengths(), at::TensorOptions(at::kLong));
   const RotaryTable rotary = MakeRotaryTable(config_, position_B);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -32,9 +33,10 @@ absl::StatusOr<PmMember> MemberOf(const Json& json) {
   return member;
 }
 
-// Mean less the penalty's share of the deviation, over `rows`, at `column`.
+// `weight` times the mean of the rows at `column`, less the penalty on their
+// deviation: less whatever the sign of the weight.
 double LowerBound(const std::vector<const std::vector<float>*>& rows,
-                  size_t column, double penalty) {
+                  size_t column, double weight, double penalty) {
   const auto count = static_cast<double>(rows.size());
   double mean = 0, variance = 0;
   for (const auto* row : rows) mean += (*row)[column] / count;
@@ -42,7 +44,7 @@ double LowerBound(const std::vector<const std::vector<float>*>& rows,
     const double distance = (*row)[column] - mean;
     variance += distance * distance / count;
   }
-  return mean - penalty * std::sqrt(variance);
+  return weight * mean - std::abs(weight) * penalty * std::sqrt(variance);
 }
 
 }  // namespace
@@ -74,6 +76,15 @@ absl::StatusOr<PmMembers> PmMembersOf(const Json& card) {
   for (const Json& entry : (*it)["members"]) {
     RLHF_ASSIGN_OR_RETURN(result.members.emplace_back(), MemberOf(entry));
   }
+  std::set<std::string> names, folders;
+  for (const PmMember& member : result.members) {
+    if (!names.insert(member.name).second ||
+        !folders.insert(member.folder).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("pm_members: two members named \"", member.name,
+                       "\" or in folder \"", member.folder, "\""));
+    }
+  }
   if (!result.members[0].folder.empty() ||
       result.members[0].objective.empty()) {
     return absl::InvalidArgumentError(
@@ -100,8 +111,8 @@ std::vector<float> CombineScores(
   for (size_t s = 0; s < score_MS[0].size(); ++s) {
     double sum = 0;
     for (const auto& [name, objective] : objectives) {
-      sum += objective.first *
-             LowerBound(objective.second, s, members.ensemble_penalty);
+      sum += LowerBound(objective.second, s, objective.first,
+                        members.ensemble_penalty);
     }
     combined.push_back(static_cast<float>(sum));
   }

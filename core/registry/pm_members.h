@@ -44,10 +44,10 @@ Json ToJson(const PmMembers& members);
 absl::StatusOr<PmMembers> PmMembersOf(const Json& card);
 
 // By dialogue, the reward: the sum over objectives of the weight times the mean
-// of its members' scores less `ensemble_penalty` times their (biased) standard
-// deviation, a lower confidence bound (after Coste et al. 2023,
-// arXiv:2310.02743). `score_MS[m][s]` is what member m gave dialogue s; dies
-// unless there is a row for each member.
+// of its members' scores less the weight's size times `ensemble_penalty` times
+// their (biased) standard deviation, a lower confidence bound (after Coste et
+// al. 2023, arXiv:2310.02743). `score_MS[m][s]` is what member m gave dialogue
+// s; dies unless there is a row for each member.
 std::vector<float> CombineScores(
     const PmMembers& members, const std::vector<std::vector<float>>& score_MS);
 

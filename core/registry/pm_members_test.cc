@@ -32,6 +32,15 @@ TEST(CombineScoresTest, WeighsObjectivesAndLowersWhatTheEnsembleIsUnsureOf) {
       ElementsAre(FloatEq(-4), FloatEq(2)));
 }
 
+TEST(CombineScoresTest,
+     WhatAnEnsembleIsUnsureOfLowersTheRewardWhateverItsSign) {
+  const PmMembers members = {
+      .members = {{"a", "", "a", -2}, {"a-2", "members/a-2", "a", -2}},
+      .ensemble_penalty = 1};
+  // Mean 2, deviation 1: -2 * 2 - 2 * 1.
+  EXPECT_THAT(CombineScores(members, {{1}, {3}}), ElementsAre(FloatEq(-6)));
+}
+
 TEST(CombineScoresTest, OneMembersScoreIsNotRounded) {
   const float score = 0.1F + 0.2F;
   EXPECT_EQ(CombineScores(PmMembers(), {{score}})[0], score);

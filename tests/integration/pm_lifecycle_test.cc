@@ -33,6 +33,7 @@ using testing::HasSubstr;
 class PmLifecycleTest : public LoopTest {
  protected:
   void Begin(const std::string& name) {
+    config_.mutable_learner()->set_on_divergence(v1::LearnerConfig::SKIP);
     config_.set_name(name);
     run_ = RunDirectory(config_);
     WriteConfig();
@@ -239,14 +240,15 @@ TEST_F(PmLifecycleTest, ACandidateGoesThroughShadowAndCanaryToServing) {
   EXPECT_THAT(report.verdict(),
               ContainsRegex("beside the serving PM on [0-9]+ live dialogues "
                             "of 8 wanted"));
-  EXPECT_THAT(report.verdict(),
-              ContainsRegex("rewarded [0-9]+ updates on trial, 0 of"));
+  EXPECT_THAT(
+      report.verdict(),
+      ContainsRegex("rewarded [0-9]+ updates on trial, 2 wanted, 0 of"));
 }
 
 TEST_F(PmLifecycleTest, ACandidateThatFailsInTheShadowNeverServes) {
   v1::PreferenceConfig& preference = *config_.mutable_preference();
   for (const int64_t at : {60, 80}) preference.add_refresh_at(at);
-  preference.mutable_gate()->set_shadow_dialogues(4);
+  preference.mutable_gate()->set_shadow_dialogues(8);
   preference.mutable_gate()->set_max_score_offset(1e-9);
   Begin("refused");
   Compare(60);

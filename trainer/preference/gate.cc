@@ -28,6 +28,9 @@ double Accuracy(const HeldOutResult& result) {
          static_cast<double>(result.total);
 }
 
+// An order of fewer dialogues is chance.
+constexpr int64_t kFewDialogues = 8;
+
 // 0 whatever the sign of what it was rounded from.
 double Points(double share) { return 100 * share + 0.0; }
 
@@ -185,11 +188,13 @@ GateVerdict DecidePromotion(const HeldOutEvidence& evidence,
 GateVerdict DecideShadow(const ShadowEvidence& evidence,
                          const GateThresholds& thresholds) {
   std::vector<GateFinding> findings = {
-      {"shadow dialogues", true,
+      {"shadow dialogues", evidence.num_dialogues > 0,
        absl::StrFormat("beside the serving PM on %d live dialogues of %d "
                        "wanted",
                        evidence.num_dialogues, evidence.num_wanted)}};
-  if (evidence.num_dialogues < 2) return Conclude(std::move(findings), 1);
+  if (evidence.num_dialogues < kFewDialogues) {
+    return Conclude(std::move(findings), 1);
+  }
   findings.push_back(
       {"shadow rank correlation",
        evidence.rank_correlation >= thresholds.min_rank_correlation,
@@ -217,10 +222,13 @@ GateVerdict DecideShadow(const ShadowEvidence& evidence,
 
 GateVerdict DecideCanary(const CanaryEvidence& evidence) {
   return Conclude(
-      {{"canary updates", evidence.num_left_out == 0,
-        absl::StrFormat("rewarded %d updates on trial, %d of them "
+      {{"canary updates",
+        evidence.num_left_out == 0 &&
+            evidence.num_updates >= evidence.num_wanted,
+        absl::StrFormat("rewarded %d updates on trial, %d wanted, %d of them "
                         "diverged",
-                        evidence.num_updates, evidence.num_left_out)}},
+                        evidence.num_updates, evidence.num_wanted,
+                        evidence.num_left_out)}},
       1);
 }
 

@@ -71,6 +71,9 @@ struct ShadowEvidence {
 struct CanaryEvidence {
   int64_t num_updates = 0;
   int64_t num_left_out = 0;
+  int64_t num_wanted = 0;
+  // Of the whole run, whoever rewarded them.
+  int64_t num_updates_in_all = 0;
 };
 
 struct GateFinding {
@@ -96,12 +99,14 @@ struct GateVerdict {
 GateVerdict DecidePromotion(const HeldOutEvidence& evidence,
                             const GateThresholds& thresholds = {});
 
-// Fewer dialogues than were wanted are enough if there was no traffic, and none
-// is no evidence against it.
+// A candidate that scored nothing is refused: it could not be loaded, could not
+// score, or nobody asked. Fewer dialogues than were wanted are enough, but
+// fewer than 8 say nothing of order and offset.
 GateVerdict DecideShadow(const ShadowEvidence& evidence,
                          const GateThresholds& thresholds);
 
-// An update that was left out is a refusal.
+// An update that was left out is a refusal, and so are fewer updates than were
+// wanted: the learner went on without it.
 GateVerdict DecideCanary(const CanaryEvidence& evidence);
 
 }  // namespace rlhf

@@ -193,18 +193,26 @@ TEST(DecideShadowTest, LooksAtOrderAndOffset) {
                          "the serving PM's, limit 3.00"));
 }
 
-TEST(DecideShadowTest, NoTrafficIsNoEvidenceAgainst) {
-  const GateVerdict verdict =
-      DecideShadow({.num_wanted = 64}, {.min_rank_correlation = 0.5});
-  EXPECT_TRUE(verdict.promote);
-  EXPECT_THAT(verdict.reason, HasSubstr("0 live dialogues of 64 wanted"));
+TEST(DecideShadowTest, WhoScoredNothingIsRefused) {
+  EXPECT_THAT(DecideShadow({.num_wanted = 64}, {}).reason,
+              StartsWith("refused: beside the serving PM on 0 live dialogues "
+                         "of 64 wanted"));
+}
+
+TEST(DecideShadowTest, AFewDialoguesSayNothingOfOrder) {
+  EXPECT_TRUE(
+      DecideShadow(
+          {.num_dialogues = 7, .num_wanted = 64, .rank_correlation = -1},
+          {.min_rank_correlation = 0.5})
+          .promote);
 }
 
 TEST(DecideCanaryTest, AnUpdateThatDivergedIsARefusal) {
   EXPECT_TRUE(DecideCanary({.num_updates = 3}).promote);
   EXPECT_THAT(DecideCanary({.num_updates = 3, .num_left_out = 1}).reason,
-              StartsWith("refused: rewarded 3 updates on trial, 1 of them "
-                         "diverged"));
+              StartsWith("refused: rewarded 3 updates on trial, 0 wanted, 1 of "
+                         "them diverged"));
+  EXPECT_FALSE(DecideCanary({.num_updates = 3, .num_wanted = 4}).promote);
 }
 
 TEST(DecidePromotionDeathTest, DiesOnDifferentComparisons) {

@@ -1,0 +1,29 @@
+// Pictures of a run's preference models: how the reward went under each, and
+// whether they know what they know.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/svg_plot.h"
+#include "core/base/json.h"
+#include "rlhf/v1/report.pb.h"
+
+namespace rlhf {
+
+// Anchored reward by update, that of every member apart where the PM has
+// several, with a mark where another PM takes over.
+Plot RewardPlot(const std::vector<v1::UpdateReport>& updates);
+
+// Anchored reward against the square root of the KL to the reference, in which
+// it is about a line for much of a run (Bai et al. 2022, §4.3): the updates
+// under each PM version in a colour of their own, with their least-squares
+// line.
+Plot SqrtKlPlot(const std::vector<v1::UpdateReport>& updates);
+
+// The share of pairs that a PM is right about, by how sure it is, beside the
+// line on which both are the same (Bai et al. 2022, Fig. 9). `held_out` is what
+// a PM's card says under that name.
+Plot CalibrationPlot(const std::string& title, const Json& held_out);
+
+}  // namespace rlhf
