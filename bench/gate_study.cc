@@ -152,8 +152,9 @@ struct Outcome {
 void Judge(const char* name, const std::vector<MeasuredPair>& candidate,
            const std::vector<MeasuredPair>& serving, int64_t rounds,
            Outcome& outcome) {
-  const PmMeasurement found = MeasurePm(candidate, 10);
-  const Calibration incumbent = MeasurePm(serving, 10).calibration;
+  const PmMeasurement found = MeasurePm(candidate, kCalibrationBins);
+  const Calibration incumbent =
+      MeasurePm(serving, kCalibrationBins).calibration;
   const GateVerdict verdict = DecidePromotion(
       {.candidate = {found.calibration.num_correct,
                      found.calibration.num_pairs},
@@ -185,8 +186,9 @@ int Main(int argc, char** argv) {
                            seed(use));
     };
     const std::vector<MeasuredPair> serving = train(2, 0);
-    serving_accuracy += MeasurePm(serving, 10).calibration.accuracy /
-                        static_cast<double>(rounds);
+    serving_accuracy +=
+        MeasurePm(serving, kCalibrationBins).calibration.accuracy /
+        static_cast<double>(rounds);
     Judge("flipped", train(3, kFlipped), serving, rounds, flipped);
     Judge("equal", train(4, 0), serving, rounds, equal);
     std::cerr << "round " << round + 1 << " of " << rounds << ": refused "

@@ -18,7 +18,8 @@
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
-#include "feedback/import_export.h"
+#include "core/comparisons/choice.h"
+#include "core/comparisons/parse_comparisons.h"
 
 namespace rlhf {
 namespace {
@@ -36,10 +37,7 @@ absl::StatusOr<std::vector<v1::Comparison>> ReadFiles(
   std::vector<v1::Comparison> all;
   std::set<std::string> seen;
   for (const std::string& path : paths) {
-    RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-    RLHF_ASSIGN_OR_RETURN(
-        ParsedComparisons parsed,
-        ParseComparisons(text, path.substr(path.rfind('/') + 1)));
+    RLHF_ASSIGN_OR_RETURN(ParsedComparisons parsed, ReadComparisons(path));
     ignored.no_preference += static_cast<int64_t>(parsed.refused.size());
     for (v1::Comparison& comparison : parsed.comparisons) {
       if (seen.insert(comparison.comparison_id()).second) {
@@ -64,11 +62,6 @@ absl::StatusOr<std::vector<v1::Comparison>> ReadAll(
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
   RLHF_ASSIGN_OR_RETURN(const auto log, ComparisonLog::Open(config));
   return log->ReadAll();
-}
-
-bool IsDecided(const v1::Comparison& comparison) {
-  return comparison.choice() == v1::A_BETTER ||
-         comparison.choice() == v1::B_BETTER;
 }
 
 void CountUndecided(v1::Choice choice, IgnoredComparisons& ignored) {

@@ -5,18 +5,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
-#include "feedback/import_export.h"
+#include "core/comparisons/parse_comparisons.h"
 #include "reward_server/pm_scores.h"
 #include "trainer/pm_data.h"
+#include "trainer/preference/pair_scores.h"
 #include "trainer/preference/pm_measurement.h"
 
 namespace rlhf {
 namespace {
 
-constexpr int kCalibrationBins = 10;
 constexpr int64_t kMicroBatchTokens = 4096;
 
 // Everything decided, as pairs that only measure.
@@ -27,28 +26,6 @@ PmData AllHeldOut(const std::vector<v1::Comparison>& comparisons,
   config.set_max_tokens(static_cast<int32_t>(std::min<int64_t>(
       pm.model().config().max_positions, std::numeric_limits<int32_t>::max())));
   return MakePmData(comparisons, *pm.tokenizer, pm.format, config);
-}
-
-// By all members of the PM together, as it rewards.
-absl::StatusOr<std::vector<MeasuredPair>> ScoreBothSides(
-    const LoadedPm& pm, const std::vector<PmExample>& examples) {
-  std::vector<std::vector<int32_t>> sequences;
-  for (const PmExample& example : examples) {
-    sequences.push_back(example.chosen);
-    sequences.push_back(example.rejected);
-  }
-  RLHF_ASSIGN_OR_RETURN(const PmScores scores,
-                        ScoreDialogues(pm, sequences, kMicroBatchTokens));
-  std::vector<MeasuredPair> pairs;
-  for (size_t i = 0; i < examples.size(); ++i) {
-    pairs.push_back(
-        {.chosen_score = scores.combined[2 * i],
-         .rejected_score = scores.combined[2 * i + 1],
-         .chosen_tokens = static_cast<int64_t>(examples[i].chosen.size()),
-         .rejected_tokens = static_cast<int64_t>(examples[i].rejected.size()),
-         .slices = examples[i].slices});
-  }
-  return pairs;
 }
 
 void PrintAccuracy(const std::string& name, const Json& found) {
@@ -113,10 +90,7 @@ void PrintMeasurement(const Json& found) {
 
 absl::Status EvaluatePm(const std::string& model_directory,
                         const std::string& path, bool json) {
-  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  RLHF_ASSIGN_OR_RETURN(
-      const ParsedComparisons parsed,
-      ParseComparisons(text, path.substr(path.rfind('/') + 1)));
+  RLHF_ASSIGN_OR_RETURN(const ParsedComparisons parsed, ReadComparisons(path));
   RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
                         LoadPm(model_directory, v1::ModelVersion()));
   const PmData data = AllHeldOut(parsed.comparisons, *pm);
@@ -134,9 +108,12 @@ absl::Status EvaluatePm(const std::string& model_directory,
       static_cast<int64_t>(parsed.comparisons.size() - data.held_out.size()) -
           data.num_too_long - data.num_unusable,
       data.num_too_long, data.num_unusable);
-  RLHF_ASSIGN_OR_RETURN(const std::vector<MeasuredPair> pairs,
-                        ScoreBothSides(*pm, data.held_out));
-  const PmMeasurement found = MeasurePm(pairs, kCalibrationBins);
+  // By all members of the PM together, as it rewards.
+  RLHF_ASSIGN_OR_RETURN(
+      const PmScores scores,
+      ScoreDialogues(*pm, BothSides(data.held_out), kMicroBatchTokens));
+  const PmMeasurement found =
+      MeasurePm(PairUp(data.held_out, scores.combined), kCalibrationBins);
   if (json) {
     std::cout << DumpJson(ToJson(found)) << "\n";
   } else {

@@ -28,7 +28,6 @@
 namespace rlhf {
 namespace {
 
-constexpr int kCalibrationBins = 10;
 constexpr int64_t kMicroBatchTokens = 4096;
 
 v1::PreferenceConfig ConfigOf(const Flags& flags) {
@@ -52,10 +51,7 @@ absl::StatusOr<std::vector<v1::Comparison>> ReadAll(
     const std::vector<std::string>& files, int64_t limit) {
   std::vector<v1::Comparison> comparisons;
   for (const std::string& path : files) {
-    RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-    RLHF_ASSIGN_OR_RETURN(
-        ParsedComparisons parsed,
-        ParseComparisons(text, path.substr(path.rfind('/') + 1)));
+    RLHF_ASSIGN_OR_RETURN(ParsedComparisons parsed, ReadComparisons(path));
     if (!parsed.refused.empty()) {
       std::cerr << path << ": " << parsed.refused.size()
                 << " lines are no preference, the first at line "

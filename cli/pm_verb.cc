@@ -21,7 +21,6 @@
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
-#include "core/base/proto_json.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/stack_exchange.h"
 #include "core/config/run_config.h"
@@ -33,8 +32,7 @@
 namespace rlhf {
 namespace {
 
-absl::StatusOr<ModelRegistry> RegistryOf(const Flags& flags) {
-  RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
+ModelRegistry RegistryOf(const v1::RunConfig& config) {
   return ModelRegistry(absl::StrCat(RunDirectory(config), "/registry/pm"));
 }
 
@@ -63,13 +61,7 @@ class ToldReports {
 
   std::optional<v1::PmReport> Of(int64_t version, const Json& card) const {
     const auto it = told_.find(version);
-    if (it != told_.end()) return it->second;
-    v1::PmReport report;
-    if (card.contains("report") &&
-        JsonToProto(DumpJson(card["report"]), &report).ok()) {
-      return report;
-    }
-    return std::nullopt;
+    return it != told_.end() ? it->second : ReportOf(card);
   }
 
  private:
@@ -250,13 +242,11 @@ absl::Status MakePairs(const std::string& path, const Flags& flags) {
 }
 
 // SVG pictures of a run into the folder --out.
-absl::Status DrawPlots(const Flags& flags) {
-  const std::string& folder = flags.String("out");
+absl::Status DrawPlots(const v1::RunConfig& config, const std::string& folder) {
   if (folder.empty()) {
     return absl::InvalidArgumentError("--out FOLDER is needed");
   }
-  RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
-  RLHF_ASSIGN_OR_RETURN(const ModelRegistry registry, RegistryOf(flags));
+  const ModelRegistry registry = RegistryOf(config);
   RLHF_ASSIGN_OR_RETURN(const std::vector<v1::UpdateReport> updates,
                         ReadUpdates(RunDirectory(config)));
   std::map<std::string, Plot> plots = {{"reward", RewardPlot(updates)},
@@ -309,10 +299,10 @@ absl::Status PmVerb(const Flags& flags) {
         "wanted: list, show VERSION, history, promote VERSION, rollback, eval "
         "FILE, train FILE..., pairs POSTS.xml, or plots");
   }
-  if (what == "plots") return DrawPlots(flags);
-  RLHF_ASSIGN_OR_RETURN(const ModelRegistry registry, RegistryOf(flags));
+  RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
+  if (what == "plots") return DrawPlots(config, flags.String("out"));
+  const ModelRegistry registry = RegistryOf(config);
   if (what == "list" || what == "show") {
-    RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
     RLHF_ASSIGN_OR_RETURN(const ToldReports reports, ToldReports::Read(config));
     return what == "list" ? List(registry, reports, json)
                           : Show(registry, reports, words[1], json);

@@ -7,6 +7,7 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "core/comparisons/choice.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace rlhf {
@@ -14,11 +15,6 @@ namespace {
 
 // Comparisons read from the store at once.
 constexpr int64_t kPageRows = 1000;
-
-bool IsDecided(const v1::Comparison& comparison) {
-  return comparison.choice() == v1::A_BETTER ||
-         comparison.choice() == v1::B_BETTER;
-}
 
 ImportReport MakeReport(const std::vector<PreferenceStore::Appended>& appended,
                         std::vector<RefusedLine> refused) {
@@ -59,10 +55,7 @@ absl::StatusOr<ImportReport> ImportText(AnswerDesk* desk,
 
 absl::StatusOr<ImportReport> ImportComparisons(PreferenceStore* store,
                                                const std::string& path) {
-  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  RLHF_ASSIGN_OR_RETURN(
-      ParsedComparisons parsed,
-      ParseComparisons(text, path.substr(path.rfind('/') + 1)));
+  RLHF_ASSIGN_OR_RETURN(ParsedComparisons parsed, ReadComparisons(path));
   RLHF_ASSIGN_OR_RETURN(const auto appended,
                         store->AppendAll(parsed.comparisons));
   return MakeReport(appended, std::move(parsed.refused));

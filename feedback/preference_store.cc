@@ -12,6 +12,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/comparisons/choice.h"
 
 namespace rlhf {
 namespace {
@@ -169,8 +170,7 @@ absl::StatusOr<PreferenceStore::Stats> PreferenceStore::ReplayLog() const {
 void PreferenceStore::Count(const v1::Comparison& comparison,
                             const std::string& chain, Stats& stats) const {
   ++stats.num_comparisons;
-  if (comparison.choice() == v1::A_BETTER ||
-      comparison.choice() == v1::B_BETTER) {
+  if (IsDecided(comparison)) {
     ++stats.num_decided;
   }
   ++stats.num_by_worker[comparison.worker_id()];

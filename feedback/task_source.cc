@@ -91,12 +91,14 @@ std::optional<PastResponse> TaskSource::DrawPast(int64_t position) const {
   return past_.Draw(newest_version_, MixHash(key, 1));
 }
 
-v1::GenerateRequest TaskSource::MakeRequest(int num_prompts) {
+v1::GenerateRequest TaskSource::MakeRequest(
+    const std::vector<std::optional<PastResponse>>& pasts) {
   v1::GenerateRequest request;
-  for (int i = 0; i < num_prompts; ++i) {
-    const std::optional<PastResponse> past = DrawPast(position_ + i);
+  int64_t position = position_;
+  for (const std::optional<PastResponse>& past : pasts) {
     *request.add_prompts() =
-        past.has_value() ? past->prompt : cycle_.At(position_ + i);
+        past.has_value() ? past->prompt : cycle_.At(position);
+    ++position;
   }
   request.set_num_samples(2);
   request.set_max_new_tokens(options_.max_new_tokens);
@@ -124,8 +126,10 @@ absl::StatusOr<v1::GenerateResponse> TaskSource::Generate(
 
 absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
     int num_prompts, const std::stop_token& stop) {
-  const v1::GenerateRequest request = MakeRequest(num_prompts);
   const int64_t first = position_;
+  std::vector<std::optional<PastResponse>> pasts;
+  for (int i = 0; i < num_prompts; ++i) pasts.push_back(DrawPast(first + i));
+  const v1::GenerateRequest request = MakeRequest(pasts);
   const auto reply = Generate(request, stop);
   // Asking again for prompts that the actor refuses would never end.
   if (reply.ok() || absl::IsInvalidArgument(reply.status())) {
@@ -133,17 +137,14 @@ absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
   }
   RLHF_RETURN_IF_ERROR(reply.status());
   std::vector<Task> tasks;
-  std::vector<PastResponse> fresh;
   for (int i = 0; i < num_prompts; ++i) {
     const auto response = [&](int number) {
       return VersionedResponse{reply->results(i).responses(number).text(),
                                reply->policy_version()};
     };
-    // The one that the request asked for: nothing was added since.
-    const std::optional<PastResponse> past = DrawPast(first + i);
     const VersionedResponse other =
-        past.has_value() ? past->response : response(1);
-    fresh.push_back({request.prompts(i), response(1)});
+        pasts[i].has_value() ? pasts[i]->response : response(1);
+    past_.Add({request.prompts(i), response(1)});
     if (response(0).text == other.text) {
       metrics_->tasks_dropped.Increment();
       continue;
@@ -151,7 +152,6 @@ absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
     tasks.push_back(
         MakeTask(request.prompts(i), response(0), other, first + i));
   }
-  for (PastResponse& one : fresh) past_.Add(std::move(one));
   newest_version_ = std::max(newest_version_, reply->policy_version());
   return tasks;
 }

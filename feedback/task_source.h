@@ -52,7 +52,9 @@ class TaskSource {
                                               const std::stop_token& stop);
   absl::StatusOr<v1::GenerateResponse> Generate(
       const v1::GenerateRequest& request, const std::stop_token& stop);
-  v1::GenerateRequest MakeRequest(int num_prompts);
+  // A prompt for each of `pasts`: its own, or the next of the cycle.
+  v1::GenerateRequest MakeRequest(
+      const std::vector<std::optional<PastResponse>>& pasts);
   // For the task at `position`: a response to compare with, and whose prompt to
   // ask for, if it is to be one across versions.
   std::optional<PastResponse> DrawPast(int64_t position) const;

@@ -57,12 +57,8 @@ absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
   RLHF_ASSIGN_OR_RETURN(PmMembers members, ReadMembers(directory));
   std::vector<Transformer> models;
   for (const PmMember& member : members.members) {
-    RLHF_ASSIGN_OR_RETURN(
-        Transformer model,
-        LoadMember(member.folder.empty()
-                       ? directory
-                       : absl::StrCat(directory, "/", member.folder),
-                   dtype));
+    RLHF_ASSIGN_OR_RETURN(Transformer model,
+                          LoadMember(MemberFolder(directory, member), dtype));
     models.push_back(std::move(model));
   }
   RLHF_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer,

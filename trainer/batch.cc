@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/check.h"
 #include "core/base/status_macros.h"
+#include "trainer/learner_models.h"
 
 namespace rlhf {
 namespace {
@@ -95,8 +97,13 @@ absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,
   return report;
 }
 
-v1::UpdateReport RestartReport(const Batch& batch) {
+absl::StatusOr<v1::UpdateReport> RestartPolicy(const v1::RunConfig& config,
+                                               const Batch& batch,
+                                               PpoTrainer& trainer) {
+  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
+  trainer.Restart(std::move(models));
   v1::UpdateReport report;
+  report.set_kl_coefficient(trainer.kl_coefficient());
   report.set_update(batch.header.update());
   DescribeBatch(batch, report);
   report.set_pm_swapped(true);

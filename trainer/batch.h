@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "rlhf/v1/config.pb.h"
 #include "rlhf/v1/report.pb.h"
 #include "rlhf/v1/rollout.pb.h"
 #include "trainer/ppo_trainer.h"
@@ -34,8 +35,11 @@ absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,
                                             const UpdateOrders& orders,
                                             PpoTrainer& trainer);
 
-// The report of an update that began again from the initial policy instead.
-v1::UpdateReport RestartReport(const Batch& batch);
+// Begins again from what `config` names instead of training on the batch; the
+// report of that. Errors: as LoadLearnerModels.
+absl::StatusOr<v1::UpdateReport> RestartPolicy(const v1::RunConfig& config,
+                                               const Batch& batch,
+                                               PpoTrainer& trainer);
 
 // A batch as bytes for the other ranks, never empty; `seconds` is left out.
 std::string EncodeBatch(const Batch& batch);

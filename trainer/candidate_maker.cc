@@ -2,25 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "core/base/clock.h"
-#include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/parse_comparisons.h"
-#include "trainer/candidate_trial.h"
+#include "trainer/gate_report.h"
 #include "trainer/pm_plan.h"
 #include "trainer/preference/paired_test.h"
 
 namespace rlhf {
 namespace {
 
-constexpr int kCalibrationBins = 10;
 constexpr int64_t kMicroBatchTokens = 4096;
 
 void DescribeHeldOut(const PmMeasurement& found, v1::PmReport& report) {
@@ -33,31 +28,6 @@ void DescribeHeldOut(const PmMeasurement& found, v1::PmReport& report) {
 }
 
 }  // namespace
-
-void AddVerdict(const GateVerdict& verdict, v1::PmReport& report) {
-  const auto without = [](absl::string_view text,
-                          std::initializer_list<absl::string_view> prefixes) {
-    for (const absl::string_view prefix : prefixes) {
-      if (absl::ConsumePrefix(&text, prefix)) break;
-    }
-    return text;
-  };
-  const absl::string_view found =
-      without(verdict.reason, {"passed: ", "refused: "});
-  const std::string before(without(report.verdict(), {"promoted: "}));
-  report.set_promoted(verdict.promote);
-  // What refused it is what matters then.
-  report.set_verdict(!verdict.promote ? absl::StrCat("refused: ", found)
-                     : before.empty()
-                         ? absl::StrCat("promoted: ", found)
-                         : absl::StrCat("promoted: ", before, "; ", found));
-  for (const GateFinding& finding : verdict.findings) {
-    v1::GateCheck& check = *report.add_checks();
-    check.set_name(finding.name);
-    check.set_passed(finding.passed);
-    check.set_detail(finding.detail);
-  }
-}
 
 CandidateMaker::CandidateMaker(const v1::RunConfig& config,
                                const ModelRegistry* registry)
@@ -80,10 +50,8 @@ absl::StatusOr<CandidateMaker> CandidateMaker::Load(
 
 absl::Status CandidateMaker::ReadFixedData() {
   for (const std::string& path : config_.preference().data()) {
-    RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-    RLHF_ASSIGN_OR_RETURN(
-        const ParsedComparisons parsed,
-        ParseComparisons(text, path.substr(path.rfind('/') + 1)));
+    RLHF_ASSIGN_OR_RETURN(const ParsedComparisons parsed,
+                          ReadComparisons(path));
     fixed_data_.insert(fixed_data_.end(), parsed.comparisons.begin(),
                        parsed.comparisons.end());
     RLHF_LOG(INFO) << path << ": " << parsed.comparisons.size()

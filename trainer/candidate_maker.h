@@ -18,7 +18,7 @@
 #include "rlhf/v1/report.pb.h"
 #include "trainer/pm_data.h"
 #include "trainer/pm_models.h"
-#include "trainer/preference/gate.h"
+#include "trainer/preference/pm_measurement.h"
 
 namespace rlhf {
 
@@ -28,10 +28,6 @@ struct Candidate {
   // All but the version, the data snapshot and what trials add.
   v1::PmReport report;
 };
-
-// Adds a look's verdict to what the report says already: "promoted: " and what
-// all looks found, or "refused: " and what the one that refused it did.
-void AddVerdict(const GateVerdict& verdict, v1::PmReport& report);
 
 // Used by one thread.
 class CandidateMaker {

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "trainer/gate_report.h"
 #include "trainer/run_log.h"
 
 namespace rlhf {
@@ -29,47 +29,24 @@ ShadowEvidence EvidenceOf(const v1::ShadowStatus& status, int64_t wanted) {
           .serving_deviation = status.serving_deviation()};
 }
 
-// The findings of both, the second one's reason after the first's.
-GateVerdict Join(GateVerdict first, GateVerdict second) {
-  first.promote = first.promote && second.promote;
-  absl::StrAppend(&first.reason, "; ", second.reason);
-  for (GateFinding& finding : second.findings) {
-    first.findings.push_back(std::move(finding));
-  }
-  return first;
-}
-
 }  // namespace
 
-GateThresholds ThresholdsOf(const v1::GateConfig& config) {
-  return {.min_accuracy = config.min_accuracy(),
-          .max_accuracy_drop = config.max_accuracy_drop(),
-          .significance = config.significance(),
-          .min_slice_pairs = config.min_slice_pairs(),
-          .max_slice_drop = config.max_slice_drop(),
-          .max_calibration_error = config.max_calibration_error(),
-          .max_length_bias = config.max_length_bias(),
-          .min_rank_correlation = config.min_rank_correlation(),
-          .min_agreement = config.min_agreement(),
-          .max_score_offset = config.max_score_offset()};
-}
-
-absl::StatusOr<GateVerdict> CandidateTrial::Run(int64_t version) {
+absl::StatusOr<std::vector<GateVerdict>> CandidateTrial::Run(int64_t version) {
   // What an earlier process left: it begins anew.
   RLHF_RETURN_IF_ERROR(EndTrials("its trials begin anew"));
-  GateVerdict verdict = {.promote = true, .reason = "no trial is configured"};
+  std::vector<GateVerdict> verdicts;
   if (options_.gate.shadow_dialogues() > 0) {
-    RLHF_ASSIGN_OR_RETURN(verdict, Shadow(version));
+    RLHF_ASSIGN_OR_RETURN(verdicts.emplace_back(), Shadow(version));
   }
-  if (verdict.promote && options_.gate.canary_updates() > 0) {
-    RLHF_ASSIGN_OR_RETURN(GateVerdict canary, Canary(version));
-    verdict = verdict.findings.empty()
-                  ? std::move(canary)
-                  : Join(std::move(verdict), std::move(canary));
+  const auto passed = [&] {
+    return verdicts.empty() || verdicts.back().promote;
+  };
+  if (passed() && options_.gate.canary_updates() > 0) {
+    RLHF_ASSIGN_OR_RETURN(verdicts.emplace_back(), Canary(version));
   }
   // Promotion takes the alias away in one step with its move to serving.
-  if (!verdict.promote) RLHF_RETURN_IF_ERROR(EndTrials(verdict.reason));
-  return verdict;
+  if (!passed()) RLHF_RETURN_IF_ERROR(EndTrials(verdicts.back().reason));
+  return verdicts;
 }
 
 absl::Status CandidateTrial::EndTrials(const std::string& reason) {

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/registry/model_registry.h"
@@ -13,9 +14,6 @@
 #include "trainer/preference/gate.h"
 
 namespace rlhf {
-
-// Of the config's.
-GateThresholds ThresholdsOf(const v1::GateConfig& config);
 
 // Used by one thread. A trial that a killed process left is begun again by the
 // next call: the aliases say what it was.
@@ -34,10 +32,11 @@ class CandidateTrial {
   explicit CandidateTrial(Options options) : options_(std::move(options)) {}
 
   // Both trials of `version`, as far as the config wants them; the second only
-  // if the first was passed. Afterwards it is neither shadow nor canary.
+  // if the first was passed. Refused, it is neither shadow nor canary
+  // afterwards.
   //
   // Errors: Cancelled at shutdown, the aliases then stay; of the registry.
-  absl::StatusOr<GateVerdict> Run(int64_t version);
+  absl::StatusOr<std::vector<GateVerdict>> Run(int64_t version);
 
  private:
   absl::StatusOr<GateVerdict> Shadow(int64_t version);

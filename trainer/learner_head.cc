@@ -13,6 +13,7 @@
 #include "core/registry/model_registry.h"
 #include "core/text/prompt_id.h"
 #include "trainer/checkpoint/checkpoint_store.h"
+#include "trainer/run_log.h"
 
 namespace rlhf {
 
@@ -138,17 +139,10 @@ absl::Status LearnerHead::Snapshot(const ModelConfig& config,
 }
 
 v1::DataSnapshot LearnerHead::ComparisonsOf(const v1::ModelVersion& pm) const {
-  v1::DataSnapshot comparisons;
   const ModelRegistry registry(run_directory_ + "/registry/pm");
-  const auto text = ReadFile(registry.Directory(pm.version()) + "/card.json");
-  if (!text.ok()) return comparisons;
-  const auto card = ParseJson(*text);
-  v1::PmReport report;
-  if (card.ok() && card->contains("report") &&
-      JsonToProto(DumpJson(card->at("report")), &report).ok()) {
-    comparisons = report.data();
-  }
-  return comparisons;
+  const auto card = registry.Card(pm.version());
+  const auto report = card.ok() ? ReportOf(*card) : std::nullopt;
+  return report.has_value() ? report->data() : v1::DataSnapshot();
 }
 
 absl::Status LearnerHead::Checkpoint(const LearnerState& state,

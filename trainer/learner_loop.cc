@@ -13,7 +13,6 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
-#include "trainer/learner_models.h"
 #include "trainer/rank_agreement.h"
 #include "trainer/run_log.h"
 
@@ -204,14 +203,12 @@ absl::Status LearnerLoop::Restart(const Batch& batch) {
   RLHF_LOG(WARNING) << "PM version " << batch.header.pm().version()
                     << " rewards from update " << batch.header.update()
                     << " on; the policy begins again";
-  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config_));
-  trainer_.Restart(std::move(models));
+  RLHF_ASSIGN_OR_RETURN(v1::UpdateReport report,
+                        RestartPolicy(config_, batch, trainer_));
   cut_ = {.update = batch.header.update(),
           .world_size = communicator_.world_size(),
           .batch = batch.header};
   save_now_ = true;
-  v1::UpdateReport report = RestartReport(batch);
-  report.set_kl_coefficient(trainer_.kl_coefficient());
   return Show(report);
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/log.h"
+#include "core/comparisons/choice.h"
 #include "core/text/prompt_id.h"
 
 namespace rlhf {
@@ -69,10 +70,7 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const v1::PreferenceConfig& config) {
   PmData data;
   for (const v1::Comparison& comparison : comparisons) {
-    if (comparison.choice() != v1::A_BETTER &&
-        comparison.choice() != v1::B_BETTER) {
-      continue;
-    }
+    if (!IsDecided(comparison)) continue;
     const auto& messages = comparison.prompt().messages();
     const auto text_a = format.RenderScored(messages, comparison.response_a());
     const auto text_b = format.RenderScored(messages, comparison.response_b());

@@ -7,26 +7,10 @@
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/nn/model_directory.h"
+#include "core/nn/sequence_scores.h"
 #include "trainer/preference/pair_scores.h"
 
 namespace rlhf {
-namespace {
-
-std::string FolderOf(const std::string& directory, const PmMember& member) {
-  return member.folder.empty() ? directory
-                               : absl::StrCat(directory, "/", member.folder);
-}
-
-std::vector<float> Side(const std::vector<MeasuredPair>& pairs,
-                        double MeasuredPair::*side) {
-  std::vector<float> scores;
-  for (const MeasuredPair& pair : pairs) {
-    scores.push_back(static_cast<float>(pair.*side));
-  }
-  return scores;
-}
-
-}  // namespace
 
 absl::StatusOr<Transformer> LoadStartModel(const std::string& directory,
                                            int64_t num_layers,
@@ -84,7 +68,7 @@ absl::StatusOr<PmModels> LoadPmModels(const std::string& directory,
   RLHF_ASSIGN_OR_RETURN(pm.members, PmMembersOf(card));
   for (const PmMember& member : pm.members.members) {
     RLHF_ASSIGN_OR_RETURN(Transformer model,
-                          LoadModel(FolderOf(directory, member)));
+                          LoadModel(MemberFolder(directory, member)));
     pm.models.push_back(std::move(model));
   }
   return pm;
@@ -93,29 +77,20 @@ absl::StatusOr<PmModels> LoadPmModels(const std::string& directory,
 absl::StatusOr<std::vector<MeasuredPair>> ScorePairsTogether(
     const PmModels& pm, const std::vector<PmExample>& examples,
     int64_t micro_batch_tokens) {
-  std::vector<std::vector<float>> chosen_MS, rejected_MS;
-  std::vector<MeasuredPair> pairs;
+  std::vector<std::vector<float>> score_MS;
   for (const Transformer& model : pm.models) {
-    RLHF_ASSIGN_OR_RETURN(pairs,
-                          ScorePairs(model, examples, micro_batch_tokens));
-    chosen_MS.push_back(Side(pairs, &MeasuredPair::chosen_score));
-    rejected_MS.push_back(Side(pairs, &MeasuredPair::rejected_score));
+    RLHF_ASSIGN_OR_RETURN(
+        score_MS.emplace_back(),
+        ScoreSequences(model, BothSides(examples), micro_batch_tokens));
   }
-  if (pairs.empty()) return pairs;
-  const std::vector<float> chosen = CombineScores(pm.members, chosen_MS);
-  const std::vector<float> rejected = CombineScores(pm.members, rejected_MS);
-  for (size_t i = 0; i < pairs.size(); ++i) {
-    pairs[i].chosen_score = chosen[i];
-    pairs[i].rejected_score = rejected[i];
-  }
-  return pairs;
+  return PairUp(examples, CombineScores(pm.members, score_MS));
 }
 
 absl::Status SavePmModels(const PmModels& pm,
                           const std::string& tokenizer_source,
                           const std::string& directory) {
   for (size_t i = 0; i < pm.models.size(); ++i) {
-    const std::string folder = FolderOf(directory, pm.members.members[i]);
+    const std::string folder = MemberFolder(directory, pm.members.members[i]);
     RLHF_RETURN_IF_ERROR(MakeDirectories(folder));
     RLHF_RETURN_IF_ERROR(SaveModel(pm.models[i], tokenizer_source, folder));
   }

@@ -49,7 +49,7 @@ absl::StatusOr<PmModels> TrainMembers(const PmMembers& members,
 absl::StatusOr<PmModels> LoadPmModels(const std::string& directory,
                                       const Json& card);
 
-// The scores that the members make together. Errors: as ScorePairs.
+// The scores that the members make together. Errors: as ScoreSequences.
 absl::StatusOr<std::vector<MeasuredPair>> ScorePairsTogether(
     const PmModels& pm, const std::vector<PmExample>& examples,
     int64_t micro_batch_tokens);

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
+#include "trainer/response_forward.h"
+
 namespace rlhf {
 
 struct PpoSample {
@@ -20,5 +23,16 @@ struct PpoSample {
   // starts from.
   int64_t staleness = 0;
 };
+
+// The samples `indices` as dialogues; they refer to `batch`.
+std::vector<PromptResponse> Dialogues(const std::vector<PpoSample>& batch,
+                                      absl::Span<const int64_t> indices);
+
+// Response tokens of the samples `indices`.
+int64_t CountTokens(const std::vector<PpoSample>& batch,
+                    absl::Span<const int64_t> indices);
+
+// 0 to the number of samples.
+std::vector<int64_t> AllSamples(const std::vector<PpoSample>& batch);
 
 }  // namespace rlhf

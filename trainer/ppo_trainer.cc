@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -32,27 +31,7 @@ namespace {
 
 // What a rank without a sample passes idly.
 const std::vector<int32_t> kToken = {0};
-const std::vector<PromptResponse> kIdle = {
-    {.prompt_ids = &kToken, .response_ids = &kToken}};
-
-std::vector<PromptResponse> Dialogues(const std::vector<PpoSample>& batch,
-                                      absl::Span<const int64_t> indices) {
-  std::vector<PromptResponse> dialogues;
-  for (const int64_t i : indices) {
-    dialogues.push_back({.prompt_ids = &batch[i].prompt_ids,
-                         .response_ids = &batch[i].response_ids});
-  }
-  return dialogues;
-}
-
-int64_t CountTokens(const std::vector<PpoSample>& batch,
-                    const std::vector<int64_t>& indices) {
-  int64_t count = 0;
-  for (const int64_t i : indices) {
-    count += static_cast<int64_t>(batch[i].response_ids.size());
-  }
-  return count;
-}
+const std::vector<PromptResponse> kIdle = {{&kToken, &kToken}};
 
 std::unique_ptr<TrainedModels> MakeTrained(Transformer policy,
                                            std::optional<Transformer> critic,
@@ -70,12 +49,6 @@ std::unique_ptr<TrainedModels> MakeTrained(Transformer policy,
           .sharded = options.sharded,
           .lora = options.lora},
       communicator);
-}
-
-std::vector<int64_t> AllSamples(const std::vector<PpoSample>& batch) {
-  std::vector<int64_t> all(batch.size());
-  std::iota(all.begin(), all.end(), int64_t{0});
-  return all;
 }
 
 }  // namespace

@@ -23,6 +23,7 @@
 #include "rlhf/v1/feedback.grpc.pb.h"
 #include "trainer/candidate_maker.h"
 #include "trainer/candidate_trial.h"
+#include "trainer/gate_report.h"
 #include "trainer/pm_models.h"
 #include "trainer/preference/pm_measurement.h"
 #include "trainer/refresh_plan.h"
@@ -139,14 +140,10 @@ class Refresher {
                                      });
       if (known) continue;
       RLHF_ASSIGN_OR_RETURN(const Json card, registry_.Card(version));
-      v1::PmReport report;
-      // A PM that somebody else published has no report.
-      if (!card.contains("report") ||
-          !JsonToProto(DumpJson(card["report"]), &report).ok()) {
-        continue;
-      }
-      RLHF_ASSIGN_OR_RETURN(*report.mutable_pm(), registry_.Get(version));
-      interrupted_.push_back(std::move(report));
+      std::optional<v1::PmReport> report = ReportOf(card);
+      if (!report.has_value()) continue;
+      RLHF_ASSIGN_OR_RETURN(*report->mutable_pm(), registry_.Get(version));
+      interrupted_.push_back(*std::move(report));
     }
     return absl::OkStatus();
   }
@@ -262,9 +259,9 @@ class Refresher {
     if (report.promoted() && !served) {
       // The first has nobody to stand beside.
       if (serving.has_value()) {
-        RLHF_ASSIGN_OR_RETURN(const GateVerdict trial,
+        RLHF_ASSIGN_OR_RETURN(const std::vector<GateVerdict> verdicts,
                               trial_.Run(report.pm().version()));
-        if (!trial.findings.empty()) AddVerdict(trial, report);
+        for (const GateVerdict& verdict : verdicts) AddVerdict(verdict, report);
       }
       if (report.promoted()) {
         RLHF_RETURN_IF_ERROR(Promote(serving, report));

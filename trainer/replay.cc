@@ -61,15 +61,9 @@ absl::StatusOr<v1::UpdateReport> ReplayUpdate(const v1::RunConfig& config,
                                               Steering& steering,
                                               PpoTrainer& trainer) {
   const UpdateOrders orders = steering.For(batch.header.pm());
-  v1::UpdateReport report;
-  if (orders.restart) {
-    RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
-    trainer.Restart(std::move(models));
-    report = RestartReport(batch);
-    report.set_kl_coefficient(trainer.kl_coefficient());
-  } else {
-    RLHF_ASSIGN_OR_RETURN(report, MakeUpdate(batch, orders, trainer));
-  }
+  RLHF_ASSIGN_OR_RETURN(const v1::UpdateReport report,
+                        orders.restart ? RestartPolicy(config, batch, trainer)
+                                       : MakeUpdate(batch, orders, trainer));
   steering.Saw(report);
   return report;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/json_lines.h"
+#include "core/base/proto_json.h"
 #include "core/base/status_macros.h"
 
 namespace rlhf {
@@ -35,6 +36,15 @@ absl::StatusOr<std::vector<v1::PmReport>> ReadPmReports(
                                               run_directory + "/pms.jsonl"));
   return LastOfEach(lines,
                     [](const auto& report) { return report.pm().version(); });
+}
+
+std::optional<v1::PmReport> ReportOf(const Json& card) {
+  v1::PmReport report;
+  if (!card.contains("report") ||
+      !JsonToProto(DumpJson(card["report"]), &report).ok()) {
+    return std::nullopt;
+  }
+  return report;
 }
 
 }  // namespace rlhf

@@ -1,10 +1,12 @@
 // What learner and refresher have told of a run so far.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/base/json.h"
 #include "rlhf/v1/report.pb.h"
 
 namespace rlhf {
@@ -20,5 +22,9 @@ absl::StatusOr<std::vector<v1::UpdateReport>> ReadUpdates(
 // last. Errors: as ReadUpdates.
 absl::StatusOr<std::vector<v1::PmReport>> ReadPmReports(
     const std::string& run_directory);
+
+// What the card of a PM version says of its making; nullopt if somebody else
+// published it, without a report.
+std::optional<v1::PmReport> ReportOf(const Json& card);
 
 }  // namespace rlhf

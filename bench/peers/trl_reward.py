@@ -16,31 +16,17 @@ import json
 import math
 import sys
 import tempfile
-import time
 
 import torch
 from datasets import Dataset
 from transformers import (AutoConfig, AutoModelForSequenceClassification,
-                          AutoTokenizer, TrainerCallback)
+                          AutoTokenizer)
 from trl import RewardConfig, RewardTrainer
+
+from stopwatch import Stopwatch
 
 CALIBRATION_BINS = 10  # as `rlhf pm eval` has
 PAD = "<|endoftext|>"
-
-
-class Stopwatch(TrainerCallback):
-    """Seconds of each optimizer step."""
-
-    def __init__(self):
-        self.seconds = []
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.start = time.perf_counter()
-
-    def on_step_end(self, args, state, control, **kwargs):
-        now = time.perf_counter()
-        self.seconds.append(now - self.start)
-        self.start = now
 
 
 def load_pairs(path, pad):

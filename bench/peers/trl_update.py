@@ -13,28 +13,13 @@ The first iteration warms up and does not count.
 import argparse
 import json
 import tempfile
-import time
 
 import torch
 from datasets import Dataset
 from transformers import (AutoModelForCausalLM,
-                          AutoModelForSequenceClassification, AutoTokenizer,
-                          TrainerCallback)
+                          AutoModelForSequenceClassification, AutoTokenizer)
 
-
-class Stopwatch(TrainerCallback):
-    """Seconds of each iteration."""
-
-    def __init__(self):
-        self.seconds = []
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.start = time.perf_counter()
-
-    def on_step_end(self, args, state, control, **kwargs):
-        now = time.perf_counter()
-        self.seconds.append(now - self.start)
-        self.start = now
+from stopwatch import Stopwatch
 
 
 def ppo(args, tokenizer, policy, pm, prompts, stopwatch):

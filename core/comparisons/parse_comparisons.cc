@@ -10,11 +10,13 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "core/base/file.h"
 #include "core/base/hash.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/argilla.h"
 #include "core/comparisons/argilla_responses.h"
+#include "core/comparisons/choice.h"
 #include "core/comparisons/csv.h"
 #include "core/comparisons/csv_comparisons.h"
 #include "core/comparisons/label_studio.h"
@@ -38,8 +40,7 @@ absl::Status Validate(const v1::Comparison& comparison) {
     return absl::InvalidArgumentError(
         "\"choice\" must be A_BETTER, B_BETTER, TIE, BOTH_BAD or SKIPPED");
   }
-  const bool is_decided = comparison.choice() == v1::A_BETTER ||
-                          comparison.choice() == v1::B_BETTER;
+  const bool is_decided = IsDecided(comparison);
   const int most = is_decided ? 3 : 0;
   const int least = is_decided ? 1 : 0;
   if (comparison.strength() < least || comparison.strength() > most) {
@@ -243,6 +244,11 @@ absl::StatusOr<ParsedComparisons> ParseComparisons(absl::string_view text,
     ReadLines(text, collector);
   }
   return std::move(collector).Finish();
+}
+
+absl::StatusOr<ParsedComparisons> ReadComparisons(const std::string& path) {
+  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  return ParseComparisons(text, path.substr(path.rfind('/') + 1));
 }
 
 }  // namespace rlhf

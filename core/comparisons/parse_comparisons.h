@@ -45,4 +45,8 @@ struct ParsedComparisons {
 absl::StatusOr<ParsedComparisons> ParseComparisons(absl::string_view text,
                                                    absl::string_view name);
 
+// The same of a file, which is named without its folders.
+// Errors: as ReadFile and ParseComparisons.
+absl::StatusOr<ParsedComparisons> ReadComparisons(const std::string& path);
+
 }  // namespace rlhf

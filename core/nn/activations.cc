@@ -14,23 +14,6 @@
 namespace rlhf {
 namespace {
 
-absl::Status Validate(absl::Span<const std::vector<int32_t>> sequences,
-                      int64_t vocab_size) {
-  for (size_t i = 0; i < sequences.size(); ++i) {
-    if (sequences[i].empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("sequence ", i, " has no tokens"));
-    }
-    for (const int32_t id : sequences[i]) {
-      if (id >= 0 && id < vocab_size) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat("sequence ", i, ": token id ", id,
-                       " is outside the vocabulary of ", vocab_size));
-    }
-  }
-  return absl::OkStatus();
-}
-
 // Of one group, [S, D], as float32 on the CPU.
 at::Tensor LastTokensOf(const Transformer& model,
                         absl::Span<const std::vector<int32_t>> sequences,
@@ -58,7 +41,8 @@ absl::StatusOr<at::Tensor> LastTokenActivations(
     int64_t layer, int64_t max_tokens) {
   RLHF_ASSIGN_OR_RETURN(const int64_t num_layers,
                         ResolveLayer(layer, model.config().num_layers));
-  RLHF_RETURN_IF_ERROR(Validate(sequences, model.config().vocab_size));
+  RLHF_RETURN_IF_ERROR(
+      CheckTokens(sequences, model.config().vocab_size, "sequence"));
   at::Tensor hidden_SD;
   RLHF_RETURN_IF_ERROR(TorchCall("activations", [&] {
     const c10::NoGradGuard no_grad;

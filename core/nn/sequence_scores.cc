@@ -10,27 +10,24 @@
 #include "core/nn/torch_call.h"
 
 namespace rlhf {
-namespace {
 
-absl::Status Validate(absl::Span<const std::vector<int32_t>> sequences,
-                      int64_t vocab_size) {
+absl::Status CheckTokens(absl::Span<const std::vector<int32_t>> sequences,
+                         int64_t vocab_size, absl::string_view what) {
   for (size_t i = 0; i < sequences.size(); ++i) {
     if (sequences[i].empty()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("dialogue ", i, " has no tokens"));
+          absl::StrCat(what, " ", i, " has no tokens"));
     }
     for (const int32_t id : sequences[i]) {
       if (id < 0 || id >= vocab_size) {
         return absl::InvalidArgumentError(
-            absl::StrCat("dialogue ", i, ": token id ", id,
+            absl::StrCat(what, " ", i, ": token id ", id,
                          " is outside the vocabulary of ", vocab_size));
       }
     }
   }
   return absl::OkStatus();
 }
-
-}  // namespace
 
 std::vector<size_t> GroupByTokens(
     absl::Span<const std::vector<int32_t>> sequences, int64_t max_tokens) {
@@ -60,7 +57,8 @@ at::Tensor LastTokenScores(const Transformer& model,
 absl::StatusOr<std::vector<float>> ScoreSequences(
     const Transformer& model, absl::Span<const std::vector<int32_t>> sequences,
     int64_t max_tokens) {
-  RLHF_RETURN_IF_ERROR(Validate(sequences, model.config().vocab_size));
+  RLHF_RETURN_IF_ERROR(
+      CheckTokens(sequences, model.config().vocab_size, "dialogue"));
   std::vector<float> scores;
   RLHF_RETURN_IF_ERROR(TorchCall("score", [&] {
     const c10::NoGradGuard no_grad;

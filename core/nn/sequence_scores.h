@@ -4,11 +4,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "core/nn/transformer.h"
 
 namespace rlhf {
+
+// Errors: InvalidArgument for an empty sequence or an id outside the
+// vocabulary; it is told as "`what` 3".
+absl::Status CheckTokens(absl::Span<const std::vector<int32_t>> sequences,
+                         int64_t vocab_size, absl::string_view what);
 
 // Cuts `sequences` into consecutive groups of at most `max_tokens` tokens each
 // (a longer sequence is a group of its own). Returns the size of each group.

@@ -49,6 +49,11 @@ double LowerBound(const std::vector<const std::vector<float>*>& rows,
 
 }  // namespace
 
+std::string MemberFolder(const std::string& directory, const PmMember& member) {
+  return member.folder.empty() ? directory
+                               : absl::StrCat(directory, "/", member.folder);
+}
+
 Json ToJson(const PmMembers& members) {
   Json list = Json::array();
   for (const PmMember& member : members.members) {

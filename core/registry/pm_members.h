@@ -36,6 +36,9 @@ struct PmMembers {
   double ensemble_penalty = 0;
 };
 
+// Where a member lies in the version's folder `directory`.
+std::string MemberFolder(const std::string& directory, const PmMember& member);
+
 // For a version's card, under "pm_members".
 Json ToJson(const PmMembers& members);
 

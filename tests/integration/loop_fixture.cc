@@ -10,19 +10,17 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "core/base/file.h"
-#include "core/base/proto_json.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
 #include "gmock/gmock.h"
 #include "tests/testing/free_ports.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_model.h"
+#include "trainer/run_log.h"
 
 extern char** environ;
 
@@ -135,19 +133,9 @@ int LoopTest::Stop(pid_t pid) {
 }
 
 std::vector<v1::UpdateReport> LoopTest::Updates() const {
-  // A learner that was killed may write an update twice.
-  std::map<int64_t, v1::UpdateReport> updates;
-  const auto text = ReadFile(run_ + "/metrics.jsonl");
-  if (!text.ok()) return {};
-  for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
-    v1::UpdateReport report;
-    if (!line.empty() && JsonToProto(line, &report).ok()) {
-      updates[report.update()] = report;
-    }
-  }
-  std::vector<v1::UpdateReport> list;
-  for (const auto& [number, report] : updates) list.push_back(report);
-  return list;
+  const auto updates = ReadUpdates(run_);
+  EXPECT_OK(updates);
+  return updates.ok() ? *updates : std::vector<v1::UpdateReport>();
 }
 
 void LearnerTest::Prepare(const std::string& name, int num_updates) {

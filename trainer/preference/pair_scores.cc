@@ -1,22 +1,25 @@
 #include "trainer/preference/pair_scores.h"
 
+#include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "core/nn/sequence_scores.h"
 
 namespace rlhf {
 
-absl::StatusOr<std::vector<MeasuredPair>> ScorePairs(
-    const Transformer& model, const std::vector<PmExample>& examples,
-    int64_t micro_batch_tokens) {
-  std::vector<MeasuredPair> pairs;
-  if (examples.empty()) return pairs;
+std::vector<std::vector<int32_t>> BothSides(
+    const std::vector<PmExample>& examples) {
   std::vector<std::vector<int32_t>> sequences;
   for (const PmExample& example : examples) {
     sequences.push_back(example.chosen);
     sequences.push_back(example.rejected);
   }
-  RLHF_ASSIGN_OR_RETURN(const std::vector<float> scores,
-                        ScoreSequences(model, sequences, micro_batch_tokens));
+  return sequences;
+}
+
+std::vector<MeasuredPair> PairUp(const std::vector<PmExample>& examples,
+                                 const std::vector<float>& scores) {
+  RLHF_CHECK(scores.size() == 2 * examples.size());
+  std::vector<MeasuredPair> pairs;
   for (size_t i = 0; i < examples.size(); ++i) {
     pairs.push_back(
         {.chosen_score = scores[2 * i],
@@ -26,6 +29,15 @@ absl::StatusOr<std::vector<MeasuredPair>> ScorePairs(
          .slices = examples[i].slices});
   }
   return pairs;
+}
+
+absl::StatusOr<std::vector<MeasuredPair>> ScorePairs(
+    const Transformer& model, const std::vector<PmExample>& examples,
+    int64_t micro_batch_tokens) {
+  RLHF_ASSIGN_OR_RETURN(
+      const std::vector<float> scores,
+      ScoreSequences(model, BothSides(examples), micro_batch_tokens));
+  return PairUp(examples, scores);
 }
 
 }  // namespace rlhf

@@ -64,6 +64,9 @@ struct PmMeasurement {
   std::vector<SliceAccuracy> slices;
 };
 
+// Of the calibration of whatever is reported or judged.
+inline constexpr int kCalibrationBins = 10;
+
 // Pure; the resamples come from a fixed seed. No pair gives zeros, and
 // intervals of [0, 1]. Dies on a score that is not finite.
 PmMeasurement MeasurePm(const std::vector<MeasuredPair>& pairs, int num_bins);
