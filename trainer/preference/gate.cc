@@ -177,7 +177,9 @@ GateVerdict DecidePromotion(const HeldOutEvidence& evidence,
     findings.push_back(JudgeLengthBias(evidence, thresholds));
   }
   GateVerdict verdict = Conclude(std::move(findings), 2);
-  const double visible = VisibleDrop(pairs, DiscordantShare(evidence));
+  if (thresholds.significance == 0) return verdict;
+  const double visible = VisibleDrop(pairs, DiscordantShare(evidence),
+                                     thresholds.significance);
   absl::StrAppendFormat(
       &verdict.reason,
       "; %sonly real drops from %.1f points on would be noticed 4 times in 5",

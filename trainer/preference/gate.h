@@ -18,7 +18,7 @@ namespace rlhf {
 struct GateThresholds {
   double min_accuracy = 0.5;
   double max_accuracy_drop = 0.03;
-  double significance = 0.02;
+  double significance = 0.01;
   int64_t min_slice_pairs = 100;
   double max_slice_drop = 0.1;
   double max_calibration_error = 0.15;

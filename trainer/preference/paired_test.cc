@@ -18,6 +18,18 @@ void Count(const MeasuredPair& candidate, const MeasuredPair& incumbent,
   discordance.only_incumbent_right += theirs && !ours ? 1 : 0;
 }
 
+// The z that a standard normal number exceeds with probability `tail`, by
+// bisection.
+double NormalQuantile(double tail) {
+  double low = 0, high = 40;
+  for (int i = 0; i < 64; ++i) {
+    const double middle = (low + high) / 2;
+    const bool exceeds = std::erfc(middle / std::sqrt(2.0)) / 2 > tail;
+    (exceeds ? low : high) = middle;
+  }
+  return low;
+}
+
 }  // namespace
 
 Discordance CountDiscordance(const std::vector<MeasuredPair>& candidate,
@@ -69,14 +81,13 @@ double ProbabilityOfChance(const Discordance& discordance) {
   return std::min(sum, 1.0);
 }
 
-double VisibleDrop(int64_t num_pairs, double discordant_share) {
+double VisibleDrop(int64_t num_pairs, double discordant_share, double level) {
   RLHF_CHECK(num_pairs > 0) << num_pairs;
+  RLHF_CHECK(level > 0 && level <= 0.5) << level;
   RLHF_CHECK(discordant_share >= 0 && discordant_share <= 1)
       << discordant_share;
-  // Normal quantiles at 98 % and 80 %.
-  constexpr double kLevel = 2.0537489106318225;
-  constexpr double kPower = 0.8416212335729143;
-  return (kLevel + kPower) *
+  constexpr double kMissed = 0.2;
+  return (NormalQuantile(level) + NormalQuantile(kMissed)) *
          std::sqrt(discordant_share / static_cast<double>(num_pairs));
 }
 

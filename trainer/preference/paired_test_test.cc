@@ -42,8 +42,10 @@ TEST(PairedTest, ManyPairsDoNotOverflow) {
 
 // Of 3,000 pairs a quarter discordant: 2.8954 * sqrt(0.25 / 3000).
 TEST(PairedTest, TheVisibleDropShrinksWithTheRootOfThePairs) {
-  EXPECT_NEAR(VisibleDrop(3000, 0.25), 0.026431, 1e-5);
-  EXPECT_NEAR(VisibleDrop(750, 0.25), 2 * VisibleDrop(3000, 0.25), 1e-12);
+  EXPECT_NEAR(VisibleDrop(3000, 0.25, 0.02), 0.026431, 1e-5);
+  // Quantiles 2.3263 and 0.8416.
+  EXPECT_NEAR(VisibleDrop(3000, 0.25, 0.01), 0.028919, 1e-5);
+  EXPECT_NEAR(VisibleDrop(750, 0.25, 0.02), 2 * VisibleDrop(3000, 0.25, 0.02), 1e-12);
 }
 
 }  // namespace
