@@ -66,9 +66,25 @@ AnswerDesk::AnswerDesk(const TaskScheduler::Options& options,
 
 absl::StatusOr<Task> AnswerDesk::Lease(const std::string& worker_id) {
   MutexLock lock(&mutex_);
-  auto task = scheduler_.Lease(worker_id, clock_->Now());
+  const absl::Time now = clock_->Now();
+  absl::StatusOr<Task> task = LeaseDialogue(worker_id, now);
+  if (absl::IsNotFound(task.status())) task = scheduler_.Lease(worker_id, now);
   UpdateGauges();
   return task;
+}
+
+absl::StatusOr<Task> AnswerDesk::LeaseDialogue(const std::string& worker_id,
+                                               absl::Time now) {
+  if (!scheduler_.HasTaskOf(worker_id)) {
+    if (continuations_.IsAwaited(worker_id, now)) {
+      return absl::UnavailableError(
+          "the next answers of your dialogue are being written");
+    }
+    if (std::optional<Task> task = continuations_.Take(worker_id)) {
+      return scheduler_.LeaseOwn(worker_id, *std::move(task), now);
+    }
+  }
+  return absl::NotFoundError("no dialogue goes on");
 }
 
 absl::StatusOr<Task> AnswerDesk::Claim(const Answer& answer) {
@@ -108,11 +124,37 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
   const auto appended = store_->Append(ToComparison(*task, answer));
   Finish(answer.task_id, appended.ok() && !appended->duplicate);
   if (appended.ok()) {
+    Remember(*task, answer);
     metrics_->comparison_duration.Observe(answer.worker_seconds);
   } else if (absl::IsAlreadyExists(appended.status())) {
     metrics_->comparisons_refused.Increment();
   }
   return appended;
+}
+
+void AnswerDesk::Remember(const Task& task, const Answer& answer) {
+  // The crowd has nothing to say.
+  if (answer.source != "page") return;
+  MutexLock lock(&mutex_);
+  continuations_.Remember(task, answer.worker_id);
+}
+
+absl::Status AnswerDesk::CarryOn(const NextTurn& turn) {
+  MutexLock lock(&mutex_);
+  RLHF_RETURN_IF_ERROR(continuations_.Add(turn, clock_->Now()));
+  demand_.SignalAll();
+  return absl::OkStatus();
+}
+
+std::optional<Continuation> AnswerDesk::NextContinuation() const {
+  MutexLock lock(&mutex_);
+  return continuations_.Next();
+}
+
+void AnswerDesk::FinishContinuation(const Continuation& continuation,
+                                    std::optional<Task> task) {
+  MutexLock lock(&mutex_);
+  continuations_.Finish(continuation.worker_id, std::move(task));
 }
 
 absl::StatusOr<std::vector<PreferenceStore::Appended>> AnswerDesk::Import(
@@ -142,7 +184,8 @@ int AnswerDesk::WaitForDemand(const std::stop_token& stop,
   });
   const absl::Time deadline = absl::Now() + timeout;
   MutexLock lock(&mutex_);
-  while (scheduler_.NumWanted() == 0 && !stop.stop_requested()) {
+  while (scheduler_.NumWanted() == 0 && !continuations_.Next().has_value() &&
+         !stop.stop_requested()) {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) break;
     demand_.WaitFor(&mutex_, left);

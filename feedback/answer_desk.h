@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "feedback/continuations.h"
 #include "feedback/feedback_metrics.h"
 #include "feedback/preference_store.h"
 #include "feedback/task_scheduler.h"
@@ -42,7 +43,8 @@ class AnswerDesk {
   AnswerDesk(const TaskScheduler::Options& options, PreferenceStore* store,
              const Clock* clock, FeedbackMetrics* metrics);
 
-  // Errors: as TaskScheduler::Lease.
+  // Errors: as TaskScheduler::Lease; Unavailable also while the worker's own
+  // dialogue waits for its next responses.
   absl::StatusOr<Task> Lease(const std::string& worker_id);
 
   // Saves the answer; durable when it returns. The same answer again is
@@ -50,6 +52,17 @@ class AnswerDesk {
   //
   // Errors: as TaskScheduler::Claim and PreferenceStore::Append.
   absl::StatusOr<PreferenceStore::Appended> Submit(const Answer& answer);
+
+  // Asks for the next turn of a dialogue whose answer is saved. Its task goes
+  // to that worker. Errors: as Continuations::Add.
+  absl::Status CarryOn(const NextTurn& turn);
+
+  // The dialogue that should get its responses next, if one waits, until
+  // FinishContinuation: with the task made of it, or without if there will be
+  // none.
+  std::optional<Continuation> NextContinuation() const;
+  void FinishContinuation(const Continuation& continuation,
+                          std::optional<Task> task);
 
   // Saves comparisons from elsewhere, all or none.
   // Errors: as PreferenceStore::AppendAll.
@@ -59,8 +72,8 @@ class AnswerDesk {
   // Offers tasks; those that are not wanted are dropped.
   void Add(std::vector<Task> tasks);
 
-  // Blocks until tasks are wanted, `stop` is requested or `timeout` passed;
-  // returns how many are wanted.
+  // Blocks until tasks are wanted or a dialogue waits, `stop` is requested or
+  // `timeout` passed; returns how many tasks are wanted.
   int WaitForDemand(const std::stop_token& stop, absl::Duration timeout);
 
   struct TaskStats {
@@ -74,8 +87,14 @@ class AnswerDesk {
   absl::Duration lease() const { return options_.lease; }
 
  private:
+  // The task of the worker's own dialogue. Errors: NotFound if none goes on,
+  // else as Lease.
+  absl::StatusOr<Task> LeaseDialogue(const std::string& worker_id,
+                                     absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Task> Claim(const Answer& answer);
   void Finish(const std::string& task_id, bool saved);
+  void Remember(const Task& task, const Answer& answer);
   void UpdateGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const TaskScheduler::Options options_;
@@ -86,6 +105,7 @@ class AnswerDesk {
   mutable Mutex mutex_;
   CondVar demand_;
   TaskScheduler scheduler_ ABSL_GUARDED_BY(mutex_);
+  Continuations continuations_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace rlhf

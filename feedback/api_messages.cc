@@ -158,6 +158,23 @@ absl::StatusOr<Answer> ParseAnswer(absl::string_view body) {
   return answer;
 }
 
+absl::StatusOr<NextTurn> ParseNextTurn(absl::string_view body) {
+  RLHF_ASSIGN_OR_RETURN(
+      const Json object,
+      ParseObject(body, {"task_id", "worker_id", "chosen", "message"}));
+  NextTurn turn;
+  RLHF_ASSIGN_OR_RETURN(turn.task_id, GetId(object, "task_id"));
+  RLHF_ASSIGN_OR_RETURN(turn.worker_id, GetId(object, "worker_id"));
+  RLHF_ASSIGN_OR_RETURN(turn.message, GetString(object, "message"));
+  RLHF_ASSIGN_OR_RETURN(const std::string chosen, GetString(object, "chosen"));
+  if (chosen != "left" && chosen != "right") {
+    return FieldError("chosen", absl::StrCat("is \"", chosen,
+                                             "\"; it must be left or right"));
+  }
+  turn.left_chosen = chosen == "left";
+  return turn;
+}
+
 std::string TaskJson(const Task& task, absl::Duration lease) {
   Json messages = Json::array();
   for (const v1::Message& message : task.prompt.messages()) {

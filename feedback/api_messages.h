@@ -25,6 +25,10 @@ absl::StatusOr<std::string> ParseTaskRequest(absl::string_view body);
 // Unknown members are refused.
 absl::StatusOr<Answer> ParseAnswer(absl::string_view body);
 
+// POST /api/continue: {"task_id", "worker_id", "chosen": "left" or "right",
+// "message"}, all required.
+absl::StatusOr<NextTurn> ParseNextTurn(absl::string_view body);
+
 // {"task_id", "messages": [{"role", "content"}], "left", "right",
 //  "lease_seconds"}. Says nothing of where the responses come from.
 std::string TaskJson(const Task& task, absl::Duration lease);

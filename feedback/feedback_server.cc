@@ -70,7 +70,13 @@ absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
 }
 
 absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
-  api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+  requester_ = std::make_unique<RequesterApi>(
+      RequesterApi::Options{
+          .run_directory = absl::StrCat(config.runs_dir(), "/", config.name()),
+          .price_per_answer = config.feedback().price_per_answer()},
+      store_.get(), &clock_);
+  api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
+                                   requester_.get());
   auto server = HttpServer::Start(
       config.feedback().http_address(),
       [this](const HttpRequest& request) { return api_->Handle(request); },

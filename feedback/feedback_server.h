@@ -15,6 +15,7 @@
 #include "feedback/feedback_service.h"
 #include "feedback/http_api.h"
 #include "feedback/preference_store.h"
+#include "feedback/requester_api.h"
 #include "feedback/task_source.h"
 #include "prometheus/registry.h"
 #include "rlhf/v1/config.pb.h"
@@ -57,6 +58,7 @@ class FeedbackServer {
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
   std::unique_ptr<FeedbackService> service_;
+  std::unique_ptr<RequesterApi> requester_;
   std::unique_ptr<HttpApi> api_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<HttpServer> http_;

@@ -1,5 +1,6 @@
 #include "feedback/feedback_server.h"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,9 @@ class FakeActor final : public v1::Generation::Service {
                         const v1::GenerateRequest* request,
                         v1::GenerateResponse* response) override {
     for (const v1::Prompt& prompt : request->prompts()) {
+      if (prompt.messages_size() == refused_messages) {
+        return {grpc::StatusCode::INVALID_ARGUMENT, "the prompt is too long"};
+      }
       v1::PromptResponses* const result = response->add_results();
       const bool same = prompt.prompt_id() == "same";
       result->add_responses()->set_text(same ? "same" : "first");
@@ -38,6 +42,9 @@ class FakeActor final : public v1::Generation::Service {
     response->set_policy_version(7);
     return grpc::Status::OK;
   }
+
+  // Prompts of so many messages are refused.
+  std::atomic<int> refused_messages = -1;
 };
 
 v1::Prompt MakePrompt(const std::string& id) {
@@ -91,6 +98,17 @@ class FeedbackServerTest : public ::testing::Test {
     return num_saved;
   }
 
+  // The task that ada gets as soon as there is one.
+  static Json AskForTask(const HttpTestClient& client) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    HttpTestReply reply;
+    while (reply.status != 200 && absl::Now() < deadline) {
+      reply = client.Post("/api/task", R"({"worker_id": "ada"})");
+    }
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return ParseJson(reply.body).value_or(Json());
+  }
+
   TempDir dir_;
   FakeActor actor_;
   std::unique_ptr<grpc::Server> actor_server_;
@@ -131,6 +149,53 @@ TEST_F(FeedbackServerTest, TasksFlowFromTheActorToTheLogAndEndAtTheLimit) {
   }
   EXPECT_FALSE(reader->Read(&comparison));
   EXPECT_TRUE(reader->Finish().ok());
+}
+
+TEST_F(FeedbackServerTest, DialogueGoesOnWithTheChosenAnswerForTheSameWorker) {
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  const HttpTestClient client(server->http_port());
+  const Json first = AskForTask(client);
+  ASSERT_EQ(
+      client
+          .Post("/api/comparison", DumpJson({{"task_id", first["task_id"]},
+                                             {"comparison_id", "c1"},
+                                             {"worker_id", "ada"},
+                                             {"choice", "right_better"},
+                                             {"strength", 1}}))
+          .status,
+      200);
+  ASSERT_EQ(client
+                .Post("/api/continue", DumpJson({{"task_id", first["task_id"]},
+                                                 {"worker_id", "ada"},
+                                                 {"chosen", "right"},
+                                                 {"message", "And then?"}}))
+                .status,
+            200);
+  const Json second = AskForTask(client);
+  ASSERT_EQ(second["messages"].size(), 3u);
+  EXPECT_EQ(second["messages"][0], first["messages"][0]);
+  EXPECT_EQ(second["messages"][1]["role"], "assistant");
+  EXPECT_EQ(second["messages"][1]["content"], first["right"]);
+  EXPECT_EQ(second["messages"][2]["content"], "And then?");
+}
+
+TEST_F(FeedbackServerTest, DialogueThatTheActorRefusesEnds) {
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  actor_.refused_messages = 3;
+  const HttpTestClient client(server->http_port());
+  const Json first = AskForTask(client);
+  client.Post("/api/comparison", DumpJson({{"task_id", first["task_id"]},
+                                           {"comparison_id", "c1"},
+                                           {"worker_id", "ada"},
+                                           {"choice", "tie"}}));
+  client.Post("/api/continue", DumpJson({{"task_id", first["task_id"]},
+                                         {"worker_id", "ada"},
+                                         {"chosen", "left"},
+                                         {"message", "And then?"}}));
+  EXPECT_EQ(AskForTask(client)["messages"].size(), 1u)
+      << "another task instead";
 }
 
 TEST_F(FeedbackServerTest, HeldOutPromptsNeverBecomeTasks) {

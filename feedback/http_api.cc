@@ -116,6 +116,9 @@ HttpResponse HttpApi::HandleGet(const HttpRequest& request) {
   if (request.path == "/metrics") return MetricsResponse(*registry_);
   if (request.path == "/healthz") return {.body = "ok\n"};
   if (request.path == "/api/stats") return GetStats(request);
+  if (requester_ != nullptr) {
+    if (auto response = requester_->Get(request)) return *std::move(response);
+  }
   if (const PageFile* const file = FindPageFile(request.path)) {
     return {.content_type = std::string(file->content_type),
             .body = std::string(file->contents)};
@@ -146,6 +149,7 @@ HttpResponse HttpApi::HandlePost(const HttpRequest& request) {
   }
   if (request.path == "/api/task") return PostTask(request);
   if (request.path == "/api/comparison") return PostComparison(request);
+  if (request.path == "/api/continue") return PostContinue(request);
   if (is_import) return PostImport(request);
   return JsonErrorResponse(
       404, absl::StrCat("there is no POST ", request.path,
@@ -169,6 +173,14 @@ HttpResponse HttpApi::PostComparison(const HttpRequest& request) {
   const auto appended = desk_->Submit(*answer);
   if (!appended.ok()) return ErrorResponse(appended.status());
   return JsonResponse(DumpJson({{"seq", appended->seq}, {"saved", true}}));
+}
+
+HttpResponse HttpApi::PostContinue(const HttpRequest& request) {
+  const auto turn = ParseNextTurn(request.body);
+  if (!turn.ok()) return ErrorResponse(turn.status());
+  const absl::Status queued = desk_->CarryOn(*turn);
+  if (!queued.ok()) return ErrorResponse(queued);
+  return JsonResponse(DumpJson({{"queued", true}}));
 }
 
 HttpResponse HttpApi::PostImport(const HttpRequest& request) {

@@ -1,14 +1,18 @@
 // What the feedback process serves over HTTP: the page, the JSON API of
 // workers, imports and metrics.
 //
-//   GET  /                 the page (also /page.css, /page.js)
+//   GET  /                 the workers' page, /requester the requester's, and
+//                          their files (page_files.h)
 //   POST /api/task         a task to do: 200, 204 none right now, 410 no more
 //   POST /api/comparison   an answer: 200 {"seq", "saved": true} once durable
+//   POST /api/continue     the next human turn of an answered dialogue:
+//                          200 {"queued": true}
 //   POST /api/import       comparisons as JSONL (import_export.h),
 //   ?source=NAME:
 //                          200 {"accepted", "duplicates", "refused": [{"line",
 //                          "reason"}]}
 //   GET  /api/stats        counts; ?worker_id=NAME adds the worker's own
+//   GET  /api/comparisons, /api/summary, /api/pms, /api/export: requester_api.h
 //   GET  /metrics, /healthz
 //
 // What is in a request is in api_messages.h. Errors are {"error": message}: 400
@@ -21,6 +25,7 @@
 #include "core/telemetry/http_server.h"
 #include "feedback/answer_desk.h"
 #include "feedback/preference_store.h"
+#include "feedback/requester_api.h"
 #include "prometheus/registry.h"
 
 namespace rlhf {
@@ -30,8 +35,12 @@ class HttpApi {
  public:
   // Nothing is owned; everything must outlive the API.
   HttpApi(AnswerDesk* desk, const PreferenceStore* store,
-          const prometheus::Registry* registry)
-      : desk_(desk), store_(store), registry_(registry) {}
+          const prometheus::Registry* registry,
+          RequesterApi* requester = nullptr)
+      : desk_(desk),
+        store_(store),
+        registry_(registry),
+        requester_(requester) {}
 
   // Every response carries headers that keep browsers from running or loading
   // anything but the page itself.
@@ -45,12 +54,14 @@ class HttpApi {
   HttpResponse HandlePost(const HttpRequest& request);
   HttpResponse PostTask(const HttpRequest& request);
   HttpResponse PostComparison(const HttpRequest& request);
+  HttpResponse PostContinue(const HttpRequest& request);
   HttpResponse PostImport(const HttpRequest& request);
   HttpResponse GetStats(const HttpRequest& request);
 
   AnswerDesk* const desk_;
   const PreferenceStore* const store_;
   const prometheus::Registry* const registry_;
+  RequesterApi* const requester_;  // null: not served
 };
 
 }  // namespace rlhf

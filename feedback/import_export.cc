@@ -77,6 +77,15 @@ absl::StatusOr<std::string> ComparisonLine(const v1::Comparison& comparison) {
   return line;
 }
 
+absl::StatusOr<std::string> ExportLine(const v1::Comparison& comparison,
+                                       ExportFormat format) {
+  if (format == ExportFormat::kRlhf) {
+    RLHF_ASSIGN_OR_RETURN(std::string line, ComparisonLine(comparison));
+    return line + "\n";
+  }
+  return IsDecided(comparison) ? TrlLine(comparison) + "\n" : std::string();
+}
+
 absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
                                           const ComparisonReader& read,
                                           const std::string& path,
@@ -88,16 +97,10 @@ absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
         const auto page,
         read(seq, std::min(num_comparisons, seq + kPageRows - 1)));
     for (const v1::Comparison& comparison : page) {
-      if (format == ExportFormat::kRlhf) {
-        RLHF_ASSIGN_OR_RETURN(const std::string line,
-                              ComparisonLine(comparison));
-        absl::StrAppend(&text, line, "\n");
-      } else if (IsDecided(comparison)) {
-        absl::StrAppend(&text, TrlLine(comparison), "\n");
-      } else {
-        continue;
-      }
-      ++num_lines;
+      RLHF_ASSIGN_OR_RETURN(const std::string line,
+                            ExportLine(comparison, format));
+      if (!line.empty()) ++num_lines;
+      absl::StrAppend(&text, line);
     }
   }
   RLHF_RETURN_IF_ERROR(WriteFileAtomically(path, text));

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
 #include "core/base/hash.h"
+#include "core/base/status_macros.h"
 
 namespace rlhf {
 namespace {
@@ -95,13 +96,40 @@ TaskScheduler::Entry* TaskScheduler::PickReady(const std::string& worker_id) {
   return &entry;
 }
 
+absl::Status TaskScheduler::CheckComplete() const {
+  if (!complete()) return absl::OkStatus();
+  return absl::OutOfRangeError(absl::StrCat(
+      "the run has all of its ", options_.max_comparisons, " comparisons"));
+}
+
+Task TaskScheduler::GiveTo(const std::string& worker_id, Entry& entry,
+                           absl::Time now) {
+  entry.state = State::kLeased;
+  entry.worker_id = worker_id;
+  entry.workers.insert(worker_id);
+  entry.expires = now + options_.lease;
+  holder_of_[worker_id] = entry.task.task_id;
+  return entry.task;
+}
+
+absl::StatusOr<Task> TaskScheduler::LeaseOwn(const std::string& worker_id,
+                                             Task task, absl::Time now) {
+  ExpireLeases(now);
+  RLHF_RETURN_IF_ERROR(CheckComplete());
+  RLHF_CHECK(!HasTaskOf(worker_id)) << worker_id << " has a task";
+  const std::string task_id = task.task_id;
+  if (!HasRoom() || holder_of_.size() >= kMaxLeases ||
+      answered_.contains(task_id) || entries_.contains(task_id)) {
+    return absl::UnavailableError("there is no room for a task");
+  }
+  return GiveTo(worker_id, entries_[task_id] = Entry{.task = std::move(task)},
+                now);
+}
+
 absl::StatusOr<Task> TaskScheduler::Lease(const std::string& worker_id,
                                           absl::Time now) {
   ExpireLeases(now);
-  if (complete()) {
-    return absl::OutOfRangeError(absl::StrCat(
-        "the run has all of its ", options_.max_comparisons, " comparisons"));
-  }
+  RLHF_RETURN_IF_ERROR(CheckComplete());
   Entry* entry = nullptr;
   if (const auto held = holder_of_.find(worker_id); held != holder_of_.end()) {
     entry = &entries_.at(held->second);
@@ -111,12 +139,7 @@ absl::StatusOr<Task> TaskScheduler::Lease(const std::string& worker_id,
   if (entry == nullptr) {
     return absl::UnavailableError("no task is ready; ask again in a moment");
   }
-  entry->state = State::kLeased;
-  entry->worker_id = worker_id;
-  entry->workers.insert(worker_id);
-  entry->expires = now + options_.lease;
-  holder_of_[worker_id] = entry->task.task_id;
-  return entry->task;
+  return GiveTo(worker_id, *entry, now);
 }
 
 absl::StatusOr<Task> TaskScheduler::Claim(const std::string& task_id,

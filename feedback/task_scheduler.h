@@ -78,6 +78,16 @@ class TaskScheduler {
   //   OutOfRange   the log is complete; there will be no further task
   absl::StatusOr<Task> Lease(const std::string& worker_id, absl::Time now);
 
+  // Whether the worker holds a task.
+  bool HasTaskOf(const std::string& worker_id) const {
+    return holder_of_.contains(worker_id);
+  }
+
+  // The same with a new task for this worker, who has none now. Errors as
+  // Lease.
+  absl::StatusOr<Task> LeaseOwn(const std::string& worker_id, Task task,
+                                absl::Time now);
+
   // Reserves the task for an answer of `worker_id`, until Finish.
   //
   // Errors:
@@ -125,6 +135,8 @@ class TaskScheduler {
   // The oldest ready task, those that the worker let expire last. Null if none
   // is ready.
   Entry* PickReady(const std::string& worker_id);
+  absl::Status CheckComplete() const;
+  Task GiveTo(const std::string& worker_id, Entry& entry, absl::Time now);
   void RememberAnswered(const std::string& task_id);
 
   const Options options_;

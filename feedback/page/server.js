@@ -1,0 +1,69 @@
+// Talks to the server that the page came from.
+
+const kRequestMs = 10000;
+
+// Of this browser, or an empty one where the server knows no sessions.
+let session = null;
+
+async function request(method, path, body) {
+  const headers = {};
+  if (body) headers["Content-Type"] = "application/json";
+  if (body && session.csrf_token) headers["X-CSRF-Token"] = session.csrf_token;
+  const response = await fetch(path, {
+    method,
+    headers,
+    body: body ? JSON.stringify(body) : undefined,
+    signal: AbortSignal.timeout(kRequestMs),
+  });
+  const text = await response.text();
+  return {status: response.status, data: text ? parse(text) : null};
+}
+
+// What is no JSON comes from something between the page and the server.
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return null;
+  }
+}
+
+// Who works here: {login_required, logged_in, name, worker_id, …}; empty where
+// nobody need log in. Rejects when the server cannot be reached.
+export async function openSession() {
+  if (session === null) {
+    const reply = await request("GET", "/api/session");
+    session = reply.status === 200 && reply.data ? reply.data : {};
+  }
+  return session;
+}
+
+// Resolves to {status, data}; rejects when the server cannot be reached.
+export async function call(method, path, body) {
+  const {csrf_token: token} = await openSession();
+  const reply = await request(method, path, body);
+  if (![401, 403].includes(reply.status)) return reply;
+  // Perhaps there was a login in another tab meanwhile.
+  session = null;
+  const fresh = await openSession();
+  return fresh.csrf_token === token ? reply : request(method, path, body);
+}
+
+export function errorOf(reply) {
+  return (reply.data && reply.data.error) || "error " + reply.status;
+}
+
+// Whether the same request may well be taken later: not reached, signed out,
+// too many at once, or trouble at the server.
+export function mayPass(reply) {
+  return reply === null || reply.status >= 500 ||
+         [401, 408, 429].includes(reply.status);
+}
+
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// 32 random hexadecimal digits.
+export function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}
