@@ -5,10 +5,10 @@ const kRequestMs = 10000;
 // Of this browser, or an empty one where the server knows no sessions.
 let session = null;
 
-async function request(method, path, body) {
+async function request(method, path, body, token) {
   const headers = {};
   if (body) headers["Content-Type"] = "application/json";
-  if (body && session.csrf_token) headers["X-CSRF-Token"] = session.csrf_token;
+  if (body && token) headers["X-CSRF-Token"] = token;
   const response = await fetch(path, {
     method,
     headers,
@@ -41,12 +41,12 @@ export async function openSession() {
 // Resolves to {status, data}; rejects when the server cannot be reached.
 export async function call(method, path, body) {
   const {csrf_token: token} = await openSession();
-  const reply = await request(method, path, body);
+  const reply = await request(method, path, body, token);
   if (![401, 403].includes(reply.status)) return reply;
   // Perhaps there was a login in another tab meanwhile.
   session = null;
-  const fresh = await openSession();
-  return fresh.csrf_token === token ? reply : request(method, path, body);
+  const {csrf_token: fresh} = await openSession();
+  return fresh === token ? reply : request(method, path, body, fresh);
 }
 
 export function errorOf(reply) {
