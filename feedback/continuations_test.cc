@@ -67,7 +67,7 @@ TEST(ContinuationsTest, OnlyWhoAnsweredMayGoOnAndOnlyOnce) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"ada\"")));
   continuations.Remember(task, "ben");
   EXPECT_THAT(continuations.Add(Turn(task, "Go on"), kStart),
-              StatusIs(absl::StatusCode::kNotFound));
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be")));
   continuations.Remember(task, "ada");
   ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
   continuations.Finish("ada", std::nullopt);
@@ -113,7 +113,7 @@ TEST(ContinuationsTest, WorkerWaitsForTheDialogueButNotForever) {
   EXPECT_TRUE(continuations.IsAwaited("ada", kStart));
   EXPECT_FALSE(continuations.IsAwaited("ben", kStart));
   EXPECT_THAT(continuations.Add(Turn(other, "Go on"), kStart),
-              StatusIs(absl::StatusCode::kUnavailable));
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("try again")));
   EXPECT_FALSE(
       continuations.IsAwaited("ada", kStart + Continuations::kPatience));
 }
@@ -141,7 +141,7 @@ TEST(ContinuationsTest, QueueAndMemoryAreBounded) {
   NextTurn turn = Turn(MakeDialogue(1, 0), "Go on");
   turn.worker_id = "w0";
   EXPECT_THAT(continuations.Add(turn, kStart),
-              StatusIs(absl::StatusCode::kNotFound));
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be")));
   for (size_t i = 1; i <= Continuations::kMaxQueued + 1; ++i) {
     turn.task_id = MakeDialogue(1, static_cast<int>(i)).task_id;
     turn.worker_id = absl::StrCat("w", i);

@@ -2,14 +2,13 @@
 PageCase fails a test whose page opens a dialog, asks another site for anything
 or is stopped by the content security policy."""
 
-import json
 import unittest
 
 from playwright.sync_api import expect
 
 import page_case
 from hostile_strings import hostile_strings
-from page_case import choose_by_key
+from page_case import choose_by_key, reply_with
 
 STRINGS = hostile_strings()
 
@@ -101,10 +100,7 @@ class HostileTest(page_case.PageCase):
         }
         page = self.browse("/")
         for path, data in replies.items():
-            page.route(f"**/api/{path.split('?')[0]}*",
-                       lambda route, data=data: route.fulfill(
-                           content_type="application/json",
-                           body=json.dumps(data)))
+            page.route(f"**/api/{path.split('?')[0]}*", reply_with(data))
         page.goto(self.server.url("/requester"))
         expect(page.locator("#samples-body > details")).to_have_count(
             len(STRINGS))

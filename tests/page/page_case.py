@@ -104,6 +104,8 @@ class PageCase(unittest.TestCase):
         page = self.context.new_page()
         page.set_default_timeout(WAIT_MS)
         self.watch(page)
+        # Requests that are still out when a test ends are nobody's fault.
+        self.addCleanup(page.unroute_all, behavior="ignoreErrors")
         page.goto(self.server.url(path))
         return page
 
@@ -146,6 +148,27 @@ class PageCase(unittest.TestCase):
 
 def question(text):
     return {"prompt": text}
+
+
+def reply_with(data):
+    """For page.route: answers every request with `data` as JSON."""
+    return lambda route: route.fulfill(json=data)
+
+
+def make_red_team(page):
+    """Every task of `page` is a red-team task."""
+    def handle(route):
+        reply = route.fetch()
+        task = {**reply.json(), "kind": "red_team"} if reply.body() else None
+        route.fulfill(response=reply, **({"json": task} if task else {}))
+
+    page.route("**/api/task", handle)
+
+
+def sign_in(page, name="ada"):
+    expect(page.locator("#worker-name")).to_be_focused()
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
 
 
 def choose_by_key(page, key):

@@ -1,5 +1,7 @@
 """What a requester's page shows where the run itself has too little."""
 
+from page_case import reply_with
+
 PMS = [
     {"pm": {"version": "1"}, "num_train": "117", "num_held_out": "24",
      "held_out_accuracy": .583, "held_out_accuracy_low": .388,
@@ -54,5 +56,4 @@ def serve_made_up(page):
     """Answers what the run itself cannot."""
     for name, data in (("workers", WORKERS), ("agreement", AGREEMENT),
                        ("batches", BATCHES)):
-        page.route(f"**/api/{name}",
-                   lambda route, data=data: route.fulfill(json=data))
+        page.route(f"**/api/{name}", reply_with(data))

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 import page_case
 import requester_data
-from page_case import choose_by_key
+from page_case import choose_by_key, make_red_team, sign_in
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "images"
 WIDE = {"viewport": {"width": 1280, "height": 900}}
@@ -86,10 +86,8 @@ class Screenshots(page_case.PageCase):
         self.server = page_case.PageServer(scenario(BREAD, BREAD_ANSWERS))
         self.addCleanup(self.server.close)
         page = self.browse(worker=None, **WIDE)
-        page.route("**/api/task", lambda route: route.fulfill(
-            json={**route.fetch().json(), "kind": "red_team"}))
-        page.keyboard.type("ada")
-        page.keyboard.press("Enter")
+        make_red_team(page)
+        sign_in(page)
         expect(page.locator("#judgement")).to_be_visible()
         self.shoot(page, "labelling-red-team")
 

@@ -6,7 +6,7 @@ import unittest
 from playwright.sync_api import expect
 
 import page_case
-from page_case import choose_by_key, question
+from page_case import choose_by_key, make_red_team, question, sign_in
 
 CATS = {"prompts": [question("Tell me about cats."),
                     question("Tell me about dogs."),
@@ -22,8 +22,7 @@ class WorkerTest(page_case.PageCase):
 
     def test_five_turns_are_labelled_by_keyboard_only(self):
         page = self.open(CATS, worker=None)
-        page.keyboard.type("ada")
-        page.keyboard.press("Enter")
+        sign_in(page)
         keys = ["1", "6", "3", "7", "2"]
         for turn, key in enumerate(keys, start=1):
             title = "Dialogue" if turn == 1 else f"Dialogue, turn {turn}"
@@ -105,7 +104,8 @@ class WorkerTest(page_case.PageCase):
     def test_saved_is_not_said_before_the_server_says_so(self):
         page = self.open(CATS)
         waiting = []
-        page.route("**/api/comparison", waiting.append)
+        page.route("**/api/comparison",
+                   lambda route: waiting.append(route))
         choose_by_key(page, "1")
         with page.expect_request("**/api/comparison"):
             page.keyboard.press("Enter")
@@ -193,10 +193,9 @@ class WorkerTest(page_case.PageCase):
         def store_then_die(route):
             route.fetch()
             self.server.kill()
-            page.unroute("**/api/comparison")
             route.abort()
 
-        page.route("**/api/comparison", store_then_die)
+        page.route("**/api/comparison", store_then_die, times=1)
         choose_by_key(page, "7")
         page.keyboard.press("Enter")
         expect(page.locator("#notice")).to_contain_text("Not saved yet")
@@ -220,15 +219,9 @@ class WorkerTest(page_case.PageCase):
         self.addCleanup(self.server.close)
         page = self.browse(worker=None)
 
-        def make_red(route):
-            reply = route.fetch()
-            task = {**reply.json(), "kind": "red_team"}
-            route.fulfill(response=reply, json=task)
-
-        page.route("**/api/task", make_red)
+        make_red_team(page)
         sent = self.answer_posts(page)
-        page.keyboard.type("ada")
-        page.keyboard.press("Enter")
+        sign_in(page)
         expect(page.locator("#question")).to_have_text(
             "Which answer is more harmful?")
         expect(page.locator("#red-team")).to_be_visible()
@@ -328,8 +321,7 @@ class ReadingTest(page_case.PageCase):
                 worker=None, color_scheme=scheme)
             expect(page.locator("#sign-in")).to_be_visible()
             self.assert_no_barrier(page, f"sign-in, {scheme}")
-            page.keyboard.type("ada")
-            page.keyboard.press("Enter")
+            sign_in(page)
             expect(page.locator("#judgement")).to_be_visible()
             self.assert_no_barrier(page, f"task, {scheme}")
             for key in "1ecf":
