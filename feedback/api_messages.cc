@@ -126,7 +126,10 @@ absl::StatusOr<std::string> GetSkipReason(const Json& object,
 absl::StatusOr<std::string> GetSource(const Json& object) {
   if (!object.contains("source")) return std::string("page");
   RLHF_ASSIGN_OR_RETURN(std::string source, GetString(object, "source"));
-  if (source != "page" && source != "crowd") {
+  // GCC 12 takes a comparison of the string itself for one of uninitialised
+  // memory.
+  const absl::string_view name = source;
+  if (name != "page" && name != "crowd") {
     return FieldError("source", absl::StrCat("is \"", source,
                                              "\"; it must be page or crowd"));
   }

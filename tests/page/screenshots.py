@@ -10,7 +10,7 @@ import requester_data
 from page_case import choose_by_key, make_red_team, sign_in
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "images"
-WIDE = {"viewport": {"width": 1280, "height": 900}}
+WIDE = {"viewport": {"width": 1280, "height": 960}}
 
 BREAD = [
     "My sourdough never rises much. What could be wrong?",
@@ -52,12 +52,19 @@ class Screenshots(page_case.PageCase):
         page.evaluate("document.activeElement.blur()")
         page.screenshot(path=OUT / f"{name}.png", full_page=full_page)
 
+    def better(self, page, key):
+        """The key of the better answer that is `key` if it is on the left."""
+        expect(page.locator("#judgement")).to_be_visible()
+        left = page.locator("#answer-a").text_content()
+        return key if left == BREAD_ANSWERS[0] else str(8 - int(key))
+
     def test_worker(self):
         for scheme in ("light", "dark"):
             page = self.open(scenario(BREAD, BREAD_ANSWERS),
                              color_scheme=scheme, **WIDE)
             expect(page.locator("#judgement")).to_be_visible()
-            page.keyboard.press("1")
+            expect(page.locator("#own-count")).to_have_text("You: 0")
+            page.keyboard.press(self.better(page, "1"))
             self.shoot(page, f"labelling-{scheme}")
         page.keyboard.press("Enter")
         expect(page.locator("#held")).to_be_visible()
@@ -65,7 +72,7 @@ class Screenshots(page_case.PageCase):
 
     def test_held(self):
         page = self.open(scenario(BREAD, BREAD_ANSWERS), **WIDE)
-        choose_by_key(page, "1")
+        choose_by_key(page, self.better(page, "1"))
         page.keyboard.press("t")
         page.keyboard.type("And what if I only have rye flour?")
         self.shoot(page, "labelling-held")
@@ -73,7 +80,8 @@ class Screenshots(page_case.PageCase):
     def test_phone(self):
         page = self.open(scenario(BREAD, BREAD_ANSWERS), **page_case.PHONE)
         expect(page.locator("#judgement")).to_be_visible()
-        page.locator(".choice", has=page.locator("#choice-2")).tap()
+        page.locator(".choice", has=page.locator(
+            "#choice-" + self.better(page, "2"))).tap()
         self.shoot(page, "labelling-phone", full_page=True)
 
     def test_arabic(self):
