@@ -26,7 +26,7 @@ PMS = [
          {"name": "incumbent", "passed": False,
           "detail": "change -6.4 points, limit -3.0"}]},
 ]
-WORKERS = {"workers": [
+WORKERS = [
     {"worker_id": "ada", "answers": 412, "gold_answers": 31,
      "gold_correct": 29, "verdict": "good", "left_share": .51,
      "median_seconds": 34.2, "agreement": .81, "paused": False},
@@ -36,9 +36,10 @@ WORKERS = {"workers": [
     {"worker_id": "cyd", "answers": 57, "gold_answers": 12,
      "gold_correct": 5, "verdict": "bad", "left_share": .93,
      "median_seconds": 2.1, "agreement": .52, "paused": True},
-]}
-AGREEMENT = {"fleiss_kappa": .58, "krippendorff_alpha": .61, "raw_agreement": .79,
-             "num_tasks": 204}
+]
+AGREEMENT = {"kappa": .58, "alpha": .61, "pairs": 204, "copies": [
+    {"copier": "cyd", "source": "ada", "shared": 41, "equal": 40,
+     "explained": .74, "p_value": .0001}]}
 BATCHES = {"batches": [
     {"batch_id": "2026-11-27/3", "source": "import:prolific.csv",
      "state": "quarantined", "received_unix_ms": 1795755600000,
