@@ -15,6 +15,7 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/base/process_lock.h"
+#include "feedback/batch.h"
 #include "feedback/feedback_metrics.h"
 #include "feedback/sqlite.h"
 #include "rlhf/v1/feedback.pb.h"
@@ -79,6 +80,36 @@ class PreferenceStore {
       const std::string& comparison_id) const;
 
   Stats GetStats() const;
+
+  // Writes down a batch, durably. The same batch again changes nothing. The
+  // payload is dropped unless the batch is quarantined. The comparisons of an
+  // accepted batch are appended by the caller, before: who is cut off between
+  // imports it again, and none is stored twice.
+  //
+  // Errors:
+  //   InvalidArgument    batch_id is empty
+  //   AlreadyExists      the batch_id is taken by a batch with another source
+  //                      or payload, or in another state
+  //   and those of the database, as Append
+  absl::Status AddBatch(const Batch& batch);
+
+  // Ends a quarantine, durably, and removes the payload. To release a batch,
+  // append the comparisons of GetBatch's payload first, then set the state: who
+  // is cut off between does both again, and none is stored twice. The state
+  // that it has already is acknowledged.
+  //
+  // Errors:
+  //   NotFound            no such batch
+  //   FailedPrecondition  the batch is not quarantined, or `state` is neither
+  //                       kReleased nor kRefused
+  //   and those of the database, as Append
+  absl::Status SetBatchState(const std::string& batch_id, BatchState state);
+
+  // All batches, newest first, without their payloads.
+  absl::StatusOr<std::vector<Batch>> ListBatches() const;
+
+  // One batch with its payload. Errors: NotFound.
+  absl::StatusOr<Batch> GetBatch(const std::string& batch_id) const;
 
   // Recomputes the chain over the whole log. Errors: DataLoss.
   absl::Status VerifyChain() const;
