@@ -20,6 +20,21 @@ enum class BatchState {
   kRefused = 4,
 };
 
+// "ACCEPTED" and so on.
+constexpr const char* BatchStateName(BatchState state) {
+  switch (state) {
+    case BatchState::kAccepted:
+      return "ACCEPTED";
+    case BatchState::kQuarantined:
+      return "QUARANTINED";
+    case BatchState::kReleased:
+      return "RELEASED";
+    case BatchState::kRefused:
+      return "REFUSED";
+  }
+  return "UNKNOWN";
+}
+
 struct Batch {
   // Not empty.
   std::string batch_id;
