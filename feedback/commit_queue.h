@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "core/base/mutex.h"
@@ -20,7 +21,8 @@ namespace rlhf {
 struct AppendRequest {
   absl::Span<const v1::Comparison> comparisons;
   // Set by the committer.
-  absl::StatusOr<std::vector<AppendedComparison>> result;
+  absl::StatusOr<std::vector<AppendedComparison>> result =
+      absl::UnknownError("not committed yet");
 };
 
 // Thread-safe.
