@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "cli/comparison_log.h"
 #include "cli/config_flag.h"
+#include "cli/store_commands.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
@@ -109,9 +110,6 @@ absl::Status Import(const v1::RunConfig& config, const std::string& path) {
   // All of it must be readable before any of it is stored.
   RLHF_ASSIGN_OR_RETURN(const ParsedComparisons parsed,
                         ParseComparisons(text, name));
-  const std::string store_path = PreferenceStorePath(config);
-  RLHF_RETURN_IF_ERROR(
-      MakeDirectories(store_path.substr(0, store_path.rfind('/'))));
   StoreContext context;
   const auto store = context.Open(config);
   if (absl::IsFailedPrecondition(store.status())) {
@@ -156,8 +154,13 @@ absl::Status FeedbackVerb(const Flags& flags) {
   if (words.size() == 2 && words[0] == "export") {
     return Export(config, words[1], flags.String("format"));
   }
+  if (words.size() == 2 && words[0] == "backup") {
+    return BackupStore(config, words[1]);
+  }
+  if (words.size() == 1 && words[0] == "verify") return VerifyStore(config);
   return absl::InvalidArgumentError(
-      "wanted: nothing (the service), import FILE, or export FILE");
+      "wanted: nothing (the service), import FILE, export FILE, backup FILE or "
+      "verify");
 }
 
 }  // namespace rlhf

@@ -44,8 +44,10 @@ v1::Comparison ToComparison(const Task& task, const Answer& answer) {
 }
 
 // Whether `stored` is this answer, saved earlier. The task may be forgotten by
-// now; what the worker said is enough to tell.
+// now; what the worker said is enough to tell. Of a retracted one that is not
+// known any more, and nothing brings it back.
 bool IsSavedAnswer(const v1::Comparison& stored, const Answer& answer) {
+  if (stored.choice() == v1::RETRACTED) return true;
   return stored.worker_id() == answer.worker_id &&
          stored.choice() ==
              StoredChoice(answer.choice, stored.shown_swapped()) &&

@@ -112,6 +112,19 @@ TEST_F(AnswerDeskTest, AnswerSavedBeforeARestartIsAcknowledgedAfterIt) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr(task_id)));
 }
 
+TEST_F(AnswerDeskTest,
+       RetriedAnswerThatWasRetractedIsAcknowledgedAndStaysGone) {
+  const auto desk = MakeDesk(0);
+  desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
+  const std::string task_id = desk->Lease("ada")->task_id;
+  ASSERT_OK(desk->Submit(MakeAnswer(task_id, "c1")));
+  ASSERT_OK(store_->Retract({.comparison_ids = {"c1"}}, "asked to", "grace"));
+  ASSERT_OK_AND_ASSIGN(const auto retry,
+                       desk->Submit(MakeAnswer(task_id, "c1")));
+  EXPECT_TRUE(retry.duplicate);
+  EXPECT_EQ((*store_->Find("c1"))->choice(), v1::RETRACTED);
+}
+
 TEST_F(AnswerDeskTest, IdOfAnotherAnswerIsRefusedAndTheTaskStaysOpen) {
   const auto desk = MakeDesk(0);
   desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0),

@@ -31,7 +31,7 @@ class FeedbackMetrics {
   prometheus::Histogram& comparison_duration;
 
   // rlhf_store_commit_duration_seconds
-  // Wall time of one durable commit.
+  // Wall time of one durable commit, of one or more requests.
   prometheus::Histogram& store_commit_duration;
   // rlhf_store_errors_total{code}
   // Commits that failed.

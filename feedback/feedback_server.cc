@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
@@ -17,15 +16,7 @@ namespace {
 // RPCs that still run when the process drains are cancelled after this.
 constexpr absl::Duration kDrain = absl::Seconds(5);
 
-std::string StoreFolder(const v1::RunConfig& config) {
-  return absl::StrCat(config.runs_dir(), "/", config.name(), "/feedback");
-}
-
 }  // namespace
-
-std::string PreferenceStorePath(const v1::RunConfig& config) {
-  return StoreFolder(config) + "/comparisons.db";
-}
 
 absl::StatusOr<std::unique_ptr<FeedbackServer>> FeedbackServer::Start(
     const v1::RunConfig& config, std::vector<v1::Prompt> prompts) {
@@ -47,10 +38,8 @@ FeedbackServer::~FeedbackServer() {
 }
 
 absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
-  RLHF_RETURN_IF_ERROR(MakeDirectories(StoreFolder(config)));
-  RLHF_ASSIGN_OR_RETURN(
-      store_,
-      PreferenceStore::Open(PreferenceStorePath(config), &clock_, &metrics_));
+  RLHF_ASSIGN_OR_RETURN(store_,
+                        OpenPreferenceStore(config, &clock_, &metrics_));
   const TaskScheduler::Options options{
       .ready_tasks = config.feedback().ready_tasks(),
       .lease = absl::Seconds(config.feedback().lease_seconds()),
@@ -62,8 +51,11 @@ absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
 
 absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
   service_ = std::make_unique<FeedbackService>(store_.get(), desk_.get());
-  auto server = GrpcServer::Start(config.feedback().address(), {service_.get()},
-                                  &registry_);
+  store_service_ = std::make_unique<StoreService>(
+      store_.get(), PreferenceStoreFolder(config) + "/backups");
+  auto server =
+      GrpcServer::Start(config.feedback().address(),
+                        {service_.get(), store_service_.get()}, &registry_);
   RLHF_RETURN_IF_ERROR(WithContext(server.status(), "feedback.address"));
   grpc_ = *std::move(server);
   return absl::OkStatus();
@@ -99,7 +91,7 @@ absl::Status RunFeedback(const v1::RunConfig& config) {
   RLHF_ASSIGN_OR_RETURN(const auto server,
                         FeedbackServer::Start(config, std::move(prompts)));
   RLHF_LOG(INFO) << "page on http://" << config.feedback().http_address()
-                 << ", comparisons in " << PreferenceStorePath(config);
+                 << ", comparisons in " << PreferenceStoreName(config);
   while (!WaitForShutdown(absl::Hours(24))) {
   }
   RLHF_LOG(INFO) << "draining";

@@ -14,15 +14,14 @@
 #include "feedback/feedback_metrics.h"
 #include "feedback/feedback_service.h"
 #include "feedback/http_api.h"
+#include "feedback/open_store.h"
 #include "feedback/preference_store.h"
+#include "feedback/store_service.h"
 #include "feedback/task_source.h"
 #include "prometheus/registry.h"
 #include "rlhf/v1/config.pb.h"
 
 namespace rlhf {
-
-// The store of a run: `runs_dir`/`name`/feedback/comparisons.db.
-std::string PreferenceStorePath(const v1::RunConfig& config);
 
 // Serves until RequestShutdown or a signal, then finishes what was begun.
 //
@@ -34,7 +33,7 @@ class FeedbackServer {
  public:
   // Tasks are made of `prompts` (not empty).
   //
-  // Errors: as PreferenceStore::Open, GrpcServer::Start and HttpServer::Start;
+  // Errors: as OpenPreferenceStore, GrpcServer::Start and HttpServer::Start;
   // those of an address name its field.
   static absl::StatusOr<std::unique_ptr<FeedbackServer>> Start(
       const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
@@ -57,6 +56,7 @@ class FeedbackServer {
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
   std::unique_ptr<FeedbackService> service_;
+  std::unique_ptr<StoreService> store_service_;
   std::unique_ptr<HttpApi> api_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<HttpServer> http_;

@@ -14,6 +14,7 @@
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "rlhf/v1/generation.grpc.pb.h"
+#include "rlhf/v1/store.grpc.pb.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -168,6 +169,40 @@ TEST_F(FeedbackServerTest, ReadingBeyondTheLogIsRefused) {
   EXPECT_EQ(read(0, 0).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(read(1, 1).error_code(), grpc::StatusCode::OUT_OF_RANGE);
   EXPECT_THAT(read(1, 1).error_message(), HasSubstr("the log has 0"));
+}
+
+TEST_F(FeedbackServerTest, StoreIsVerifiedAndCopiedWhileItServes) {
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  EXPECT_EQ(WorkUntilComplete(HttpTestClient(server->http_port())), 5);
+  const auto stub = v1::Store::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server->grpc_port()),
+                          grpc::InsecureChannelCredentials()));
+  grpc::ClientContext verify_context;
+  v1::StoreState state;
+  ASSERT_TRUE(stub->Verify(&verify_context, {}, &state).ok());
+  EXPECT_EQ(state.num_comparisons(), 5);
+  EXPECT_EQ(state.chain_head().size(), 64u);
+
+  const auto back_up = [&](const std::string& name,
+                           v1::BackupStoreResponse& response) {
+    grpc::ClientContext context;
+    v1::BackupStoreRequest request;
+    request.set_name(name);
+    return stub->Backup(&context, request, &response);
+  };
+  v1::BackupStoreResponse response;
+  ASSERT_TRUE(back_up("copy.db", response).ok());
+  EXPECT_EQ(response.path(), dir_ / "test/feedback/backups/copy.db");
+  EXPECT_TRUE(FileExists(response.path()));
+  EXPECT_EQ(response.state().chain_head(), state.chain_head());
+  EXPECT_EQ(back_up("copy.db", response).error_code(),
+            grpc::StatusCode::ALREADY_EXISTS);
+  for (const char* const name : {"", "../copy.db", "/tmp/copy.db", ".copy"}) {
+    EXPECT_EQ(back_up(name, response).error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT)
+        << name;
+  }
 }
 
 TEST_F(FeedbackServerTest, PortsInUseNameTheFieldAndTheAddress) {

@@ -35,7 +35,7 @@ absl::StatusOr<ImportReport> ImportComparisons(PreferenceStore* store,
                                                const std::string& path);
 
 enum class ExportFormat {
-  // Every comparison, every field.
+  // Every comparison that is not retracted, every field.
   kRlhf,
   // {"prompt": messages, "chosen": messages, "rejected": messages}. Only the
   // comparisons with a better side: TRL knows no tie and no strength.

@@ -57,8 +57,9 @@ TEST_F(PmDataTest, TheChosenAnswerIsTheOneTheWorkerChose) {
 }
 
 TEST_F(PmDataTest, WhatNamesNoWinnerIsLeftOut) {
-  const PmData data = Make(
-      {Compare(1, v1::TIE), Compare(2, v1::BOTH_BAD), Compare(3, v1::SKIPPED)});
+  const PmData data =
+      Make({Compare(1, v1::TIE), Compare(2, v1::BOTH_BAD),
+            Compare(3, v1::SKIPPED), Compare(4, v1::RETRACTED)});
   EXPECT_TRUE(data.training.empty());
   EXPECT_TRUE(data.held_out.empty());
 }
