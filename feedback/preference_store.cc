@@ -170,7 +170,7 @@ absl::StatusOr<PreferenceStore::Stats> PreferenceStore::ReplayLog() const {
 void PreferenceStore::Count(const v1::Comparison& comparison,
                             const std::string& chain, Stats& stats) const {
   ++stats.num_comparisons;
-  if (IsDecided(comparison)) {
+  if (IsTrainable(comparison)) {
     ++stats.num_decided;
   }
   ++stats.num_by_worker[comparison.worker_id()];

@@ -38,7 +38,7 @@ class PreferenceStore {
   };
   struct Stats {
     int64_t num_comparisons = 0;
-    // Comparisons with a better side.
+    // Comparisons with a better side, answers to gold questions left out.
     int64_t num_decided = 0;
     std::string chain_head;
     // Comparisons of each worker.
