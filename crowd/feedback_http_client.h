@@ -37,6 +37,7 @@ class FeedbackHttpClient {
   //
   // Errors, with URL and the service's own words:
   //   OutOfRange          there will be none any more
+  //   FailedPrecondition  this worker is paused, or has given all answers
   //   Unavailable         the service is away or asks to try again
   //   InvalidArgument     it does not take such a request
   absl::StatusOr<std::optional<Json>> TakeTask(const std::string& worker_id);

@@ -7,14 +7,34 @@
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/config/run_config.h"
+#include "core/registry/model_registry.h"
 #include "core/rpc/channel.h"
+#include "core/rpc/reward_client.h"
 #include "feedback/training_prompts.h"
+#include "feedback/worker_book.h"
 
 namespace rlhf {
 namespace {
 
 // RPCs that still run when the process drains are cancelled after this.
 constexpr absl::Duration kDrain = absl::Seconds(5);
+// Tasks are not held up for longer by a PM that does not answer.
+constexpr absl::Duration kScoreTimeout = absl::Seconds(10);
+
+// Scores of the serving PM's members.
+auto MemberScorer(const std::string& address) {
+  // Shared, because what holds a function copies it.
+  return [client = std::make_shared<RewardClient>(address)](
+             const std::vector<v1::ScoredDialogue>& dialogues,
+             const std::stop_token& stop)
+             -> absl::StatusOr<std::vector<v1::MemberScores>> {
+    RLHF_ASSIGN_OR_RETURN(
+        ScoreResult result,
+        client->Score(dialogues, /*pm_version=*/0, kScoreTimeout, stop));
+    return std::move(result.members);
+  };
+}
 
 }  // namespace
 
@@ -43,10 +63,14 @@ absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
   const TaskScheduler::Options options{
       .ready_tasks = config.feedback().ready_tasks(),
       .lease = absl::Seconds(config.feedback().lease_seconds()),
-      .max_comparisons = config.feedback().max_comparisons()};
-  desk_ =
-      std::make_unique<AnswerDesk>(options, store_.get(), &clock_, &metrics_);
-  return absl::OkStatus();
+      .max_comparisons = config.feedback().max_comparisons(),
+      .overlap = config.feedback().overlap(),
+      .max_answers_per_worker = config.feedback().max_answers_per_worker()};
+  RLHF_ASSIGN_OR_RETURN(auto book,
+                        WorkerBook::Open(config, PreferenceStoreFolder(config)));
+  desk_ = std::make_unique<AnswerDesk>(options, store_.get(), &clock_,
+                                       &metrics_, std::move(book));
+  return desk_->ReadLog();
 }
 
 absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
@@ -74,11 +98,20 @@ absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
 
 void FeedbackServer::StartTasks(const v1::RunConfig& config,
                                 std::vector<v1::Prompt> prompts) {
-  const TaskSource::Options options{
+  TaskSource::Options options{
       .seed = config.seed(),
       .max_new_tokens = config.sampling().max_new_tokens(),
       .temperature = config.sampling().temperature(),
-      .past_share = config.feedback().past_share()};
+      .past_share = config.feedback().past_share(),
+      .red_team_share = config.feedback().red_team_share(),
+      .serving_pm = [registry =
+                         ModelRegistry(RunDirectory(config) + "/registry/pm")] {
+        const auto serving = registry.Alias("serving");
+        return serving.ok() ? serving->value_or(0) : 0;
+      }};
+  if (config.feedback().by_disagreement()) {
+    options.score_members = MemberScorer(config.reward_server().address());
+  }
   source_ = std::make_unique<TaskSource>(
       options, std::move(prompts), store_->GetStats().num_comparisons,
       v1::Generation::NewStub(MakeChannel(config.actor().address())),

@@ -33,8 +33,8 @@ class FeedbackServer {
  public:
   // Tasks are made of `prompts` (not empty).
   //
-  // Errors: as OpenPreferenceStore, GrpcServer::Start and HttpServer::Start;
-  // those of an address name its field.
+  // Errors: as OpenPreferenceStore, WorkerBook::Open, GrpcServer::Start and
+  // HttpServer::Start; those of an address name its field.
   static absl::StatusOr<std::unique_ptr<FeedbackServer>> Start(
       const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
   ~FeedbackServer();

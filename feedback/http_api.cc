@@ -116,6 +116,12 @@ HttpResponse HttpApi::HandleGet(const HttpRequest& request) {
   if (request.path == "/metrics") return MetricsResponse(*registry_);
   if (request.path == "/healthz") return {.body = "ok\n"};
   if (request.path == "/api/stats") return GetStats(request);
+  if (request.path == "/api/workers") {
+    return JsonResponse(WorkersJson(desk_->Workers()));
+  }
+  if (request.path == "/api/agreement") {
+    return JsonResponse(AgreementJson(desk_->Agreement(), desk_->Copies()));
+  }
   if (const PageFile* const file = FindPageFile(request.path)) {
     return {.content_type = std::string(file->content_type),
             .body = std::string(file->contents)};
@@ -124,7 +130,7 @@ HttpResponse HttpApi::HandleGet(const HttpRequest& request) {
     return JsonErrorResponse(
         404, absl::StrCat("there is no GET ", request.path,
                           "; POST /api/task, /api/comparison or /api/import, "
-                          "GET /api/stats"));
+                          "GET /api/stats, /api/workers or /api/agreement"));
   }
   return JsonErrorResponse(
       404, absl::StrCat("there is no ", request.path, "; the page is at /"));
@@ -147,9 +153,11 @@ HttpResponse HttpApi::HandlePost(const HttpRequest& request) {
   if (request.path == "/api/task") return PostTask(request);
   if (request.path == "/api/comparison") return PostComparison(request);
   if (is_import) return PostImport(request);
+  if (request.path == "/api/workers/pause") return PostPause(request);
   return JsonErrorResponse(
       404, absl::StrCat("there is no POST ", request.path,
-                        "; POST /api/task, /api/comparison or /api/import"));
+                        "; POST /api/task, /api/comparison, /api/import or "
+                        "/api/workers/pause"));
 }
 
 HttpResponse HttpApi::PostTask(const HttpRequest& request) {
@@ -184,6 +192,15 @@ HttpResponse HttpApi::PostImport(const HttpRequest& request) {
   return JsonResponse(DumpJson({{"accepted", report->num_accepted},
                                 {"duplicates", report->num_duplicates},
                                 {"refused", std::move(refused)}}));
+}
+
+HttpResponse HttpApi::PostPause(const HttpRequest& request) {
+  const auto pause = ParsePauseRequest(request.body);
+  if (!pause.ok()) return ErrorResponse(pause.status());
+  const absl::Status done = desk_->SetPaused(pause->worker_id, pause->paused,
+                                             pause->by, pause->reason);
+  if (!done.ok()) return ErrorResponse(done);
+  return JsonResponse(DumpJson({{"paused", pause->paused}}));
 }
 
 HttpResponse HttpApi::GetStats(const HttpRequest& request) {

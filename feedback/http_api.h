@@ -9,11 +9,15 @@
 //                          200 {"accepted", "duplicates", "refused": [{"line",
 //                          "reason"}]}
 //   GET  /api/stats        counts; ?worker_id=NAME adds the worker's own
+//   GET  /api/workers      what is known of each worker
+//   POST /api/workers/pause  {"worker_id", "paused"}: 200 {"paused"}
+//   GET  /api/agreement    how far workers agree, and who copies
 //   GET  /metrics, /healthz
 //
 // What is in a request is in api_messages.h. Errors are {"error": message}: 400
-// malformed, 403 not this worker's task or a foreign Origin, 404, 405, 409
-// superseded or a comparison_id reused, 413 too long, 415 another type than
+// malformed, 403 not this worker's task, a worker who is paused or has given
+// all answers that one may give, or a foreign Origin, 404, 405, 409 superseded
+// or a comparison_id reused, 413 too long, 415 another type than
 // application/json (for /api/import, application/x-ndjson), 503 try again, 507
 // disk full.
 #pragma once
@@ -46,6 +50,7 @@ class HttpApi {
   HttpResponse PostTask(const HttpRequest& request);
   HttpResponse PostComparison(const HttpRequest& request);
   HttpResponse PostImport(const HttpRequest& request);
+  HttpResponse PostPause(const HttpRequest& request);
   HttpResponse GetStats(const HttpRequest& request);
 
   AnswerDesk* const desk_;

@@ -93,7 +93,7 @@ absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
         RLHF_ASSIGN_OR_RETURN(const std::string line,
                               ComparisonLine(comparison));
         absl::StrAppend(&text, line, "\n");
-      } else if (IsDecided(comparison)) {
+      } else if (IsTrainable(comparison)) {
         absl::StrAppend(&text, TrlLine(comparison), "\n");
       } else {
         continue;

@@ -38,7 +38,8 @@ enum class ExportFormat {
   // Every comparison that is not retracted, every field.
   kRlhf,
   // {"prompt": messages, "chosen": messages, "rejected": messages}. Only the
-  // comparisons with a better side: TRL knows no tie and no strength.
+  // comparisons with a better side that are no answers to gold questions: TRL
+  // knows no tie and no strength.
   kTrl,
 };
 

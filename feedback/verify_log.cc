@@ -108,13 +108,13 @@ absl::Status Missing(const std::string& table, int64_t found, int64_t known,
 
 void CountContent(const v1::Comparison& comparison, LogStats& stats) {
   if (comparison.choice() == v1::RETRACTED) return;
-  if (IsDecided(comparison)) ++stats.num_decided;
+  if (IsTrainable(comparison)) ++stats.num_decided;
   ++stats.num_by_worker[comparison.worker_id()];
 }
 
 void UncountContent(const v1::Comparison& comparison, LogStats& stats) {
   if (comparison.choice() == v1::RETRACTED) return;
-  if (IsDecided(comparison)) --stats.num_decided;
+  if (IsTrainable(comparison)) --stats.num_decided;
   const auto worker = stats.num_by_worker.find(comparison.worker_id());
   if (worker != stats.num_by_worker.end() && --worker->second == 0) {
     stats.num_by_worker.erase(worker);

@@ -64,6 +64,17 @@ TEST_F(PmDataTest, WhatNamesNoWinnerIsLeftOut) {
   EXPECT_TRUE(data.held_out.empty());
 }
 
+TEST_F(PmDataTest, AnswersToGoldQuestionsTeachNothing) {
+  std::vector<v1::Comparison> comparisons;
+  for (int i = 0; i < 50; ++i) {
+    comparisons.push_back(Compare(i, v1::A_BETTER));
+    comparisons.back().set_source("gold");
+  }
+  const PmData data = Make(comparisons);
+  EXPECT_TRUE(data.training.empty());
+  EXPECT_TRUE(data.held_out.empty());
+}
+
 TEST_F(PmDataTest, NoPromptIsOnBothSidesWhateverElseIsThere) {
   config_.set_held_out_share(0.3);
   std::vector<v1::Comparison> comparisons;

@@ -259,6 +259,12 @@ TEST(ParseRunConfigTest, SaysWhatASwapAndTheSentinelNeed) {
               HasSubstr("wanted learner.on_divergence SKIP or ROLL_BACK"));
   EXPECT_THAT(message("preference { objectives { name: '../a' } }"),
               HasSubstr("it names a folder"));
+  EXPECT_THAT(message("feedback { gold_share: 0.1 }"),
+              HasSubstr("wanted a file of questions in "
+                        "feedback.gold_questions"));
+  EXPECT_THAT(message("feedback { worker_test { bad_accuracy: 0.9 } }"),
+              HasSubstr("feedback.worker_test.bad_accuracy is 0.9; wanted at "
+                        "least 0.05 below"));
 }
 
 }  // namespace
