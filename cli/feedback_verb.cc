@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "cli/comparison_log.h"
 #include "cli/config_flag.h"
+#include "cli/feedback_accounts.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
@@ -46,11 +47,11 @@ std::string PercentEncoded(absl::string_view text) {
 }
 
 // The service's answer to one piece of a batch.
-absl::StatusOr<Json> PostPiece(const std::string& url,
+absl::StatusOr<Json> PostPiece(const std::string& url, const std::string& token,
                                const std::string& piece) {
   RLHF_ASSIGN_OR_RETURN(
       const HttpReply reply,
-      PostHttp(url, piece, kPieceTimeout, "application/x-ndjson"));
+      PostHttp(url, piece, kPieceTimeout, "application/x-ndjson", token));
   if (reply.status != 200) return HttpError(url, reply);
   absl::StatusOr<Json> json = ParseJson(reply.body);
   if (!json.ok() || !json->is_object()) {
@@ -75,6 +76,7 @@ absl::Status ImportIntoService(const v1::RunConfig& config,
   const std::string url =
       absl::StrCat("http://", config.feedback().http_address(),
                    "/api/import?source=", PercentEncoded(name));
+  RLHF_ASSIGN_OR_RETURN(const std::string token, OperatorToken(config));
   int64_t accepted = 0, duplicates = 0;
   size_t begin = 0;
   while (begin < text.size()) {
@@ -87,7 +89,7 @@ absl::Status ImportIntoService(const v1::RunConfig& config,
       }
       ++end;
     }
-    const auto json = PostPiece(url, text.substr(begin, end - begin));
+    const auto json = PostPiece(url, token, text.substr(begin, end - begin));
     if (!json.ok()) {
       return WithContext(
           json.status(),
@@ -156,8 +158,10 @@ absl::Status FeedbackVerb(const Flags& flags) {
   if (words.size() == 2 && words[0] == "export") {
     return Export(config, words[1], flags.String("format"));
   }
+  if (IsAccountsCommand(words)) return RunAccountsCommand(config, flags);
   return absl::InvalidArgumentError(
-      "wanted: nothing (the service), import FILE, or export FILE");
+      "wanted: nothing (the service), import FILE, export FILE, invite, "
+      "accounts, token, or disable NAME");
 }
 
 }  // namespace rlhf

@@ -77,8 +77,8 @@ TEST_F(FeedbackVerbTest, ItSaysWhatItWants) {
         {"import", "a", "b"}}) {
     EXPECT_THAT(Feedback(args),
                 StatusIs(StatusCode::kInvalidArgument,
-                         "wanted: nothing (the service), import FILE, or "
-                         "export FILE"));
+                         "wanted: nothing (the service), import FILE, export "
+                         "FILE, invite, accounts, token, or disable NAME"));
   }
 }
 

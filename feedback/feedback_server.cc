@@ -17,14 +17,14 @@ namespace {
 // RPCs that still run when the process drains are cancelled after this.
 constexpr absl::Duration kDrain = absl::Seconds(5);
 
-std::string StoreFolder(const v1::RunConfig& config) {
+}  // namespace
+
+std::string FeedbackFolder(const v1::RunConfig& config) {
   return absl::StrCat(config.runs_dir(), "/", config.name(), "/feedback");
 }
 
-}  // namespace
-
 std::string PreferenceStorePath(const v1::RunConfig& config) {
-  return StoreFolder(config) + "/comparisons.db";
+  return FeedbackFolder(config) + "/comparisons.db";
 }
 
 absl::StatusOr<std::unique_ptr<FeedbackServer>> FeedbackServer::Start(
@@ -47,7 +47,7 @@ FeedbackServer::~FeedbackServer() {
 }
 
 absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
-  RLHF_RETURN_IF_ERROR(MakeDirectories(StoreFolder(config)));
+  RLHF_RETURN_IF_ERROR(MakeDirectories(FeedbackFolder(config)));
   RLHF_ASSIGN_OR_RETURN(
       store_,
       PreferenceStore::Open(PreferenceStorePath(config), &clock_, &metrics_));
@@ -70,7 +70,11 @@ absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
 }
 
 absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
-  api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+  RLHF_ASSIGN_OR_RETURN(access_,
+                        AccessControl::Open(config.feedback().access(),
+                                            FeedbackFolder(config), &clock_));
+  api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
+                                   access_.get());
   auto server = HttpServer::Start(
       config.feedback().http_address(),
       [this](const HttpRequest& request) { return api_->Handle(request); },
