@@ -78,7 +78,8 @@ TEST_F(FeedbackVerbTest, ItSaysWhatItWants) {
     EXPECT_THAT(Feedback(args),
                 StatusIs(StatusCode::kInvalidArgument,
                          "wanted: nothing (the service), import FILE, export "
-                         "FILE, backup FILE or verify"));
+                         "FILE, backup FILE, verify, invite, accounts, token, "
+                         "or disable NAME"));
   }
 }
 

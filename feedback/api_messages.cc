@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -10,9 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "feedback/api_responses.h"
 
 namespace rlhf {
 namespace {
@@ -38,22 +37,6 @@ constexpr ChoiceName kChoices[] = {
 
 absl::Status FieldError(absl::string_view field, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat("\"", field, "\" ", problem));
-}
-
-// An object with no members but `known`.
-absl::StatusOr<Json> ParseObject(absl::string_view body,
-                                 std::initializer_list<const char*> known) {
-  RLHF_ASSIGN_OR_RETURN(Json object, ParseJson(body));
-  if (!object.is_object()) {
-    return absl::InvalidArgumentError("the body must be a JSON object");
-  }
-  for (const auto& [key, value] : object.items()) {
-    if (std::find(known.begin(), known.end(), key) == known.end()) {
-      return FieldError(key, absl::StrCat("is not known; known are ",
-                                          absl::StrJoin(known, ", ")));
-    }
-  }
-  return object;
 }
 
 // A required name: short, not empty, without control characters.

@@ -67,7 +67,7 @@ absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
       .overlap = config.feedback().overlap(),
       .max_answers_per_worker = config.feedback().max_answers_per_worker()};
   RLHF_ASSIGN_OR_RETURN(auto book,
-                        WorkerBook::Open(config, PreferenceStoreFolder(config)));
+                        WorkerBook::Open(config, FeedbackFolder(config)));
   desk_ = std::make_unique<AnswerDesk>(options, store_.get(), &clock_,
                                        &metrics_, std::move(book));
   return desk_->ReadLog();
@@ -76,7 +76,7 @@ absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
 absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
   service_ = std::make_unique<FeedbackService>(store_.get(), desk_.get());
   store_service_ = std::make_unique<StoreService>(
-      store_.get(), PreferenceStoreFolder(config) + "/backups");
+      store_.get(), FeedbackFolder(config) + "/backups");
   auto server =
       GrpcServer::Start(config.feedback().address(),
                         {service_.get(), store_service_.get()}, &registry_);
@@ -86,7 +86,11 @@ absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
 }
 
 absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
-  api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+  RLHF_ASSIGN_OR_RETURN(access_,
+                        AccessControl::Open(config.feedback().access(),
+                                            FeedbackFolder(config), &clock_));
+  api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
+                                   access_.get());
   auto server = HttpServer::Start(
       config.feedback().http_address(),
       [this](const HttpRequest& request) { return api_->Handle(request); },

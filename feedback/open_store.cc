@@ -29,12 +29,12 @@ absl::StatusOr<std::unique_ptr<PreferenceStore>> OpenDatabase(
 
 }  // namespace
 
-std::string PreferenceStoreFolder(const v1::RunConfig& config) {
+std::string FeedbackFolder(const v1::RunConfig& config) {
   return absl::StrCat(config.runs_dir(), "/", config.name(), "/feedback");
 }
 
 std::string PreferenceStorePath(const v1::RunConfig& config) {
-  return PreferenceStoreFolder(config) + "/comparisons.db";
+  return FeedbackFolder(config) + "/comparisons.db";
 }
 
 std::string PreferenceStoreName(const v1::RunConfig& config) {
@@ -50,7 +50,7 @@ bool PreferenceStoreExists(const v1::RunConfig& config) {
 absl::StatusOr<std::unique_ptr<PreferenceStore>> OpenPreferenceStore(
     const v1::RunConfig& config, const Clock* clock, FeedbackMetrics* metrics) {
   if (config.feedback().database().empty()) {
-    RLHF_RETURN_IF_ERROR(MakeDirectories(PreferenceStoreFolder(config)));
+    RLHF_RETURN_IF_ERROR(MakeDirectories(FeedbackFolder(config)));
     return PreferenceStore::Open(PreferenceStorePath(config), clock, metrics);
   }
   auto store = OpenDatabase(config, clock, metrics);

@@ -13,7 +13,7 @@
 namespace rlhf {
 
 // What the feedback service of a run keeps: `runs_dir`/`name`/feedback.
-std::string PreferenceStoreFolder(const v1::RunConfig& config);
+std::string FeedbackFolder(const v1::RunConfig& config);
 
 // The SQLite file of a run: `runs_dir`/`name`/feedback/comparisons.db.
 std::string PreferenceStorePath(const v1::RunConfig& config);

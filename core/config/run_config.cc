@@ -276,6 +276,22 @@ void CheckWorkers(const v1::FeedbackConfig& feedback,
   }
 }
 
+// What a login rules out, and what must not be without one.
+void CheckAccess(const v1::RunConfig& config,
+                 std::vector<FieldProblem>& problems) {
+  const v1::AccessConfig& access = config.feedback().access();
+  if (access.require_login() && config.crowd().workers_size() > 0) {
+    problems.push_back({"crowd.workers",
+                        "are simulated and have no accounts: wanted none, or "
+                        "feedback.access.require_login false"});
+  }
+  if (!access.require_login() && !access.public_origin().empty()) {
+    problems.push_back({"feedback.access.public_origin",
+                        "would let anybody in: wanted "
+                        "feedback.access.require_login true"});
+  }
+}
+
 std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   std::vector<FieldProblem> problems;
   if (!IsFolderName(config.name())) {
@@ -307,6 +323,7 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   CheckPreference(config.preference(), problems);
   CheckSwap(config, problems);
   CheckWorkers(config.feedback(), problems);
+  CheckAccess(config, problems);
   std::set<std::string> worker_ids;
   for (int i = 0; i < config.crowd().workers_size(); ++i) {
     const std::string& id = config.crowd().workers(i).worker_id();

@@ -267,5 +267,23 @@ TEST(ParseRunConfigTest, SaysWhatASwapAndTheSentinelNeed) {
                         "least 0.05 below"));
 }
 
+TEST(ParseRunConfigTest, NobodyIsLetInFromOutsideWithoutALogin) {
+  const std::string head = "name: 'x' initial_policy: 'm' prompts: 'p' ";
+  const auto parse = [&](const std::string& rest) {
+    return ParseRunConfig(head + rest, "run.txtpb", {});
+  };
+  EXPECT_THAT(
+      parse("feedback { access { public_origin: 'https://a.example' } }"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("public_origin would let anybody in")));
+  EXPECT_OK(
+      parse("feedback { access { require_login: true "
+            "public_origin: 'https://a.example' } }"));
+  EXPECT_THAT(parse("feedback { access { require_login: true } } "
+                    "crowd { workers { worker_id: 'a' } }"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("crowd.workers are simulated")));
+}
+
 }  // namespace
 }  // namespace rlhf
