@@ -11,7 +11,7 @@
 #include "feedback/access/login_api.h"
 #include "feedback/access/private_file.h"
 #include "feedback/access/secrets.h"
-#include "feedback/feedback_server.h"
+#include "feedback/open_store.h"
 
 namespace rlhf {
 namespace {
