@@ -79,11 +79,12 @@ absl::StatusOr<std::string> ComparisonLine(const v1::Comparison& comparison) {
 
 absl::StatusOr<std::string> ExportLine(const v1::Comparison& comparison,
                                        ExportFormat format) {
+  if (comparison.choice() == v1::RETRACTED) return std::string();
   if (format == ExportFormat::kRlhf) {
     RLHF_ASSIGN_OR_RETURN(std::string line, ComparisonLine(comparison));
     return line + "\n";
   }
-  return IsDecided(comparison) ? TrlLine(comparison) + "\n" : std::string();
+  return IsTrainable(comparison) ? TrlLine(comparison) + "\n" : std::string();
 }
 
 absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,

@@ -33,9 +33,13 @@ std::vector<PageFile> MakeFiles() {
 
 }  // namespace
 
-const PageFile* FindPageFile(absl::string_view path) {
+const std::vector<PageFile>& AllPageFiles() {
   static const std::vector<PageFile> kFiles = MakeFiles();
-  for (const PageFile& file : kFiles) {
+  return kFiles;
+}
+
+const PageFile* FindPageFile(absl::string_view path) {
+  for (const PageFile& file : AllPageFiles()) {
     if (file.path == path) return &file;
   }
   return nullptr;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 
@@ -14,6 +15,8 @@ struct PageFile {
   absl::string_view content_type;
   absl::string_view contents;
 };
+
+const std::vector<PageFile>& AllPageFiles();
 
 // Null if there is no such file.
 const PageFile* FindPageFile(absl::string_view path);

@@ -5,11 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "feedback/api_responses.h"
 #include "feedback/import_export.h"
 
 namespace rlhf {
@@ -17,18 +19,10 @@ namespace {
 
 constexpr int64_t kMaxShown = 100;
 constexpr size_t kMaxPms = 50;
+constexpr size_t kMaxBatches = 100;
 // Comparisons read from the store at once, and counted in one call.
 constexpr int64_t kPageRows = 1'000;
 constexpr int64_t kMaxCounted = 50'000;
-
-HttpResponse JsonResponse(std::string body) {
-  return {.content_type = "application/json", .body = std::move(body) + "\n"};
-}
-
-HttpResponse ErrorResponse(const absl::Status& status) {
-  return JsonErrorResponse(absl::IsInvalidArgument(status) ? 400 : 503,
-                           status.message());
-}
 
 // The whole number of a query, `otherwise` if it is not given.
 absl::StatusOr<int64_t> GetNumber(const HttpRequest& request,
@@ -55,15 +49,16 @@ absl::StatusOr<ExportFormat> GetFormat(const HttpRequest& request) {
       "\"format\" is \"", found->second, "\"; it must be rlhf or trl"));
 }
 
-}  // namespace
-
-std::optional<HttpResponse> RequesterApi::Get(const HttpRequest& request) {
-  if (request.path == "/api/comparisons") return GetComparisons(request);
-  if (request.path == "/api/summary") return GetSummary();
-  if (request.path == "/api/pms") return GetPms();
-  if (request.path == "/api/export") return GetExport(request);
-  return std::nullopt;
+Json BatchJson(const Batch& batch) {
+  const absl::StatusOr<Json> report = ParseJson(batch.report);
+  return {{"batch_id", batch.batch_id},
+          {"source", batch.source},
+          {"received_unix_ms", batch.received_unix_ms},
+          {"state", absl::AsciiStrToLower(BatchStateName(batch.state))},
+          {"report", report.ok() ? *report : Json(batch.report)}};
 }
+
+}  // namespace
 
 HttpResponse RequesterApi::GetComparisons(const HttpRequest& request) const {
   const auto last = GetNumber(request, "last", 20, kMaxShown);
@@ -112,6 +107,17 @@ HttpResponse RequesterApi::GetPms() {
     if (pms_.size() > kMaxPms) pms_.pop_front();
   }
   return JsonResponse(DumpJson({{"pms", pms_}}));
+}
+
+HttpResponse RequesterApi::GetBatches() const {
+  const auto batches = store_->ListBatches();
+  if (!batches.ok()) return ErrorResponse(batches.status());
+  Json list = Json::array();
+  for (const Batch& batch : *batches) {
+    if (list.size() == kMaxBatches) break;
+    list.push_back(BatchJson(batch));
+  }
+  return JsonResponse(DumpJson({{"batches", std::move(list)}}));
 }
 
 HttpResponse RequesterApi::GetExport(const HttpRequest& request) const {

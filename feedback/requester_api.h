@@ -1,14 +1,16 @@
 // What the requester's page asks for, beside what workers ask for: the newest
-// comparisons, what they add up to, the run's PMs, and the log as a file. Reads
-// only.
+// comparisons, what they add up to, the run's PMs, the batches that came in,
+// and the log as a file. Reads only.
 //
 //   GET /api/comparisons?last=N   the newest 1 to 100 (default 20), newest
-//   first:
-//                                 {"comparisons": [as exported, with seq]}
+//                                 first: {"comparisons": [as exported]}
 //   GET /api/summary              LabelTally
 //   GET /api/pms                  {"pms": [PmReport as the refresher wrote
-//   it]},
-//                                 the newest 50, oldest first
+//                                 it]}, the newest 50, oldest first
+//   GET /api/batches              {"batches": [{"batch_id", "source",
+//                                 "received_unix_ms", "state": "accepted",
+//                                 "quarantined", "released" or "refused",
+//                                 "report"}]}, the newest 100, newest first
 //   GET /api/export?format=F&first=SEQ
 //                                 "rlhf" (default) or "trl", as JSONL from SEQ
 //                                 (default 1) on; 413 if it is over
@@ -18,7 +20,6 @@
 
 #include <cstddef>
 #include <deque>
-#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -51,14 +52,13 @@ class RequesterApi {
         clock_(clock),
         pm_lines_(options.run_directory + "/pms.jsonl") {}
 
-  // The response to a GET; nullopt if the path is none of the above.
-  std::optional<HttpResponse> Get(const HttpRequest& request);
-
- private:
   HttpResponse GetComparisons(const HttpRequest& request) const;
   HttpResponse GetSummary();
   HttpResponse GetPms();
+  HttpResponse GetBatches() const;
   HttpResponse GetExport(const HttpRequest& request) const;
+
+ private:
   // Adds what was appended since the last call, at most so much at once that a
   // long log is counted over several calls.
   absl::Status UpdateTally() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

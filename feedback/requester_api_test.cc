@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
 #include "core/comparisons/parse_comparisons.h"
+#include "feedback/http_api.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "prometheus/registry.h"
@@ -18,6 +19,7 @@ namespace rlhf {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class RequesterApiTest : public ::testing::Test {
  protected:
@@ -30,6 +32,9 @@ class RequesterApiTest : public ::testing::Test {
         RequesterApi::Options{.run_directory = dir_.path(),
                               .price_per_answer = 0.5},
         store_.get(), &clock_);
+    http_ =
+        std::make_unique<HttpApi>(/*desk=*/nullptr, store_.get(), &registry_,
+                                  /*access=*/nullptr, api_.get());
   }
 
   void AddComparisons(int first, int last) {
@@ -51,10 +56,10 @@ class RequesterApiTest : public ::testing::Test {
 
   HttpResponse Get(const std::string& path,
                    std::map<std::string, std::string> query = {}) {
-    const auto response =
-        api_->Get({.method = "GET", .path = path, .query = std::move(query)});
-    EXPECT_TRUE(response.has_value()) << path;
-    return *response;
+    return http_->Handle({.method = "GET",
+                          .path = path,
+                          .query = std::move(query),
+                          .headers = {{"host", "127.0.0.1"}}});
   }
 
   TempDir dir_;
@@ -63,6 +68,7 @@ class RequesterApiTest : public ::testing::Test {
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<RequesterApi> api_;
+  std::unique_ptr<HttpApi> http_;
 };
 
 TEST_F(RequesterApiTest, NewestComparisonsComeFirst) {
@@ -130,8 +136,39 @@ TEST_F(RequesterApiTest, ExportIsReadAgainAsItWas) {
   EXPECT_EQ(Get("/api/export", {{"first", "5"}}).status, 400);
 }
 
-TEST_F(RequesterApiTest, OtherPathsAreNotItsOwn) {
-  EXPECT_FALSE(api_->Get({.method = "GET", .path = "/api/stats"}).has_value());
+TEST_F(RequesterApiTest, RetractedComparisonsAreNotExported) {
+  AddComparisons(1, 3);
+  ASSERT_OK(store_->Retract({.comparison_ids = {"c2"}}, "asked to", "op"));
+  const std::string text = Get("/api/export").body;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
+  EXPECT_EQ(
+      ParseJson(Get("/api/comparisons").body)->at("comparisons")[1]["choice"],
+      "RETRACTED");
+}
+
+TEST_F(RequesterApiTest, BatchesAreListedWithWhatTheGateFound) {
+  ASSERT_OK(store_->AddBatch({.batch_id = "b1",
+                              .source = "import:hh.jsonl",
+                              .received_unix_ms = 1,
+                              .state = BatchState::kQuarantined,
+                              .report = R"({"too_fast_share": 0.5})",
+                              .payload = "secret"}));
+  const HttpResponse response = Get("/api/batches");
+  EXPECT_THAT(response.body, Not(HasSubstr("secret")));
+  const Json batch = ParseJson(response.body)->at("batches").at(0);
+  EXPECT_EQ(batch["batch_id"], "b1");
+  EXPECT_EQ(batch["state"], "quarantined");
+  EXPECT_EQ(batch["report"]["too_fast_share"], 0.5);
+}
+
+TEST_F(RequesterApiTest, WithoutItItsRoutesAreNotThere) {
+  HttpApi without(/*desk=*/nullptr, store_.get(), &registry_);
+  EXPECT_EQ(without
+                .Handle({.method = "GET",
+                         .path = "/api/summary",
+                         .headers = {{"host", "127.0.0.1"}}})
+                .status,
+            404);
 }
 
 }  // namespace

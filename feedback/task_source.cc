@@ -12,6 +12,8 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/grpc_status.h"
+#include "core/text/prompt_id.h"
+#include "feedback/disagreement.h"
 #include "grpcpp/client_context.h"
 
 namespace rlhf {
@@ -55,6 +57,19 @@ bool MayPass(const absl::Status& status) {
          absl::IsResourceExhausted(status) || absl::IsCancelled(status);
 }
 
+// Both of each task, one after the other.
+std::vector<v1::ScoredDialogue> DialoguesOf(const std::vector<Task>& tasks) {
+  std::vector<v1::ScoredDialogue> dialogues;
+  for (const Task& task : tasks) {
+    for (const std::string& response : {task.response_a, task.response_b}) {
+      v1::ScoredDialogue& dialogue = dialogues.emplace_back();
+      *dialogue.mutable_prompt() = task.prompt.messages();
+      dialogue.set_response(response);
+    }
+  }
+  return dialogues;
+}
+
 }  // namespace
 
 TaskSource::TaskSource(const Options& options, std::vector<v1::Prompt> prompts,
@@ -96,11 +111,13 @@ absl::StatusOr<bool> TaskSource::Supply(int wanted,
     return CarryOn(*continuation, stop);
   }
   if (wanted == 0) return true;  // waited in vain, and may wait again
+  const int candidates =
+      options_.score_members ? wanted * kCandidatesPerTask : wanted;
   RLHF_ASSIGN_OR_RETURN(
       std::vector<Task> tasks,
-      MakeTasks(std::min(wanted, options_.max_prompts), stop));
+      MakeTasks(std::min(candidates, options_.max_prompts), stop));
   const bool some = !tasks.empty();
-  desk_->Add(std::move(tasks));
+  desk_->Add(Choose(std::move(tasks), stop));
   return some;
 }
 
@@ -120,12 +137,12 @@ absl::StatusOr<bool> TaskSource::CarryOn(const Continuation& continuation,
     }
     const v1::PromptResponses& result = reply->results(0);
     if (result.responses(0).text() == result.responses(1).text()) continue;
-    desk_->FinishContinuation(
-        continuation,
-        MakeTask(continuation.prompt,
-                 {result.responses(0).text(), reply->policy_version()},
-                 {result.responses(1).text(), reply->policy_version()},
-                 static_cast<int64_t>(key >> 1)));
+    Task task = MakeTask(continuation.prompt,
+                         {result.responses(0).text(), reply->policy_version()},
+                         {result.responses(1).text(), reply->policy_version()},
+                         static_cast<int64_t>(key >> 1));
+    Describe(task, options_.serving_pm());
+    desk_->FinishContinuation(continuation, std::move(task));
     return true;
   }
   metrics_->tasks_dropped.Increment();
@@ -179,6 +196,40 @@ absl::StatusOr<v1::GenerateResponse> TaskSource::Generate(
   return reply;
 }
 
+std::vector<Task> TaskSource::Choose(std::vector<Task> tasks,
+                                     const std::stop_token& stop) {
+  if (!options_.score_members || tasks.empty()) return tasks;
+  std::vector<v1::MemberScores> members;
+  if (tasks.front().pm_version > 0) {
+    auto scored = options_.score_members(DialoguesOf(tasks), stop);
+    if (!scored.ok() && !scoring_fails_ && !stop.stop_requested()) {
+      RLHF_LOG(WARNING) << "tasks are taken as they come: " << scored.status();
+    }
+    scoring_fails_ = !scored.ok();
+    if (scored.ok()) members = *std::move(scored);
+  }
+  const size_t num_kept = std::max<size_t>(
+      1, tasks.size() / static_cast<size_t>(kCandidatesPerTask));
+  std::vector<Task> chosen;
+  for (const size_t place :
+       LargestPlaces(MarginSpreads(members, tasks.size()), num_kept)) {
+    chosen.push_back(std::move(tasks[place]));
+  }
+  return chosen;
+}
+
+void TaskSource::Describe(Task& task, int64_t pm_version) const {
+  task.pm_version = pm_version;
+  task.sampling.set_temperature(static_cast<float>(options_.temperature));
+  task.sampling.set_max_new_tokens(options_.max_new_tokens);
+}
+
+void TaskSource::DrawKind(Task& task) const {
+  if (HashFraction(task.task_id, "red team") < options_.red_team_share) {
+    task.kind = v1::RED_TEAM;
+  }
+}
+
 absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
     int num_prompts, const std::stop_token& stop) {
   const int64_t first = position_;
@@ -192,6 +243,7 @@ absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
   }
   RLHF_RETURN_IF_ERROR(reply.status());
   std::vector<Task> tasks;
+  const int64_t pm_version = options_.serving_pm();
   for (int i = 0; i < num_prompts; ++i) {
     const auto response = [&](int number) {
       return VersionedResponse{reply->results(i).responses(number).text(),
@@ -206,6 +258,8 @@ absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
     }
     tasks.push_back(
         MakeTask(request.prompts(i), response(0), other, first + i));
+    Describe(tasks.back(), pm_version);
+    DrawKind(tasks.back());
   }
   newest_version_ = std::max(newest_version_, reply->policy_version());
   return tasks;

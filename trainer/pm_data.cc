@@ -70,7 +70,7 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const v1::PreferenceConfig& config) {
   PmData data;
   for (const v1::Comparison& comparison : comparisons) {
-    if (!IsDecided(comparison)) continue;
+    if (!IsTrainable(comparison)) continue;
     const auto& messages = comparison.prompt().messages();
     const auto text_a = format.RenderScored(messages, comparison.response_a());
     const auto text_b = format.RenderScored(messages, comparison.response_b());

@@ -24,7 +24,8 @@ struct PmData {
 };
 
 // Keeps what was decided, to train on if with `config.min_strength` (ties,
-// skips and "both bad" name no winner; the paper binarises likewise, §2.2), and
+// skips and "both bad" name no winner; the paper binarises likewise, §2.2; the
+// answers to gold questions judge the worker and teach nothing), and
 // splits by the prompt's hash, so that no prompt is on both sides, in this
 // refresh or any other.
 PmData MakePmData(const std::vector<v1::Comparison>& comparisons,

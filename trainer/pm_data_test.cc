@@ -57,8 +57,20 @@ TEST_F(PmDataTest, TheChosenAnswerIsTheOneTheWorkerChose) {
 }
 
 TEST_F(PmDataTest, WhatNamesNoWinnerIsLeftOut) {
-  const PmData data = Make(
-      {Compare(1, v1::TIE), Compare(2, v1::BOTH_BAD), Compare(3, v1::SKIPPED)});
+  const PmData data =
+      Make({Compare(1, v1::TIE), Compare(2, v1::BOTH_BAD),
+            Compare(3, v1::SKIPPED), Compare(4, v1::RETRACTED)});
+  EXPECT_TRUE(data.training.empty());
+  EXPECT_TRUE(data.held_out.empty());
+}
+
+TEST_F(PmDataTest, AnswersToGoldQuestionsTeachNothing) {
+  std::vector<v1::Comparison> comparisons;
+  for (int i = 0; i < 50; ++i) {
+    comparisons.push_back(Compare(i, v1::A_BETTER));
+    comparisons.back().set_source("gold");
+  }
+  const PmData data = Make(comparisons);
   EXPECT_TRUE(data.training.empty());
   EXPECT_TRUE(data.held_out.empty());
 }

@@ -152,7 +152,6 @@ export function readJudgement() {
       !isRedTeam(task)) {
     answer.edited_response = edited;
   }
-  // Servers that know kinds of tasks know versions of pages.
-  if (task.kind) answer.interface_version = kInterfaceVersion;
+  answer.interface_version = kInterfaceVersion;
   return answer;
 }

@@ -18,6 +18,7 @@ import {startKeys} from "/keys.js";
 const kPollMs = 2000;
 
 let worker = "";
+let workerName = "";  // what the worker is called, which an id need not tell
 // What is on screen: "signed out", "waiting", "judging", "held", "sending" or
 // "saved".
 let stage = "signed out";
@@ -87,7 +88,7 @@ async function nextTask() {
   if (found.complete) {
     notify("");
     wait("All done", "Every comparison of this run is made. Thank you, " +
-         worker + "!", false);
+         workerName + "!", false);
     return;
   }
   if (awaitedMessages > 0 && found.task.messages.length !== awaitedMessages) {
@@ -220,12 +221,19 @@ function sendTurn() {
 
 function signIn(id, name, action) {
   worker = id;
+  workerName = name;
   element("change-name").replaceChildren(isolated(name), " · " + action);
   element("change-name").hidden = false;
   ++session;
   dropOldDrafts();
-  outbox.sendOthers(worker);
   nextTask();
+}
+
+// Without accounts anybody may send what somebody else left behind. With them,
+// the server would take it for this worker's own.
+function signInByName(name) {
+  signIn(name, name, "change");
+  outbox.sendOthers(worker);
 }
 
 // With accounts the server says who works; without, the worker does.
@@ -247,7 +255,7 @@ async function enter() {
   } else {
     element("change-name").addEventListener("click", signOut);
     const name = load("worker");
-    if (name) signIn(name, name, "change"); else signOut();
+    if (name) signInByName(name); else signOut();
   }
 }
 
@@ -322,7 +330,7 @@ function start() {
     const name = element("worker-name").value.trim();
     if (!name) return;
     store("worker", name);
-    signIn(name, name, "change");
+    signInByName(name);
   });
   element("next-turn").addEventListener("input", () => {
     held.updateTurn();

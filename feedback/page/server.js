@@ -29,24 +29,38 @@ function parse(text) {
 }
 
 // Who works here: {login_required, logged_in, name, worker_id, …}; empty where
-// nobody need log in. Rejects when the server cannot be reached.
+// nobody need log in. Rejects when the server cannot be reached, or tell.
 export async function openSession() {
   if (session === null) {
     const reply = await request("GET", "/api/session");
+    if (![200, 404].includes(reply.status)) throw new Error(errorOf(reply));
     session = reply.status === 200 && reply.data ? reply.data : {};
   }
   return session;
 }
 
+// The session has ended, or is somebody else's by now: the page begins anew,
+// and what waits for its reply goes no further.
+function beginAnew(account) {
+  if (account.login_required && !account.logged_in) {
+    location.assign("/login");
+  } else {
+    location.reload();
+  }
+  return new Promise(() => {});
+}
+
 // Resolves to {status, data}; rejects when the server cannot be reached.
 export async function call(method, path, body) {
-  const {csrf_token: token} = await openSession();
-  const reply = await request(method, path, body, token);
+  const before = await openSession();
+  const reply = await request(method, path, body, before.csrf_token);
   if (![401, 403].includes(reply.status)) return reply;
-  // Perhaps there was a login in another tab meanwhile.
+  // Perhaps there was a login, or a logout, in another tab meanwhile.
   session = null;
-  const {csrf_token: fresh} = await openSession();
-  return fresh === token ? reply : request(method, path, body, fresh);
+  const now = await openSession();
+  if (now.worker_id !== before.worker_id) return beginAnew(now);
+  return now.csrf_token === before.csrf_token ?
+      reply : request(method, path, body, now.csrf_token);
 }
 
 export function errorOf(reply) {

@@ -37,9 +37,6 @@ function readReply(reply) {
       };
     case 410:
       return {complete: true};
-    case 401:
-      location.assign("/login");
-      return null;
     case 204:
       showWaiting("One moment", "The next answers are being written.", true);
       return null;

@@ -127,7 +127,6 @@ class WorkerTest(page_case.PageCase):
             "value", "2")
         expect(page.locator("#comment")).to_have_value("Both are short.")
         expect(page.locator("#flag")).to_have_attribute("aria-pressed", "true")
-        # The members that follow are new; the server may not know them yet.
         sent = self.answer_posts(page)
         page.keyboard.press("Enter")
         page.keyboard.press("t")
