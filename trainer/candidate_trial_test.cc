@@ -10,6 +10,7 @@
 #include "core/rpc/grpc_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "rlhf/v1/report.pb.h"
 #include "rlhf/v1/reward.grpc.pb.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"

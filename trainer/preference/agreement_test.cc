@@ -61,17 +61,17 @@ TEST(MeasureAgreementTest, SeveralJudgementsOfOnePairAreNotIndependent) {
 }
 
 TEST(MeasureAgreementTest, ASecondLookReplacesTheFirstAmongWorkers) {
-  const Agreement found = MeasureAgreement(
-      {{Choice("ann", 1, true, true), Choice("ann", 1, false, true),
-        Choice("bob", 1, false, true)}});
+  const Agreement found = MeasureAgreement(std::vector<WorkerChoice>{
+      Choice("ann", 1, true, true), Choice("ann", 1, false, true),
+      Choice("bob", 1, false, true)});
   EXPECT_EQ(found.among_workers.compared, 1);
   EXPECT_EQ(found.among_workers.agree, 1);
   EXPECT_EQ(found.pm_with_workers.compared, 3);
 }
 
 TEST(MeasureAgreementTest, WhoIsNotNamedIsNobody) {
-  const Agreement found = MeasureAgreement(
-      {{Choice("", 1, true, true), Choice("", 1, false, true)}});
+  const Agreement found = MeasureAgreement(std::vector<WorkerChoice>{
+      Choice("", 1, true, true), Choice("", 1, false, true)});
   EXPECT_EQ(found.pm_with_workers.compared, 0);
   EXPECT_THAT(found.workers, SizeIs(0));
 }

@@ -17,9 +17,9 @@ TranchePair Pair(const std::string& tranche, double chosen, double rejected) {
 }
 
 TEST(MeasureTranchesTest, BaseIsWhatOthersAreComparedWith) {
-  const ScoreTranches found = MeasureTranches(
-      {{Pair("an import", 1, 2), Pair("base", 1, 0), Pair("base", 3, 0),
-        Pair("an import", 2, 1), Pair("", 9, 9)}});
+  const ScoreTranches found = MeasureTranches(std::vector<TranchePair>{
+      Pair("an import", 1, 2), Pair("base", 1, 0), Pair("base", 3, 0),
+      Pair("an import", 2, 1), Pair("", 9, 9)});
   ASSERT_THAT(found.tranches, SizeIs(2));
   EXPECT_EQ(found.tranches[0].name, "base");
   EXPECT_EQ(found.tranches[0].mean, 1);
@@ -34,16 +34,16 @@ TEST(MeasureTranchesTest, BaseIsWhatOthersAreComparedWith) {
 // Pair means 0.5 and 1.5: variance 1/2, of their mean 1/4. Those of the import
 // are both 1.5: none. So the interval is 1.96 times a half each way.
 TEST(MeasureTranchesTest, APairCountsOnceInTheInterval) {
-  const ScoreTranches found =
-      MeasureTranches({{Pair("base", 1, 0), Pair("base", 3, 0), Pair("x", 1, 2),
-                        Pair("x", 2, 1)}});
+  const ScoreTranches found = MeasureTranches(
+      std::vector<TranchePair>{Pair("base", 1, 0), Pair("base", 3, 0),
+                               Pair("x", 1, 2), Pair("x", 2, 1)});
   EXPECT_NEAR(found.tranches[1].gap_interval.low, 0.5 - 1.959964 / 2, 1e-6);
   EXPECT_NEAR(found.tranches[1].gap_interval.high, 0.5 + 1.959964 / 2, 1e-6);
 }
 
 TEST(MeasureTranchesTest, EveryScoreIsInOneBin) {
-  const ScoreTranches found =
-      MeasureTranches({{Pair("base", 1, -1), Pair("base", 0, 0.5)}});
+  const ScoreTranches found = MeasureTranches(
+      std::vector<TranchePair>{Pair("base", 1, -1), Pair("base", 0, 0.5)});
   ASSERT_THAT(found.edges, SizeIs(kScoreBins + 1));
   EXPECT_EQ(found.edges.front(), -1);
   EXPECT_EQ(found.edges.back(), 1);
@@ -55,8 +55,8 @@ TEST(MeasureTranchesTest, EveryScoreIsInOneBin) {
 
 // log 3 above: 400 log10(3) Elo, and it wins three of four times.
 TEST(MeasureTranchesTest, AGapIsToldAsEloAndAsWinRate) {
-  const Json json = ToJson(MeasureTranches(
-      {{Pair("base", 0, 0), Pair("x", std::log(3.0), std::log(3.0))}}));
+  const Json json = ToJson(MeasureTranches(std::vector<TranchePair>{
+      Pair("base", 0, 0), Pair("x", std::log(3.0), std::log(3.0))}));
   const Json& gap = json["tranches"][1]["above_first"];
   EXPECT_NEAR(gap["elo"].get<double>(), 400 * std::log10(3), 1e-9);
   EXPECT_NEAR(gap["win_rate"].get<double>(), 0.75, 1e-12);
@@ -66,7 +66,8 @@ TEST(MeasureTranchesTest, AGapIsToldAsEloAndAsWinRate) {
 
 TEST(MeasureTranchesTest, NothingAndEqualScoresAreFine) {
   EXPECT_THAT(MeasureTranches({}).tranches, SizeIs(0));
-  const ScoreTranches equal = MeasureTranches({{Pair("base", 2, 2)}});
+  const ScoreTranches equal =
+      MeasureTranches(std::vector<TranchePair>{Pair("base", 2, 2)});
   EXPECT_EQ(equal.edges.front(), 1.5);
   EXPECT_EQ(equal.tranches[0].counts[kScoreBins / 2], 2);
 }

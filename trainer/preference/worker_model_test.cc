@@ -111,7 +111,8 @@ TEST(FitWorkersTest, ScoresThatSayNothingAccuseNobody) {
     EXPECT_EQ(traits.num_answers, 300);
   }
   EXPECT_THAT(FitWorkers({}), SizeIs(0));
-  EXPECT_THAT(FitWorkers({{{.worker = "a"}, {.worker = "a"}}}), SizeIs(1));
+  EXPECT_THAT(FitWorkers(std::vector<WorkerAnswer>(2, {.worker = "a"})),
+              SizeIs(1));
 }
 
 PmExample JudgedBy(const std::string& worker, int64_t seq = 0,
