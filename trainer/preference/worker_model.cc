@@ -96,14 +96,18 @@ Traits Maximum(const std::vector<WorkerAnswer>& answers, double scale,
   return at;
 }
 
-// The value below which half of the weight lies.
+// The value below which half of the weight lies; the middle of two if exactly
+// half lies below the second.
 double WeightedMedian(std::vector<std::pair<double, double>> values) {
   std::sort(values.begin(), values.end());
   double total = 0, below = 0;
   for (const auto& [value, weight] : values) total += weight;
-  for (const auto& [value, weight] : values) {
-    below += weight;
-    if (below >= total / 2) return value;
+  for (size_t i = 0; i < values.size(); ++i) {
+    below += values[i].second;
+    if (below > total / 2) return values[i].first;
+    if (below == total / 2 && i + 1 < values.size()) {
+      return (values[i].first + values[i + 1].first) / 2;
+    }
   }
   return 0;
 }

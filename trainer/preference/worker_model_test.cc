@@ -32,6 +32,13 @@ class Crowd {
     }
   }
 
+  // Choices of what the PM finds worse, by 1.
+  void AddWrong(const std::string& worker, int count) {
+    for (int i = 0; i < count; ++i) {
+      answers_.push_back({.worker = worker, .margin = -1});
+    }
+  }
+
   WorkerModel Fit() const { return FitWorkers(answers_); }
 
  private:
@@ -76,13 +83,17 @@ TEST(FitWorkersTest, WhoClicksAtRandomOrSaysTheOppositeIsFoundOut) {
   }
 }
 
+// Of three wrong answers with margins of 1 and the prior's 1 +- 0.5 the most
+// probable temperature has 3 sigmoid(t) = (1 - t) / 0.25: t = 0.53. The side is
+// not known and says nothing.
 TEST(FitWorkersTest, FewAnswersSayLittle) {
   Crowd crowd;
-  for (int i = 0; i < 4; ++i) crowd.Add(absl::StrCat("many", i), 1, 0, 500);
-  crowd.Add("three", -1, 0, 3);
+  for (int i = 0; i < 5; ++i) crowd.Add(absl::StrCat("many", i), 1, 0, 2000);
+  crowd.AddWrong("three", 3);
   const WorkerTraits traits = crowd.Fit().at("three");
-  EXPECT_GT(traits.temperature, 0.5);
-  EXPECT_LT(std::abs(traits.left_bias), 0.5);
+  EXPECT_NEAR(traits.temperature, 0.53, 0.06);
+  EXPECT_NEAR(traits.left_bias, 0, 0.15);
+  EXPECT_EQ(traits.num_answers, 3);
 }
 
 // A PM that is ten times too sure of itself changes no worker.
