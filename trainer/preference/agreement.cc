@@ -20,8 +20,8 @@ void Count(bool alike, AgreementShare& share) {
 
 // All couples of workers on one pair.
 void CompareWorkers(const std::map<std::string, WorkerChoice>& choices,
-                    std::map<std::string, WorkerAgreement>& workers,
-                    Agreement& result) {
+                    std::map<std::string, PmWorkerAgreement>& workers,
+                    PmAgreement& result) {
   ++result.among_workers.num_pairs;
   ++result.pm_on_shared_pairs.num_pairs;
   for (const auto& [worker, choice] : choices) {
@@ -59,10 +59,10 @@ Interval AgreementShare::interval() const {
   return WilsonInterval(share() * pairs, pairs);
 }
 
-Agreement MeasureAgreement(absl::Span<const WorkerChoice> choices) {
-  Agreement result;
+PmAgreement MeasureAgreement(absl::Span<const WorkerChoice> choices) {
+  PmAgreement result;
   ChoicesByPair by_pair;
-  std::map<std::string, WorkerAgreement> workers;
+  std::map<std::string, PmWorkerAgreement> workers;
   std::map<std::string, std::set<uint64_t>> seen;
   for (const WorkerChoice& choice : choices) {
     if (choice.worker.empty()) continue;
@@ -81,21 +81,21 @@ Agreement MeasureAgreement(absl::Span<const WorkerChoice> choices) {
     result.workers.push_back(std::move(found));
   }
   std::stable_sort(result.workers.begin(), result.workers.end(),
-                   [](const WorkerAgreement& a, const WorkerAgreement& b) {
+                   [](const PmWorkerAgreement& a, const PmWorkerAgreement& b) {
                      return a.with_pm.compared > b.with_pm.compared;
                    });
   return result;
 }
 
-void HideWorkers(Agreement& agreement) {
-  for (WorkerAgreement& one : agreement.workers) {
+void HideWorkers(PmAgreement& agreement) {
+  for (PmWorkerAgreement& one : agreement.workers) {
     one.worker = HiddenWorker(one.worker);
   }
 }
 
-Json ToJson(const Agreement& agreement) {
+Json ToJson(const PmAgreement& agreement) {
   Json workers = Json::array();
-  for (const WorkerAgreement& one : agreement.workers) {
+  for (const PmWorkerAgreement& one : agreement.workers) {
     workers.push_back({{"worker", one.worker},
                        {"with_pm", ShareJson(one.with_pm)},
                        {"with_others", ShareJson(one.with_others)}});

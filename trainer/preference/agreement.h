@@ -42,31 +42,31 @@ struct AgreementShare {
   Interval interval() const;
 };
 
-struct WorkerAgreement {
+struct PmWorkerAgreement {
   std::string worker;
   AgreementShare with_pm;
   // With every other worker who judged the same pair.
   AgreementShare with_others;
 };
 
-struct Agreement {
+struct PmAgreement {
   AgreementShare pm_with_workers;
   // Two different workers on one pair, and the PM on the same pairs.
   AgreementShare among_workers;
   AgreementShare pm_on_shared_pairs;
   // By falling number of comparisons with the PM, then name.
-  std::vector<WorkerAgreement> workers;
+  std::vector<PmWorkerAgreement> workers;
 };
 
 // Choices without a worker's name are left out. Of several choices of a worker
 // on one pair the last one counts among workers. Pure.
-Agreement MeasureAgreement(absl::Span<const WorkerChoice> choices);
+PmAgreement MeasureAgreement(absl::Span<const WorkerChoice> choices);
 
 // For what cannot be changed when a worker is forgotten: names become
 // HiddenWorker (worker_model.h).
-void HideWorkers(Agreement& agreement);
+void HideWorkers(PmAgreement& agreement);
 
 // Every number, with intervals and the paper's figure beside them.
-Json ToJson(const Agreement& agreement);
+Json ToJson(const PmAgreement& agreement);
 
 }  // namespace rlhf

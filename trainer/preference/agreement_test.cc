@@ -26,7 +26,7 @@ std::vector<WorkerChoice> Some() {
 }
 
 TEST(MeasureAgreementTest, CountsThePmWithEveryWorker) {
-  const Agreement found = MeasureAgreement(Some());
+  const PmAgreement found = MeasureAgreement(Some());
   EXPECT_EQ(found.pm_with_workers.compared, 6);
   EXPECT_EQ(found.pm_with_workers.agree, 4);
   EXPECT_EQ(found.pm_with_workers.num_pairs, 3);
@@ -39,7 +39,7 @@ TEST(MeasureAgreementTest, CountsThePmWithEveryWorker) {
 }
 
 TEST(MeasureAgreementTest, CountsCouplesOfWorkersOnOnePair) {
-  const Agreement found = MeasureAgreement(Some());
+  const PmAgreement found = MeasureAgreement(Some());
   // Pair 1 has three couples, one alike; pair 2 one that differs.
   EXPECT_EQ(found.among_workers.compared, 4);
   EXPECT_EQ(found.among_workers.agree, 1);
@@ -61,7 +61,7 @@ TEST(MeasureAgreementTest, SeveralJudgementsOfOnePairAreNotIndependent) {
 }
 
 TEST(MeasureAgreementTest, ASecondLookReplacesTheFirstAmongWorkers) {
-  const Agreement found = MeasureAgreement(std::vector<WorkerChoice>{
+  const PmAgreement found = MeasureAgreement(std::vector<WorkerChoice>{
       Choice("ann", 1, true, true), Choice("ann", 1, false, true),
       Choice("bob", 1, false, true)});
   EXPECT_EQ(found.among_workers.compared, 1);
@@ -70,14 +70,14 @@ TEST(MeasureAgreementTest, ASecondLookReplacesTheFirstAmongWorkers) {
 }
 
 TEST(MeasureAgreementTest, WhoIsNotNamedIsNobody) {
-  const Agreement found = MeasureAgreement(std::vector<WorkerChoice>{
+  const PmAgreement found = MeasureAgreement(std::vector<WorkerChoice>{
       Choice("", 1, true, true), Choice("", 1, false, true)});
   EXPECT_EQ(found.pm_with_workers.compared, 0);
   EXPECT_THAT(found.workers, SizeIs(0));
 }
 
 TEST(MeasureAgreementTest, HiddenNamesDoNotTellTheWorker) {
-  Agreement found = MeasureAgreement(Some());
+  PmAgreement found = MeasureAgreement(Some());
   HideWorkers(found);
   const Json json = ToJson(found);
   EXPECT_THAT(json["workers"][0]["worker"].get<std::string>(),

@@ -137,7 +137,7 @@ std::vector<SliceAccuracy> Slices(const std::vector<MeasuredPair>& pairs) {
   return slices;
 }
 
-Agreement AgreementOf(const std::vector<MeasuredPair>& pairs) {
+PmAgreement AgreementOf(const std::vector<MeasuredPair>& pairs) {
   std::vector<WorkerChoice> choices;
   for (const MeasuredPair& pair : pairs) {
     choices.push_back({.worker = pair.worker,

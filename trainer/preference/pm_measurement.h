@@ -70,7 +70,7 @@ struct PmMeasurement {
   std::vector<ThresholdAccuracy> above_threshold;
   // By name, then value.
   std::vector<SliceAccuracy> slices;
-  Agreement agreement;
+  PmAgreement agreement;
   ScoreTranches tranches;
 };
 

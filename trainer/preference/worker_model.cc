@@ -36,7 +36,7 @@ struct Posterior {
   double curve_tt = 0, curve_tb = 0, curve_bb = 0;
 };
 
-Posterior At(const Traits& at, const std::vector<WorkerAnswer>& answers,
+Posterior At(const Traits& at, const std::vector<ScoredAnswer>& answers,
              double scale, const Prior& prior) {
   const double pull_t = 1 / (prior.deviation.temperature *
                              prior.deviation.temperature),
@@ -50,7 +50,7 @@ Posterior At(const Traits& at, const std::vector<WorkerAnswer>& answers,
       .curve_tt = -pull_t,
       .curve_tb = 0,
       .curve_bb = -pull_b};
-  for (const WorkerAnswer& answer : answers) {
+  for (const ScoredAnswer& answer : answers) {
     const double m = scale * answer.margin;
     const double s = answer.chosen_side;
     const double x = at.temperature * m + at.bias * s;
@@ -67,7 +67,7 @@ Posterior At(const Traits& at, const std::vector<WorkerAnswer>& answers,
 }
 
 // Newton's method on a concave function; a step that leads down is halved.
-Traits Maximum(const std::vector<WorkerAnswer>& answers, double scale,
+Traits Maximum(const std::vector<ScoredAnswer>& answers, double scale,
                const Prior& prior) {
   Traits at = prior.mean;
   Posterior here = At(at, answers, scale, prior);
@@ -112,13 +112,13 @@ double WeightedMedian(std::vector<std::pair<double, double>> values) {
   return 0;
 }
 
-using AnswersByWorker = std::map<std::string, std::vector<WorkerAnswer>>;
+using AnswersByWorker = std::map<std::string, std::vector<ScoredAnswer>>;
 
 // The scale at which all workers as one have temperature 1.
-double FirstScale(absl::Span<const WorkerAnswer> answers) {
-  const std::vector<WorkerAnswer> all(answers.begin(), answers.end());
+double FirstScale(absl::Span<const ScoredAnswer> answers) {
+  const std::vector<ScoredAnswer> all(answers.begin(), answers.end());
   double squares = 0;
-  for (const WorkerAnswer& answer : all) {
+  for (const ScoredAnswer& answer : all) {
     squares += answer.margin * answer.margin;
   }
   if (squares == 0) return 0;
@@ -169,10 +169,10 @@ double CapFor(double max_share, const std::vector<double>& weights,
 
 }  // namespace
 
-WorkerModel FitWorkers(absl::Span<const WorkerAnswer> answers,
+WorkerModel FitWorkers(absl::Span<const ScoredAnswer> answers,
                        const WorkerPrior& prior) {
   AnswersByWorker by_worker;
-  for (const WorkerAnswer& answer : answers) {
+  for (const ScoredAnswer& answer : answers) {
     RLHF_CHECK(std::isfinite(answer.margin)) << answer.margin;
     if (!answer.worker.empty()) by_worker[answer.worker].push_back(answer);
   }

@@ -24,7 +24,7 @@
 namespace rlhf {
 
 // One choice, as a PM that has not learned from it sees it.
-struct WorkerAnswer {
+struct ScoredAnswer {
   std::string worker;
   // r_chosen - r_rejected, log-odds.
   double margin = 0;
@@ -54,7 +54,7 @@ struct WorkerPrior {
 // right more often than not, the others are found out. If the margins say
 // nothing of what is chosen, all workers have 1 and 0. Dies on a margin that is
 // not finite.
-WorkerModel FitWorkers(absl::Span<const WorkerAnswer> answers,
+WorkerModel FitWorkers(absl::Span<const ScoredAnswer> answers,
                        const WorkerPrior& prior = {});
 
 // The examples with their workers' temperatures and biases, without those of

@@ -43,7 +43,7 @@ class Crowd {
 
  private:
   std::mt19937_64 random_{5};
-  std::vector<WorkerAnswer> answers_;
+  std::vector<ScoredAnswer> answers_;
 };
 
 // Of 4,000 answers with margins of 1.5, the temperature's standard error is
@@ -122,7 +122,7 @@ TEST(FitWorkersTest, ScoresThatSayNothingAccuseNobody) {
     EXPECT_EQ(traits.num_answers, 300);
   }
   EXPECT_THAT(FitWorkers({}), SizeIs(0));
-  EXPECT_THAT(FitWorkers(std::vector<WorkerAnswer>(2, {.worker = "a"})),
+  EXPECT_THAT(FitWorkers(std::vector<ScoredAnswer>(2, {.worker = "a"})),
               SizeIs(1));
 }
 

@@ -27,7 +27,7 @@ absl::StatusOr<WorkerModel> FitWorkersByHalves(
     halves[HalfOf(example)].push_back(example);
   }
   if (halves[0].empty() || halves[1].empty()) return WorkerModel();
-  std::vector<WorkerAnswer> answers;
+  std::vector<ScoredAnswer> answers;
   for (size_t half = 0; half < 2; ++half) {
     const std::vector<PmExample>& others = halves[1 - half];
     RLHF_ASSIGN_OR_RETURN(Transformer model, start());
