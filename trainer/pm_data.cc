@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/comparisons/choice.h"
 #include "core/text/prompt_id.h"
 
 namespace rlhf {
@@ -25,9 +26,6 @@ std::string PolicyVersionOf(const v1::Comparison& comparison) {
       std::max(comparison.policy_version_a(), comparison.policy_version_b());
   return newer < 0 ? "unknown" : absl::StrCat(newer);
 }
-
-// Answers to questions whose right answer is known.
-constexpr char kGold[] = "gold";
 
 // "import" has its own workers' names, or none, and no sides.
 bool IsImported(const v1::Comparison& comparison) {
@@ -97,7 +95,7 @@ struct Preference {
 
 std::vector<Preference> PreferencesOf(const v1::Comparison& comparison) {
   std::vector<Preference> found;
-  if (comparison.choice() == v1::RETRACTED || SourceOf(comparison) == kGold) {
+  if (comparison.choice() == v1::RETRACTED || IsGold(comparison)) {
     return found;
   }
   const std::string& a = comparison.response_a();
