@@ -6,6 +6,7 @@
 #include "core/base/file.h"
 #include "core/config/run_config.h"
 #include "feedback/access/access_control.h"
+#include "feedback/feedback_server.h"
 #include "feedback/open_store.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"

@@ -94,7 +94,7 @@ std::vector<Verb> MakeVerbs() {
       {"pm",
        "a run's PMs: which serve and why, promote, roll back; or measure one",
        "list | show VERSION | history | promote VERSION | rollback | eval FILE "
-       "| train FILE... | pairs POSTS.xml | plots",
+       "| train FILE... | pairs POSTS.xml | influence [VERSION] | plots",
        {kConfig,
         kSet,
         kModel,
@@ -119,6 +119,7 @@ std::vector<Verb> MakeVerbs() {
         {"threads", Kind::kInt, "2", "train, eval: OpenMP threads", 1, 1024},
         {"write-tokens", Kind::kString, "",
          "train: folder for train.jsonl and held_out.jsonl, as token ids"},
+        {"top", Kind::kInt, "20", "influence: comparisons listed", 1, 100000},
         {"by", Kind::kString, "", "who promotes or rolls back"},
         {"reason", Kind::kString, "", "why"},
         {"json", Kind::kBool, "false", "machine-readable"}},
