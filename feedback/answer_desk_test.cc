@@ -219,6 +219,29 @@ TEST_F(GoldDeskTest, PausedWorkerMayHandInWhatWasBegun) {
   EXPECT_OK(desk->Submit(MakeAnswer(task.task_id, "c1")));
 }
 
+TEST_F(GoldDeskTest, OwnDialogueComesBeforeTheNextGoldQuestion) {
+  const auto desk = MakeGoldDesk();
+  ASSERT_OK_AND_ASSIGN(const Task gold, desk->Lease("ada"));
+  Answer answer = MakeAnswer(gold.task_id, "c1");
+  answer.source = "page";
+  ASSERT_OK(desk->Submit(answer));
+  ASSERT_OK(desk->CarryOn({.task_id = gold.task_id,
+                           .worker_id = "ada",
+                           .left_chosen = true,
+                           .message = "Why?"}));
+  EXPECT_THAT(desk->Lease("ada"), StatusIs(absl::StatusCode::kUnavailable,
+                                           HasSubstr("being written")));
+  const std::optional<Continuation> waiting = desk->NextContinuation();
+  ASSERT_TRUE(waiting.has_value());
+  desk->FinishContinuation(
+      *waiting, MakeTask(waiting->prompt, {"so", 1}, {"thus", 1}, 1));
+  ASSERT_OK_AND_ASSIGN(const Task next, desk->Lease("ada"));
+  EXPECT_EQ(next.response_a, "so");
+  EXPECT_FALSE(next.gold) << "only its first turn was";
+  ASSERT_OK(desk->Submit(MakeAnswer(next.task_id, "c2")));
+  EXPECT_EQ(desk->Lease("ada")->response_a, "right") << "the next question";
+}
+
 TEST_F(AnswerDeskTest, RedTeamChoiceIsStoredInverted) {
   const auto desk = MakeDesk(0);
   Task task = MakeTask(v1::Prompt(), {"harmful", 1}, {"harmless", 1}, 0);

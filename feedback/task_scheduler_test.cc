@@ -259,6 +259,18 @@ TEST(TaskSchedulerTest, OwnTaskIsNobodyElsesAndComesBackUntilItIsAnswered) {
   EXPECT_EQ(scheduler.num_comparisons(), 1);
 }
 
+TEST(TaskSchedulerTest, OwnTaskThatIsThereOrWasAnsweredIsRefused) {
+  TaskScheduler scheduler = WithTasks(kTwoReady, 1);
+  EXPECT_THAT(scheduler.LeaseOwn("ada", NumberedTask(0), kStart),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("already")));
+  const Task own = NumberedTask(7);
+  ASSERT_OK(scheduler.LeaseOwn("ada", own, kStart));
+  ASSERT_OK(scheduler.Claim(own.task_id, "ada", kStart));
+  scheduler.Finish(own.task_id, "ada", /*saved=*/true);
+  EXPECT_FALSE(scheduler.LeaseOwn("ada", own, kStart).ok());
+  EXPECT_FALSE(scheduler.HasTaskOf("ada"));
+}
+
 // What random workers have done; the rules must hold after every event.
 struct RandomRun {
   explicit RandomRun(int seed)

@@ -52,14 +52,23 @@ class PageServer:
     def url(self, path="/"):
         return f"http://127.0.0.1:{self.port}{path}"
 
+    def _headers(self):
+        """Those of whoever runs the service, if one must log in."""
+        token = self.run / "feedback" / "operator.token"
+        if not token.exists():
+            return {}
+        return {"Authorization": f"Bearer {token.read_text().strip()}"}
+
     def get(self, path):
-        with urllib.request.urlopen(self.url(path), timeout=20) as reply:
+        request = urllib.request.Request(self.url(path),
+                                         headers=self._headers())
+        with urllib.request.urlopen(request, timeout=20) as reply:
             return reply.read().decode()
 
     def post(self, path, body):
         request = urllib.request.Request(
             self.url(path), json.dumps(body).encode(),
-            {"Content-Type": "application/json"})
+            {"Content-Type": "application/json", **self._headers()})
         with urllib.request.urlopen(request, timeout=20) as reply:
             text = reply.read().decode()
             return json.loads(text) if text else None

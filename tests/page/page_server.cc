@@ -4,8 +4,9 @@
 //   page_server RUNS_DIR SCENARIO.json PORT
 //
 // The scenario is {"prompts": [as ReadPrompts], "answers": {LAST MESSAGE:
-// [ONE, OTHER]}, "max_comparisons", "lease_seconds", "ready_tasks"}; prompts
-// are served in their order, and where there is no answer one is made up.
+// [ONE, OTHER]}, "max_comparisons", "lease_seconds", "ready_tasks",
+// "require_login"}; prompts are served in their order, and where there is no
+// answer one is made up.
 // Prints "port N" when it serves, and ends when its input does.
 
 #include <iostream>
@@ -79,6 +80,8 @@ v1::RunConfig ConfigOf(const Json& scenario, const std::string& runs_dir,
   feedback->set_lease_seconds(scenario.value("lease_seconds", 600));
   feedback->set_ready_tasks(scenario.value("ready_tasks", 4));
   feedback->set_price_per_answer(0.12);
+  feedback->mutable_access()->set_require_login(
+      scenario.value("require_login", false));
   return config;
 }
 
