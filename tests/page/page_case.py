@@ -119,13 +119,16 @@ class PageCase(unittest.TestCase):
         return page
 
     def watch(self, page):
+        # A test may start another server while this page is open.
+        own = f"127.0.0.1:{self.server.port}"
+
         def on_dialog(dialog):
             self.faults.append(f"dialog: {dialog.message}")
             dialog.dismiss()
 
         def on_request(request):
             host = urllib.parse.urlsplit(request.url).netloc
-            if host != f"127.0.0.1:{self.server.port}":
+            if host != own:
                 self.faults.append(f"foreign request: {request.url}")
 
         def on_console(message):
