@@ -56,13 +56,15 @@ class FeedbackService:
         """Whether it answers; raises if it has ended."""
         if self.process.poll() is not None:
             raise RuntimeError(pathlib.Path(self.log.name).read_text())
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.http_port, timeout=5)
         try:
-            connection = http.client.HTTPConnection(
-                "127.0.0.1", self.http_port, timeout=5)
             connection.request("GET", "/healthz")
             return connection.getresponse().status == 200
         except OSError:
             return False
+        finally:
+            connection.close()
 
     def verb(self, *arguments):
         """What `rlhf feedback ARGUMENTS` prints."""

@@ -28,11 +28,14 @@ def scan(url, examples, headers):
         str(pathlib.Path(sys.executable).parent / "schemathesis"), "run",
         "--checks", "not_a_server_error", "--mode", "all",
         "--max-examples", str(examples), "--workers", "1",
-        "--generation-deterministic", "--generation-database", "none",
+        "--generation-deterministic",
         "--request-timeout", "20", "--no-color"]
     for header in headers:
         command += ["--header", header]
-    return subprocess.run([*command, url], check=False).returncode
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "scan_hooks",
+                   "PYTHONPATH": str(ROOT / "tests/page")}
+    return subprocess.run([*command, url], check=False,
+                          env=environment).returncode
 
 
 def main():
@@ -40,8 +43,9 @@ def main():
     parser.add_argument("--examples", type=int, default=50)
     arguments = parser.parse_args()
     if importlib.util.find_spec("schemathesis") is None:
-        if pathlib.Path(sys.prefix) != VENV and (VENV / "bin/python").exists():
-            os.execv(VENV / "bin/python", ["python", *sys.argv])
+        python = str(VENV / "bin/python")
+        if sys.executable != python and pathlib.Path(python).exists():
+            os.execv(python, [python, *sys.argv])
         print("skipped: schemathesis is not installed; "
               "make .venv-page of tools/requirements-page.txt")
         return 77
