@@ -1,52 +1,20 @@
 #include "trainer/preference/pm_trainer.h"
 
 #include <ATen/ops/equal.h>
-#include <ATen/ops/zeros.h>
 
-#include "core/base/hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/tiny_model.h"
 #include "trainer/preference/pair_scores.h"
+#include "trainer/preference/pm_fixtures.h"
 
 namespace rlhf {
 namespace {
 
 using testing::HasSubstr;
 
-// The tiny trunk with a score head of zeros.
-Transformer MakePm() {
-  const Transformer trunk = MakeTinyModel(1);
-  ModelConfig config = trunk.config();
-  config.head = ModelConfig::Head::kScore;
-  NamedTensors weights = trunk.Clone().parameters();
-  weights.push_back({"score.weight", at::zeros({1, config.hidden_size})});
-  absl::StatusOr<Transformer> pm =
-      Transformer::Create(config, std::move(weights));
-  EXPECT_OK(pm);
-  return *std::move(pm);
-}
-
-// Random dialogues; the chosen one holds token 40 somewhere, the rejected one
-// token 41 in its place.
 std::vector<PmExample> Planted(int count, uint64_t seed) {
-  std::vector<PmExample> examples;
-  for (int i = 0; i < count; ++i) {
-    const uint64_t key = MixHash(seed, i);
-    PmExample example;
-    for (uint64_t t = 0; t < 8; ++t) {
-      example.chosen.push_back(
-          static_cast<int32_t>(100 + MixHash(key, t) % 300));
-    }
-    example.chosen.push_back(2);
-    example.rejected = example.chosen;
-    const size_t place = MixHash(key, 100) % 8;
-    example.chosen[place] = 40;
-    example.rejected[place] = 41;
-    examples.push_back(std::move(example));
-  }
-  return examples;
+  return PlantedOf(count, seed, [](int) { return 8; });
 }
 
 PmTrainerOptions Options() {
