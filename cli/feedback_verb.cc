@@ -7,6 +7,8 @@
 #include "absl/strings/str_format.h"
 #include "cli/comparison_log.h"
 #include "cli/config_flag.h"
+#include "cli/feedback_accounts.h"
+#include "cli/store_commands.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
@@ -46,11 +48,11 @@ std::string PercentEncoded(absl::string_view text) {
 }
 
 // The service's answer to one piece of a batch.
-absl::StatusOr<Json> PostPiece(const std::string& url,
+absl::StatusOr<Json> PostPiece(const std::string& url, const std::string& token,
                                const std::string& piece) {
   RLHF_ASSIGN_OR_RETURN(
       const HttpReply reply,
-      PostHttp(url, piece, kPieceTimeout, "application/x-ndjson"));
+      PostHttp(url, piece, kPieceTimeout, "application/x-ndjson", token));
   if (reply.status != 200) return HttpError(url, reply);
   absl::StatusOr<Json> json = ParseJson(reply.body);
   if (!json.ok() || !json->is_object()) {
@@ -75,6 +77,7 @@ absl::Status ImportIntoService(const v1::RunConfig& config,
   const std::string url =
       absl::StrCat("http://", config.feedback().http_address(),
                    "/api/import?source=", PercentEncoded(name));
+  RLHF_ASSIGN_OR_RETURN(const std::string token, OperatorToken(config));
   int64_t accepted = 0, duplicates = 0;
   size_t begin = 0;
   while (begin < text.size()) {
@@ -87,7 +90,7 @@ absl::Status ImportIntoService(const v1::RunConfig& config,
       }
       ++end;
     }
-    const auto json = PostPiece(url, text.substr(begin, end - begin));
+    const auto json = PostPiece(url, token, text.substr(begin, end - begin));
     if (!json.ok()) {
       return WithContext(
           json.status(),
@@ -109,9 +112,6 @@ absl::Status Import(const v1::RunConfig& config, const std::string& path) {
   // All of it must be readable before any of it is stored.
   RLHF_ASSIGN_OR_RETURN(const ParsedComparisons parsed,
                         ParseComparisons(text, name));
-  const std::string store_path = PreferenceStorePath(config);
-  RLHF_RETURN_IF_ERROR(
-      MakeDirectories(store_path.substr(0, store_path.rfind('/'))));
   StoreContext context;
   const auto store = context.Open(config);
   if (absl::IsFailedPrecondition(store.status())) {
@@ -156,8 +156,14 @@ absl::Status FeedbackVerb(const Flags& flags) {
   if (words.size() == 2 && words[0] == "export") {
     return Export(config, words[1], flags.String("format"));
   }
+  if (words.size() == 2 && words[0] == "backup") {
+    return BackupStore(config, words[1]);
+  }
+  if (words.size() == 1 && words[0] == "verify") return VerifyStore(config);
+  if (IsAccountsCommand(words)) return RunAccountsCommand(config, flags);
   return absl::InvalidArgumentError(
-      "wanted: nothing (the service), import FILE, or export FILE");
+      "wanted: nothing (the service), import FILE, export FILE, backup FILE, "
+      "verify, invite, accounts, token, or disable NAME");
 }
 
 }  // namespace rlhf

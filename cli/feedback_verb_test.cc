@@ -77,8 +77,9 @@ TEST_F(FeedbackVerbTest, ItSaysWhatItWants) {
         {"import", "a", "b"}}) {
     EXPECT_THAT(Feedback(args),
                 StatusIs(StatusCode::kInvalidArgument,
-                         "wanted: nothing (the service), import FILE, or "
-                         "export FILE"));
+                         "wanted: nothing (the service), import FILE, export "
+                         "FILE, backup FILE, verify, invite, accounts, token, "
+                         "or disable NAME"));
   }
 }
 
@@ -121,6 +122,33 @@ TEST_F(FeedbackVerbTest, ALineThatIsNoPreferenceIsRefusedByNumber) {
   EXPECT_THAT(out_,
               AllOf(HasSubstr("1 comparisons accepted"), HasSubstr("1 refused"),
                     HasSubstr("mixed.jsonl:2: ")));
+}
+
+TEST_F(FeedbackVerbTest, BackupIsAStoreAndVerifyProvesTheLog) {
+  EXPECT_THAT(Feedback({"verify"}),
+              StatusIs(StatusCode::kNotFound,
+                       HasSubstr("there is no preference store")));
+  ASSERT_OK(Feedback(
+      {"import", File("batch.jsonl", absl::StrCat(kPair, kOtherPair))}));
+  const std::string copy = folder_ / "copy.db";
+  ASSERT_OK(Feedback({"backup", copy}));
+  EXPECT_EQ(out_,
+            absl::StrCat("2 comparisons copied to ", copy, " and verified\n"));
+  EXPECT_TRUE(FileExists(copy));
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, HasSubstr("2 comparisons, 0 of them retracted, of 1 "
+                              "workers: the chain holds\nhead "));
+
+  ASSERT_OK(WriteFileAtomically(folder_ / "a/feedback/comparisons.db", "x"));
+  EXPECT_THAT(Feedback({"verify"}),
+              StatusIs(StatusCode::kDataLoss, HasSubstr("restore a backup")));
+}
+
+TEST_F(FeedbackVerbTest, ADatabaseThatIsNoneIsNamed) {
+  EXPECT_THAT(Feedback({"verify", "--set", "feedback.database=mysql://x"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("feedback.database"),
+                             HasSubstr("postgresql://USER@HOST/DATABASE"))));
 }
 
 TEST_F(FeedbackVerbTest, RefusesFilesAndFormatsThatItCannotUse) {

@@ -156,6 +156,9 @@ uint64_t HashOf(const Task& task) {
       options.num_epochs, " ", options.batch_size, " ", options.learning_rate,
       " ", options.head_learning_rate, " ", options.seed));
   for (const PmExample& example : task.data.training) {
+    hash = MixHash(
+        hash, Xxh3(absl::StrCat(example.loss_weight, " ", example.temperature,
+                                " ", example.offset)));
     for (const std::vector<int32_t>* ids :
          {&example.chosen, &example.rejected}) {
       hash = MixHash(hash, Xxh3(absl::string_view(
@@ -232,7 +235,9 @@ absl::Status Finish(const Flags& flags, const std::vector<std::string>& files,
   RLHF_ASSIGN_OR_RETURN(
       const std::vector<MeasuredPair> pairs,
       ScorePairs(task.model, task.data.held_out, kMicroBatchTokens));
-  result["held_out"] = ToJson(MeasurePm(pairs, kCalibrationBins));
+  PmMeasurement found = MeasurePm(pairs, kCalibrationBins);
+  HideWorkers(found.agreement);
+  result["held_out"] = ToJson(found);
   RLHF_RETURN_IF_ERROR(SaveModel(task.model, from, folder.temporary()));
   RLHF_ASSIGN_OR_RETURN(result["digest"], DirectoryDigest(folder.temporary()));
   result["trained_on"] = files;

@@ -88,11 +88,12 @@ absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
         const auto page,
         read(seq, std::min(num_comparisons, seq + kPageRows - 1)));
     for (const v1::Comparison& comparison : page) {
+      if (comparison.choice() == v1::RETRACTED) continue;
       if (format == ExportFormat::kRlhf) {
         RLHF_ASSIGN_OR_RETURN(const std::string line,
                               ComparisonLine(comparison));
         absl::StrAppend(&text, line, "\n");
-      } else if (IsDecided(comparison)) {
+      } else if (IsTrainable(comparison)) {
         absl::StrAppend(&text, TrlLine(comparison), "\n");
       } else {
         continue;

@@ -35,10 +35,11 @@ absl::StatusOr<ImportReport> ImportComparisons(PreferenceStore* store,
                                                const std::string& path);
 
 enum class ExportFormat {
-  // Every comparison, every field.
+  // Every comparison that is not retracted, every field.
   kRlhf,
   // {"prompt": messages, "chosen": messages, "rejected": messages}. Only the
-  // comparisons with a better side: TRL knows no tie and no strength.
+  // comparisons with a better side that are no answers to gold questions: TRL
+  // knows no tie and no strength.
   kTrl,
 };
 

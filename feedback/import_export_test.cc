@@ -136,6 +136,35 @@ TEST_F(ImportExportTest, OwnFormatBringsEveryFieldBack) {
   EXPECT_EQ(back.SerializeAsString(), comparison.SerializeAsString());
 }
 
+TEST_F(ImportExportTest, RetractedComparisonsAreInNoExport) {
+  const auto store = OpenStore("comparisons.db");
+  ASSERT_OK(ImportComparisons(store.get(), WriteLines(kPair)));
+  const v1::Comparison only = store->Read(1, 1)->at(0);
+  ASSERT_OK(store->Retract({.comparison_ids = {only.comparison_id()}},
+                           "asked to", "grace"));
+  for (const auto format : {ExportFormat::kRlhf, ExportFormat::kTrl}) {
+    ASSERT_OK_AND_ASSIGN(const int64_t num_lines, Export(*store, format));
+    EXPECT_EQ(num_lines, 0);
+    EXPECT_EQ(*ReadFile(dir_ / "out.jsonl"), "");
+  }
+  // Nor does the file that it came in bring it back.
+  ASSERT_OK_AND_ASSIGN(const ImportReport again,
+                       ImportComparisons(store.get(), WriteLines(kPair)));
+  EXPECT_EQ(again.num_accepted, 0);
+  EXPECT_EQ(store->Read(1, 1)->at(0).choice(), v1::RETRACTED);
+}
+
+TEST_F(ImportExportTest, LineThatSaysRetractedIsMalformed) {
+  const auto store = OpenStore("comparisons.db");
+  EXPECT_THAT(ImportComparisons(
+                  store.get(),
+                  WriteLines(R"({"prompt": {"messages": [{"role": "user", )"
+                             R"("content": "Hi"}]}, "response_a": "a", )"
+                             R"("response_b": "b", "choice": "RETRACTED"})")),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("\"choice\" must be")));
+}
+
 TEST_F(ImportExportTest, TrlExportHasTheBetterSideFirstAndNoTies) {
   const auto store = OpenStore("comparisons.db");
   v1::Comparison comparison;

@@ -23,11 +23,18 @@ constexpr int kSteps = 50;
 
 const PmProgress kGoOn = [](double) { return true; };
 
-// Pairs of 8 to 60 tokens, of unlike weights.
+// Pairs of 18 to 60 tokens, of unlike weights and workers.
 std::vector<PmExample> Comparisons(int count) {
-  std::vector<PmExample> examples =
-      PlantedOf(count, 1, [](int i) { return 3 + MixHash(7, i) % 27; });
-  for (int i = 0; i < count; ++i) examples[i].loss_weight = 0.5 + i % 3;
+  std::vector<PmExample> examples = PlantedPairs(count, 1);
+  for (int i = 0; i < count; ++i) {
+    const std::vector<int32_t> prompt(MixHash(7, i) % 22, 100 + i % 50);
+    for (std::vector<int32_t>* ids :
+         {&examples[i].chosen, &examples[i].rejected}) {
+      ids->insert(ids->begin(), prompt.begin(), prompt.end());
+    }
+    examples[i].loss_weight = 0.5 + i % 3;
+    examples[i].temperature = i % 5 == 0 ? 0.5 : 1;
+  }
   return examples;
 }
 
@@ -51,7 +58,7 @@ Outcome Train(int ranks, const PmTrainerOptions& options, int wanted = 0) {
       Comparisons(kSteps * options.batch_size);
   Outcome outcome;
   OnRanks(ranks, absl::Seconds(60), [&](Communicator& communicator) {
-    Transformer model = MakePm();
+    Transformer model = MakeUntrainedPm();
     ASSERT_OK_AND_ASSIGN(
         const PmTrainingStats stats,
         TrainPreferenceModel(model, examples, options, kGoOn, &communicator));
@@ -85,7 +92,8 @@ TEST(PmRanksTest, FiftyStepsAreThoseOfOneRank) {
   const PmTrainerOptions options = Options(/*batch_size=*/8);
   const Outcome one = Train(1, options);
   // It did learn.
-  EXPECT_GT(LargestDifference(one, {.stats = {}, .model = MakePm()}), 1e-3);
+  EXPECT_GT(LargestDifference(one, {.stats = {}, .model = MakeUntrainedPm()}),
+            1e-3);
   for (const int ranks : {2, 3}) {
     ExpectSame(Train(ranks, options), one, absl::StrCat(ranks, " ranks"));
   }
@@ -104,7 +112,7 @@ TEST(PmRanksTest, ARankWithoutAComparisonOfAStepTakesPartInIt) {
 TEST(PmRanksTest, OneRanksStopStopsAll) {
   const std::vector<PmExample> examples = Comparisons(40);
   OnTwoRanks(absl::Seconds(60), [&](Communicator& communicator) {
-    Transformer model = MakePm();
+    Transformer model = MakeUntrainedPm();
     double last = 0;
     EXPECT_THAT(
         TrainPreferenceModel(
@@ -123,7 +131,7 @@ TEST(PmRanksTest, ARankThatIsGoneIsToldByTheStepThatWaitedForIt) {
   const std::vector<PmExample> examples = Comparisons(8);
   OnTwoRanks(absl::Milliseconds(700), [&](Communicator& communicator) {
     if (communicator.rank() == 1) return;
-    Transformer model = MakePm();
+    Transformer model = MakeUntrainedPm();
     const auto names_it =
         AllOf(HasSubstr("step 1 of 2 of a preference model"),
               HasSubstr("gradients of preference model"), HasSubstr("rank 0"));
