@@ -6,7 +6,7 @@ LIBTORCH := third_party/torch/lib/libtorch_cpu.so
 WHEELS := $(or $(RLHF_WHEEL_CACHE),$(HOME)/.cache/rlhf/wheels)
 JOBS ?=
 
-.PHONY: build setup quickstart test chaos parity bench check cuda clean help
+.PHONY: build setup quickstart test chaos parity screenshots bench check cuda clean help
 .DEFAULT_GOAL := build
 
 build: $(BUILD)/build.ninja ## build everything into build/release (PRESET=debug|asan|tsan for others)
@@ -25,7 +25,7 @@ quickstart: setup ## run the whole loop on this machine
 	@$(MAKE) --no-print-directory build
 	$(RLHF) up examples/quickstart.txtpb
 
-test: setup ## build everything and run all tests
+test: setup .venv-page/.made ## build everything and run all tests
 	@$(MAKE) --no-print-directory build
 	ctest --preset $(PRESET)
 
@@ -45,6 +45,16 @@ parity: setup .venv-parity/.made ## compare with references, TRL, transformers a
 	.venv-parity/bin/pip install --progress-bar off --find-links $(WHEELS) -r $<
 	touch $@
 
+.venv-page/.made: tools/requirements-page.txt
+	rm -rf .venv-page
+	/usr/bin/python3 -m venv .venv-page || python3 -m venv .venv-page
+	.venv-page/bin/pip install --progress-bar off --find-links $(WHEELS) -r $<
+	touch $@
+
+screenshots: setup .venv-page/.made ## pictures of the pages into docs/images
+	@$(MAKE) --no-print-directory build
+	PAGE_SERVER=$(BUILD)/tests/page/page_server .venv-page/bin/python -B tests/page/screenshots.py
+
 bench: setup .venv-bench/.made ## time updates beside PyTorch's and TRL's: half an hour
 	@$(MAKE) --no-print-directory build
 	.venv-bench/bin/python bench/update_bench.py
@@ -56,7 +66,7 @@ bench: setup .venv-bench/.made ## time updates beside PyTorch's and TRL's: half 
 	.venv-bench/bin/pip install --progress-bar off -r $<
 	touch $@
 
-check: setup ## format, layers, build, tests: what to run before a commit
+check: setup .venv-page/.made ## format, layers, build, tests: what to run before a commit
 	tools/check.sh
 
 cuda: ## build the CUDA and NCCL path; needs neither a toolkit nor a GPU

@@ -120,6 +120,13 @@ absl::StatusOr<Task> AnswerDesk::LeaseLocked(const std::string& worker_id) {
   RLHF_RETURN_IF_ERROR(book_->CheckMayWork(worker_id));
   const absl::Time now = clock_->Now();
   if (!scheduler_.HasTaskOf(worker_id)) {
+    if (continuations_.IsAwaited(worker_id, now)) {
+      return absl::UnavailableError(
+          "the next answers of your dialogue are being written");
+    }
+    if (std::optional<Task> next = continuations_.Take(worker_id)) {
+      return scheduler_.LeaseOwn(worker_id, *std::move(next), now);
+    }
     if (std::optional<Task> gold = book_->NextGold(worker_id)) {
       return scheduler_.LeaseOwn(worker_id, *std::move(gold), now);
     }
@@ -204,11 +211,37 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
   const bool saved = appended.ok() && !appended->duplicate;
   Finish(answer.task_id, std::move(comparison), saved ? appended->seq : 0);
   if (appended.ok()) {
+    Remember(*task, answer);
     metrics_->comparison_duration.Observe(answer.worker_seconds);
   } else if (absl::IsAlreadyExists(appended.status())) {
     metrics_->comparisons_refused.Increment();
   }
   return appended;
+}
+
+void AnswerDesk::Remember(const Task& task, const Answer& answer) {
+  // The crowd has nothing to say.
+  if (answer.source != "page") return;
+  MutexLock lock(&mutex_);
+  continuations_.Remember(task, answer.worker_id);
+}
+
+absl::Status AnswerDesk::CarryOn(const NextTurn& turn) {
+  MutexLock lock(&mutex_);
+  RLHF_RETURN_IF_ERROR(continuations_.Add(turn, clock_->Now()));
+  demand_.SignalAll();
+  return absl::OkStatus();
+}
+
+std::optional<Continuation> AnswerDesk::NextContinuation() const {
+  MutexLock lock(&mutex_);
+  return continuations_.Next();
+}
+
+void AnswerDesk::FinishContinuation(const Continuation& continuation,
+                                    std::optional<Task> task) {
+  MutexLock lock(&mutex_);
+  continuations_.Finish(continuation.worker_id, std::move(task));
 }
 
 absl::StatusOr<std::vector<PreferenceStore::Appended>> AnswerDesk::Import(
@@ -268,7 +301,8 @@ int AnswerDesk::WaitForDemand(const std::stop_token& stop,
   });
   const absl::Time deadline = absl::Now() + timeout;
   MutexLock lock(&mutex_);
-  while (scheduler_.NumWanted() == 0 && !stop.stop_requested()) {
+  while (scheduler_.NumWanted() == 0 && !continuations_.Next().has_value() &&
+         !stop.stop_requested()) {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) break;
     demand_.WaitFor(&mutex_, left);

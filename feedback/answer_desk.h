@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "feedback/continuations.h"
 #include "feedback/feedback_metrics.h"
 #include "feedback/preference_store.h"
 #include "feedback/task_scheduler.h"
@@ -56,9 +57,12 @@ class AnswerDesk {
   // Errors: as PreferenceStore::Read.
   absl::Status ReadLog();
 
-  // A gold question comes as a task like any other.
+  // The worker's own dialogue, if one goes on, comes before all others. A gold
+  // question comes as a task like any other.
   //
-  // Errors: as TaskScheduler::Lease; PermissionDenied for a paused worker.
+  // Errors: as TaskScheduler::Lease; PermissionDenied for a paused worker;
+  // Unavailable also while the worker's own dialogue waits for its next
+  // responses.
   absl::StatusOr<Task> Lease(const std::string& worker_id);
 
   // Saves the answer; durable when it returns. The same answer again is
@@ -68,6 +72,17 @@ class AnswerDesk {
   // InvalidArgument for an edited response in a red-team task.
   absl::StatusOr<PreferenceStore::Appended> Submit(const Answer& answer);
 
+  // Asks for the next turn of a dialogue whose answer is saved. Its task goes
+  // to that worker. Errors: as Continuations::Add.
+  absl::Status CarryOn(const NextTurn& turn);
+
+  // The dialogue that should get its responses next, if one waits, until
+  // FinishContinuation: with the task made of it, or without if there will be
+  // none.
+  std::optional<Continuation> NextContinuation() const;
+  void FinishContinuation(const Continuation& continuation,
+                          std::optional<Task> task);
+
   // Saves comparisons from elsewhere, all or none.
   // Errors: as PreferenceStore::AppendAll.
   absl::StatusOr<std::vector<PreferenceStore::Appended>> Import(
@@ -76,8 +91,8 @@ class AnswerDesk {
   // Offers tasks; those that are not wanted are dropped.
   void Add(std::vector<Task> tasks);
 
-  // Blocks until tasks are wanted, `stop` is requested or `timeout` passed;
-  // returns how many are wanted.
+  // Blocks until tasks are wanted or a dialogue waits, `stop` is requested or
+  // `timeout` passed; returns how many tasks are wanted.
   int WaitForDemand(const std::stop_token& stop, absl::Duration timeout);
 
   struct TaskStats {
@@ -102,6 +117,7 @@ class AnswerDesk {
 
  private:
   absl::StatusOr<Task> Claim(const Answer& answer);
+  void Remember(const Task& task, const Answer& answer);
   // Ends the claim of `comparison`'s worker, which is in the log if `seq` > 0.
   void Finish(const std::string& task_id, v1::Comparison comparison,
               int64_t seq);
@@ -121,6 +137,7 @@ class AnswerDesk {
   mutable Mutex mutex_;
   CondVar demand_;
   TaskScheduler scheduler_ ABSL_GUARDED_BY(mutex_);
+  Continuations continuations_ ABSL_GUARDED_BY(mutex_);
   const std::unique_ptr<WorkerBook> book_ ABSL_PT_GUARDED_BY(mutex_);
 };
 

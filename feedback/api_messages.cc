@@ -181,7 +181,10 @@ void PutShare(const std::string& name, const ShareEstimate& estimate,
 absl::StatusOr<std::string> GetSource(const Json& object) {
   if (!object.contains("source")) return std::string("page");
   RLHF_ASSIGN_OR_RETURN(std::string source, GetString(object, "source"));
-  if (source != "page" && source != "crowd") {
+  // GCC 12 takes a comparison of the string itself for one of uninitialised
+  // memory.
+  const absl::string_view name = source;
+  if (name != "page" && name != "crowd") {
     return FieldError("source", absl::StrCat("is \"", source,
                                              "\"; it must be page or crowd"));
   }
@@ -218,6 +221,23 @@ absl::StatusOr<Answer> ParseAnswer(absl::string_view body) {
   RLHF_ASSIGN_OR_RETURN(answer.edited_response,
                         GetEditedResponse(object, answer.choice));
   return answer;
+}
+
+absl::StatusOr<NextTurn> ParseNextTurn(absl::string_view body) {
+  RLHF_ASSIGN_OR_RETURN(
+      const Json object,
+      ParseObject(body, {"task_id", "worker_id", "chosen", "message"}));
+  NextTurn turn;
+  RLHF_ASSIGN_OR_RETURN(turn.task_id, GetId(object, "task_id"));
+  RLHF_ASSIGN_OR_RETURN(turn.worker_id, GetId(object, "worker_id"));
+  RLHF_ASSIGN_OR_RETURN(turn.message, GetString(object, "message"));
+  RLHF_ASSIGN_OR_RETURN(const std::string chosen, GetString(object, "chosen"));
+  if (chosen != "left" && chosen != "right") {
+    return FieldError("chosen", absl::StrCat("is \"", chosen,
+                                             "\"; it must be left or right"));
+  }
+  turn.left_chosen = chosen == "left";
+  return turn;
 }
 
 absl::StatusOr<PauseRequest> ParsePauseRequest(absl::string_view body) {

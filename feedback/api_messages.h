@@ -32,6 +32,12 @@ absl::StatusOr<std::string> ParseTaskRequest(absl::string_view body);
 // are refused.
 absl::StatusOr<Answer> ParseAnswer(absl::string_view body);
 
+// POST /api/continue: {"task_id", "worker_id", "chosen": "left" or "right",
+// "message"}, all required.
+absl::StatusOr<NextTurn> ParseNextTurn(absl::string_view body);
+
+// {"task_id", "messages": [{"role", "content"}], "left", "right",
+//  "lease_seconds"}. Says nothing of where the responses come from.
 // POST /api/workers/pause: worker_id and paused (true or false) are required,
 // by and reason, of at most 1,000 bytes, are not.
 struct PauseRequest {

@@ -89,8 +89,13 @@ absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
   RLHF_ASSIGN_OR_RETURN(access_,
                         AccessControl::Open(config.feedback().access(),
                                             FeedbackFolder(config), &clock_));
+  requester_ = std::make_unique<RequesterApi>(
+      RequesterApi::Options{
+          .run_directory = RunDirectory(config),
+          .price_per_answer = config.feedback().price_per_answer()},
+      store_.get(), &clock_);
   api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
-                                   access_.get());
+                                   access_.get(), requester_.get());
   auto server = HttpServer::Start(
       config.feedback().http_address(),
       [this](const HttpRequest& request) { return api_->Handle(request); },

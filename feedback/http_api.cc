@@ -56,14 +56,17 @@ HttpLimits HttpApi::Limits() {
 }
 
 HttpApi::HttpApi(AnswerDesk* desk, const PreferenceStore* store,
-                 const prometheus::Registry* registry, AccessControl* access)
+                 const prometheus::Registry* registry, AccessControl* access,
+                 RequesterApi* requester)
     : desk_(desk),
       store_(store),
       registry_(registry),
       access_(access),
+      requester_(requester),
       login_(access, &clock_) {
   SetHandlers();
   if (access != nullptr) SetAccessHandlers();
+  if (requester != nullptr) SetRequesterHandlers();
 }
 
 void HttpApi::On(const std::string& method, const std::string& path,
@@ -78,6 +81,8 @@ void HttpApi::SetHandlers() {
      [this](const ApiCall& call) { return PostTask(call.request); });
   On("POST", "/api/comparison",
      [this](const ApiCall& call) { return PostComparison(call.request); });
+  On("POST", "/api/continue",
+     [this](const ApiCall& call) { return PostContinue(call.request); });
   On("POST", "/api/import",
      [this](const ApiCall& call) { return PostImport(call.request); });
   On("GET", "/api/stats",
@@ -116,6 +121,21 @@ void HttpApi::SetAccessHandlers() {
      [this](const ApiCall& call) { return login_.Invite(call.request); });
   On("POST", "/api/accounts/{id}/disable",
      [this](const ApiCall& call) { return login_.Disable(call.id); });
+}
+
+void HttpApi::SetRequesterHandlers() {
+  On("GET", "/api/comparisons", [this](const ApiCall& call) {
+    return requester_->GetComparisons(call.request);
+  });
+  On("GET", "/api/summary",
+     [this](const ApiCall&) { return requester_->GetSummary(); });
+  On("GET", "/api/pms",
+     [this](const ApiCall&) { return requester_->GetPms(); });
+  On("GET", "/api/batches",
+     [this](const ApiCall&) { return requester_->GetBatches(); });
+  On("GET", "/api/export", [this](const ApiCall& call) {
+    return requester_->GetExport(call.request);
+  });
 }
 
 bool HttpApi::Serves(const Route& route, absl::string_view path) const {
@@ -200,6 +220,14 @@ HttpResponse HttpApi::PostComparison(const HttpRequest& request) {
   const auto appended = desk_->Submit(*answer);
   if (!appended.ok()) return ErrorResponse(appended.status());
   return JsonResponse(DumpJson({{"seq", appended->seq}, {"saved", true}}));
+}
+
+HttpResponse HttpApi::PostContinue(const HttpRequest& request) {
+  const auto turn = ParseNextTurn(request.body);
+  if (!turn.ok()) return ErrorResponse(turn.status());
+  const absl::Status queued = desk_->CarryOn(*turn);
+  if (!queued.ok()) return ErrorResponse(queued);
+  return JsonResponse(DumpJson({{"queued", true}}));
 }
 
 HttpResponse HttpApi::PostImport(const HttpRequest& request) {

@@ -2,14 +2,19 @@
 // workers, imports and metrics. All routes, with who may use each, are in
 // routes.h; those of logging in are told in access/login_api.h.
 //
-//   GET  /                 the page (also /page.css, /page.js)
+//   GET  /                 the workers' page, /requester the requester's, and
+//                          their files (page_files.h)
 //   POST /api/task         a task to do: 200, 204 none right now, 410 no more
 //   POST /api/comparison   an answer: 200 {"seq", "saved": true} once durable
+//   POST /api/continue     the next human turn of an answered dialogue:
+//                          200 {"queued": true}
 //   POST /api/import       comparisons as JSONL (import_export.h),
 //   ?source=NAME:
 //                          200 {"accepted", "duplicates", "refused": [{"line",
 //                          "reason"}]}
 //   GET  /api/stats        counts; ?worker_id=NAME adds the worker's own
+//   GET  /api/comparisons, /api/summary, /api/pms, /api/batches, /api/export:
+//                          requester_api.h
 //   GET  /api/workers      what is known of each worker
 //   POST /api/workers/pause  {"worker_id", "paused"}: 200 {"paused"}
 //   GET  /api/agreement    how far workers agree, and who copies
@@ -35,6 +40,7 @@
 #include "feedback/access/login_api.h"
 #include "feedback/answer_desk.h"
 #include "feedback/preference_store.h"
+#include "feedback/requester_api.h"
 #include "feedback/routes.h"
 #include "prometheus/registry.h"
 
@@ -53,10 +59,11 @@ using ApiHandler = std::function<HttpResponse(const ApiCall&)>;
 class HttpApi {
  public:
   // Nothing is owned; everything must outlive the API. Without `access` nobody
-  // has to log in and only this machine is served.
+  // has to log in and only this machine is served; without `requester` its
+  // routes are not there.
   HttpApi(AnswerDesk* desk, const PreferenceStore* store,
-          const prometheus::Registry* registry,
-          AccessControl* access = nullptr);
+          const prometheus::Registry* registry, AccessControl* access = nullptr,
+          RequesterApi* requester = nullptr);
 
   // Sets what answers a route of routes.h; dies if there is no such row. Before
   // the first request.
@@ -76,12 +83,14 @@ class HttpApi {
  private:
   void SetHandlers();
   void SetAccessHandlers();
+  void SetRequesterHandlers();
   HttpResponse Answer(const HttpRequest& request);
   HttpResponse NoAccountsToRead(const absl::Status& status);
   HttpResponse Dispatch(const RouteMatch& match, const HttpRequest& request,
                         const Caller& caller);
   HttpResponse PostTask(const HttpRequest& request);
   HttpResponse PostComparison(const HttpRequest& request);
+  HttpResponse PostContinue(const HttpRequest& request);
   HttpResponse PostImport(const HttpRequest& request);
   HttpResponse PostPause(const HttpRequest& request);
   HttpResponse GetStats(const HttpRequest& request);
@@ -90,6 +99,7 @@ class HttpApi {
   const PreferenceStore* const store_;
   const prometheus::Registry* const registry_;
   AccessControl* const access_;
+  RequesterApi* const requester_;
   const RealClock clock_;
   LoginApi login_;
   // By "METHOD PATH", as in routes.h.

@@ -225,7 +225,8 @@ TEST_F(HttpApiTest, OnlyNamesOfThisMachineAreServed) {
 }
 
 TEST_F(HttpApiTest, EveryResponseForbidsForeignContent) {
-  for (const char* path : {"/", "/page.js", "/api/stats", "/nothing"}) {
+  for (const char* path :
+       {"/", "/requester", "/page.js", "/api/stats", "/nothing"}) {
     const HttpTestReply reply = client_->Get(path);
     EXPECT_THAT(
         reply.headers.at("content-security-policy"),
@@ -236,15 +237,22 @@ TEST_F(HttpApiTest, EveryResponseForbidsForeignContent) {
   }
 }
 
-TEST_F(HttpApiTest, PageNeedsNothingFromOutsideAndNeverWritesHtml) {
-  const std::string html = client_->Get("/").body;
-  const HttpTestReply script = client_->Get("/page.js");
-  EXPECT_THAT(script.headers.at("content-type"), HasSubstr("text/javascript"));
-  EXPECT_THAT(html, AllOf(HasSubstr("/page.css"), HasSubstr("/page.js"),
-                          Not(HasSubstr("http")), Not(HasSubstr("style="))));
-  EXPECT_THAT(script.body,
-              AllOf(HasSubstr("textContent"), Not(HasSubstr("innerHTML")),
-                    Not(HasSubstr("insertAdjacentHTML"))));
+TEST_F(HttpApiTest, DialogueGoesOnOnceItsAnswerIsSaved) {
+  AddTask(0);
+  const std::string task = LeaseTask();
+  const auto go_on = [&](const std::string& chosen, const std::string& text) {
+    return client_->Post("/api/continue", DumpJson({{"task_id", task},
+                                                    {"worker_id", "ada"},
+                                                    {"chosen", chosen},
+                                                    {"message", text}}));
+  };
+  EXPECT_EQ(go_on("left", "And an ant?").status, 404) << "not answered yet";
+  Answer(task, "c1", R"("choice": "tie")");
+  const HttpTestReply side = go_on("middle", "And an ant?");
+  EXPECT_EQ(side.status, 400);
+  EXPECT_THAT(side.body, HasSubstr("it must be left or right"));
+  EXPECT_EQ(go_on("left", "And an ant?").body, "{\"queued\":true}\n");
+  EXPECT_EQ(go_on("left", "And a bee?").status, 409);
 }
 
 TEST_F(HttpApiTest, StatsCountAllAndTheWorker) {

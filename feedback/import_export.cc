@@ -77,6 +77,16 @@ absl::StatusOr<std::string> ComparisonLine(const v1::Comparison& comparison) {
   return line;
 }
 
+absl::StatusOr<std::string> ExportLine(const v1::Comparison& comparison,
+                                       ExportFormat format) {
+  if (comparison.choice() == v1::RETRACTED) return std::string();
+  if (format == ExportFormat::kRlhf) {
+    RLHF_ASSIGN_OR_RETURN(std::string line, ComparisonLine(comparison));
+    return line + "\n";
+  }
+  return IsTrainable(comparison) ? TrlLine(comparison) + "\n" : std::string();
+}
+
 absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
                                           const ComparisonReader& read,
                                           const std::string& path,
@@ -88,17 +98,10 @@ absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
         const auto page,
         read(seq, std::min(num_comparisons, seq + kPageRows - 1)));
     for (const v1::Comparison& comparison : page) {
-      if (comparison.choice() == v1::RETRACTED) continue;
-      if (format == ExportFormat::kRlhf) {
-        RLHF_ASSIGN_OR_RETURN(const std::string line,
-                              ComparisonLine(comparison));
-        absl::StrAppend(&text, line, "\n");
-      } else if (IsTrainable(comparison)) {
-        absl::StrAppend(&text, TrlLine(comparison), "\n");
-      } else {
-        continue;
-      }
-      ++num_lines;
+      RLHF_ASSIGN_OR_RETURN(const std::string line,
+                            ExportLine(comparison, format));
+      if (!line.empty()) ++num_lines;
+      absl::StrAppend(&text, line);
     }
   }
   RLHF_RETURN_IF_ERROR(WriteFileAtomically(path, text));

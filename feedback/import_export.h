@@ -48,6 +48,11 @@ enum class ExportFormat {
 // Errors: Internal if a text is not UTF-8.
 absl::StatusOr<std::string> ComparisonLine(const v1::Comparison& comparison);
 
+// A comparison as `format` has it, with a line break; empty if the format
+// leaves it out. Errors: as ComparisonLine.
+absl::StatusOr<std::string> ExportLine(const v1::Comparison& comparison,
+                                       ExportFormat format);
+
 // Comparisons first_seq to last_seq of a log, from wherever it is.
 using ComparisonReader =
     std::function<absl::StatusOr<std::vector<v1::Comparison>>(

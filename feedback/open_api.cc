@@ -41,7 +41,25 @@ constexpr BodySchema kBodies[] = {
         "strength": {"type": "integer", "minimum": 0, "maximum": 3},
         "seconds": {"type": "number", "minimum": 0, "maximum": 1000000},
         "skip_reason": {"type": "string", "maxLength": 1000},
-        "source": {"type": "string", "enum": ["page", "crowd"]}}})"},
+        "source": {"type": "string", "enum": ["page", "crowd"]},
+        "interface_version": {"type": "string", "minLength": 1,
+                              "maxLength": 64},
+        "comment": {"type": "string", "maxLength": 2000},
+        "flagged": {"type": "boolean"},
+        "edited_response": {"type": "string", "maxLength": 65536}}})"},
+    {"/api/continue", R"({"required": ["task_id", "worker_id", "chosen",
+                                       "message"],
+        "properties": {
+        "task_id": {"type": "string", "minLength": 1, "maxLength": 64},
+        "worker_id": {"type": "string", "minLength": 1, "maxLength": 64},
+        "chosen": {"type": "string", "enum": ["left", "right"]},
+        "message": {"type": "string", "minLength": 1, "maxLength": 4000}}})"},
+    {"/api/workers/pause", R"({"required": ["worker_id", "paused"],
+        "properties": {
+        "worker_id": {"type": "string", "minLength": 1, "maxLength": 64},
+        "paused": {"type": "boolean"},
+        "by": {"type": "string", "maxLength": 1000},
+        "reason": {"type": "string", "maxLength": 1000}}})"},
 };
 
 Json BodyOf(const Route& route) {
@@ -78,6 +96,13 @@ Json ParametersOf(const Route& route) {
   }
   if (path == "/api/stats") {
     parameters.push_back(Parameter("worker_id", "query"));
+  }
+  if (path == "/api/comparisons") {
+    parameters.push_back(Parameter("last", "query"));
+  }
+  if (path == "/api/export") {
+    parameters.push_back(Parameter("format", "query"));
+    parameters.push_back(Parameter("first", "query"));
   }
   if (path == "/api/import") {
     parameters.push_back(Parameter("source", "query"));

@@ -70,8 +70,11 @@ class RoutesTest : public testing::Test {
       }
       return absl::OkStatus();
     }));
+    requester_ = std::make_unique<RequesterApi>(
+        RequesterApi::Options{.run_directory = dir_.path()}, store_.get(),
+        &clock_);
     api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
-                                     access_.get());
+                                     access_.get(), requester_.get());
   }
 
   HttpRequest Request(const Route& route, Sender sender, Forgery forgery) {
@@ -109,6 +112,7 @@ class RoutesTest : public testing::Test {
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
   std::unique_ptr<AccessControl> access_;
+  std::unique_ptr<RequesterApi> requester_;
   std::unique_ptr<HttpApi> api_;
 };
 
@@ -162,10 +166,10 @@ TEST_F(RoutesTest, EveryRowIsServedAndEveryFileOfThePageHasARow) {
   for (const Route& route : AllRoutes()) {
     EXPECT_TRUE(api_->Serves(route, ExamplePath(route))) << route.path;
   }
-  for (const char* path : {"/", "/page.css", "/page.js", "/icon.svg", "/login",
-                           "/login.js", "/join"}) {
-    EXPECT_NE(FindRoute("GET", path).route, nullptr) << path;
+  for (const PageFile& file : AllPageFiles()) {
+    EXPECT_NE(FindRoute("GET", file.path).route, nullptr) << file.path;
   }
+  EXPECT_NE(FindRoute("GET", "/join").route, nullptr);
 }
 
 TEST_F(RoutesTest, NoMethodAndPathIsThereTwice) {

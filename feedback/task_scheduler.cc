@@ -219,12 +219,15 @@ absl::StatusOr<Task> TaskScheduler::LeaseOwn(const std::string& worker_id,
   RLHF_CHECK(!HasTaskOf(worker_id)) << worker_id << " has a task";
   RLHF_RETURN_IF_ERROR(CheckLease(worker_id));
   const std::string task_id = task.task_id;
-  const auto [added, is_new] = entries_.try_emplace(task_id);
-  RLHF_CHECK(is_new) << "task " << task_id << " is there already";
-  added->second.task = std::move(task);
-  added->second.owner = worker_id;
+  if (answered_.contains(task_id) || entries_.contains(task_id)) {
+    return absl::UnavailableError(
+        absl::StrCat("task ", task_id, " is there already"));
+  }
+  Entry& entry = entries_[task_id];
+  entry.task = std::move(task);
+  entry.owner = worker_id;
   own_of_[worker_id] = task_id;
-  return GiveTo(worker_id, added->second, now);
+  return GiveTo(worker_id, entry, now);
 }
 
 absl::StatusOr<TaskScheduler::Reserved> TaskScheduler::Reserve(

@@ -113,7 +113,8 @@ class TaskScheduler {
   //   PermissionDenied  the worker has given all answers that one may give
   absl::StatusOr<Task> Lease(const std::string& worker_id, absl::Time now);
 
-  // The same with a new task for this worker alone, who has none now.
+  // The same with a new task for this worker alone, who has none now. Errors as
+  // Lease; Unavailable also for a task that is there or was answered already.
   absl::StatusOr<Task> LeaseOwn(const std::string& worker_id, Task task,
                                 absl::Time now);
 

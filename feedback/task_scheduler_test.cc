@@ -57,6 +57,18 @@ TEST(TaskSchedulerTest, KeepsNoMoreReadyThanConfigured) {
   EXPECT_FALSE(scheduler.Add(NumberedTask(1))) << "it is there already";
 }
 
+TEST(TaskSchedulerTest, TaskOfOnesOwnGoesToItsWorkerBeyondThoseKeptReady) {
+  TaskScheduler scheduler = WithTasks(kTwoReady, 2);
+  ASSERT_OK_AND_ASSIGN(const Task own,
+                       scheduler.LeaseOwn("ada", NumberedTask(7), kStart));
+  EXPECT_EQ(own.task_id, NumberedTask(7).task_id);
+  EXPECT_TRUE(scheduler.HasTaskOf("ada"));
+  EXPECT_EQ(scheduler.num_ready(), 2);
+  EXPECT_EQ(scheduler.Lease("ada", kStart)->task_id, own.task_id);
+  EXPECT_NE(scheduler.Lease("ben", kStart)->task_id, own.task_id);
+  EXPECT_OK(scheduler.Claim(own.task_id, "ada", kStart));
+}
+
 TEST(TaskSchedulerTest, ReservedTaskIsForItsWorkerFirstAndForAllLater) {
   TaskScheduler scheduler = WithTasks(kTwoReady, 2);
   Task reserved = NumberedTask(7);

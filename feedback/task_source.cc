@@ -23,6 +23,9 @@ namespace {
 // run seed.
 constexpr uint64_t kSeedSalt = 0x7461736b73;  // "tasks"
 
+// Two equal responses are no task: so often a dialogue's are sampled.
+constexpr uint64_t kDialogueAttempts = 3;
+
 void Pause(const std::stop_token& stop, absl::Duration duration) {
   std::mutex mutex;
   std::condition_variable_any never;
@@ -46,6 +49,12 @@ absl::Status CheckReply(const v1::GenerateRequest& request,
     }
   }
   return absl::OkStatus();
+}
+
+// Whether the same request may well be answered later.
+bool MayPass(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsResourceExhausted(status) || absl::IsCancelled(status);
 }
 
 // Both of each task, one after the other.
@@ -79,14 +88,12 @@ void TaskSource::Run(const std::stop_token& stop) {
   bool failing = false;
   while (!stop.stop_requested()) {
     const int wanted = desk_->WaitForDemand(stop, absl::Seconds(60));
-    if (wanted == 0 || stop.stop_requested()) continue;
-    const int candidates =
-        options_.score_members ? wanted * kCandidatesPerTask : wanted;
-    auto tasks = MakeTasks(std::min(candidates, options_.max_prompts), stop);
-    if (!tasks.ok()) {
+    if (stop.stop_requested()) continue;
+    const absl::StatusOr<bool> supplied = Supply(wanted, stop);
+    if (!supplied.ok()) {
       // An actor that is not up yet is told once, not every second.
       if (!failing && !stop.stop_requested()) {
-        RLHF_LOG(WARNING) << "no new tasks: " << tasks.status();
+        RLHF_LOG(WARNING) << "no new tasks: " << supplied.status();
       }
       failing = true;
       Pause(stop, options_.retry_pause);
@@ -94,10 +101,53 @@ void TaskSource::Run(const std::stop_token& stop) {
     }
     if (failing) RLHF_LOG(INFO) << "the actor answers again";
     failing = false;
-    const bool none = tasks->empty();
-    desk_->Add(Choose(*std::move(tasks), stop));
-    if (none) Pause(stop, options_.retry_pause);
+    if (!*supplied) Pause(stop, options_.retry_pause);
   }
+}
+
+absl::StatusOr<bool> TaskSource::Supply(int wanted,
+                                        const std::stop_token& stop) {
+  if (const auto continuation = desk_->NextContinuation()) {
+    return CarryOn(*continuation, stop);
+  }
+  if (wanted == 0) return true;  // waited in vain, and may wait again
+  const int candidates =
+      options_.score_members ? wanted * kCandidatesPerTask : wanted;
+  RLHF_ASSIGN_OR_RETURN(
+      std::vector<Task> tasks,
+      MakeTasks(std::min(candidates, options_.max_prompts), stop));
+  const bool some = !tasks.empty();
+  desk_->Add(Choose(std::move(tasks), stop));
+  return some;
+}
+
+absl::StatusOr<bool> TaskSource::CarryOn(const Continuation& continuation,
+                                         const std::stop_token& stop) {
+  const uint64_t key = Xxh3(continuation.task_id + continuation.worker_id);
+  for (uint64_t attempt = 0; attempt < kDialogueAttempts; ++attempt) {
+    v1::GenerateRequest request;
+    *request.add_prompts() = continuation.prompt;
+    SetSampling(request,
+                MixHash(MixHash(options_.seed, kSeedSalt + 2), key + attempt));
+    const auto reply = Generate(request, stop);
+    if (!reply.ok() && MayPass(reply.status())) return reply.status();
+    if (!reply.ok()) {
+      RLHF_LOG(WARNING) << "a dialogue ends here: " << reply.status();
+      break;
+    }
+    const v1::PromptResponses& result = reply->results(0);
+    if (result.responses(0).text() == result.responses(1).text()) continue;
+    Task task = MakeTask(continuation.prompt,
+                         {result.responses(0).text(), reply->policy_version()},
+                         {result.responses(1).text(), reply->policy_version()},
+                         static_cast<int64_t>(key >> 1));
+    Describe(task, options_.serving_pm());
+    desk_->FinishContinuation(continuation, std::move(task));
+    return true;
+  }
+  metrics_->tasks_dropped.Increment();
+  desk_->FinishContinuation(continuation, std::nullopt);
+  return true;
 }
 
 std::optional<PastResponse> TaskSource::DrawPast(int64_t position) const {
@@ -117,13 +167,18 @@ v1::GenerateRequest TaskSource::MakeRequest(
         past.has_value() ? past->prompt : cycle_.At(position);
     ++position;
   }
+  // The position makes each pass over the prompts sample anew.
+  SetSampling(request, MixHash(MixHash(options_.seed, kSeedSalt),
+                               static_cast<uint64_t>(position_)));
+  return request;
+}
+
+void TaskSource::SetSampling(v1::GenerateRequest& request,
+                             uint64_t seed) const {
   request.set_num_samples(2);
   request.set_max_new_tokens(options_.max_new_tokens);
   request.set_temperature(static_cast<float>(options_.temperature));
-  // The position makes each pass over the prompts sample anew.
-  request.set_seed(MixHash(MixHash(options_.seed, kSeedSalt),
-                           static_cast<uint64_t>(position_)));
-  return request;
+  request.set_seed(seed);
 }
 
 absl::StatusOr<v1::GenerateResponse> TaskSource::Generate(
@@ -167,6 +222,9 @@ void TaskSource::Describe(Task& task, int64_t pm_version) const {
   task.pm_version = pm_version;
   task.sampling.set_temperature(static_cast<float>(options_.temperature));
   task.sampling.set_max_new_tokens(options_.max_new_tokens);
+}
+
+void TaskSource::DrawKind(Task& task) const {
   if (HashFraction(task.task_id, "red team") < options_.red_team_share) {
     task.kind = v1::RED_TEAM;
   }
@@ -201,6 +259,7 @@ absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
     tasks.push_back(
         MakeTask(request.prompts(i), response(0), other, first + i));
     Describe(tasks.back(), pm_version);
+    DrawKind(tasks.back());
   }
   newest_version_ = std::max(newest_version_, reply->policy_version());
   return tasks;

@@ -63,6 +63,13 @@ class TaskSource {
 
  private:
   void Run(const std::stop_token& stop);
+  // Makes what the desk wants, dialogues that are carried on first; whether
+  // anything came of it.
+  absl::StatusOr<bool> Supply(int wanted, const std::stop_token& stop);
+  // The next task of a dialogue. Errors of the actor that may pass leave it
+  // where it waits.
+  absl::StatusOr<bool> CarryOn(const Continuation& continuation,
+                               const std::stop_token& stop);
   // Asks for `num_prompts` tasks from position_ on, and moves it.
   absl::StatusOr<std::vector<Task>> MakeTasks(int num_prompts,
                                               const std::stop_token& stop);
@@ -71,11 +78,15 @@ class TaskSource {
   // A prompt for each of `pasts`: its own, or the next of the cycle.
   v1::GenerateRequest MakeRequest(
       const std::vector<std::optional<PastResponse>>& pasts);
+  // Two responses, as the run samples them.
+  void SetSampling(v1::GenerateRequest& request, uint64_t seed) const;
   // Those of `tasks` to offer, if not all.
   std::vector<Task> Choose(std::vector<Task> tasks,
                            const std::stop_token& stop);
-  // What tasks are to say beside prompt and responses.
+  // How the responses were made.
   void Describe(Task& task, int64_t pm_version) const;
+  // Whether it is a red-team task. A dialogue that is carried on is none.
+  void DrawKind(Task& task) const;
   // For the task at `position`: a response to compare with, and whose prompt to
   // ask for, if it is to be one across versions.
   std::optional<PastResponse> DrawPast(int64_t position) const;

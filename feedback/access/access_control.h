@@ -41,8 +41,8 @@ class AccessControl {
  public:
   struct Limits {
     // Requests of a session, of a program, and of an address that has shown
-    // neither.
-    TokenBuckets::Options session{.capacity = 60, .per_second = 20};
+    // neither. A page is two dozen files.
+    TokenBuckets::Options session{.capacity = 200, .per_second = 20};
     TokenBuckets::Options program{.capacity = 400, .per_second = 200};
     TokenBuckets::Options address{.capacity = 200, .per_second = 20};
     // Failed logins by a name and from an address.

@@ -1,37 +1,19 @@
 // The page to log in, and the one that an invitation links to. It puts nothing
 // of the server's into the page but by textContent.
-"use strict";
 
-const kRequestMs = 10000;
+import {element} from "/dom.js";
+import {call, errorOf, openSession} from "/server.js";
+import {notify} from "/screen.js";
 
-const element = (id) => document.getElementById(id);
-
-let csrfToken = "";
 // Of the invitation, which leaves the address bar and the history at once.
 let invitation = "";
+// Where to go from here.
+let home = "/";
 
-// Resolves to {status, data}; rejects when the server cannot be reached.
-async function call(method, path, body) {
-  const response = await fetch(path, {
-    method,
-    headers: body ? {"Content-Type": "application/json",
-                     "X-CSRF-Token": csrfToken} : {},
-    body: body ? JSON.stringify(body) : undefined,
-    signal: AbortSignal.timeout(kRequestMs),
-  });
-  const text = await response.text();
-  let data = null;
-  try {
-    data = JSON.parse(text);
-  } catch (error) {
-    // What is no JSON comes from something between the page and the server.
-  }
-  return {status: response.status, data};
-}
-
-function notify(text, kind) {
-  element("notice").textContent = text;
-  element("notice").className = kind || "";
+// Who may see the requester's page begins there.
+function homeOf(session) {
+  return ["requester", "admin"].includes(session.role) &&
+         session.login_required ? "/requester" : "/";
 }
 
 function show(id) {
@@ -43,7 +25,7 @@ function show(id) {
 }
 
 function showSession(session) {
-  csrfToken = session.csrf_token;
+  home = homeOf(session);
   if (!session.login_required) {
     notify("No login is needed here.");
     element("known-name").textContent = "";
@@ -65,8 +47,8 @@ async function send(form, path, body) {
   notify("One moment…");
   try {
     const reply = await call("POST", path, body);
-    if (reply.status === 200) return location.replace("/");
-    notify((reply.data && reply.data.error) || "error " + reply.status, "bad");
+    if (reply.status === 200) return location.replace(homeOf(reply.data));
+    notify(errorOf(reply), "bad");
   } catch (error) {
     notify("The server cannot be reached. Try again.", "bad");
   }
@@ -98,13 +80,13 @@ async function start() {
          {token: invitation, name: element("join-name").value.trim(),
           password: element("join-password").value});
   });
-  element("go-on").addEventListener("click", () => location.replace("/"));
+  element("go-on").addEventListener("click", () => location.replace(home));
   element("logout").addEventListener("click", async () => {
     await call("POST", "/api/logout", {});
     location.replace("/login");
   });
   try {
-    showSession((await call("GET", "/api/session")).data);
+    showSession(await openSession());
   } catch (error) {
     notify("The server cannot be reached. Load the page again.", "bad");
   }

@@ -1,308 +1,346 @@
-// The worker's page: asks for a task, shows it, sends the answer until the
-// server says that it is saved. Everything that comes from the server is put in
-// by textContent: a model's words are never HTML.
-"use strict";
+// The worker's page: asks for a task, shows it, holds the answer for a while,
+// sends it until the server says that it is saved, asks for the next.
 
-const kChoices = [
-  {key: "1", label: "A is much better", choice: "left_better", strength: 3},
-  {key: "2", label: "A is better", choice: "left_better", strength: 2},
-  {key: "3", label: "A is slightly better", choice: "left_better", strength: 1},
-  {key: "4", label: "About the same", choice: "tie", strength: 0},
-  {key: "5", label: "B is slightly better", choice: "right_better", strength: 1},
-  {key: "6", label: "B is better", choice: "right_better", strength: 2},
-  {key: "7", label: "B is much better", choice: "right_better", strength: 3},
-  {key: "b", label: "Both are bad", choice: "both_bad", strength: 0},
-  {key: "s", label: "Skip", choice: "skip", strength: 0},
-];
+import {element, isolated} from "/dom.js";
+import {call, errorOf, newId, openSession, pause} from "/server.js";
+import {load, store} from "/storage.js";
+import {notify, show, showWaiting} from "/screen.js";
+import {askForTask, renewTask, updateProgress} from "/tasks.js";
+import {dropOldDrafts, forgetDraft, loadDraft, saveDraft} from "/drafts.js";
+import {sideOf} from "/choices.js";
+import * as outbox from "/outbox.js";
+import {settleDialogue, showDialogue} from "/dialogue.js";
+import * as judgement from "/judgement.js";
+import * as held from "/held.js";
+import {leaseEnd, startLease, stopLease} from "/lease.js";
+import {startKeys} from "/keys.js";
+
 const kPollMs = 2000;
-const kRetryMs = [500, 1000, 2000, 4000, 8000];
-const kRequestMs = 10000;
 
-const element = (id) => document.getElementById(id);
-
-let worker = localStorage.getItem("worker") || "";
+let worker = "";
+let workerName = "";  // what the worker is called, which an id need not tell
+// What is on screen: "signed out", "waiting", "judging", "held", "sending" or
+// "saved".
+let stage = "signed out";
 let task = null;
-let chosen = null;
+let entry = null;  // of the answer that is held, sent or saved
 let shownAt = 0;
-let saving = false;
-// What GET /api/session says is sent along with every POST.
-let csrfToken = "";
+let secondsBefore = 0;  // spent on the task before a reload or an undo
+// Of the dialogue that was carried on: its next task has so many messages.
+let awaitedMessages = 0;
 // Grows when the worker changes, so that what was started before stops.
 let session = 0;
 
-// ---------------------------------------------------------------- the server
-
-// Resolves to {status, data}; rejects when the server cannot be reached.
-async function call(method, path, body) {
-  const response = await fetch(path, {
-    method,
-    headers: body ? {"Content-Type": "application/json",
-                     "X-CSRF-Token": csrfToken} : {},
-    body: body ? JSON.stringify(body) : undefined,
-    signal: AbortSignal.timeout(kRequestMs),
-  });
-  if (response.status === 401) location.replace("/login");
-  const text = await response.text();
-  return {status: response.status, data: text ? JSON.parse(text) : null};
-}
-
-function errorOf(reply) {
-  return (reply.data && reply.data.error) || "error " + reply.status;
-}
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
-}
-
 // ------------------------------------------------------------------- showing
 
-function notify(text, kind) {
-  element("notice").textContent = text;
-  element("notice").className = kind || "";
+function wait(title, text, moving) {
+  stage = "waiting";
+  stopLease();
+  showWaiting(title, text, moving);
 }
 
-function show(id) {
-  for (const part of ["sign-in", "waiting", "task"]) {
-    element(part).hidden = part !== id;
-  }
+function tellLate(left) {
+  if (left > 0) notify("Little time is left: “More time” gives more.");
 }
 
-function showWaiting(title, text) {
-  element("waiting-title").textContent = title;
-  element("waiting-text").textContent = text;
-  show("waiting");
-}
+const seconds = () =>
+    secondsBefore + Math.round(performance.now() - shownAt) / 1000;
 
-function showMessage(message) {
-  const names = {user: "Human", assistant: "Assistant", system: "Instructions"};
-  const box = document.createElement("div");
-  const name = document.createElement("h3");
-  const text = document.createElement("p");
-  box.className = message.role === "user" ? "message user" : "message";
-  name.textContent = names[message.role] || message.role;
-  text.textContent = message.content;
-  text.dir = "auto";
-  box.append(name, text);
-  return box;
-}
-
-function showTask(next) {
+function showTask(next, leaseEndsAt) {
   task = next;
-  chosen = null;
+  entry = null;
+  stage = "judging";
+  const draft = loadDraft(task.task_id);
+  secondsBefore = draft.seconds || 0;
   shownAt = performance.now();
-  element("dialogue").replaceChildren(...task.messages.map(showMessage));
-  element("answer-a").textContent = task.left;
-  element("answer-b").textContent = task.right;
-  element("skip-reason").value = "";
-  showChoice();
+  showDialogue(task);
+  held.closeHeld();
+  judgement.openJudgement(task, draft);
   show("task");
+  settleDialogue();
+  startLease(leaseEndsAt, tellLate);
   window.scrollTo(0, 0);
   element("task-title").focus({preventScroll: true});
 }
 
-function showChoice() {
-  for (const button of document.querySelectorAll("[data-key]")) {
-    const pressed = chosen !== null && button.dataset.key === chosen.key;
-    button.setAttribute("aria-pressed", String(pressed));
-    button.disabled = saving;
-  }
-  element("skip-row").hidden = chosen === null || chosen.choice !== "skip";
-  element("submit").disabled = chosen === null || saving;
+function keepDraft() {
+  if (task === null) return;
+  saveDraft(task.task_id, {
+    ...judgement.draftOfJudgement(),
+    seconds: stage === "judging" ? seconds() : secondsBefore,
+    turn: stage === "judging" ? loadDraft(task.task_id).turn :
+                                element("next-turn").value,
+  });
 }
 
-async function showProgress() {
-  const {status, data} =
-      await call("GET", "/api/stats?worker_id=" + encodeURIComponent(worker));
-  if (status !== 200) return;
-  const goal = data.max_comparisons;
-  element("own-count").textContent = "You: " + data.worker_comparisons;
-  element("all-count").textContent =
-      "All: " + data.num_comparisons + (goal ? " of " + goal : "");
-  element("all-progress").hidden = !goal;
-  if (goal) element("all-progress").value = data.num_comparisons / goal;
-}
-
-// --------------------------------------------------------------------- doing
-
-function choose(key) {
-  if (task === null || saving) return;
-  chosen = kChoices.find((choice) => choice.key === key) || chosen;
-  showChoice();
-  if (chosen && chosen.choice === "skip") element("skip-reason").focus();
-}
+// -------------------------------------------------------------------- asking
 
 async function nextTask() {
   const mine = session;
   task = null;
-  let offline = false;
-  while (mine === session) {
-    let reply = null;
-    try {
-      reply = await call("POST", "/api/task", {worker_id: worker});
-      showProgress().catch(() => {});
-    } catch (error) {
-      offline = true;
-      notify("The server cannot be reached. Trying again…", "bad");
-    }
-    if (mine !== session) return;
-    if (reply !== null && reply.status === 200) {
-      if (offline) notify("");
-      return showTask(reply.data);
-    }
-    if (reply !== null && reply.status === 410) {
-      notify("");
-      return showWaiting("All done", "Every comparison of this run is made. " +
-                         "Thank you, " + worker + "!");
-    }
-    if (reply !== null && reply.status === 204) {
-      if (offline) notify("");
-      offline = false;
-      showWaiting("One moment", "The next answers are being written.");
-    } else if (reply !== null) {
-      notify(errorOf(reply), "bad");
-    }
-    await pause(kPollMs);
+  entry = null;
+  const [waiting] = outbox.pendingOf(worker);
+  if (waiting) return resume(waiting);
+  if (stage !== "waiting") wait("One moment", "Asking for the next task.", true);
+  const found = await askForTask(worker, () => mine !== session);
+  if (found === null) return;
+  updateProgress(worker);
+  if (found.complete) {
+    notify("");
+    wait("All done", "Every comparison of this run is made. Thank you, " +
+         workerName + "!", false);
+    return;
   }
+  if (awaitedMessages > 0 && found.task.messages.length !== awaitedMessages) {
+    notify("Saved ✓ The dialogue could not go on; here is another one.");
+  }
+  awaitedMessages = 0;
+  showTask(found.task, found.leaseEndsAt);
 }
 
-function makeAnswer() {
-  const answer = {
+// A fresh lease; the task stays unless somebody else has it by now.
+async function moreTime() {
+  if (stage !== "judging" || element("more-time").hidden) return;
+  const mine = session;
+  const before = task;
+  keepDraft();
+  const found = await renewTask(worker);
+  if (mine !== session || task !== before || stage !== "judging") return;
+  if (found === null) {
+    return notify("No more time could be had just now.", "bad");
+  }
+  if (found.task.task_id === task.task_id) {
+    startLease(found.leaseEndsAt, tellLate);
+    return notify("You have more time.", "good");
+  }
+  notify("That task has gone to somebody else; here is another one.");
+  showTask(found.task, found.leaseEndsAt);
+}
+
+// ------------------------------------------------------------------ answering
+
+function answer() {
+  if (stage !== "judging" || !judgement.hasChoice()) return;
+  if (!outbox.hasRoom()) {
+    return notify("Too many answers wait to be sent: wait until the server " +
+                  "can be reached.", "bad");
+  }
+  secondsBefore = seconds();
+  const made = {
     task_id: task.task_id,
     comparison_id: newId(),
     worker_id: worker,
-    choice: chosen.choice,
-    seconds: Math.round(performance.now() - shownAt) / 1000,
+    seconds: secondsBefore,
+    ...judgement.readJudgement(),
   };
-  if (chosen.strength > 0) answer.strength = chosen.strength;
-  if (chosen.choice === "skip") {
-    answer.skip_reason = element("skip-reason").value.trim();
-  }
-  return answer;
+  keepDraft();
+  showHeld(outbox.hold(made, {...task, leaseEndsAt: leaseEnd()},
+                       judgement.chosenLabel()));
+  element("held-title").focus({preventScroll: true});
+  element("held").scrollIntoView({block: "nearest"});
 }
 
-// Sends the same answer, with the same id, until the server has decided.
-async function submit() {
-  if (task === null || chosen === null || saving) return;
-  const answer = makeAnswer();
-  saving = true;
-  showChoice();
-  notify("Saving…");
-  for (let attempt = 0; saving; ++attempt) {
-    let reply = null;
-    try {
-      reply = await call("POST", "/api/comparison", answer);
-    } catch (error) {
-      notify("Not saved yet: the server cannot be reached. Trying again…",
-             "bad");
-    }
-    if (reply !== null && reply.status === 200) {
-      saving = false;
-      notify("Saved ✓", "good");
-      return nextTask();
-    }
-    if (reply !== null && reply.status < 500) {
-      saving = false;
-      notify("Not saved: " + errorOf(reply), "bad");
-      return nextTask();
-    }
-    if (reply !== null) {
-      notify("Not saved yet: " + errorOf(reply) + ". Trying again…", "bad");
-    }
-    await pause(kRetryMs[Math.min(attempt, kRetryMs.length - 1)]);
-  }
+function showHeld(waiting) {
+  entry = waiting;
+  stage = "held";
+  entry.side = sideOf(entry.answer);
+  stopLease();
+  notify("");
+  held.openHeld(entry, loadDraft(task.task_id).turn || "", () => send(false));
 }
 
-function signIn(name) {
-  worker = name;
-  localStorage.setItem("worker", worker);
-  element("change-name").textContent = worker + " · change";
+// An answer that was held before a reload.
+function resume(waiting) {
+  showTask(waiting.task, waiting.task.leaseEndsAt);
+  showHeld(waiting);
+}
+
+function undo() {
+  if (stage !== "held") return;
+  keepDraft();
+  outbox.drop(entry);
+  showTask(task, entry.task.leaseEndsAt);
+  notify("Taken back: nothing was sent.");
+}
+
+// `goOn`: the worker wants the next task, or the next turn if one is written
+// and `withTurn`.
+async function send(goOn, withTurn = false) {
+  if (stage === "saved") return goOn ? leave(withTurn) : undefined;
+  if (stage !== "held") return;
+  const mine = session;
+  stage = "sending";
+  held.showSending();
+  const outcome = await outbox.send(entry, (trouble) => notify(
+      "Not saved yet: " + trouble + ". Trying again…", "bad"));
+  if (mine !== session) return;
+  if (!outcome.saved) {
+    forgetDraft(task.task_id);
+    notify("Not saved: " + outcome.error, "bad");
+    return nextTask();
+  }
+  notify("Saved ✓", "good");
+  stage = "saved";
+  held.showSaved();
+  if (goOn || !held.isWritingTurn()) return leave(withTurn);
+}
+
+// From an answer that is saved to the next task.
+async function leave(withTurn) {
+  const mine = session;
+  const message = withTurn ? held.turnText() : "";
+  stage = "waiting";
+  if (message !== "" && !element("turn").hidden) {
+    const reply = await outbox.insist("/api/continue", {
+      task_id: task.task_id,
+      worker_id: worker,
+      chosen: entry.side,
+      message,
+    }, (trouble) => notify("Saved ✓ The next turn is not sent yet: " + trouble +
+                           ". Trying again…", "bad"));
+    if (mine !== session) return;
+    if (reply.status === 200) {
+      awaitedMessages = task.messages.length + 2;
+    } else {
+      notify("Saved ✓ The dialogue cannot go on: " + errorOf(reply), "bad");
+    }
+  }
+  forgetDraft(task.task_id);
+  held.closeHeld();
+  stage = "saved";
+  return nextTask();
+}
+
+function sendTurn() {
+  if (!["held", "saved"].includes(stage) || held.turnText() === "") return;
+  keepDraft();
+  send(true, true);
+}
+
+// ------------------------------------------------------------------- the name
+
+function signIn(id, name, action) {
+  worker = id;
+  workerName = name;
+  element("change-name").replaceChildren(isolated(name), " · " + action);
   element("change-name").hidden = false;
   ++session;
+  dropOldDrafts();
   nextTask();
 }
 
+// Without accounts anybody may send what somebody else left behind. With them,
+// the server would take it for this worker's own.
+function signInByName(name) {
+  signIn(name, name, "change");
+  outbox.sendOthers(worker);
+}
+
+// With accounts the server says who works; without, the worker does.
+async function enter() {
+  let account = null;
+  while (account === null) {
+    account = await openSession().catch(() => null);
+    if (account === null) {
+      notify("The server cannot be reached. Trying again…", "bad");
+      await pause(kPollMs);
+    }
+  }
+  notify("");
+  if (account.login_required && !account.logged_in) {
+    location.assign("/login");
+  } else if (account.login_required) {
+    signIn(account.worker_id, account.name, "log out");
+    element("change-name").addEventListener("click", logOut);
+  } else {
+    element("change-name").addEventListener("click", signOut);
+    const name = load("worker");
+    if (name) signInByName(name); else signOut();
+  }
+}
+
+async function logOut() {
+  keepDraft();
+  const reply = await call("POST", "/api/logout", {}).catch(() => null);
+  if (reply !== null && reply.status < 500) return location.assign("/login");
+  notify("The server cannot be reached: you are still logged in.", "bad");
+}
+
 function signOut() {
-  if (saving) return;
+  if (stage === "sending") return;
+  keepDraft();
   ++session;
+  stage = "signed out";
   task = null;
+  stopLease();
+  held.closeHeld();
   notify("");
   element("change-name").hidden = true;
   element("worker-name").value = worker;
+  worker = "";
+  outbox.sendOthers(worker);
   show("sign-in");
   element("worker-name").focus();
 }
 
 // ------------------------------------------------------------------- wiring
 
-function makeButton(choice) {
-  const button = document.createElement("button");
-  const label = document.createElement("span");
-  const key = document.createElement("kbd");
-  button.type = "button";
-  button.dataset.key = choice.key;
-  button.setAttribute("aria-keyshortcuts", choice.key);
-  label.textContent = choice.label;
-  key.textContent = choice.key.toUpperCase();
-  button.append(label, " ", key);
-  button.addEventListener("click", () => choose(choice.key));
-  return button;
+function openGuide() {
+  if (!element("guide").open) element("guide").showModal();
 }
 
-function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing ||
-      task === null) {
-    return;
+const whileJudging = (action) => () => {
+  if (stage === "judging") action();
+};
+
+function startActions() {
+  const actions = {
+    g: openGuide,
+    u: undo,
+    m: moreTime,
+    e: whileJudging(judgement.toggleEdit),
+    c: whileJudging(judgement.toggleComment),
+    f: whileJudging(judgement.toggleFlag),
+    t: () => {
+      if (["held", "saved"].includes(stage) && !element("turn").hidden) {
+        element("next-turn").focus();
+      }
+    },
+  };
+  for (const key of "1234567bs") {
+    actions[key] = whileJudging(() => judgement.chooseByKey(key));
   }
-  const typing = event.target instanceof HTMLInputElement;
-  if (event.key === "Enter") {
-    // A focused button keeps its Enter, unless it is the choice that is made.
-    const button = event.target.closest("button");
-    if (button !== null && button.dataset.key !== (chosen && chosen.key)) return;
+  startKeys(actions, () => (stage === "judging" ? answer() : send(true)),
+            () => (stage === "judging" ? answer() : sendTurn()));
+}
+
+function onSubmit(id, action) {
+  element(id).addEventListener("submit", (event) => {
     event.preventDefault();
-    submit();
-  } else if (!typing &&
-             kChoices.some((choice) => choice.key === event.key.toLowerCase())) {
-    event.preventDefault();
-    choose(event.key.toLowerCase());
-  }
+    action();
+  });
 }
 
 function start() {
-  for (const choice of kChoices) {
-    const row = choice.key >= "1" && choice.key <= "7" ? "scale" : "others";
-    element(row).append(makeButton(choice));
-  }
-  document.addEventListener("keydown", onKey);
-  element("judgement").addEventListener("submit", (event) => {
-    event.preventDefault();
-    submit();
-  });
-  element("sign-in").addEventListener("submit", (event) => {
-    event.preventDefault();
+  judgement.startJudgement(keepDraft);
+  startActions();
+  onSubmit("judgement", answer);
+  onSubmit("turn", sendTurn);
+  onSubmit("sign-in", () => {
     const name = element("worker-name").value.trim();
-    if (name) signIn(name);
+    if (!name) return;
+    store("worker", name);
+    signInByName(name);
   });
-  begin();
-}
-
-// With a login, the server says who works; without one, they name themselves.
-async function begin() {
-  const reply = await call("GET", "/api/session").catch(() => null);
-  if (reply !== null && reply.status === 200 && reply.data.login_required) {
-    csrfToken = reply.data.csrf_token;
-    worker = reply.data.name;
-    element("change-name").textContent = worker + " · log out";
-    element("change-name").hidden = false;
-    element("change-name").addEventListener(
-        "click", () => location.assign("/login"));
-    ++session;
-    return nextTask();
-  }
-  element("change-name").addEventListener("click", signOut);
-  if (worker) signIn(worker); else signOut();
+  element("next-turn").addEventListener("input", () => {
+    held.updateTurn();
+    keepDraft();
+  });
+  element("open-guide").addEventListener("click", openGuide);
+  element("more-time").addEventListener("click", moreTime);
+  element("undo").addEventListener("click", undo);
+  element("send-now").addEventListener("click", () => send(true));
+  enter();
 }
 
 start();

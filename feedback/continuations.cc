@@ -1,0 +1,154 @@
+#include "feedback/continuations.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/text/prompt_id.h"
+
+namespace rlhf {
+namespace {
+
+// Code points of valid UTF-8: the bytes that begin one.
+size_t NumCharacters(absl::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(),
+                    [](unsigned char byte) { return (byte & 0xC0) != 0x80; }));
+}
+
+int NumTurns(const v1::Prompt& prompt) {
+  return static_cast<int>(std::count_if(
+      prompt.messages().begin(), prompt.messages().end(),
+      [](const v1::Message& message) { return message.role() == "user"; }));
+}
+
+absl::Status CheckMessage(const std::string& message) {
+  if (absl::StripAsciiWhitespace(message).empty()) {
+    return absl::InvalidArgumentError(
+        "\"message\" is empty: say what the human says next");
+  }
+  const size_t length = NumCharacters(message);
+  if (length > Continuations::kMaxMessageCharacters) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"message\" has ", length, " characters; at most ",
+                     Continuations::kMaxMessageCharacters, " are allowed"));
+  }
+  return absl::OkStatus();
+}
+
+void AddMessage(v1::Prompt& prompt, const char* role,
+                const std::string& content) {
+  v1::Message* const message = prompt.add_messages();
+  message->set_role(role);
+  message->set_content(content);
+}
+
+v1::Prompt CarryOn(const Task& task, const NextTurn& turn) {
+  v1::Prompt prompt = task.prompt;
+  const bool a_chosen = turn.left_chosen != task.shown_swapped;
+  AddMessage(prompt, "assistant", a_chosen ? task.response_a : task.response_b);
+  AddMessage(prompt, "user", turn.message);
+  prompt.set_prompt_id(PromptId(prompt.messages()));
+  return prompt;
+}
+
+}  // namespace
+
+void Continuations::Remember(Task task, const std::string& worker_id) {
+  const Key key(task.task_id, worker_id);
+  const bool is_new =
+      answered_.try_emplace(key, Answered{.task = std::move(task)}).second;
+  if (!is_new) return;
+  answered_order_.push_back(key);
+  if (answered_order_.size() > kMaxRemembered) {
+    answered_.erase(answered_order_.front());
+    answered_order_.pop_front();
+  }
+}
+
+absl::Status Continuations::Add(const NextTurn& turn, absl::Time now) {
+  RLHF_RETURN_IF_ERROR(CheckMessage(turn.message));
+  const auto found = answered_.find({turn.task_id, turn.worker_id});
+  if (found == answered_.end()) {
+    return absl::NotFoundError(absl::StrCat(
+        "worker \"", turn.worker_id, "\" answered no task ", turn.task_id,
+        " lately: its dialogue cannot be carried on"));
+  }
+  Answered& answered = found->second;
+  if (!answered.message.empty()) {
+    if (answered.message == turn.message) return absl::OkStatus();
+    return absl::AlreadyExistsError(
+        absl::StrCat("the dialogue of task ", turn.task_id,
+                     " was carried on before with other words"));
+  }
+  if (NumTurns(answered.task.prompt) >= kMaxTurns) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the dialogue has ", kMaxTurns, " turns, and no more are allowed"));
+  }
+  MakeRoom();
+  if (queue_.size() >= kMaxQueued || Find(turn.worker_id) != queue_.end()) {
+    return absl::UnavailableError(
+        "dialogues before this one wait for their answers; try again");
+  }
+  answered.message = turn.message;
+  queue_.push_back({.continuation = {.prompt = CarryOn(answered.task, turn),
+                                     .worker_id = turn.worker_id,
+                                     .task_id = turn.task_id},
+                    .awaited_until = now + kPatience,
+                    .task = std::nullopt});
+  return absl::OkStatus();
+}
+
+void Continuations::MakeRoom() {
+  if (queue_.size() < kMaxQueued) return;
+  const auto oldest = std::find_if(
+      queue_.begin(), queue_.end(),
+      [](const Queued& queued) { return queued.task.has_value(); });
+  if (oldest != queue_.end()) queue_.erase(oldest);
+}
+
+std::optional<Continuation> Continuations::Next() const {
+  const auto waiting = std::find_if(
+      queue_.begin(), queue_.end(),
+      [](const Queued& queued) { return !queued.task.has_value(); });
+  if (waiting == queue_.end()) return std::nullopt;
+  return waiting->continuation;
+}
+
+void Continuations::Finish(const std::string& worker_id,
+                           std::optional<Task> task) {
+  const auto found = Find(worker_id);
+  if (found == queue_.end()) return;
+  if (task.has_value()) {
+    found->task = std::move(task);
+  } else {
+    queue_.erase(found);
+  }
+}
+
+std::optional<Task> Continuations::Take(const std::string& worker_id) {
+  const auto found = Find(worker_id);
+  if (found == queue_.end() || !found->task.has_value()) return std::nullopt;
+  std::optional<Task> task = std::move(found->task);
+  queue_.erase(found);
+  return task;
+}
+
+bool Continuations::IsAwaited(const std::string& worker_id,
+                              absl::Time now) const {
+  return std::any_of(queue_.begin(), queue_.end(), [&](const Queued& queued) {
+    return queued.continuation.worker_id == worker_id &&
+           !queued.task.has_value() && now < queued.awaited_until;
+  });
+}
+
+std::list<Continuations::Queued>::iterator Continuations::Find(
+    const std::string& worker_id) {
+  return std::find_if(queue_.begin(), queue_.end(), [&](const Queued& queued) {
+    return queued.continuation.worker_id == worker_id;
+  });
+}
+
+}  // namespace rlhf

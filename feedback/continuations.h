@@ -1,0 +1,109 @@
+// Dialogues that workers carry on: the response that a worker chose, and what
+// the human says next, become the prompt of that worker's next task.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "feedback/task_scheduler.h"
+#include "rlhf/v1/common.pb.h"
+
+namespace rlhf {
+
+// What the worker says next.
+struct NextTurn {
+  std::string task_id;
+  std::string worker_id;
+  // The response on the left, as it was shown, is the one to go on with.
+  bool left_chosen = true;
+  // Of the human.
+  std::string message;
+};
+
+// A dialogue that waits for two responses.
+struct Continuation {
+  v1::Prompt prompt;
+  // Whose it is.
+  std::string worker_id;
+  // The task that it goes on from.
+  std::string task_id;
+};
+
+// Thread-compatible. Everything in it is bounded; nothing of it is on disk, so
+// a restart forgets which dialogues were going on, and no comparison.
+class Continuations {
+ public:
+  // Human messages in a dialogue.
+  static constexpr int kMaxTurns = 20;
+  // Characters (code points) in a message.
+  static constexpr size_t kMaxMessageCharacters = 4'000;
+  // Answered tasks that may be carried on: the newest.
+  static constexpr size_t kMaxRemembered = 1'000;
+  // Dialogues that wait for responses, or have them and wait for the worker.
+  static constexpr size_t kMaxQueued = 256;
+  // A worker waits so long for the responses, and then gets other tasks.
+  static constexpr absl::Duration kPatience = absl::Minutes(1);
+
+  // `worker_id` answered `task`, and may carry it on.
+  void Remember(Task task, const std::string& worker_id);
+
+  // Queues a dialogue; the same turn again changes nothing.
+  //
+  // Errors:
+  //   InvalidArgument     the message is blank or too long, or the dialogue has
+  //                       kMaxTurns already
+  //   NotFound            the worker did not answer such a task (any more)
+  //   AlreadyExists       the task was carried on with other words
+  //   Unavailable         the queue is full, or the worker's dialogue before is
+  //                       still waiting; try again
+  absl::Status Add(const NextTurn& turn, absl::Time now);
+
+  // The dialogue that waits longest for responses; it stays until Finish.
+  // nullopt: none.
+  std::optional<Continuation> Next() const;
+
+  // The worker's dialogue has its responses, in `task`, or will never have any.
+  void Finish(const std::string& worker_id, std::optional<Task> task);
+
+  // The task that is made of the worker's dialogue, once. nullopt: none.
+  std::optional<Task> Take(const std::string& worker_id);
+
+  // Whether the worker waits for a dialogue's responses rather than for any
+  // task.
+  bool IsAwaited(const std::string& worker_id, absl::Time now) const;
+
+ private:
+  struct Answered {
+    Task task;
+    // Empty: not carried on.
+    std::string message;
+  };
+  struct Queued {
+    Continuation continuation;
+    absl::Time awaited_until;
+    // Set once it has its responses.
+    std::optional<Task> task;
+  };
+  using Key = std::pair<std::string, std::string>;  // task, worker
+
+  // The worker's dialogue, or the end.
+  std::list<Queued>::iterator Find(const std::string& worker_id);
+  // Drops the oldest one whose worker does not come for it, if there is no
+  // room.
+  void MakeRoom();
+
+  std::map<Key, Answered> answered_;
+  std::deque<Key> answered_order_;
+  std::list<Queued> queue_;
+};
+
+}  // namespace rlhf

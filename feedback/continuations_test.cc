@@ -1,0 +1,158 @@
+#include "feedback/continuations.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/text/prompt_id.h"
+#include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::HasSubstr;
+
+const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
+
+// A dialogue of `num_turns` human messages, answered with "yes" and "no".
+Task MakeDialogue(int num_turns, int number = 0) {
+  v1::Prompt prompt;
+  for (int i = 0; i < num_turns; ++i) {
+    if (i > 0) {
+      v1::Message* const reply = prompt.add_messages();
+      reply->set_role("assistant");
+      reply->set_content("Indeed.");
+    }
+    v1::Message* const message = prompt.add_messages();
+    message->set_role("user");
+    message->set_content(absl::StrCat("Is it so, ", i, "?"));
+  }
+  return MakeTask(prompt, {"yes", 1}, {"no", 1}, number);
+}
+
+NextTurn Turn(const Task& task, const std::string& message) {
+  return {.task_id = task.task_id,
+          .worker_id = "ada",
+          .left_chosen = true,
+          .message = message};
+}
+
+TEST(ContinuationsTest, ChosenSideAndMessageFollowTheDialogue) {
+  // Over several tasks, so that both orders of the sides are met.
+  int num_swapped = 0;
+  for (int i = 0; i < 20; ++i) {
+    const Task task = MakeDialogue(1, i);
+    num_swapped += task.shown_swapped;
+    Continuations continuations;
+    continuations.Remember(task, "ada");
+    NextTurn turn = Turn(task, "And now?");
+    turn.left_chosen = false;
+    ASSERT_OK(continuations.Add(turn, kStart));
+    const v1::Prompt prompt = continuations.Next()->prompt;
+    ASSERT_EQ(prompt.messages_size(), 3);
+    EXPECT_EQ(prompt.messages(1).role(), "assistant");
+    EXPECT_EQ(prompt.messages(1).content(), task.shown_swapped ? "yes" : "no");
+    EXPECT_EQ(prompt.messages(2).role(), "user");
+    EXPECT_EQ(prompt.messages(2).content(), "And now?");
+    EXPECT_EQ(prompt.prompt_id(), PromptId(prompt.messages()));
+  }
+  EXPECT_GT(num_swapped, 0);
+  EXPECT_LT(num_swapped, 20);
+}
+
+TEST(ContinuationsTest, OnlyWhoAnsweredMayGoOnAndOnlyOnce) {
+  Continuations continuations;
+  const Task task = MakeDialogue(1);
+  EXPECT_THAT(continuations.Add(Turn(task, "Go on"), kStart),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"ada\"")));
+  continuations.Remember(task, "ben");
+  EXPECT_THAT(continuations.Add(Turn(task, "Go on"), kStart),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be")));
+  continuations.Remember(task, "ada");
+  ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
+  continuations.Finish("ada", std::nullopt);
+  EXPECT_OK(continuations.Add(Turn(task, "Go on"), kStart)) << "a retry";
+  EXPECT_FALSE(continuations.Next().has_value())
+      << "a retry asks for nothing again";
+  EXPECT_THAT(continuations.Add(Turn(task, "Stop"), kStart),
+              StatusIs(absl::StatusCode::kAlreadyExists,
+                       HasSubstr("with other words")));
+}
+
+TEST(ContinuationsTest, LongDialoguesAndMessagesAreRefused) {
+  Continuations continuations;
+  const Task last = MakeDialogue(Continuations::kMaxTurns);
+  const Task one_less = MakeDialogue(Continuations::kMaxTurns - 1);
+  continuations.Remember(last, "ada");
+  continuations.Remember(one_less, "ada");
+  EXPECT_THAT(
+      continuations.Add(Turn(last, "Go on"), kStart),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("20 turns")));
+  EXPECT_THAT(
+      continuations.Add(Turn(one_less, " \n"), kStart),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is empty")));
+  // Two bytes each: characters count, not bytes.
+  std::string message;
+  for (size_t i = 0; i < Continuations::kMaxMessageCharacters; ++i) {
+    message += "é";
+  }
+  EXPECT_THAT(
+      continuations.Add(Turn(one_less, message + "e"), kStart),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("has 4001")));
+  EXPECT_OK(continuations.Add(Turn(one_less, message), kStart));
+}
+
+TEST(ContinuationsTest, WorkerWaitsForTheDialogueButNotForever) {
+  Continuations continuations;
+  const Task task = MakeDialogue(1);
+  const Task other = MakeDialogue(2);
+  continuations.Remember(task, "ada");
+  continuations.Remember(other, "ada");
+  EXPECT_FALSE(continuations.IsAwaited("ada", kStart));
+  ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
+  EXPECT_TRUE(continuations.IsAwaited("ada", kStart));
+  EXPECT_FALSE(continuations.IsAwaited("ben", kStart));
+  EXPECT_THAT(continuations.Add(Turn(other, "Go on"), kStart),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("try again")));
+  EXPECT_FALSE(
+      continuations.IsAwaited("ada", kStart + Continuations::kPatience));
+}
+
+TEST(ContinuationsTest, TaskIsTakenOnceByItsWorker) {
+  Continuations continuations;
+  const Task task = MakeDialogue(1);
+  continuations.Remember(task, "ada");
+  ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
+  EXPECT_FALSE(continuations.Take("ada").has_value());
+  continuations.Finish("ada", MakeDialogue(2));
+  EXPECT_FALSE(continuations.IsAwaited("ada", kStart));
+  EXPECT_FALSE(continuations.Next().has_value());
+  EXPECT_FALSE(continuations.Take("ben").has_value());
+  EXPECT_EQ(continuations.Take("ada")->task_id, MakeDialogue(2).task_id);
+  EXPECT_FALSE(continuations.Take("ada").has_value());
+}
+
+TEST(ContinuationsTest, QueueAndMemoryAreBounded) {
+  Continuations continuations;
+  for (size_t i = 0; i <= Continuations::kMaxRemembered; ++i) {
+    continuations.Remember(MakeDialogue(1, static_cast<int>(i)),
+                           absl::StrCat("w", i));
+  }
+  NextTurn turn = Turn(MakeDialogue(1, 0), "Go on");
+  turn.worker_id = "w0";
+  EXPECT_THAT(continuations.Add(turn, kStart),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be")));
+  for (size_t i = 1; i <= Continuations::kMaxQueued + 1; ++i) {
+    turn.task_id = MakeDialogue(1, static_cast<int>(i)).task_id;
+    turn.worker_id = absl::StrCat("w", i);
+    const absl::Status added = continuations.Add(turn, kStart);
+    EXPECT_EQ(added.ok(), i <= Continuations::kMaxQueued) << i << " " << added;
+  }
+  // What nobody comes for makes room.
+  continuations.Finish("w1", MakeDialogue(2));
+  EXPECT_OK(continuations.Add(turn, kStart));
+  EXPECT_FALSE(continuations.Take("w1").has_value());
+}
+
+}  // namespace
+}  // namespace rlhf

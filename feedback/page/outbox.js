@@ -1,0 +1,86 @@
+// Answers on their way. An answer waits here, so that it can be taken back, and
+// then is sent, with the same id, until the server has decided. It lives in the
+// browser's storage meanwhile: neither a reload nor a lost connection loses it,
+// and the id keeps it from being stored twice.
+
+import {forget, keysWith, load, store} from "/storage.js";
+import {call, errorOf, mayPass, pause} from "/server.js";
+
+export const kHoldMs = 60000;
+const kPrefix = "outbox/";
+const kMaxEntries = 50;
+const kRetryMs = [500, 1000, 2000, 4000, 8000];
+
+// Kept in memory too, for browsers that keep nothing.
+const entries = new Map();
+
+for (const key of keysWith(kPrefix)) {
+  const entry = load(key);
+  if (entry && entry.answer) entries.set(entry.answer.comparison_id, entry);
+}
+
+function keep(entry) {
+  store(kPrefix + entry.answer.comparison_id, entry);
+}
+
+// Answers of `worker` that the server has not acknowledged, oldest first.
+export function pendingOf(worker) {
+  return [...entries.values()]
+      .filter((entry) => entry.answer.worker_id === worker)
+      .sort((a, b) => a.dueAt - b.dueAt);
+}
+
+export const hasRoom = () => entries.size < kMaxEntries;
+
+// `task` and `label` are for showing it again after a reload.
+export function hold(answer, task, label) {
+  const entry = {answer, task, label, dueAt: Date.now() + kHoldMs};
+  entries.set(answer.comparison_id, entry);
+  keep(entry);
+  return entry;
+}
+
+export function drop(entry) {
+  entries.delete(entry.answer.comparison_id);
+  forget(kPrefix + entry.answer.comparison_id);
+}
+
+// Ends when the connection may be back, or after the pause of this attempt.
+function waitToRetry(attempt) {
+  const back = new Promise((resolve) =>
+      addEventListener("online", resolve, {once: true}));
+  return Promise.race(
+      [back, pause(kRetryMs[Math.min(attempt, kRetryMs.length - 1)])]);
+}
+
+// Sends what others left behind in this browser, in the background.
+export function sendOthers(worker) {
+  for (const entry of entries.values()) {
+    if (entry.answer.worker_id !== worker) send(entry, () => {});
+  }
+}
+
+// Sends until the server has decided: {saved: true} once it is stored for good,
+// {saved: false, error} if it is refused. `onTrouble(text)` hears of each
+// attempt that failed.
+export async function send(entry, onTrouble) {
+  const reply = await insist("/api/comparison", entry.answer, onTrouble);
+  drop(entry);
+  return reply.status === 200 ? {saved: true} :
+                                {saved: false, error: errorOf(reply)};
+}
+
+// Posts again and again until the reply will not change any more.
+export async function insist(path, body, onTrouble) {
+  for (let attempt = 0;; ++attempt) {
+    let reply = null;
+    try {
+      reply = await call("POST", path, body);
+    } catch (error) {
+      // Not reached.
+    }
+    if (!mayPass(reply)) return reply;
+    onTrouble(reply === null ? "the server cannot be reached" : errorOf(reply));
+    await waitToRetry(attempt);
+  }
+}

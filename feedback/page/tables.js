@@ -1,0 +1,46 @@
+// Tables and figures of the requester's page.
+
+import {make} from "/dom.js";
+
+export const percent = (share) =>
+    typeof share === "number" ? (100 * share).toFixed(1) + " %" : "–";
+export const number = (value, digits = 0) =>
+    typeof value === "number" ? value.toFixed(digits) : "–";
+
+// A table that scrolls sideways on a small screen. Cells are text or elements.
+export function table(caption, heads, rows) {
+  const row = (cells, tag) => {
+    const made = make("tr");
+    cells.forEach((cell, i) => {
+      const box = make(i === 0 && tag === "td" ? "th" : tag, {}, cell ?? "–");
+      if (box.tagName === "TH") box.scope = tag === "td" ? "row" : "col";
+      made.append(box);
+    });
+    return made;
+  };
+  const made = make("table", {},
+                    make("caption", {className: "unseen"}, caption),
+                    make("thead", {}, row(heads, "th")),
+                    make("tbody", {},
+                         ...rows.map((cells) => row(cells, "td"))));
+  const box = make("div", {className: "scroll", tabIndex: 0}, made);
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", caption);
+  return box;
+}
+
+// Figures with their names: [[name, value, what it means], …].
+export function figures(entries) {
+  return make("dl", {className: "figures"}, ...entries.map(
+      ([name, value, hint]) => make(
+          "div", {}, make("dt", {}, name),
+          make("dd", {}, make("span", {className: "value"}, value),
+               ...(hint ? [make("span", {className: "hint"}, hint)] : [])))));
+}
+
+// Some detail that opens; `key` names it, so that it stays open over updates.
+export function detail(key, summary, ...contents) {
+  const made = make("details", {}, make("summary", {}, summary), ...contents);
+  made.dataset.key = key;
+  return made;
+}

@@ -1,0 +1,152 @@
+#include "feedback/requester_api.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/base/json.h"
+#include "core/base/status_macros.h"
+#include "feedback/api_responses.h"
+#include "feedback/import_export.h"
+
+namespace rlhf {
+namespace {
+
+constexpr int64_t kMaxShown = 100;
+constexpr size_t kMaxPms = 50;
+constexpr size_t kMaxBatches = 100;
+// Comparisons read from the store at once, and counted in one call.
+constexpr int64_t kPageRows = 1'000;
+constexpr int64_t kMaxCounted = 50'000;
+
+// The whole number of a query, `otherwise` if it is not given.
+absl::StatusOr<int64_t> GetNumber(const HttpRequest& request,
+                                  const std::string& name, int64_t otherwise,
+                                  int64_t max) {
+  const auto found = request.query.find(name);
+  if (found == request.query.end()) return otherwise;
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(found->second, &number) || number < 1 || number > max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", name, "\" is \"", found->second,
+                     "\"; it must be a whole number from 1 to ", max));
+  }
+  return number;
+}
+
+absl::StatusOr<ExportFormat> GetFormat(const HttpRequest& request) {
+  const auto found = request.query.find("format");
+  if (found == request.query.end() || found->second == "rlhf") {
+    return ExportFormat::kRlhf;
+  }
+  if (found->second == "trl") return ExportFormat::kTrl;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"format\" is \"", found->second, "\"; it must be rlhf or trl"));
+}
+
+Json BatchJson(const Batch& batch) {
+  const absl::StatusOr<Json> report = ParseJson(batch.report);
+  return {{"batch_id", batch.batch_id},
+          {"source", batch.source},
+          {"received_unix_ms", batch.received_unix_ms},
+          {"state", absl::AsciiStrToLower(BatchStateName(batch.state))},
+          {"report", report.ok() ? *report : Json(batch.report)}};
+}
+
+}  // namespace
+
+HttpResponse RequesterApi::GetComparisons(const HttpRequest& request) const {
+  const auto last = GetNumber(request, "last", 20, kMaxShown);
+  if (!last.ok()) return ErrorResponse(last.status());
+  const int64_t end = store_->GetStats().num_comparisons;
+  const auto rows = store_->Read(std::max<int64_t>(1, end - *last + 1), end);
+  if (!rows.ok()) return ErrorResponse(rows.status());
+  std::vector<std::string> lines;
+  for (auto row = rows->rbegin(); row != rows->rend(); ++row) {
+    const auto line = ComparisonLine(*row);
+    if (!line.ok()) return JsonErrorResponse(500, line.status().message());
+    lines.push_back(*line);
+  }
+  return JsonResponse(
+      absl::StrCat("{\"comparisons\":[", absl::StrJoin(lines, ","), "]}"));
+}
+
+absl::Status RequesterApi::UpdateTally() {
+  const int64_t end = std::min(store_->GetStats().num_comparisons,
+                               tally_.last_seq() + kMaxCounted);
+  while (tally_.last_seq() < end) {
+    const int64_t first = tally_.last_seq() + 1;
+    RLHF_ASSIGN_OR_RETURN(
+        const auto rows,
+        store_->Read(first, std::min(end, first + kPageRows - 1)));
+    if (rows.empty()) break;
+    for (const v1::Comparison& row : rows) tally_.Add(row);
+  }
+  return absl::OkStatus();
+}
+
+HttpResponse RequesterApi::GetSummary() {
+  MutexLock lock(&mutex_);
+  if (const absl::Status status = UpdateTally(); !status.ok()) {
+    return ErrorResponse(status);
+  }
+  return JsonResponse(
+      DumpJson(tally_.ToJson(clock_->Now(), options_.price_per_answer)));
+}
+
+HttpResponse RequesterApi::GetPms() {
+  MutexLock lock(&mutex_);
+  for (const std::string& line : pm_lines_.NewLines()) {
+    // A line that a crash cut short was written again after it.
+    if (auto pm = ParseJson(line); pm.ok()) pms_.push_back(*std::move(pm));
+    if (pms_.size() > kMaxPms) pms_.pop_front();
+  }
+  return JsonResponse(DumpJson({{"pms", pms_}}));
+}
+
+HttpResponse RequesterApi::GetBatches() const {
+  const auto batches = store_->ListBatches();
+  if (!batches.ok()) return ErrorResponse(batches.status());
+  Json list = Json::array();
+  for (const Batch& batch : *batches) {
+    if (list.size() == kMaxBatches) break;
+    list.push_back(BatchJson(batch));
+  }
+  return JsonResponse(DumpJson({{"batches", std::move(list)}}));
+}
+
+HttpResponse RequesterApi::GetExport(const HttpRequest& request) const {
+  const auto format = GetFormat(request);
+  if (!format.ok()) return ErrorResponse(format.status());
+  const int64_t end = store_->GetStats().num_comparisons;
+  const auto first = GetNumber(request, "first", 1, std::max<int64_t>(1, end));
+  if (!first.ok()) return ErrorResponse(first.status());
+  std::string text;
+  for (int64_t seq = *first; seq <= end; seq += kPageRows) {
+    const auto rows = store_->Read(seq, std::min(end, seq + kPageRows - 1));
+    if (!rows.ok()) return ErrorResponse(rows.status());
+    for (const v1::Comparison& row : *rows) {
+      const auto line = ExportLine(row, *format);
+      if (!line.ok()) return JsonErrorResponse(500, line.status().message());
+      absl::StrAppend(&text, *line);
+    }
+    if (text.size() > kMaxExportBytes) {
+      return JsonErrorResponse(
+          413,
+          absl::StrCat("comparisons from ", *first, " on are over ",
+                       kMaxExportBytes, " bytes; use `rlhf feedback export`"));
+    }
+  }
+  HttpResponse response{.content_type = "application/x-ndjson",
+                        .body = std::move(text)};
+  response.headers.emplace_back("Content-Disposition",
+                                "attachment; filename=\"comparisons.jsonl\"");
+  return response;
+}
+
+}  // namespace rlhf

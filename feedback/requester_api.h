@@ -1,0 +1,76 @@
+// What the requester's page asks for, beside what workers ask for: the newest
+// comparisons, what they add up to, the run's PMs, the batches that came in,
+// and the log as a file. Reads only.
+//
+//   GET /api/comparisons?last=N   the newest 1 to 100 (default 20), newest
+//                                 first: {"comparisons": [as exported]}
+//   GET /api/summary              LabelTally
+//   GET /api/pms                  {"pms": [PmReport as the refresher wrote
+//                                 it]}, the newest 50, oldest first
+//   GET /api/batches              {"batches": [{"batch_id", "source",
+//                                 "received_unix_ms", "state": "accepted",
+//                                 "quarantined", "released" or "refused",
+//                                 "report"}]}, the newest 100, newest first
+//   GET /api/export?format=F&first=SEQ
+//                                 "rlhf" (default) or "trl", as JSONL from SEQ
+//                                 (default 1) on; 413 if it is over
+//                                 kMaxExportBytes: `rlhf feedback export` has
+//                                 no limit
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <string>
+
+#include "absl/status/status.h"
+#include "core/base/clock.h"
+#include "core/base/json.h"
+#include "core/base/json_lines.h"
+#include "core/base/mutex.h"
+#include "core/telemetry/http_server.h"
+#include "feedback/label_tally.h"
+#include "feedback/preference_store.h"
+
+namespace rlhf {
+
+// Thread-safe.
+class RequesterApi {
+ public:
+  struct Options {
+    // Where the refresher keeps pms.jsonl.
+    std::string run_directory;
+    double price_per_answer = 0;
+  };
+
+  static constexpr size_t kMaxExportBytes = 64 << 20;
+
+  // Neither is owned; both must outlive the API.
+  RequesterApi(const Options& options, const PreferenceStore* store,
+               const Clock* clock)
+      : options_(options),
+        store_(store),
+        clock_(clock),
+        pm_lines_(options.run_directory + "/pms.jsonl") {}
+
+  HttpResponse GetComparisons(const HttpRequest& request) const;
+  HttpResponse GetSummary();
+  HttpResponse GetPms();
+  HttpResponse GetBatches() const;
+  HttpResponse GetExport(const HttpRequest& request) const;
+
+ private:
+  // Adds what was appended since the last call, at most so much at once that a
+  // long log is counted over several calls.
+  absl::Status UpdateTally() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Options options_;
+  const PreferenceStore* const store_;
+  const Clock* const clock_;
+
+  Mutex mutex_;
+  LabelTally tally_ ABSL_GUARDED_BY(mutex_);
+  JsonLinesTail pm_lines_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Json> pms_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace rlhf
