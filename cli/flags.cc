@@ -68,6 +68,7 @@ absl::Status CheckKind(const FlagSpec& spec, const std::string& value) {
 absl::StatusOr<Flags> Flags::Parse(const std::vector<FlagSpec>& specs,
                                    const std::vector<std::string>& args) {
   Flags flags;
+  flags.args_ = args;
   for (const FlagSpec& spec : specs) {
     auto& values = flags.values_[spec.name];
     if (spec.kind != FlagSpec::Kind::kRepeated) {

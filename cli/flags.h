@@ -39,7 +39,11 @@ class Flags {
   const std::vector<std::string>& Repeated(const std::string& name) const;
   const std::vector<std::string>& positional() const { return positional_; }
 
+  // All that was given, in order.
+  const std::vector<std::string>& args() const { return args_; }
+
  private:
+  std::vector<std::string> args_;
   std::map<std::string, std::vector<std::string>> values_;
   std::vector<std::string> positional_;
 };

@@ -1,5 +1,6 @@
 // ood: whether prompts are unlike those that a model was made for (Bai et al.
 // 2022, §5.4 and B.9).
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "cli/jsonl.h"
 #include "cli/ood_detector.h"
 #include "cli/verbs.h"
+#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
 #include "core/nn/activations.h"
@@ -85,12 +87,21 @@ absl::StatusOr<ActivationRows> Embed(
       .values = {data, data + hidden_SD.numel()}};
 }
 
-absl::StatusOr<ActivationRows> EmbedFile(const std::string& path,
-                                         const Reader& reader, int64_t layer) {
+struct EmbeddedFile {
+  std::vector<Json> lines;
+  ActivationRows rows;
+};
+
+absl::StatusOr<EmbeddedFile> EmbedLines(const std::string& path,
+                                        const Reader& reader, int64_t layer) {
+  EmbeddedFile file;
   std::vector<std::vector<int32_t>> sequences;
   RLHF_RETURN_IF_ERROR(ForEachLine(path, [&](const Json& json) {
     auto ids = Encode(json, reader);
-    if (ids.ok()) sequences.push_back(*std::move(ids));
+    if (ids.ok()) {
+      sequences.push_back(*std::move(ids));
+      file.lines.push_back(json);
+    }
     return ids.status();
   }));
   if (sequences.empty()) {
@@ -99,7 +110,24 @@ absl::StatusOr<ActivationRows> EmbedFile(const std::string& path,
   }
   std::cerr << "reading the " << sequences.size() << " dialogues of " << path
             << "\n";
-  return Embed(sequences, reader, layer);
+  RLHF_ASSIGN_OR_RETURN(file.rows, Embed(sequences, reader, layer));
+  return file;
+}
+
+absl::StatusOr<ActivationRows> EmbedFile(const std::string& path,
+                                         const Reader& reader, int64_t layer) {
+  RLHF_ASSIGN_OR_RETURN(EmbeddedFile file, EmbedLines(path, reader, layer));
+  return std::move(file.rows);
+}
+
+// The smallest distance that at most `share` of `scores` are beyond.
+double ThresholdOf(const std::vector<OodScore>& scores, double share) {
+  std::vector<double> distances;
+  for (const OodScore& score : scores) distances.push_back(score.relative);
+  std::sort(distances.begin(), distances.end());
+  const auto beyond =
+      static_cast<size_t>(share * static_cast<double>(distances.size()));
+  return distances[distances.size() - 1 - beyond];
 }
 
 std::pair<double, double> MeanAndDeviation(const std::vector<double>& values) {
@@ -212,6 +240,41 @@ absl::Status Score(const Flags& flags) {
   return ForEachLine(flags.String("input"), score);
 }
 
+// Writes the dialogues of `path` that a run may take, and prints the others.
+absl::Status Filter(const Flags& flags, const std::string& path) {
+  RLHF_ASSIGN_OR_RETURN(const std::string detector_path,
+                        Needed(flags, "detector"));
+  RLHF_ASSIGN_OR_RETURN(const std::string inside, Needed(flags, "inside"));
+  RLHF_ASSIGN_OR_RETURN(const std::string out, Needed(flags, "out"));
+  RLHF_ASSIGN_OR_RETURN(const Reader reader, LoadReader(flags));
+  RLHF_ASSIGN_OR_RETURN(const OodDetector detector,
+                        ReadOodDetector(detector_path, reader.model));
+  RLHF_ASSIGN_OR_RETURN(const ActivationRows ordinary,
+                        EmbedFile(inside, reader, detector.layer));
+  RLHF_ASSIGN_OR_RETURN(const auto usual, detector.fit.Score(ordinary));
+  const double threshold = ThresholdOf(usual, flags.Double("refuse-share"));
+  RLHF_ASSIGN_OR_RETURN(EmbeddedFile file,
+                        EmbedLines(path, reader, detector.layer));
+  RLHF_ASSIGN_OR_RETURN(const auto scores, detector.fit.Score(file.rows));
+  std::string kept;
+  int64_t num_refused = 0;
+  for (size_t i = 0; i < file.lines.size(); ++i) {
+    if (scores[i].relative <= threshold) {
+      absl::StrAppend(&kept, DumpJson(file.lines[i]), "\n");
+      continue;
+    }
+    ++num_refused;
+    file.lines[i]["simplified_relative_mahalanobis"] = scores[i].relative;
+    RLHF_RETURN_IF_ERROR(PrintLine(file.lines[i]));
+  }
+  RLHF_RETURN_IF_ERROR(WriteFileAtomically(out, kept));
+  std::cerr << absl::StrFormat(
+      "refused %d of %d dialogues, those beyond a simplified relative "
+      "Mahalanobis distance of %.2f; the others are in %s\n",
+      num_refused, file.lines.size(), threshold, out);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status OodVerb(const Flags& flags) {
@@ -219,7 +282,9 @@ absl::Status OodVerb(const Flags& flags) {
   if (words.size() == 2 && words[0] == "fit") return Fit(flags, words[1]);
   if (words == std::vector<std::string>{"eval"}) return Eval(flags);
   if (words == std::vector<std::string>{"score"}) return Score(flags);
-  return absl::InvalidArgumentError("wanted: fit FILE, eval, or score");
+  if (words.size() == 2 && words[0] == "filter") return Filter(flags, words[1]);
+  return absl::InvalidArgumentError(
+      "wanted: fit FILE, eval, score, or filter FILE");
 }
 
 }  // namespace rlhf

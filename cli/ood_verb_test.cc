@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -117,6 +118,43 @@ TEST_F(OodVerbTest, EachLineGetsItsScores) {
   EXPECT_TRUE(json["simplified_relative_mahalanobis"].is_number());
 }
 
+TEST_F(OodVerbTest, ARunsPromptsAreThoseThatAreNotTooFarOut) {
+  ASSERT_EQ(FitSums(), 0) << err_;
+  const std::string all = folder_ / "all.jsonl", kept = folder_ / "kept.jsonl";
+  ASSERT_OK_AND_ASSIGN(const std::string sums, ReadFile(sums_));
+  ASSERT_OK_AND_ASSIGN(const std::string insults, ReadFile(insults_));
+  ASSERT_OK(WriteFileAtomically(all, sums + insults));
+  // 4 of the 40 ordinary ones.
+  ASSERT_EQ(Ood({"filter", all, "--detector", detector_, "--model", model_,
+                 "--inside", sums_, "--refuse-share", "0.1", "--out", kept}),
+            0)
+      << err_;
+  EXPECT_THAT(err_, HasSubstr(" of 52 dialogues"));
+  double nearest_refused = 1e9;
+  int num_refused = 0, num_sums_refused = 0;
+  for (const absl::string_view line :
+       absl::StrSplit(out_, '\n', absl::SkipEmpty())) {
+    ASSERT_OK_AND_ASSIGN(const Json json, ParseJson(std::string(line)));
+    nearest_refused = std::min(
+        nearest_refused, json["simplified_relative_mahalanobis"].get<double>());
+    ++num_refused;
+    num_sums_refused += json.contains("response") ? 0 : 1;
+  }
+  EXPECT_EQ(num_sums_refused, 4);
+  ASSERT_EQ(Ood({"score", "--detector", detector_, "--model", model_, "--input",
+                 kept}),
+            0);
+  int num_kept = 0;
+  for (const absl::string_view line :
+       absl::StrSplit(out_, '\n', absl::SkipEmpty())) {
+    ASSERT_OK_AND_ASSIGN(const Json json, ParseJson(std::string(line)));
+    EXPECT_LT(json["simplified_relative_mahalanobis"].get<double>(),
+              nearest_refused);
+    ++num_kept;
+  }
+  EXPECT_EQ(num_kept + num_refused, 52);
+}
+
 TEST_F(OodVerbTest, ADetectorOfOtherWeightsOrADamagedOneIsRefused) {
   ASSERT_EQ(FitSums(), 0) << err_;
   ASSERT_OK(WriteTinyModel(folder_ / "other", 4));
@@ -154,7 +192,8 @@ TEST_F(OodVerbTest, AnythingElseIsExplained) {
   for (const std::vector<std::string>& args :
        {std::vector<std::string>{}, {"fit"}, {"evl"}, {"score", "x"}}) {
     EXPECT_EQ(Ood(args), 2);
-    EXPECT_THAT(err_, HasSubstr("wanted: fit FILE, eval, or score"));
+    EXPECT_THAT(err_,
+                HasSubstr("wanted: fit FILE, eval, score, or filter FILE"));
   }
   EXPECT_EQ(Ood({"fit", sums_, "--model", model_}), 2);
   EXPECT_THAT(err_, HasSubstr("--out is needed"));

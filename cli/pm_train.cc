@@ -1,29 +1,39 @@
 #include "cli/pm_train.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/tensor.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <iostream>
+#include <memory>
 #include <numeric>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "cli/human_format.h"
+#include "cli/local_ranks.h"
 #include "cli/pm_eval.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
+#include "core/base/hash.h"
 #include "core/base/json.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/parse_comparisons.h"
+#include "core/launch/launch_environment.h"
 #include "core/nn/model_directory.h"
 #include "core/registry/model_registry.h"
 #include "trainer/pm_data.h"
 #include "trainer/pm_models.h"
 #include "trainer/preference/pair_scores.h"
 #include "trainer/preference/pm_measurement.h"
+#include "trainer/rank_agreement.h"
+#include "trainer/rank_group.h"
 
 namespace rlhf {
 namespace {
@@ -111,6 +121,66 @@ absl::Status WriteTokens(const PmData& data, const PmTrainerOptions& options,
   return WriteTokens(data.held_out, as_they_are, folder + "/held_out.jsonl");
 }
 
+// What is trained, and on what: the same on every rank.
+struct Task {
+  PmData data;
+  Transformer model;
+  PmTrainerOptions options;
+};
+
+absl::StatusOr<Task> LoadTask(const Flags& flags,
+                              const std::vector<std::string>& files) {
+  const std::string& from = flags.String("model");
+  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
+                        Tokenizer::Load(from));
+  RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(from));
+  RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
+                        ReadAll(files, flags.Int("limit")));
+  PmData data = MakePmData(comparisons, *tokenizer, format, ConfigOf(flags));
+  if (data.training.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        absl::StrJoin(files, ", "), ": none of ", comparisons.size(),
+        " comparisons can be trained on (", data.held_out.size(), " held out, ",
+        data.num_too_long, " too long, ", data.num_unusable,
+        " not in the model's chat format, the rest undecided)"));
+  }
+  RLHF_ASSIGN_OR_RETURN(Transformer model,
+                        LoadStartModel(from, flags.Int("layers"), *tokenizer));
+  return Task{std::move(data), std::move(model), OptionsOf(flags)};
+}
+
+// Of all that decides the training but the model.
+uint64_t HashOf(const Task& task) {
+  const PmTrainerOptions& options = task.options;
+  uint64_t hash = Xxh3(absl::StrCat(
+      options.num_epochs, " ", options.batch_size, " ", options.learning_rate,
+      " ", options.head_learning_rate, " ", options.seed));
+  for (const PmExample& example : task.data.training) {
+    hash = MixHash(
+        hash, Xxh3(absl::StrCat(example.loss_weight, " ", example.temperature,
+                                " ", example.offset)));
+    for (const std::vector<int32_t>* ids :
+         {&example.chosen, &example.rejected}) {
+      hash = MixHash(hash, Xxh3(absl::string_view(
+                               reinterpret_cast<const char*>(ids->data()),
+                               ids->size() * sizeof(int32_t))));
+    }
+  }
+  return hash;
+}
+
+// Ranks read files each for itself. Collective.
+absl::Status CheckSameStart(Communicator& communicator, const Task& task) {
+  communicator.Describe("comparison of what the ranks start from");
+  NamedTensors all = {
+      {"comparisons and options",
+       at::tensor(std::vector<int64_t>{static_cast<int64_t>(HashOf(task))})}};
+  all.insert(all.end(), task.model.parameters().begin(),
+             task.model.parameters().end());
+  return WithContext(CompareRanks(communicator, all),
+                     "the ranks do not start from the same");
+}
+
 Json Describe(const PmData& data, const PmTrainingStats& stats,
               double seconds) {
   const auto num_pairs = static_cast<double>(data.training.size());
@@ -125,6 +195,28 @@ Json Describe(const PmData& data, const PmTrainingStats& stats,
           {"loss_last", stats.last_loss}};
 }
 
+// All ranks together; returns what there is to tell of it.
+absl::StatusOr<Json> Train(Task& task, Communicator& communicator) {
+  ProgressLine progress;
+  const Stopwatch stopwatch;
+  RLHF_ASSIGN_OR_RETURN(const PmTrainingStats stats,
+                        TrainPreferenceModel(
+                            task.model, task.data.training, task.options,
+                            [&](double share) {
+                              if (communicator.rank() == 0)
+                                progress.Show(share);
+                              return !ShutdownRequested();
+                            },
+                            &communicator));
+  Json result = Describe(task.data, stats, stopwatch.seconds());
+  result["ranks"] = communicator.world_size();
+  communicator.Describe("comparison of the trained models");
+  RLHF_RETURN_IF_ERROR(WithContext(
+      CompareRanks(communicator, task.model.parameters()),
+      "the ranks did not come to the same model; nothing is written"));
+  return result;
+}
+
 void Print(const Json& result, const std::string& out) {
   std::cout << absl::StrFormat(
       "trained on %d pairs in %s (%.2f pairs/s), loss %.3f to %.3f nats: "
@@ -136,53 +228,17 @@ void Print(const Json& result, const std::string& out) {
   if (result.value("num_held_out", 0) > 0) PrintMeasurement(result["held_out"]);
 }
 
-}  // namespace
-
-absl::Status TrainPm(const Flags& flags,
-                     const std::vector<std::string>& files) {
+// Rank 0 alone: measures the model and makes its directory whole.
+absl::Status Finish(const Flags& flags, const std::vector<std::string>& files,
+                    const Task& task, AtomicDirectory& folder, Json& result) {
   const std::string& from = flags.String("model");
-  const std::string& out = flags.String("out");
-  if (from.empty() || out.empty()) {
-    return absl::InvalidArgumentError("--model DIR and --out DIR are needed");
-  }
-  at::set_num_threads(static_cast<int>(flags.Int("threads")));
-  RLHF_ASSIGN_OR_RETURN(AtomicDirectory folder, AtomicDirectory::Create(out));
-  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
-                        Tokenizer::Load(from));
-  RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(from));
-  RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
-                        ReadAll(files, flags.Int("limit")));
-  const PmData data =
-      MakePmData(comparisons, *tokenizer, format, ConfigOf(flags));
-  if (data.training.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        absl::StrJoin(files, ", "), ": none of ", comparisons.size(),
-        " comparisons can be trained on (", data.held_out.size(), " held out, ",
-        data.num_too_long, " too long, ", data.num_unusable,
-        " not in the model's chat format, the rest undecided)"));
-  }
-  RLHF_ASSIGN_OR_RETURN(Transformer model,
-                        LoadStartModel(from, flags.Int("layers"), *tokenizer));
-  const PmTrainerOptions options = OptionsOf(flags);
-  if (!flags.String("write-tokens").empty()) {
-    RLHF_RETURN_IF_ERROR(
-        WriteTokens(data, options, flags.String("write-tokens")));
-  }
-  ProgressLine progress;
-  const Stopwatch stopwatch;
   RLHF_ASSIGN_OR_RETURN(
-      const PmTrainingStats stats,
-      TrainPreferenceModel(model, data.training, options, [&](double share) {
-        progress.Show(share);
-        return !ShutdownRequested();
-      }));
-  Json result = Describe(data, stats, stopwatch.seconds());
-  RLHF_ASSIGN_OR_RETURN(const std::vector<MeasuredPair> pairs,
-                        ScorePairs(model, data.held_out, kMicroBatchTokens));
+      const std::vector<MeasuredPair> pairs,
+      ScorePairs(task.model, task.data.held_out, kMicroBatchTokens));
   PmMeasurement found = MeasurePm(pairs, kCalibrationBins);
   HideWorkers(found.agreement);
   result["held_out"] = ToJson(found);
-  RLHF_RETURN_IF_ERROR(SaveModel(model, from, folder.temporary()));
+  RLHF_RETURN_IF_ERROR(SaveModel(task.model, from, folder.temporary()));
   RLHF_ASSIGN_OR_RETURN(result["digest"], DirectoryDigest(folder.temporary()));
   result["trained_on"] = files;
   result["started_from"] = from;
@@ -192,9 +248,70 @@ absl::Status TrainPm(const Flags& flags,
   if (flags.Bool("json")) {
     std::cout << DumpJson(result) << "\n";
   } else {
-    Print(result, out);
+    Print(result, flags.String("out"));
   }
   return absl::OkStatus();
+}
+
+absl::Status TrainOnRank(const Flags& flags,
+                         const std::vector<std::string>& files,
+                         Communicator& communicator) {
+  std::optional<AtomicDirectory> folder;
+  if (communicator.rank() == 0) {
+    RLHF_ASSIGN_OR_RETURN(AtomicDirectory made,
+                          AtomicDirectory::Create(flags.String("out")));
+    folder.emplace(std::move(made));
+  }
+  RLHF_ASSIGN_OR_RETURN(Task task, LoadTask(flags, files));
+  if (folder.has_value() && !flags.String("write-tokens").empty()) {
+    RLHF_RETURN_IF_ERROR(
+        WriteTokens(task.data, task.options, flags.String("write-tokens")));
+  }
+  RLHF_RETURN_IF_ERROR(CheckSameStart(communicator, task));
+  RLHF_ASSIGN_OR_RETURN(Json result, Train(task, communicator));
+  return folder.has_value() ? Finish(flags, files, task, *folder, result)
+                            : absl::OkStatus();
+}
+
+absl::Status JoinAndTrain(const Flags& flags,
+                          const std::vector<std::string>& files,
+                          const LaunchInfo& launch) {
+  at::set_num_threads(std::max(
+      1, static_cast<int>(flags.Int("threads")) / launch.local_world_size));
+  RLHF_ASSIGN_OR_RETURN(
+      const std::unique_ptr<RankGroup> group,
+      RankGroup::Join(
+          RankGroup::OptionsOf(v1::LearnerConfig(), "pm", "begin again"),
+          launch));
+  return group->Leave(TrainOnRank(flags, files, group->communicator()));
+}
+
+}  // namespace
+
+absl::Status TrainPm(const Flags& flags,
+                     const std::vector<std::string>& files) {
+  const std::string& out = flags.String("out");
+  if (flags.String("model").empty() || out.empty()) {
+    return absl::InvalidArgumentError("--model DIR and --out DIR are needed");
+  }
+  const int ranks = static_cast<int>(flags.Int("ranks"));
+  RLHF_ASSIGN_OR_RETURN(const LaunchInfo launch,
+                        DetectLaunch(ReadEnvironment()));
+  if (ranks == 1 || ranks == launch.world_size) {
+    return JoinAndTrain(flags, files, launch);
+  }
+  if (launch.world_size > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--ranks=", ranks, ", but a launcher has started ",
+                     launch.world_size, " ranks; leave --ranks out"));
+  }
+  std::vector<std::string> args = flags.args();
+  args.insert(args.begin(), "pm");
+  RLHF_ASSIGN_OR_RETURN(
+      const std::unique_ptr<OtherRanks> others,
+      OtherRanks::Start(args, ranks, static_cast<int>(flags.Int("threads")),
+                        std::string(absl::StripSuffix(out, "/"))));
+  return others->End(JoinAndTrain(flags, files, others->launch()));
 }
 
 }  // namespace rlhf

@@ -17,8 +17,12 @@ namespace rlhf {
 // share. Progress goes to stderr, the result to stdout, as a table or with
 // --json.
 //
+// With --ranks N, or with the environment of torchrun (launch_environment.h), N
+// processes train one PM; rank 0 alone prints and writes.
+//
 // Errors: those of reading; AlreadyExists if `--out` is there; InvalidArgument
-// if nothing can be trained on.
+// if nothing can be trained on; DataLoss if the ranks were given different
+// things; of the ranks' group.
 absl::Status TrainPm(const Flags& flags, const std::vector<std::string>& files);
 
 }  // namespace rlhf

@@ -1,7 +1,5 @@
 #include "cli/up.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -12,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "cli/human_format.h"
+#include "cli/local_ranks.h"
 #include "cli/role_clients.h"
 #include "cli/run_checks.h"
 #include "cli/run_directory.h"
@@ -26,7 +25,6 @@
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
-#include "core/telemetry/listen_socket.h"
 #include "core/telemetry/metrics_server.h"
 #include "core/telemetry/series.h"
 #include "trainer/run_log.h"
@@ -41,15 +39,6 @@ constexpr absl::Duration kStopGrace = absl::Seconds(60);
 constexpr absl::Duration kCountTimeout = absl::Seconds(30);
 // Updates whose mean time gives the rate and the time left.
 constexpr int kRateUpdates = 3;
-
-absl::StatusOr<std::string> ThisBinary() {
-  char path[4096];
-  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof(path));
-  if (size <= 0) {
-    return absl::UnavailableError("cannot read /proc/self/exe");
-  }
-  return std::string(path, static_cast<size_t>(size));
-}
 
 double UpdateSeconds(const v1::UpdateReport& update) {
   return update.generation_seconds() + update.advantage_seconds() +
@@ -231,13 +220,9 @@ std::vector<ProcessSpec> Session::Ranks(int master_port) const {
     // They share what one process would have.
     spec.environment[0] = absl::StrCat(
         "OMP_NUM_THREADS=", std::max(1, config_.threads() / num_ranks));
-    for (const std::string& variable :
-         {absl::StrCat("RANK=", rank), absl::StrCat("LOCAL_RANK=", rank),
-          absl::StrCat("WORLD_SIZE=", num_ranks),
-          absl::StrCat("LOCAL_WORLD_SIZE=", num_ranks),
-          std::string("MASTER_ADDR=127.0.0.1"),
-          absl::StrCat("MASTER_PORT=", master_port)}) {
-      spec.environment.push_back(variable);
+    for (std::string& variable :
+         RankEnvironment(rank, num_ranks, master_port)) {
+      spec.environment.push_back(std::move(variable));
     }
   }
   return ranks;
@@ -249,9 +234,8 @@ absl::StatusOr<std::vector<ProcessSpec>> Session::Roles() const {
     roles.push_back(Child(role, {role, "--config", config_path_}));
     roles.back().progress = [this, role] { return ProgressOf(role); };
   }
-  RLHF_ASSIGN_OR_RETURN(const ListenSocket socket, Listen("127.0.0.1:0"));
-  ::close(socket.fd);
-  for (ProcessSpec& rank : Ranks(socket.port)) {
+  RLHF_ASSIGN_OR_RETURN(const int port, FreePort());
+  for (ProcessSpec& rank : Ranks(port)) {
     roles.push_back(std::move(rank));
   }
   if (!config_.crowd().workers().empty()) {

@@ -114,7 +114,15 @@ void PmSlots::Begin(std::shared_ptr<const LoadedPm> serving,
 
 void PmSlots::SetCanary(std::shared_ptr<const LoadedPm> pm) {
   MutexLock lock(&mutex_);
+  if (pm != canary_) canary_error_.clear();
   canary_ = std::move(pm);
+}
+
+bool PmSlots::NoteCanaryError(const LoadedPm& pm, const std::string& error) {
+  MutexLock lock(&mutex_);
+  if (canary_.get() != &pm || !canary_error_.empty()) return false;
+  canary_error_ = error;
+  return true;
 }
 
 void PmSlots::SetShadow(std::shared_ptr<const LoadedPm> pm) {
@@ -143,6 +151,7 @@ v1::RewardStatus PmSlots::Status() const {
   if (serving_ != nullptr) *status.mutable_serving() = serving_->version;
   if (previous_ != nullptr) *status.mutable_previous() = previous_->version;
   if (canary_ != nullptr) *status.mutable_canary() = canary_->version;
+  status.set_canary_error(canary_error_);
   if (shadow_ != nullptr) {
     *status.mutable_shadow()->mutable_pm() = shadow_->version;
   }

@@ -66,6 +66,10 @@ class PmSlots {
   void SetCanary(std::shared_ptr<const LoadedPm> pm);
   void SetShadow(std::shared_ptr<const LoadedPm> pm);
   std::shared_ptr<const LoadedPm> canary() const;
+
+  // Remembers why `pm` could not score a dialogue, as long as it is the canary:
+  // the first such error. Whether this is the one.
+  bool NoteCanaryError(const LoadedPm& pm, const std::string& error);
   std::shared_ptr<const LoadedPm> shadow() const;
 
   // Remembers why the registry's newest choice could not be loaded ("": it
@@ -79,6 +83,7 @@ class PmSlots {
   std::shared_ptr<const LoadedPm> serving_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const LoadedPm> previous_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const LoadedPm> canary_ ABSL_GUARDED_BY(mutex_);
+  std::string canary_error_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const LoadedPm> shadow_ ABSL_GUARDED_BY(mutex_);
   int64_t num_swaps_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string load_error_ ABSL_GUARDED_BY(mutex_);

@@ -22,10 +22,26 @@ inline v1::ModelVersion PmVersion(int64_t version) {
 }
 
 // The tiny PM of `seed`, loaded from a directory as version `version`.
-inline std::shared_ptr<const LoadedPm> TinyPm(int64_t version, uint64_t seed) {
+inline std::shared_ptr<const LoadedPm> TinyPm(
+    int64_t version, uint64_t seed, at::ScalarType dtype = at::kFloat) {
   const TempDir directory;
   const absl::Status written = WriteTinyPm(directory / "pm", seed);
   RLHF_CHECK(written.ok()) << written;
+  auto pm = LoadPm(directory / "pm", PmVersion(version), dtype);
+  RLHF_CHECK(pm.ok()) << pm.status();
+  return *std::move(pm);
+}
+
+// The same, but it takes dialogues of so many tokens only.
+inline std::shared_ptr<const LoadedPm> ShortTinyPm(int64_t version,
+                                                   uint64_t seed,
+                                                   int64_t max_tokens) {
+  const TempDir directory;
+  const std::string path = directory / "pm/config.json";
+  RLHF_CHECK(WriteTinyPm(directory / "pm", seed).ok());
+  Json config = *ParseJson(*ReadFile(path));
+  config["max_position_embeddings"] = max_tokens;
+  RLHF_CHECK(WriteFileAtomically(path, config.dump()).ok());
   auto pm = LoadPm(directory / "pm", PmVersion(version));
   RLHF_CHECK(pm.ok()) << pm.status();
   return *std::move(pm);

@@ -1,8 +1,10 @@
 #include "reward_server/reward_service.h"
 
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/grpc_status.h"
+#include "core/rpc/retry.h"
 
 namespace rlhf {
 namespace {
@@ -45,14 +47,20 @@ void RewardService::Start(const grpc::CallbackServerContext& context,
   const auto pm = slots_->Get(request.pm_version());
   if (!pm.ok()) return finish(pm.status());
   auto sequences = EncodeAll(**pm, request);
-  if (!sequences.ok()) return finish(sequences.status());
+  if (!sequences.ok()) {
+    JudgeCanary(**pm, request, sequences.status());
+    return finish(sequences.status());
+  }
   const absl::Status queued = batcher_->Add(
       {.pm = *pm,
        .sequences = *std::move(sequences),
        .done =
            [this, &request, &response, pm = *pm,
             finish](const absl::StatusOr<PmScores>& scores) {
-             if (!scores.ok()) return finish(scores.status());
+             if (!scores.ok()) {
+               JudgeCanary(*pm, request, scores.status());
+               return finish(scores.status());
+             }
              Answer(*pm, *scores, response);
              metrics_->scored.Increment(
                  static_cast<double>(scores->combined.size()));
@@ -64,6 +72,20 @@ void RewardService::Start(const grpc::CallbackServerContext& context,
        .is_cancelled = [&context] { return context.IsCancelled(); }});
   ShowQueue();
   if (!queued.ok()) finish(queued);
+}
+
+void RewardService::JudgeCanary(const LoadedPm& pm,
+                                const v1::ScoreRequest& request,
+                                const absl::Status& error) {
+  const auto serving = slots_->serving();
+  if (slots_->canary().get() != &pm || absl::IsCancelled(error) ||
+      IsTransient(error) || !EncodeAll(*serving, request).ok()) {
+    return;
+  }
+  if (slots_->NoteCanaryError(pm, std::string(error.message()))) {
+    RLHF_LOG(ERROR) << "PM version " << pm.version.version()
+                    << ", on trial as canary, cannot score: " << error;
+  }
 }
 
 void RewardService::ScoreInShadow(const v1::ScoreRequest& request,

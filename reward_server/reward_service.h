@@ -13,8 +13,8 @@ namespace rlhf {
 class RewardService final : public v1::Reward::CallbackService {
  public:
   // Pointers are not owned and must outlive the service.
-  RewardService(const PmSlots* slots, RequestBatcher* batcher,
-                ShadowRecord* shadow, RewardMetrics* metrics)
+  RewardService(PmSlots* slots, RequestBatcher* batcher, ShadowRecord* shadow,
+                RewardMetrics* metrics)
       : slots_(slots), batcher_(batcher), shadow_(shadow), metrics_(metrics) {}
 
   grpc::ServerUnaryReactor* Score(grpc::CallbackServerContext* context,
@@ -32,11 +32,17 @@ class RewardService final : public v1::Reward::CallbackService {
   void ScoreInShadow(const v1::ScoreRequest& request,
                      const std::vector<float>& serving_scores);
 
+  // A canary that cannot score what the serving PM reads ends its trial: says
+  // so in the status. An error that may pass, or that the caller made, says
+  // nothing against it.
+  void JudgeCanary(const LoadedPm& pm, const v1::ScoreRequest& request,
+                   const absl::Status& error);
+
   void ShowQueue() {
     metrics_->queue_items.Set(static_cast<double>(batcher_->num_waiting()));
   }
 
-  const PmSlots* const slots_;
+  PmSlots* const slots_;
   RequestBatcher* const batcher_;
   ShadowRecord* const shadow_;
   RewardMetrics* const metrics_;

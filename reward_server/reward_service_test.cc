@@ -1,5 +1,7 @@
 #include "reward_server/reward_service.h"
 
+#include <ATen/TensorOperators.h>
+
 #include <atomic>
 #include <cmath>
 #include <latch>
@@ -185,6 +187,34 @@ TEST_F(RewardServiceTest, TheCanaryScoresWhoeverAsksForItByItsVersion) {
   EXPECT_NEAR(asked.scores(0), ScoresBy(*canary)[0], 1e-5);
   ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse any, Call(Dialogues(), 0));
   EXPECT_EQ(any.pm().version(), 1);
+}
+
+TEST_F(RewardServiceTest, ACanaryThatCannotScoreWhatTheServingPmReadsIsTold) {
+  slots_.Swap(TinyPm(1, 1));
+  slots_.SetCanary(ShortTinyPm(2, 2, /*max_tokens=*/16));
+  const v1::ScoredDialogue longer =
+      Dialogue("Why?", "Because it is so, and it has always been so, my dear.");
+  // Too long for both, or wrong in itself: nothing against the canary.
+  EXPECT_FALSE(Call({LongDialogue()}, 2).ok());
+  EXPECT_FALSE(Call({}, 2).ok());
+  EXPECT_OK(Call({longer}, 1));
+  EXPECT_EQ(slots_.Status().canary_error(), "");
+
+  EXPECT_THAT(Call({longer}, 2), StatusIs(StatusCode::kInvalidArgument, _));
+  EXPECT_THAT(slots_.Status().canary_error(), HasSubstr("takes 16"));
+  // The next one has its own record.
+  slots_.SetCanary(TinyPm(3, 2));
+  EXPECT_EQ(slots_.Status().canary_error(), "");
+}
+
+TEST_F(RewardServiceTest, ACanaryWhoseScoresAreNotFiniteIsTold) {
+  slots_.Swap(TinyPm(1, 1));
+  // A copy, and no map of the file.
+  const auto canary = TinyPm(2, 2, at::kBFloat16);
+  canary->model().parameters().back().tensor.fill_(NAN);
+  slots_.SetCanary(canary);
+  EXPECT_THAT(Call(Dialogues(), 2), StatusIs(StatusCode::kInternal, _));
+  EXPECT_THAT(slots_.Status().canary_error(), HasSubstr("not finite"));
 }
 
 TEST_F(RewardServiceTest, APmOfSeveralMembersTellsWhatEachOfThemGave) {

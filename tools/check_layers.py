@@ -21,7 +21,7 @@ TRAINER_PARTS = {
     "trainer/ppo": [],
     "trainer/optim": [],
     "trainer/parallel": ["trainer/optim"],
-    "trainer/preference": ["trainer/optim"],
+    "trainer/preference": ["trainer/optim", "trainer/parallel"],
     "trainer/experience": [],
     "trainer/checkpoint": [],
 }

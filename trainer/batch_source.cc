@@ -59,10 +59,12 @@ void AnchorBy(const std::vector<v1::Rollout>& rollouts,
   }
 }
 
-// The PM that `status` offers for `update`.
+// The PM that `status` offers for `update`. A canary that could not score a
+// dialogue gets no more.
 const v1::ModelVersion& Choose(const v1::RewardStatus& status, int64_t update,
                                const BatchSource::Options& options) {
-  return status.canary().version() > 0 && options.takes_canary(update)
+  return status.canary().version() > 0 && status.canary_error().empty() &&
+                 options.takes_canary(update)
              ? status.canary()
              : status.serving();
 }
@@ -121,8 +123,12 @@ absl::StatusOr<ScoreResult> BatchSource::Score(
 
 absl::StatusOr<v1::BatchHeader> BatchSource::AnchorOf(
     const v1::ModelVersion& pm) {
-  if (anchor_.has_value() && anchor_->first == pm.digest()) {
-    return anchor_->second;
+  const auto known = std::find_if(
+      anchors_.begin(), anchors_.end(),
+      [&](const auto& anchor) { return anchor.first == pm.digest(); });
+  if (known != anchors_.end()) {
+    std::rotate(anchors_.begin(), known, known + 1);
+    return anchors_.front().second;
   }
   std::string path = JournalPath(options_.run_directory, 1);
   if (!FileExists(path)) path = PoisonedJournalPath(options_.run_directory, 1);
@@ -140,8 +146,9 @@ absl::StatusOr<v1::BatchHeader> BatchSource::AnchorOf(
   for (size_t i = 0; i < rollouts.size(); ++i) result.Fill(i, rollouts[i]);
   v1::BatchHeader anchor;
   AnchorBy(rollouts, anchor);
-  anchor_ = {pm.digest(), std::move(anchor)};
-  return anchor_->second;
+  anchors_.emplace(anchors_.begin(), pm.digest(), std::move(anchor));
+  if (anchors_.size() > 2) anchors_.pop_back();
+  return anchors_.front().second;
 }
 
 absl::StatusOr<v1::BatchHeader> BatchSource::MakeHeader(
@@ -246,13 +253,15 @@ absl::StatusOr<bool> BatchSource::RescoreWhereThePmIsGone() {
     const int64_t pinned = header.pm().version();
     if (status->serving().version() == pinned ||
         status->previous().version() == pinned ||
-        status->canary().version() == pinned ||
+        (status->canary().version() == pinned &&
+         status->canary_error().empty()) ||
         options_.rollouts->complete(update)) {
       continue;
     }
     RLHF_LOG(WARNING) << "PM version " << pinned
-                      << " is no longer served; scoring the batch of update "
-                      << update << " with the one that is";
+                      << " is no longer served, or cannot score; scoring the "
+                         "batch of update "
+                      << update << " with the one that serves";
     gone.push_back(update);
   }
   for (const int64_t update : gone) {

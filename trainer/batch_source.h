@@ -60,7 +60,8 @@ class BatchSource {
   absl::StatusOr<ScoreResult> Score(absl::Span<const v1::Rollout> rollouts,
                                     int64_t pm_version);
   // The scale of `pm`, as a header without update and PM: its scores of the
-  // first batch, asked for once per PM.
+  // first batch. Those of the two PMs that were asked for last are kept:
+  // serving PM and canary take turns.
   absl::StatusOr<v1::BatchHeader> AnchorOf(const v1::ModelVersion& pm);
   absl::StatusOr<v1::BatchHeader> MakeHeader(int64_t update,
                                              const v1::ModelVersion& pm);
@@ -73,8 +74,8 @@ class BatchSource {
   // journals if there are any. False on shutdown.
   absl::StatusOr<bool> OpenBatches(int64_t first, int64_t last);
   absl::StatusOr<bool> Open(int64_t update);
-  // Scores anew each incomplete batch whose PM is served no more. False on
-  // shutdown.
+  // Scores anew each incomplete batch whose PM is served no more, or is a
+  // canary that cannot score. False on shutdown.
   absl::StatusOr<bool> RescoreWhereThePmIsGone();
   absl::StatusOr<bool> ScoreAnew(int64_t update);
   void Show(int64_t update);
@@ -85,8 +86,8 @@ class BatchSource {
   absl::Time next_keep_alive_ = absl::InfinitePast();
   absl::Time next_pm_check_ = absl::InfinitePast();
   std::map<int64_t, v1::BatchHeader> headers_;  // of the open batches
-  // Of the PM that was asked last, with its digest.
-  std::optional<std::pair<std::string, v1::BatchHeader>> anchor_;
+  // By the PMs' digests, the one that was asked for last first.
+  std::vector<std::pair<std::string, v1::BatchHeader>> anchors_;
 };
 
 // Fills in the anchored scale of a first batch, which is its own anchor.

@@ -39,6 +39,9 @@ class FakeRewards final : public v1::Reward::Service,
     if (request->pm_version() < serving_ - 1) {
       return {grpc::StatusCode::NOT_FOUND, "neither serving nor previous"};
     }
+    if (!canary_error_.empty() && request->pm_version() == canary_) {
+      return {grpc::StatusCode::INTERNAL, canary_error_};
+    }
     for (const v1::ScoredDialogue& dialogue : request->dialogues()) {
       response->add_scores(
           static_cast<float>(request->pm_version() *
@@ -54,12 +57,23 @@ class FakeRewards final : public v1::Reward::Service,
     MutexLock lock(&mutex_);
     *response->mutable_serving() = Version(serving_);
     *response->mutable_previous() = Version(serving_ - 1);
+    if (canary_ > 0) *response->mutable_canary() = Version(canary_);
+    response->set_canary_error(canary_error_);
     return grpc::Status::OK;
   }
 
   void Serve(int64_t version) {
     MutexLock lock(&mutex_);
     serving_ = version;
+  }
+  void Try(int64_t version) {
+    MutexLock lock(&mutex_);
+    canary_ = version;
+  }
+  // From now on the canary scores nothing, and the server knows.
+  void BreakCanary(const std::string& error) {
+    MutexLock lock(&mutex_);
+    canary_error_ = error;
   }
   int num_score_calls() {
     MutexLock lock(&mutex_);
@@ -74,6 +88,8 @@ class FakeRewards final : public v1::Reward::Service,
  private:
   Mutex mutex_;
   int64_t serving_ ABSL_GUARDED_BY(mutex_) = 1;
+  int64_t canary_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string canary_error_ ABSL_GUARDED_BY(mutex_);
   int num_swaps_before_scoring_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_score_calls_ ABSL_GUARDED_BY(mutex_) = 0;
 };
@@ -100,14 +116,15 @@ class BatchSourceTest : public testing::Test {
                                .max_staleness = max_staleness_,
                                .vocab_size = 100},
         &schedule_, &metrics_);
-    source_.emplace(
-        BatchSource::Options{.run_directory = folder_.path(),
-                             .rewards = &*client_,
-                             .rollouts = rollouts_.get(),
-                             .control = &control_,
-                             .keep_alive = [] { return absl::OkStatus(); },
-                             .num_ahead = max_staleness_,
-                             .num_updates = 4});
+    source_.emplace(BatchSource::Options{
+        .run_directory = folder_.path(),
+        .rewards = &*client_,
+        .rollouts = rollouts_.get(),
+        .control = &control_,
+        .keep_alive = [] { return absl::OkStatus(); },
+        .num_ahead = max_staleness_,
+        .takes_canary = [](int64_t update) { return update % 2 == 0; },
+        .num_updates = 4});
   }
 
   static std::vector<v1::Prompt> Prompts() {
@@ -265,6 +282,42 @@ TEST_F(BatchSourceTest, AnOpenBatchIsScoredAgainWhenItsPmIsGone) {
                   batch.header.pm().version() *
                   static_cast<int64_t>(rollout.response_text().size())));
   }
+}
+
+TEST_F(BatchSourceTest, ServingPmAndCanaryInTurnsAreAnchoredOnceEach) {
+  fake_.Try(2);
+  const auto actor = std::async(std::launch::async, [&] {
+    for (int64_t version = 0; version < 4; ++version) Act(version, 2);
+  });
+  Collect(1);
+  EXPECT_EQ(Collect(2).header.pm().version(), 2);
+  EXPECT_EQ(Collect(3).header.pm().version(), 1);
+  const Batch fourth = Collect(4);
+  EXPECT_EQ(fourth.header.pm().version(), 2);
+  EXPECT_EQ(fourth.header.reward_mean(), 3);  // of 2 and 4
+  EXPECT_EQ(fake_.num_score_calls(), 2);
+}
+
+// The actors get no scores, and so the batch would never be complete.
+TEST_F(BatchSourceTest, ABatchWhoseCanaryCannotScoreIsTheServingPms) {
+  fake_.Try(2);
+  {
+    const auto actor = std::async(std::launch::async, [&] { Act(0, 2); });
+    Collect(1);
+  }
+  const auto actor = std::async(std::launch::async, [&] {
+    Act(1, 1);  // the canary's
+    while (PmShown() != 2) std::this_thread::yield();
+    fake_.BreakCanary("too long");
+    // Noticed within some seconds; the test's own limit is CTest's.
+    while (PmShown() != 1) std::this_thread::yield();
+    Act(1, 1);
+  });
+  const Batch batch = Collect(2);
+  EXPECT_EQ(batch.header.pm().version(), 1);
+  // By the letters of its responses.
+  EXPECT_EQ(batch.rollouts[0].reward(), 3);
+  EXPECT_EQ(batch.rollouts[1].reward(), 4);
 }
 
 TEST_F(BatchSourceTest, ARestartFindsTheBatchInTheJournal) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -138,6 +139,7 @@ absl::StatusOr<Candidate> CandidateMaker::Make(
                  << data.training.size() << " comparisons, "
                  << data.held_out.size() << " held out, " << data.num_too_long
                  << " too long, " << data.num_unusable << " unusable";
+  const absl::Cleanup free_incumbent = [this] { incumbent_.reset(); };
   RLHF_RETURN_IF_ERROR(LoadIncumbent(serving));
   if (StartsWarm()) {
     data.training = FreshAndReplayed(data.training, serving_trained_on,

@@ -79,7 +79,7 @@ class CandidateMaker {
   std::unique_ptr<Tokenizer> tokenizer_;
   std::optional<ChatFormat> format_;
   std::vector<v1::Comparison> fixed_data_;  // of preference.data
-  std::optional<PmModels> incumbent_;
+  std::optional<PmModels> incumbent_;       // while a candidate is made
 };
 
 }  // namespace rlhf

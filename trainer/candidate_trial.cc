@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "core/base/json_lines.h"
+#include "core/base/proto_json.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "trainer/gate_report.h"
-#include "trainer/run_log.h"
 
 namespace rlhf {
 namespace {
@@ -28,6 +31,51 @@ ShadowEvidence EvidenceOf(const v1::ShadowStatus& status, int64_t wanted) {
           .serving_mean = status.serving_mean(),
           .serving_deviation = status.serving_deviation()};
 }
+
+// The updates that one PM version rewarded, as metrics.jsonl grows.
+class UpdateCounter {
+ public:
+  UpdateCounter(const std::string& run_directory, int64_t version)
+      : path_(run_directory + "/metrics.jsonl"),
+        version_(version),
+        tail_(path_) {}
+
+  // Reads what was appended since the last call. An update that was made again
+  // counts as it was made last. Errors: DataLoss that names file and line.
+  absl::StatusOr<CanaryEvidence> Count() {
+    for (const std::string& line : tail_.NewLines()) {
+      ++num_lines_;
+      v1::UpdateReport report;
+      const absl::Status parsed = JsonToProto(line, &report);
+      if (!parsed.ok()) {
+        return absl::DataLossError(
+            absl::StrCat(path_, ":", num_lines_, ": ", parsed.message()));
+      }
+      updates_[report.update()] = {.is_ours = report.pm().version() == version_,
+                                   .is_left_out = !report.left_out().empty()};
+    }
+    CanaryEvidence evidence = {.num_updates_in_all =
+                                   static_cast<int64_t>(updates_.size())};
+    for (const auto& [number, update] : updates_) {
+      if (!update.is_ours) continue;
+      ++evidence.num_updates;
+      evidence.num_left_out += update.is_left_out ? 1 : 0;
+    }
+    return evidence;
+  }
+
+ private:
+  struct Update {
+    bool is_ours = false;
+    bool is_left_out = false;
+  };
+
+  const std::string path_;
+  const int64_t version_;
+  JsonLinesTail tail_;
+  int64_t num_lines_ = 0;
+  std::map<int64_t, Update> updates_;  // by number
+};
 
 }  // namespace
 
@@ -84,15 +132,18 @@ absl::StatusOr<GateVerdict> CandidateTrial::Canary(int64_t version) {
   const TransitionCause begins = {"gate", "rewards some updates, on trial"};
   RLHF_RETURN_IF_ERROR(options_.registry->SetAlias("canary", version, begins));
   const int64_t wanted = options_.gate.canary_updates();
-  RLHF_ASSIGN_OR_RETURN(CanaryEvidence seen, CountUpdates(version));
+  UpdateCounter updates(options_.run_directory, version);
+  RLHF_ASSIGN_OR_RETURN(CanaryEvidence seen, updates.Count());
   const int64_t before = seen.num_updates_in_all;
   // Ten times as many as it takes on average.
   const auto patience = static_cast<int64_t>(std::ceil(
       10 * static_cast<double>(wanted) / options_.gate.canary_share()));
   while (seen.num_updates < wanted && seen.num_left_out == 0 &&
+         seen.scoring_error.empty() &&
          seen.num_updates_in_all - before < patience) {
     if (WaitForShutdown(kPollInterval)) return Cancelled();
-    RLHF_ASSIGN_OR_RETURN(seen, CountUpdates(version));
+    RLHF_ASSIGN_OR_RETURN(seen, updates.Count());
+    seen.scoring_error = ScoringError(version);
     options_.show("canary",
                   std::min(1.0, static_cast<double>(seen.num_updates) /
                                     static_cast<double>(wanted)));
@@ -101,18 +152,11 @@ absl::StatusOr<GateVerdict> CandidateTrial::Canary(int64_t version) {
   return DecideCanary(seen);
 }
 
-absl::StatusOr<CanaryEvidence> CandidateTrial::CountUpdates(
-    int64_t version) const {
-  RLHF_ASSIGN_OR_RETURN(const std::vector<v1::UpdateReport> updates,
-                        ReadUpdates(options_.run_directory));
-  CanaryEvidence evidence = {.num_updates_in_all =
-                                 static_cast<int64_t>(updates.size())};
-  for (const v1::UpdateReport& report : updates) {
-    if (report.pm().version() != version) continue;
-    ++evidence.num_updates;
-    evidence.num_left_out += report.left_out().empty() ? 0 : 1;
-  }
-  return evidence;
+std::string CandidateTrial::ScoringError(int64_t version) const {
+  const auto status = options_.rewards->GetStatus(absl::Seconds(2));
+  return status.ok() && status->canary().version() == version
+             ? status->canary_error()
+             : "";
 }
 
 }  // namespace rlhf

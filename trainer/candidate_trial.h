@@ -42,8 +42,9 @@ class CandidateTrial {
   absl::StatusOr<GateVerdict> Shadow(int64_t version);
   absl::StatusOr<GateVerdict> Canary(int64_t version);
   absl::Status EndTrials(const std::string& reason);
-  // What metrics.jsonl tells of the updates that `version` rewarded.
-  absl::StatusOr<CanaryEvidence> CountUpdates(int64_t version) const;
+  // Why canary `version` could not score a dialogue; empty if it could, or if
+  // nobody answers.
+  std::string ScoringError(int64_t version) const;
 
   const Options options_;
 };

@@ -24,6 +24,7 @@
 #include "trainer/preemption.h"
 #include "trainer/prompt_lengths.h"
 #include "trainer/rank_group.h"
+#include "trainer/rank_zero.h"
 
 namespace rlhf {
 namespace {
@@ -149,10 +150,15 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
     head = std::make_unique<LearnerHead>(
         identity, std::move(split.training), models.policy.config().vocab_size,
         &registry,
-        [&group] { return LearnerLoop::KeepAlive(group->communicator()); });
+        [&group] { return KeepOthersWaiting(group->communicator()); });
     RLHF_RETURN_IF_ERROR(head->Serve());
   }
-  RLHF_ASSIGN_OR_RETURN(group, RankGroup::Join(config, launch));
+  RLHF_ASSIGN_OR_RETURN(
+      group,
+      RankGroup::Join(RankGroup::OptionsOf(
+                          config.learner(), "learner",
+                          "the group can go on from its newest checkpoint"),
+                      launch));
   return group->Leave(Train(config, start, std::move(models),
                             {.communicator = group->communicator(),
                              .head = head.get(),

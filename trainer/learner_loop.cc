@@ -3,30 +3,26 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/base/run_beside.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 #include "trainer/rank_agreement.h"
+#include "trainer/rank_zero.h"
 #include "trainer/run_log.h"
 
 namespace rlhf {
 namespace {
 
-// What rank 0 sends to the others: a batch (which begins with a digit), "" at
-// the end of the run, this while it waits, a batch that is left out, or what
-// went wrong.
-constexpr char kStillWaiting[] = "w";
+// What rank 0 tells the others of an update: a batch (which begins with a
+// digit), this and the batch that is left out, or "" at the end of the run.
 constexpr char kLeftOut[] = "left out: ";
-constexpr char kFailed[] = "failed: ";
 
-constexpr absl::Duration kKeepAliveInterval = absl::Milliseconds(300);
+constexpr absl::Duration kPausePollInterval = absl::Milliseconds(300);
 
 }  // namespace
 
@@ -40,48 +36,6 @@ LearnerLoop::LearnerLoop(const v1::RunConfig& config, const LearnerRank& rank,
       preemption_(preemption),
       metrics_(rank.metrics),
       steering_(config.ppo()) {}
-
-absl::Status LearnerLoop::KeepAlive(Communicator& communicator) {
-  std::string waiting = kStillWaiting;
-  return communicator.BroadcastBytes(waiting);
-}
-
-absl::Status LearnerLoop::WhileOthersWait(
-    const std::function<absl::Status()>& work) {
-  if (communicator_.world_size() == 1) return work();
-  absl::Status told;
-  absl::Status status = RunBeside(work, kKeepAliveInterval, [&] {
-    if (told.ok()) told = KeepAlive(communicator_);
-  });
-  status.Update(told);
-  return status;
-}
-
-absl::StatusOr<std::string> LearnerLoop::WaitForHead() {
-  std::string bytes;
-  do {
-    RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
-  } while (bytes == kStillWaiting);
-  if (absl::StartsWith(bytes, kFailed)) {
-    return absl::AbortedError(absl::StrCat("rank 0 ", bytes));
-  }
-  return bytes;
-}
-
-absl::StatusOr<std::string> LearnerLoop::RunOnHead(
-    const std::function<absl::StatusOr<std::string>()>& work) {
-  if (head_ == nullptr) return WaitForHead();
-  std::string bytes;
-  absl::Status status = WhileOthersWait([&]() -> absl::Status {
-    RLHF_ASSIGN_OR_RETURN(bytes, work());
-    return absl::OkStatus();
-  });
-  std::string told =
-      status.ok() ? bytes : absl::StrCat(kFailed, status.message());
-  status.Update(communicator_.BroadcastBytes(told));
-  RLHF_RETURN_IF_ERROR(status);
-  return bytes;
-}
 
 absl::Status LearnerLoop::Run(const LearnerCut& cut) {
   cut_ = cut;
@@ -131,25 +85,31 @@ absl::Status LearnerLoop::Run(const LearnerCut& cut) {
 absl::StatusOr<LearnerLoop::Work> LearnerLoop::NextWork(int64_t update) {
   communicator_.Describe(absl::StrCat("batch of update ", update,
                                       " for policy version ", update - 1));
-  if (head_ == nullptr) return Receive();
+  if (head_ == nullptr) {
+    RLHF_ASSIGN_OR_RETURN(const std::string bytes,
+                          WaitForRankZero(communicator_));
+    return Decode(bytes);
+  }
   absl::StatusOr<Work> work = Collect(update);
-  std::string bytes;
-  // The others must hear of the end, whatever its reason.
-  if (!work.ok()) {
-    bytes = absl::StrCat(kFailed, work.status().message());
-    communicator_.BroadcastBytes(bytes).IgnoreError();
-    return work.status();
+  absl::StatusOr<std::string> word = "";
+  if (work.ok()) {
+    word = Encode(*work);
+  } else {
+    word = work.status();
   }
-  if (work->batch.has_value()) bytes = EncodeBatch(*work->batch);
-  if (work->left_out.has_value()) {
-    bytes = kLeftOut + EncodeLeftOut(*work->left_out);
-  }
-  RLHF_RETURN_IF_ERROR(communicator_.BroadcastBytes(bytes));
+  RLHF_RETURN_IF_ERROR(TellOthers(communicator_, std::move(word)).status());
   return work;
 }
 
-absl::StatusOr<LearnerLoop::Work> LearnerLoop::Receive() {
-  RLHF_ASSIGN_OR_RETURN(const std::string bytes, WaitForHead());
+std::string LearnerLoop::Encode(const Work& work) {
+  if (work.left_out.has_value()) {
+    return kLeftOut + EncodeLeftOut(*work.left_out);
+  }
+  return work.batch.has_value() ? EncodeBatch(*work.batch) : "";
+}
+
+absl::StatusOr<LearnerLoop::Work> LearnerLoop::Decode(
+    const std::string& bytes) {
   if (bytes.empty()) return Work();
   absl::string_view rest = bytes;
   if (absl::ConsumePrefix(&rest, kLeftOut)) {
@@ -165,8 +125,8 @@ absl::StatusOr<LearnerLoop::Work> LearnerLoop::Collect(int64_t update) {
                         FindLeftOut(RunDirectory(config_), update));
   if (left_out.has_value()) {
     // What it went back to may still be being written.
-    RLHF_RETURN_IF_ERROR(
-        WhileOthersWait([this] { return head_->FinishCheckpoint(); }));
+    RLHF_RETURN_IF_ERROR(WhileOthersWait(
+        communicator_, [this] { return head_->FinishCheckpoint(); }));
     return Work{.left_out = std::move(left_out)};
   }
   RLHF_RETURN_IF_ERROR(WaitOutPause());
@@ -192,9 +152,9 @@ absl::Status LearnerLoop::WaitOutPause() {
     }
     if (told) head_->ShowPause();
     if (communicator_.world_size() > 1) {
-      RLHF_RETURN_IF_ERROR(KeepAlive(communicator_));
+      RLHF_RETURN_IF_ERROR(KeepOthersWaiting(communicator_));
     }
-    WaitForShutdown(kKeepAliveInterval);
+    WaitForShutdown(kPausePollInterval);
   }
   return absl::OkStatus();
 }
@@ -247,7 +207,8 @@ absl::StatusOr<LeftOut> LearnerLoop::Agree(const v1::BatchHeader& header) {
   communicator_.Describe(absl::StrCat("what to do about update ",
                                       header.update(), ", which diverged"));
   RLHF_ASSIGN_OR_RETURN(
-      const std::string bytes, RunOnHead([&]() -> absl::StatusOr<std::string> {
+      const std::string bytes,
+      RunOnRankZero(communicator_, [&]() -> absl::StatusOr<std::string> {
         RLHF_ASSIGN_OR_RETURN(const LeftOut left_out, SetBatchAside(header));
         return EncodeLeftOut(left_out);
       }));
@@ -325,21 +286,23 @@ absl::Status LearnerLoop::Publish() {
 absl::Status LearnerLoop::SaveSnapshot() {
   communicator_.Describe(absl::StrCat("snapshot of update ", cut_.update));
   RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
-  return RunOnHead([&]() -> absl::StatusOr<std::string> {
-           RLHF_RETURN_IF_ERROR(head_->Snapshot(trainer_.policy().config(),
-                                                policy, cut_.update));
-           return "saved";
-         })
+  return RunOnRankZero(communicator_,
+                       [&]() -> absl::StatusOr<std::string> {
+                         RLHF_RETURN_IF_ERROR(head_->Snapshot(
+                             trainer_.policy().config(), policy, cut_.update));
+                         return "saved";
+                       })
       .status();
 }
 
 absl::Status LearnerLoop::SaveCheckpoint() {
   communicator_.Describe(absl::StrCat("checkpoint of update ", cut_.update));
   RLHF_ASSIGN_OR_RETURN(const LearnerState state, GatherLearner(trainer_));
-  return RunOnHead([&]() -> absl::StatusOr<std::string> {
-           RLHF_RETURN_IF_ERROR(head_->Checkpoint(state, cut_));
-           return "begun";
-         })
+  return RunOnRankZero(communicator_,
+                       [&]() -> absl::StatusOr<std::string> {
+                         RLHF_RETURN_IF_ERROR(head_->Checkpoint(state, cut_));
+                         return "begun";
+                       })
       .status();
 }
 

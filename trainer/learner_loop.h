@@ -1,7 +1,6 @@
 // The updates of a run, one after the other, on one rank of its learner.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -56,10 +55,6 @@ class LearnerLoop {
   // sharded, as a rank that gave up its update may have left others in it.
   absl::Status SaveLastCheckpoint();
 
-  // Rank 0 tells the others, which wait for its word in a collective with a
-  // deadline, that it still works or waits.
-  static absl::Status KeepAlive(Communicator& communicator);
-
  private:
   // What there is to do for one update; neither: stop.
   struct Work {
@@ -67,18 +62,11 @@ class LearnerLoop {
     std::optional<LeftOut> left_out;
   };
 
-  // Rank 0's part of a collective: `work`, however long it takes, while the
-  // others wait for what it tells them next.
-  absl::Status WhileOthersWait(const std::function<absl::Status()>& work);
-  // The others' part. Errors: Aborted if rank 0 failed.
-  absl::StatusOr<std::string> WaitForHead();
-  // Collective: what `work`, which rank 0 does, gave.
-  absl::StatusOr<std::string> RunOnHead(
-      const std::function<absl::StatusOr<std::string>()>& work);
   // Rank 0 collects; the others receive.
   absl::StatusOr<Work> NextWork(int64_t update);
   absl::StatusOr<Work> Collect(int64_t update);
-  absl::StatusOr<Work> Receive();
+  static std::string Encode(const Work& work);
+  static absl::StatusOr<Work> Decode(const std::string& bytes);
   // Rank 0, while the sentinel wants no update under the PM that serves.
   absl::Status WaitOutPause();
   absl::Status Step(const Batch& batch);

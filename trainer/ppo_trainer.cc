@@ -17,6 +17,7 @@
 #include "trainer/minibatches.h"
 #include "trainer/off_policy.h"
 #include "trainer/optim/schedule.h"
+#include "trainer/parallel/share_out.h"
 #include "trainer/parameter_hash.h"
 #include "trainer/ppo/kl_controller.h"
 #include "trainer/ppo/ppo_loss.h"

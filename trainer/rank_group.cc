@@ -19,24 +19,33 @@ constexpr absl::Duration kVerdictTime = absl::Seconds(2);
 
 // The main thread may be in a collective that never ends, so there is no way
 // out but this.
-[[noreturn]] void EndBecauseOf(int rank, const std::string& message) {
-  RLHF_LOG(ERROR) << "rank " << rank << " ends because " << message
-                  << "; the group can go on from its newest checkpoint";
-  std::cerr << "rlhf learner: " << message << "\n" << std::flush;
+[[noreturn]] void EndBecauseOf(int rank, const std::string& message,
+                               const RankGroup::Options& options) {
+  RLHF_LOG(ERROR) << "rank " << rank << " ends because " << message << "; "
+                  << options.outlook;
+  std::cerr << "rlhf " << options.verb << ": " << message << "\n" << std::flush;
   ::_exit(kAnotherRankFailed);
 }
 
 }  // namespace
 
+RankGroup::Options RankGroup::OptionsOf(const v1::LearnerConfig& learner,
+                                        const std::string& verb,
+                                        const std::string& outlook) {
+  return {
+      .verb = verb,
+      .outlook = outlook,
+      .collective_timeout = absl::Seconds(learner.collective_timeout_seconds()),
+      .rank_timeout = absl::Seconds(learner.rank_timeout_seconds())};
+}
+
 absl::StatusOr<std::unique_ptr<RankGroup>> RankGroup::Join(
-    const v1::RunConfig& config, const LaunchInfo& launch) {
+    const Options& options, const LaunchInfo& launch) {
   std::unique_ptr<RankGroup> group(new RankGroup());
   if (launch.world_size == 1) {
     group->communicator_ = std::make_unique<SingleCommunicator>();
     return group;
   }
-  const absl::Duration timeout =
-      absl::Seconds(config.learner().collective_timeout_seconds());
   RLHF_ASSIGN_OR_RETURN(
       group->communicator_,
       MakeC10dCommunicator(
@@ -46,18 +55,18 @@ absl::StatusOr<std::unique_ptr<RankGroup>> RankGroup::Join(
            .master_port = launch.master_port,
            .agent_store = launch.agent_store,
            .store_prefix = absl::StrCat("rlhf/", launch.restart_count),
-           .timeout = timeout,
+           .timeout = options.collective_timeout,
            .on_one_machine = launch.local_world_size == launch.world_size}));
   RLHF_ASSIGN_OR_RETURN(
       group->watch_,
-      RankWatch::Start(
-          *group->communicator_,
-          {.master_address = launch.master_address,
-           .timeout = absl::Seconds(config.learner().rank_timeout_seconds()),
-           .connect_timeout = timeout,
-           .on_failure = [rank = launch.rank](const std::string& message) {
-             EndBecauseOf(rank, message);
-           }}));
+      RankWatch::Start(*group->communicator_,
+                       {.master_address = launch.master_address,
+                        .timeout = options.rank_timeout,
+                        .connect_timeout = options.collective_timeout,
+                        .on_failure = [rank = launch.rank,
+                                       options](const std::string& message) {
+                          EndBecauseOf(rank, message, options);
+                        }}));
   RLHF_LOG(INFO) << "all " << launch.world_size << " ranks are there";
   return group;
 }

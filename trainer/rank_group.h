@@ -1,7 +1,9 @@
-// The learner's ranks as one group, which works whole or ends whole.
+// The ranks of a learner, or of another verb that trains, as one group, which
+// works whole or ends whole.
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,13 +16,26 @@ namespace rlhf {
 
 class RankGroup {
  public:
+  struct Options {
+    // For messages: the verb, and what the end of one rank means to all.
+    std::string verb;
+    std::string outlook;
+    // Of one collective, and of a rank's silence.
+    absl::Duration collective_timeout;
+    absl::Duration rank_timeout;
+  };
+
+  // The times of `learner`; those of the schema if it is empty.
+  static Options OptionsOf(const v1::LearnerConfig& learner,
+                           const std::string& verb, const std::string& outlook);
+
   // Blocks until all ranks are there. From then on the process ends, with the
   // exit code kAnotherRankFailed and a message that names the rank, as soon as
   // another one dies or is stuck, whatever it does at that moment.
   //
   // Errors: as MakeC10dCommunicator and RankWatch::Start.
   static absl::StatusOr<std::unique_ptr<RankGroup>> Join(
-      const v1::RunConfig& config, const LaunchInfo& launch);
+      const Options& options, const LaunchInfo& launch);
 
   Communicator& communicator() { return *communicator_; }
 

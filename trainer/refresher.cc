@@ -188,6 +188,13 @@ class Refresher {
   }
 
   absl::Status Refresh(const v1::DataSnapshot& snapshot) {
+    RLHF_ASSIGN_OR_RETURN(v1::PmReport report, MakeCandidate(snapshot));
+    return Conclude(std::move(report));
+  }
+
+  // Trains, measures and publishes. Its weights are on disk then and no longer
+  // here: a trial may take long.
+  absl::StatusOr<v1::PmReport> MakeCandidate(const v1::DataSnapshot& snapshot) {
     RLHF_ASSIGN_OR_RETURN(std::vector<v1::Comparison> comparisons,
                           ReadLog(snapshot.last_seq()));
     RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> serving,
@@ -204,7 +211,7 @@ class Refresher {
     candidate.report.mutable_pm()->set_version(version);
     *candidate.report.mutable_data() = snapshot;
     RLHF_RETURN_IF_ERROR(Publish(candidate));
-    return Conclude(candidate.report);
+    return std::move(candidate.report);
   }
 
   // Up to which comparison a version was trained; 0 if that is not known.

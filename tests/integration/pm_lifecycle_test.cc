@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
+#include "core/base/json.h"
 #include "core/base/proto_json.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
@@ -21,6 +22,7 @@
 #include "rlhf/v1/feedback.grpc.pb.h"
 #include "tests/integration/loop_fixture.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/testing/tiny_model.h"
 #include "trainer/run_log.h"
 
 namespace rlhf {
@@ -266,6 +268,54 @@ TEST_F(PmLifecycleTest, ACandidateThatFailsInTheShadowNeverServes) {
   const v1::GateCheck& last = *report.checks().rbegin();
   EXPECT_EQ(last.name(), "shadow score offset");
   EXPECT_FALSE(last.passed());
+}
+
+// The first PM takes longer dialogues than all that are trained here.
+TEST_F(PmLifecycleTest, ACanaryThatCannotScoreADialogueNeverServes) {
+  const std::string short_model = folder_ / "short";
+  ASSERT_OK(WriteTinyModel(short_model, 1));
+  ASSERT_OK_AND_ASSIGN(const std::string text,
+                       ReadFile(short_model + "/config.json"));
+  ASSERT_OK_AND_ASSIGN(Json json, ParseJson(text));
+  json["max_position_embeddings"] = 128;
+  ASSERT_OK(WriteFileAtomically(short_model + "/config.json", json.dump()));
+  v1::PreferenceConfig& preference = *config_.mutable_preference();
+  preference.set_initial_model(short_model);
+  preference.set_max_tokens(128);
+  preference.add_refresh_at(40);
+  preference.mutable_gate()->set_canary_updates(2);
+  preference.mutable_gate()->set_significance(0);
+  Begin("unscored");
+  ASSERT_OK(registry()
+                .Publish(1, nullptr,
+                         [](const std::string& folder) {
+                           return WriteTinyPm(folder, 3);
+                         })
+                .status());
+  ASSERT_OK(registry().Promote(1, std::nullopt, {"test", "the first"}));
+  Compare(40);
+  const pid_t refresher = StartRefresher();
+  v1::ScoredDialogue dialogue;
+  v1::Message& message = *dialogue.add_prompt();
+  message.set_role("user");
+  message.set_content("make tea");
+  for (int i = 0; i < 200; ++i) dialogue.mutable_response()->append("no ");
+  ASSERT_TRUE(WaitUntil(absl::Seconds(60), [&] {
+    // An actor that has a lease of the canary's batch.
+    const auto canary = registry().Alias("canary");
+    if (canary.ok() && canary->has_value()) {
+      rewards_->Score({dialogue}, **canary, absl::Milliseconds(500))
+          .IgnoreError();
+    }
+    return Reports().size() == 1;
+  }));
+  EXPECT_EQ(Stop(refresher), 0);
+  EXPECT_THAT(Reports()[0].verdict(),
+              HasSubstr("could not score a live dialogue: dialogues[0]: a "
+                        "dialogue of"));
+  EXPECT_THAT(Served(), ElementsAre(1));
+  ASSERT_OK_AND_ASSIGN(const Aliases aliases, registry().CurrentAliases());
+  EXPECT_FALSE(aliases.contains("canary"));
 }
 
 TEST_F(PmLifecycleTest, OfTwoRefreshersOneWrites) {

@@ -223,6 +223,12 @@ GateVerdict DecideShadow(const ShadowEvidence& evidence,
 }
 
 GateVerdict DecideCanary(const CanaryEvidence& evidence) {
+  if (!evidence.scoring_error.empty()) {
+    return Conclude({{"canary scores", false,
+                      absl::StrCat("could not score a live dialogue: ",
+                                   evidence.scoring_error)}},
+                    1);
+  }
   return Conclude(
       {{"canary updates",
         evidence.num_left_out == 0 &&

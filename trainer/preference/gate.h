@@ -66,14 +66,16 @@ struct ShadowEvidence {
   double serving_deviation = 0;
 };
 
-// Updates that the candidate rewarded, and those of them that were left out as
-// diverged.
+// Updates that the candidate rewarded, those of them that were left out as
+// diverged, and why it could not score a live dialogue.
 struct CanaryEvidence {
   int64_t num_updates = 0;
   int64_t num_left_out = 0;
   int64_t num_wanted = 0;
   // Of the whole run, whoever rewarded them.
   int64_t num_updates_in_all = 0;
+  // Empty: it scored all that it was asked for.
+  std::string scoring_error = {};
 };
 
 struct GateFinding {
@@ -105,8 +107,9 @@ GateVerdict DecidePromotion(const HeldOutEvidence& evidence,
 GateVerdict DecideShadow(const ShadowEvidence& evidence,
                          const GateThresholds& thresholds);
 
-// An update that was left out is a refusal, and so are fewer updates than were
-// wanted: the learner went on without it.
+// A dialogue that it could not score is a refusal, an update that was left out
+// too, and so are fewer updates than were wanted: the learner went on without
+// it.
 GateVerdict DecideCanary(const CanaryEvidence& evidence);
 
 }  // namespace rlhf

@@ -216,6 +216,12 @@ TEST(DecideCanaryTest, AnUpdateThatDivergedIsARefusal) {
   EXPECT_FALSE(DecideCanary({.num_updates = 3, .num_wanted = 4}).promote);
 }
 
+TEST(DecideCanaryTest, ADialogueThatItCannotScoreIsARefusal) {
+  EXPECT_THAT(
+      DecideCanary({.num_updates = 3, .scoring_error = "too long"}).reason,
+      StartsWith("refused: could not score a live dialogue: too long"));
+}
+
 TEST(DecidePromotionDeathTest, DiesOnDifferentComparisons) {
   EXPECT_DEATH(DecidePromotion(
                    {.candidate = {1, 2}, .incumbent = Incumbent{{1, 3}, {}}}),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/comm/communicator.h"
 #include "core/nn/transformer.h"
 
 namespace rlhf {
@@ -40,7 +41,7 @@ struct PmExample {
 
 struct PmTrainerOptions {
   int num_epochs = 1;
-  // Comparisons per optimizer step.
+  // Comparisons per optimizer step, of all ranks together.
   int batch_size = 16;
   double learning_rate = 1e-5;
   double head_learning_rate = 1e-3;
@@ -54,7 +55,7 @@ struct PmTrainerOptions {
 };
 
 struct PmTrainingStats {
-  // Mean loss of the first and the last optimizer step, nats.
+  // Mean loss of the first and the last optimizer step, nats, over all ranks.
   double first_loss = 0;
   double last_loss = 0;
   int64_t num_steps = 0;
@@ -70,15 +71,21 @@ std::vector<size_t> TrainingOrder(size_t count, const PmTrainerOptions& options,
 // stops the training.
 using PmProgress = std::function<bool(double)>;
 
-// Trains `model` in place, on one rank. The rate falls linearly to zero over
-// the run.
+// Trains `model` in place. The rate falls linearly to zero over the run.
 //
-// Errors:
+// All ranks of `communicator` (not owned; null: this one alone) begin with the
+// same model, examples and options and end with the same model. Each computes
+// the gradients of some comparisons of every step, about as many tokens as the
+// others; one rank's stop is a stop of all.
+//
+// Errors, but for the last on all ranks alike:
 //   InvalidArgument  no example
-//   Cancelled        `progress` said stop
+//   Cancelled        `progress` said stop, on any rank
 //   Internal         the loss or a gradient is not finite
+//   those of the communicator, which name rank and step
 absl::StatusOr<PmTrainingStats> TrainPreferenceModel(
     Transformer& model, const std::vector<PmExample>& examples,
-    const PmTrainerOptions& options, const PmProgress& progress);
+    const PmTrainerOptions& options, const PmProgress& progress,
+    Communicator* communicator = nullptr);
 
 }  // namespace rlhf
