@@ -62,4 +62,9 @@ absl::StatusOr<std::vector<v1::Comparison>> ComparisonLog::ReadAll() const {
   return all;
 }
 
+absl::StatusOr<std::vector<v1::Retraction>> ComparisonLog::Retractions() const {
+  if (store_ == nullptr) return service_->Retractions();
+  return store_->ReadRetractions(1, store_->GetStats().num_retracted);
+}
+
 }  // namespace rlhf

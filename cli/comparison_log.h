@@ -13,6 +13,7 @@
 #include "prometheus/registry.h"
 #include "rlhf/v1/config.pb.h"
 #include "rlhf/v1/feedback.pb.h"
+#include "rlhf/v1/retraction.pb.h"
 
 namespace rlhf {
 
@@ -48,6 +49,9 @@ class ComparisonLog {
 
   // All of them, in order.
   absl::StatusOr<std::vector<v1::Comparison>> ReadAll() const;
+
+  // What was taken back, in order. Errors: as Read.
+  absl::StatusOr<std::vector<v1::Retraction>> Retractions() const;
 
  private:
   ComparisonLog() = default;

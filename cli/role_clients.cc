@@ -38,7 +38,8 @@ RoleClients::RoleClients(const v1::RunConfig& config, absl::Duration timeout)
       reward_server_(v1::RewardAdmin::NewStub(
           MakeChannel(config.reward_server().address()))),
       feedback_(
-          v1::Feedback::NewStub(MakeChannel(config.feedback().address()))) {}
+          v1::Feedback::NewStub(MakeChannel(config.feedback().address()))),
+      store_(v1::Store::NewStub(MakeChannel(config.feedback().address()))) {}
 
 absl::StatusOr<v1::LearnerStatus> RoleClients::Learner() const {
   return Ask(learner_.get(), &v1::Control::Stub::GetStatus, timeout_);
@@ -100,6 +101,17 @@ absl::StatusOr<std::vector<v1::Comparison>> RoleClients::Comparisons(
         comparisons.push_back(std::move(comparison));
       }));
   return comparisons;
+}
+
+absl::StatusOr<std::vector<v1::Retraction>> RoleClients::Retractions() const {
+  const auto context = ContextWithDeadline(timeout_);
+  const auto reader = store_->ListRetractions(context.get(), {});
+  std::vector<v1::Retraction> retractions;
+  for (v1::Retraction retraction; reader->Read(&retraction);) {
+    retractions.push_back(std::move(retraction));
+  }
+  RLHF_RETURN_IF_ERROR(FromGrpcStatus(reader->Finish()));
+  return retractions;
 }
 
 absl::StatusOr<std::vector<v1::WorkerReport>> RoleClients::CountByWorker(

@@ -12,6 +12,7 @@
 #include "rlhf/v1/feedback.grpc.pb.h"
 #include "rlhf/v1/report.pb.h"
 #include "rlhf/v1/reward.grpc.pb.h"
+#include "rlhf/v1/store.grpc.pb.h"
 
 namespace rlhf {
 
@@ -33,6 +34,9 @@ class RoleClients {
   absl::StatusOr<std::vector<v1::Comparison>> Comparisons(
       int64_t first_seq, int64_t last_seq) const;
 
+  // Every retraction, in order.
+  absl::StatusOr<std::vector<v1::Retraction>> Retractions() const;
+
   // Comparisons per worker over the log's first `num_comparisons`.
   absl::StatusOr<std::vector<v1::WorkerReport>> CountByWorker(
       int64_t num_comparisons) const;
@@ -48,6 +52,7 @@ class RoleClients {
   const std::unique_ptr<v1::Refresh::Stub> refresher_;
   const std::unique_ptr<v1::RewardAdmin::Stub> reward_server_;
   const std::unique_ptr<v1::Feedback::Stub> feedback_;
+  const std::unique_ptr<v1::Store::Stub> store_;
 };
 
 }  // namespace rlhf

@@ -20,6 +20,7 @@ absl::Status ScoreVerb(const Flags& flags);
 absl::Status PmVerb(const Flags& flags);
 absl::Status OodVerb(const Flags& flags);
 
+absl::Status LineageVerb(const Flags& flags);
 absl::Status EloVerb(const Flags& flags);
 absl::Status EvalVerb(const Flags& flags);
 absl::Status PlanVerb(const Flags& flags);

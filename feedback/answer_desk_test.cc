@@ -186,7 +186,8 @@ TEST_F(GoldDeskTest, WorkerQualifiesOnGoldWhichIsStoredAsSuch) {
   AnswerGold(*desk, true);
   ASSERT_OK_AND_ASSIGN(const Task task, desk->Lease("ada"));
   EXPECT_EQ(task.response_a, "a") << "an ordinary task";
-  for (const v1::Comparison& stored : *store_->Read(1, 2)) {
+  ASSERT_OK_AND_ASSIGN(const auto answers, store_->Read(1, 2));
+  for (const v1::Comparison& stored : answers) {
     EXPECT_EQ(stored.source(), "gold");
     EXPECT_EQ(stored.choice(), v1::A_BETTER);
   }

@@ -9,6 +9,11 @@
 #include "core/rpc/grpc_status.h"
 
 namespace rlhf {
+namespace {
+
+constexpr int64_t kPageRows = 1000;
+
+}  // namespace
 
 v1::StoreState StateOf(const PreferenceStore::Stats& stats) {
   v1::StoreState state;
@@ -44,6 +49,28 @@ absl::Status StoreService::BackUp(const std::string& name,
   RLHF_RETURN_IF_ERROR(store_->Backup(path));
   response.set_path(std::filesystem::absolute(path).string());
   return absl::OkStatus();
+}
+
+grpc::Status StoreService::ListRetractions(
+    grpc::ServerContext* /*context*/,
+    const v1::ListRetractionsRequest* /*request*/,
+    grpc::ServerWriter<v1::Retraction>* writer) {
+  return ToGrpcStatus(StreamRetractions(*writer));
+}
+
+absl::Status StoreService::StreamRetractions(
+    grpc::ServerWriter<v1::Retraction>& writer) {
+  for (int64_t first = 1;; first += kPageRows) {
+    RLHF_ASSIGN_OR_RETURN(
+        const std::vector<v1::Retraction> page,
+        store_->ReadRetractions(first, first + kPageRows - 1));
+    for (const v1::Retraction& retraction : page) {
+      if (!writer.Write(retraction)) {
+        return absl::CancelledError("the client went away");
+      }
+    }
+    if (page.empty()) return absl::OkStatus();
+  }
 }
 
 }  // namespace rlhf

@@ -26,10 +26,14 @@ class StoreService final : public v1::Store::Service {
   grpc::Status Backup(grpc::ServerContext* context,
                       const v1::BackupStoreRequest* request,
                       v1::BackupStoreResponse* response) override;
+  grpc::Status ListRetractions(
+      grpc::ServerContext* context, const v1::ListRetractionsRequest* request,
+      grpc::ServerWriter<v1::Retraction>* writer) override;
 
  private:
   absl::Status BackUp(const std::string& name,
                       v1::BackupStoreResponse& response);
+  absl::Status StreamRetractions(grpc::ServerWriter<v1::Retraction>& writer);
 
   const PreferenceStore* const store_;
   const std::string folder_;

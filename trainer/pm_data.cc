@@ -141,6 +141,13 @@ double LossWeight(const v1::PreferenceConfig& config,
   return 1;
 }
 
+// What comes from outside may know no strength, and says 1.
+bool IsTooWeak(const v1::Comparison& comparison, const Preference& preference,
+               const v1::PreferenceConfig& config) {
+  return !preference.is_edit && !IsImported(comparison) &&
+         comparison.strength() < config.min_strength();
+}
+
 // Adds the pair to the side that its prompt is on, unless it is too long or too
 // weak. Errors: those of the chat format.
 absl::Status AddPair(const v1::Comparison& comparison,
@@ -161,21 +168,38 @@ absl::Status AddPair(const v1::Comparison& comparison,
     ++data.num_too_long;
     return absl::OkStatus();
   }
-  const bool held_out =
-      HashFraction(example.prompt_id, "held-out comparisons") <
-      config.held_out_share();
-  // What comes from outside may know no strength, and says 1.
-  const bool weak = !preference.is_edit && !IsImported(comparison) &&
-                    comparison.strength() < config.min_strength();
+  const bool held_out = IsHeldOut(example.prompt_id, config);
   if (held_out) {
     data.held_out.push_back(std::move(example));
-  } else if (!weak) {
+  } else if (!IsTooWeak(comparison, preference, config)) {
     data.training.push_back(std::move(example));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
+
+bool IsHeldOut(const std::string& prompt_id,
+               const v1::PreferenceConfig& config) {
+  return HashFraction(prompt_id, "held-out comparisons") <
+         config.held_out_share();
+}
+
+bool Teaches(const v1::Comparison& comparison,
+             const v1::PreferenceConfig& config) {
+  if (IsHeldOut(comparison.prompt().prompt_id(), config)) return false;
+  for (const v1::PmSource& one : config.sources()) {
+    if (!ComesFrom(comparison.source(), one.from())) continue;
+    if (one.weight() == 0) return false;
+    break;
+  }
+  if (comparison.choice() == v1::RETRACTED) return true;
+  const std::vector<Preference> preferences = PreferencesOf(comparison);
+  return std::any_of(preferences.begin(), preferences.end(),
+                     [&](const Preference& preference) {
+                       return !IsTooWeak(comparison, preference, config);
+                     });
+}
 
 bool ComesFrom(
     const std::string& source,

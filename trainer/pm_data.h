@@ -25,6 +25,16 @@ struct PmData {
   int64_t num_undecided = 0;
 };
 
+// Whether comparisons on this prompt only measure: by its hash, the same in
+// every refresh.
+bool IsHeldOut(const std::string& prompt_id,
+               const v1::PreferenceConfig& config);
+
+// Whether a PM that is trained by `config` learns from the comparison, its
+// length aside. One that was retracted may have: what was chosen is gone.
+bool Teaches(const v1::Comparison& comparison,
+             const v1::PreferenceConfig& config);
+
 // Pairs of a better and a worse response, to train on or to measure by.
 //
 // - The one that was chosen and the other one; ties, skips and "both bad" name

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mutex.h"
@@ -116,6 +118,7 @@ class Refresher {
     v1::DataSnapshot snapshot;
     snapshot.set_last_seq(stats.num_comparisons());
     snapshot.set_chain_head(stats.chain_head());
+    snapshot.set_read_unix_ms(absl::ToUnixMillis(absl::Now()));
     const absl::Status status = Refresh(snapshot);
     // One that is given up at shutdown is begun again.
     if (!ShutdownRequested()) {

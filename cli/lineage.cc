@@ -1,0 +1,91 @@
+#include "cli/lineage.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "trainer/pm_data.h"
+
+namespace rlhf {
+namespace {
+
+// Wall clock when the comparison was taken back; never: far in the future.
+int64_t RetractedAt(const RunRecords& records, int64_t seq) {
+  for (const v1::Retraction& retraction : records.retractions) {
+    if (retraction.seq() == seq) return retraction.retracted_unix_ms();
+  }
+  return std::numeric_limits<int64_t>::max();
+}
+
+}  // namespace
+
+std::set<int64_t> PmsTaughtBy(const RunRecords& records,
+                              const v1::Comparison& comparison) {
+  std::set<int64_t> taught;
+  if (!Teaches(comparison, records.preference)) return taught;
+  const int64_t retracted_at = comparison.choice() == v1::RETRACTED
+                                   ? RetractedAt(records, comparison.seq())
+                                   : std::numeric_limits<int64_t>::max();
+  const bool inherits =
+      records.preference.refresh_mode() == v1::PreferenceConfig::WARM_START;
+  for (const v1::PmReport& pm : records.pms) {
+    const bool read = comparison.seq() <= pm.data().last_seq() &&
+                      pm.data().read_unix_ms() < retracted_at;
+    if (read || (inherits && !taught.empty())) taught.insert(pm.pm().version());
+  }
+  return taught;
+}
+
+std::set<int64_t> PoliciesTaughtBy(const RunRecords& records,
+                                   const std::set<int64_t>& pms) {
+  std::set<int64_t> taught;
+  bool knows = false;
+  for (const v1::UpdateReport& update : records.updates) {
+    if (update.policy_restarted()) knows = false;
+    if (update.left_out().empty() && pms.contains(update.pm().version())) {
+      knows = true;
+    }
+    if (knows) taught.insert(update.policy_version());
+  }
+  return taught;
+}
+
+std::set<int64_t> PmsBehindPolicy(const RunRecords& records,
+                                  int64_t policy_version) {
+  std::set<int64_t> pms;
+  for (const v1::UpdateReport& update : records.updates) {
+    if (update.policy_version() > policy_version) break;
+    if (update.policy_restarted()) pms.clear();
+    if (update.left_out().empty()) pms.insert(update.pm().version());
+  }
+  return pms;
+}
+
+std::vector<const v1::Comparison*> ComparisonsBehindPms(
+    const RunRecords& records, const std::set<int64_t>& pms) {
+  std::vector<const v1::Comparison*> found;
+  for (const v1::Comparison& comparison : records.comparisons) {
+    const std::set<int64_t> taught = PmsTaughtBy(records, comparison);
+    if (std::any_of(taught.begin(), taught.end(),
+                    [&](int64_t version) { return pms.contains(version); })) {
+      found.push_back(&comparison);
+    }
+  }
+  return found;
+}
+
+std::string VersionList(const std::set<int64_t>& versions) {
+  if (versions.empty()) return "none";
+  std::vector<std::string> parts;
+  for (auto it = versions.begin(); it != versions.end();) {
+    const int64_t first = *it;
+    int64_t last = first;
+    while (++it != versions.end() && *it == last + 1) last = *it;
+    parts.push_back(first == last ? absl::StrCat("v", first)
+                                  : absl::StrCat("v", first, " to v", last));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+}  // namespace rlhf

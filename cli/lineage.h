@@ -1,0 +1,49 @@
+// Who taught a model, and which models a comparison taught. Pure.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "rlhf/v1/config.pb.h"
+#include "rlhf/v1/feedback.pb.h"
+#include "rlhf/v1/report.pb.h"
+#include "rlhf/v1/retraction.pb.h"
+
+namespace rlhf {
+
+// All that a run has written down.
+struct RunRecords {
+  v1::PreferenceConfig preference;
+  // In order of seq.
+  std::vector<v1::Comparison> comparisons;
+  std::vector<v1::Retraction> retractions;
+  // By rising version, and by rising update.
+  std::vector<v1::PmReport> pms;
+  std::vector<v1::UpdateReport> updates;
+};
+
+// The PM versions that learned from the comparison. What was retracted taught
+// those whose data was read before. With WARM_START a PM also has what the ones
+// before it learned.
+std::set<int64_t> PmsTaughtBy(const RunRecords& records,
+                              const v1::Comparison& comparison);
+
+// The policy versions that any of these PMs has rewarded, or an earlier version
+// that they grew from; a policy that began again from the initial one forgets.
+std::set<int64_t> PoliciesTaughtBy(const RunRecords& records,
+                                   const std::set<int64_t>& pms);
+
+// The PMs that rewarded a policy version on its way.
+std::set<int64_t> PmsBehindPolicy(const RunRecords& records,
+                                  int64_t policy_version);
+
+// The comparisons that taught any of these PMs, in order.
+std::vector<const v1::Comparison*> ComparisonsBehindPms(
+    const RunRecords& records, const std::set<int64_t>& pms);
+
+// "v3 to v5, v7"; "none".
+std::string VersionList(const std::set<int64_t>& versions);
+
+}  // namespace rlhf
