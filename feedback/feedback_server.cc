@@ -9,10 +9,16 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
+#include "feedback/batch/folder_batch_archive.h"
+#include "feedback/pm_margins.h"
 #include "feedback/training_prompts.h"
+#include "feedback/webhook_signature.h"
 
 namespace rlhf {
 namespace {
+
+// The serving PM is asked about a batch for at most this long.
+constexpr absl::Duration kPmTimeout = absl::Seconds(60);
 
 // RPCs that still run when the process drains are cancelled after this.
 constexpr absl::Duration kDrain = absl::Seconds(5);
@@ -27,10 +33,15 @@ std::string PreferenceStorePath(const v1::RunConfig& config) {
   return StoreFolder(config) + "/comparisons.db";
 }
 
+std::string BatchFolder(const v1::RunConfig& config) {
+  return StoreFolder(config) + "/batches";
+}
+
 absl::StatusOr<std::unique_ptr<FeedbackServer>> FeedbackServer::Start(
     const v1::RunConfig& config, std::vector<v1::Prompt> prompts) {
   std::unique_ptr<FeedbackServer> server(new FeedbackServer);
   RLHF_RETURN_IF_ERROR(server->OpenStore(config));
+  RLHF_RETURN_IF_ERROR(server->OpenBatches(config));
   RLHF_RETURN_IF_ERROR(server->StartGrpc(config));
   RLHF_RETURN_IF_ERROR(server->StartHttp(config));
   server->StartTasks(config, std::move(prompts));
@@ -60,17 +71,45 @@ absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status FeedbackServer::OpenBatches(const v1::RunConfig& config) {
+  const v1::FeedbackConfig& feedback = config.feedback();
+  std::string secret;
+  if (!feedback.webhook_secret_file().empty()) {
+    auto read = ReadWebhookSecret(feedback.webhook_secret_file());
+    RLHF_RETURN_IF_ERROR(
+        WithContext(read.status(), "feedback.webhook_secret_file"));
+    secret = *std::move(read);
+  }
+  auto options = BatchDeskOptions(feedback);
+  RLHF_RETURN_IF_ERROR(
+      WithContext(options.status(), "feedback.gold_questions"));
+  archive_ = std::make_unique<FolderBatchArchive>(BatchFolder(config));
+  batches_ = std::make_unique<BatchDesk>(
+      *std::move(options), store_.get(), archive_.get(),
+      [this](const std::vector<v1::Comparison>& comparisons) {
+        return desk_->Import(comparisons);
+      },
+      MarginsOfServingPm(config.reward_server().address(), kPmTimeout), &clock_,
+      &metrics_);
+  batch_api_ =
+      std::make_unique<BatchApi>(batches_.get(), &clock_, std::move(secret));
+  return absl::OkStatus();
+}
+
 absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
   service_ = std::make_unique<FeedbackService>(store_.get(), desk_.get());
-  auto server = GrpcServer::Start(config.feedback().address(), {service_.get()},
-                                  &registry_);
+  import_service_ = std::make_unique<ImportService>(batches_.get());
+  auto server =
+      GrpcServer::Start(config.feedback().address(),
+                        {service_.get(), import_service_.get()}, &registry_);
   RLHF_RETURN_IF_ERROR(WithContext(server.status(), "feedback.address"));
   grpc_ = *std::move(server);
   return absl::OkStatus();
 }
 
 absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
-  api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+  api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
+                                   batch_api_.get());
   auto server = HttpServer::Start(
       config.feedback().http_address(),
       [this](const HttpRequest& request) { return api_->Handle(request); },

@@ -11,9 +11,13 @@
 #include "core/rpc/grpc_server.h"
 #include "core/telemetry/http_server.h"
 #include "feedback/answer_desk.h"
+#include "feedback/batch/batch_archive.h"
+#include "feedback/batch_api.h"
+#include "feedback/batch_desk.h"
 #include "feedback/feedback_metrics.h"
 #include "feedback/feedback_service.h"
 #include "feedback/http_api.h"
+#include "feedback/import_service.h"
 #include "feedback/preference_store.h"
 #include "feedback/task_source.h"
 #include "prometheus/registry.h"
@@ -23,6 +27,9 @@ namespace rlhf {
 
 // The store of a run: `runs_dir`/`name`/feedback/comparisons.db.
 std::string PreferenceStorePath(const v1::RunConfig& config);
+
+// Where the batches of a run are kept: `runs_dir`/`name`/feedback/batches.
+std::string BatchFolder(const v1::RunConfig& config);
 
 // Serves until RequestShutdown or a signal, then finishes what was begun.
 //
@@ -46,6 +53,7 @@ class FeedbackServer {
  private:
   FeedbackServer() = default;
   absl::Status OpenStore(const v1::RunConfig& config);
+  absl::Status OpenBatches(const v1::RunConfig& config);
   absl::Status StartGrpc(const v1::RunConfig& config);
   absl::Status StartHttp(const v1::RunConfig& config);
   void StartTasks(const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
@@ -56,7 +64,11 @@ class FeedbackServer {
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
+  std::unique_ptr<BatchArchive> archive_;
+  std::unique_ptr<BatchDesk> batches_;
+  std::unique_ptr<BatchApi> batch_api_;
   std::unique_ptr<FeedbackService> service_;
+  std::unique_ptr<ImportService> import_service_;
   std::unique_ptr<HttpApi> api_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<HttpServer> http_;

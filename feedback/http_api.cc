@@ -11,7 +11,6 @@
 #include "core/config/address.h"
 #include "core/telemetry/metrics_server.h"
 #include "feedback/api_messages.h"
-#include "feedback/import_export.h"
 #include "feedback/page_files.h"
 
 namespace rlhf {
@@ -28,6 +27,8 @@ int HttpStatusOf(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
       return 400;
+    case absl::StatusCode::kUnauthenticated:
+      return 401;
     case absl::StatusCode::kPermissionDenied:
       return 403;
     case absl::StatusCode::kNotFound:
@@ -83,6 +84,8 @@ bool HasContentType(const HttpRequest& request, absl::string_view wanted) {
 HttpLimits HttpApi::Limits() {
   HttpLimits limits;
   limits.max_body_bytes_of_path["/api/import"] = 16 << 20;
+  limits.max_body_bytes_of_path["/api/webhook/argilla"] = 1 << 20;
+  limits.max_body_bytes_of_path["/api/webhook/label-studio"] = 1 << 20;
   return limits;
 }
 
@@ -116,6 +119,9 @@ HttpResponse HttpApi::HandleGet(const HttpRequest& request) {
   if (request.path == "/metrics") return MetricsResponse(*registry_);
   if (request.path == "/healthz") return {.body = "ok\n"};
   if (request.path == "/api/stats") return GetStats(request);
+  if (const auto response = batches_->Get(request)) {
+    return response->ok() ? **response : ErrorResponse(response->status());
+  }
   if (const PageFile* const file = FindPageFile(request.path)) {
     return {.content_type = std::string(file->content_type),
             .body = std::string(file->contents)};
@@ -146,7 +152,9 @@ HttpResponse HttpApi::HandlePost(const HttpRequest& request) {
   }
   if (request.path == "/api/task") return PostTask(request);
   if (request.path == "/api/comparison") return PostComparison(request);
-  if (is_import) return PostImport(request);
+  if (const auto response = batches_->Post(request)) {
+    return response->ok() ? **response : ErrorResponse(response->status());
+  }
   return JsonErrorResponse(
       404, absl::StrCat("there is no POST ", request.path,
                         "; POST /api/task, /api/comparison or /api/import"));
@@ -169,21 +177,6 @@ HttpResponse HttpApi::PostComparison(const HttpRequest& request) {
   const auto appended = desk_->Submit(*answer);
   if (!appended.ok()) return ErrorResponse(appended.status());
   return JsonResponse(DumpJson({{"seq", appended->seq}, {"saved", true}}));
-}
-
-HttpResponse HttpApi::PostImport(const HttpRequest& request) {
-  const auto source = request.query.find("source");
-  const std::string name =
-      source == request.query.end() ? "request" : source->second;
-  const auto report = ImportText(desk_, request.body, name);
-  if (!report.ok()) return ErrorResponse(report.status());
-  Json refused = Json::array();
-  for (const RefusedLine& line : report->refused) {
-    refused.push_back({{"line", line.line}, {"reason", line.reason}});
-  }
-  return JsonResponse(DumpJson({{"accepted", report->num_accepted},
-                                {"duplicates", report->num_duplicates},
-                                {"refused", std::move(refused)}}));
 }
 
 HttpResponse HttpApi::GetStats(const HttpRequest& request) {

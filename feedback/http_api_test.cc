@@ -31,7 +31,15 @@ class HttpApiTest : public ::testing::Test {
     store_ = *std::move(store);
     desk_ =
         std::make_unique<AnswerDesk>(options, store_.get(), &clock_, &metrics_);
-    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+    batches_ = std::make_unique<BatchDesk>(
+        BatchDesk::Options(), store_.get(), &archive_,
+        [this](const std::vector<v1::Comparison>& comparisons) {
+          return desk_->Import(comparisons);
+        },
+        nullptr, &clock_, &metrics_);
+    batch_api_ = std::make_unique<BatchApi>(batches_.get(), &clock_, "");
+    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
+                                     batch_api_.get());
     auto server = HttpServer::Start(
         "127.0.0.1:0",
         [this](const HttpRequest& request) { return api_->Handle(request); },
@@ -71,6 +79,9 @@ class HttpApiTest : public ::testing::Test {
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
+  InMemoryBatchArchive archive_;
+  std::unique_ptr<BatchDesk> batches_;
+  std::unique_ptr<BatchApi> batch_api_;
   std::unique_ptr<HttpApi> api_;
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<HttpTestClient> client_;
@@ -280,12 +291,22 @@ TEST_F(HttpApiTest, MalformedImportWritesNothingAndAGoodOneIsStoredOnce) {
   EXPECT_THAT(bad.body, HasSubstr("batch.jsonl:2"));
   EXPECT_EQ(store_->GetStats().num_comparisons, 0);
 
-  EXPECT_EQ(client_->Post("/api/import?source=batch.jsonl", good, type).body,
-            "{\"accepted\":1,\"duplicates\":0,\"refused\":[]}\n");
-  EXPECT_EQ(client_->Post("/api/import?source=batch.jsonl", good, type).body,
-            "{\"accepted\":0,\"duplicates\":1,\"refused\":[]}\n");
+  const auto import = [&] {
+    return *ParseJson(
+        client_->Post("/api/import?source=batch.jsonl", good, type).body);
+  };
+  EXPECT_EQ(import()["accepted"], 1);
+  const Json again = import();
+  EXPECT_EQ(again["accepted"], 0);
+  EXPECT_EQ(again["duplicates"], 1);
   EXPECT_EQ(store_->Read(1, 1)->at(0).source(), "import:batch.jsonl");
   EXPECT_EQ(client_->Post("/api/import", good).status, 415);
+}
+
+TEST_F(HttpApiTest, BatchesAreListedAndWebhooksAreNotServedWithoutASecret) {
+  EXPECT_EQ(client_->Get("/api/batches").body, "{\"batches\":[]}\n");
+  EXPECT_EQ(client_->Get("/api/batches/b-0").status, 404);
+  EXPECT_EQ(client_->Post("/api/webhook/argilla", "{}").status, 404);
 }
 
 TEST_F(HttpApiTest, FullDiskIs507AndTheSameAnswerCountsOnceThereIsSpace) {
@@ -299,7 +320,7 @@ TEST_F(HttpApiTest, FullDiskIs507AndTheSameAnswerCountsOnceThereIsSpace) {
         const auto store,
         PreferenceStore::Open(disk + "/comparisons.db", &clock_, &metrics_));
     AnswerDesk desk({}, store.get(), &clock_, &metrics_);
-    HttpApi api(&desk, store.get(), &registry_);
+    HttpApi api(&desk, store.get(), &registry_, batch_api_.get());
     desk.Add(
         {MakeTask(v1::Prompt(), {std::string(400'000, 'a'), 1}, {"b", 1}, 0)});
     ASSERT_OK_AND_ASSIGN(const Task task, desk.Lease("ada"));
