@@ -29,10 +29,11 @@ test: setup ## build everything and run all tests
 	@$(MAKE) --no-print-directory build
 	ctest --preset $(PRESET)
 
-chaos: ## kill a rank of a learner at 50 random moments (KILLS=n), print what became of it
+chaos: ## kill a rank of a learner at 50 random moments (KILLS=n), and a store; print what became of it
 	@$(MAKE) --no-print-directory build
 	RLHF_BINARY=$(RLHF) RLHF_CHAOS_KILLS=$(or $(KILLS),50) RLHF_SOURCE_DIR=. OMP_NUM_THREADS=1 \
 	  $(BUILD)/test/failure_test --gtest_filter=ChaosTest.*
+	RLHF_STORE_KILLS=200 RLHF_STORE_RESTARTS=20 $(BUILD)/test/store_test --gtest_filter='*Killed*:*Restarts*'
 
 parity: setup .venv-parity/.made ## compare with references, TRL, transformers and tokenizers, print the differences
 	@$(MAKE) --no-print-directory build

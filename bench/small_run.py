@@ -20,9 +20,10 @@ TOKENIZER = ROOT / "tests/fixtures/text/tiny_tokenizer"
 VOCABULARY = 512
 
 
-def write_llama(folder, seed, layers, width, score_head=False):
+def write_llama(folder, seed, layers, width, score_head=False, scale=1.0):
     """A random Llama with the tests' tokenizer, as a Hugging Face directory; with
-    a random score head as a preference model."""
+    a random score head as a preference model. The larger `scale`, the more do the
+    tokens before the last one count."""
     heads, kv_heads = 4, 2
     head, inner = width // heads, 2 * width
     draw = random.Random(seed)
@@ -45,8 +46,8 @@ def write_llama(folder, seed, layers, width, score_head=False):
     header, blobs, offset = {}, [], 0
     for name, shape in shapes.items():
         count = shape[0] * (shape[1] if len(shape) > 1 else 1)
-        scale = 1.0 if name == "score.weight" else 0.1 * (32 / width) ** 0.5
-        values = [1.0] * count if len(shape) == 1 else [draw.gauss(0, scale) for _ in range(count)]
+        deviation = 1.0 if name == "score.weight" else 0.1 * scale * (32 / width) ** 0.5
+        values = [1.0] * count if len(shape) == 1 else [draw.gauss(0, deviation) for _ in range(count)]
         blobs.append(array.array("f", values).tobytes())
         header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [offset, offset + 4 * count]}
         offset += 4 * count

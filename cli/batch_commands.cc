@@ -4,12 +4,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/file.h"
+#include "cli/feedback_accounts.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
-#include "feedback/batch/folder_batch_archive.h"
-#include "feedback/feedback_server.h"
+#include "feedback/open_store.h"
 
 namespace rlhf {
 namespace {
@@ -19,26 +18,29 @@ constexpr size_t kPieceBytes = 1 << 20;
 constexpr absl::Duration kImportTimeout = absl::Minutes(10);
 constexpr absl::Duration kCallTimeout = absl::Seconds(60);
 
+}  // namespace
+
 // Calls a unary method of the service.
 template <typename Response, typename Request>
-absl::StatusOr<Response> Ask(
-    v1::FeedbackImport::Stub& stub,
+absl::StatusOr<Response> BatchCommands::Ask(
     grpc::Status (v1::FeedbackImport::Stub::*method)(grpc::ClientContext*,
                                                      const Request&, Response*),
-    const Request& request, absl::Duration timeout) {
-  const auto context = ContextWithDeadline(timeout);
+    const Request& request, absl::Duration timeout) const {
+  RLHF_ASSIGN_OR_RETURN(const auto context, OperatorContext(config_, timeout));
   Response response;
-  const grpc::Status status = (stub.*method)(context.get(), request, &response);
+  const grpc::Status status =
+      (service_.get()->*method)(context.get(), request, &response);
   if (!status.ok()) return FromGrpcStatus(status);
   return response;
 }
 
-absl::StatusOr<v1::BatchReport> Send(v1::FeedbackImport::Stub& stub,
-                                     const std::string& text,
-                                     const std::string& name, bool dry_run) {
-  const auto context = ContextWithDeadline(kImportTimeout);
+absl::StatusOr<v1::BatchReport> BatchCommands::Send(const std::string& text,
+                                                    const std::string& name,
+                                                    bool dry_run) {
+  RLHF_ASSIGN_OR_RETURN(const auto context,
+                        OperatorContext(config_, kImportTimeout));
   v1::BatchReport report;
-  const auto writer = stub.Import(context.get(), &report);
+  const auto writer = service_->Import(context.get(), &report);
   size_t begin = 0;
   do {
     v1::ImportPiece piece;
@@ -57,21 +59,15 @@ absl::StatusOr<v1::BatchReport> Send(v1::FeedbackImport::Stub& stub,
   return report;
 }
 
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<BatchCommands>> BatchCommands::Open(
     const v1::RunConfig& config, bool create) {
-  const std::string store_path = PreferenceStorePath(config);
-  if (create) {
-    RLHF_RETURN_IF_ERROR(
-        MakeDirectories(store_path.substr(0, store_path.rfind('/'))));
-  } else if (!FileExists(store_path)) {
+  if (!create && !PreferenceStoreExists(config)) {
     return absl::NotFoundError(
-        absl::StrCat(store_path,
-                     ": there is no preference store, so there are "
-                     "no batches"));
+        absl::StrCat(PreferenceStoreName(config),
+                     ": there is no preference store, so there are no "
+                     "batches"));
   }
-  std::unique_ptr<BatchCommands> commands(new BatchCommands());
+  std::unique_ptr<BatchCommands> commands(new BatchCommands(config));
   auto store = commands->context_.Open(config);
   if (absl::IsFailedPrecondition(store.status())) {
     commands->service_ =
@@ -80,14 +76,12 @@ absl::StatusOr<std::unique_ptr<BatchCommands>> BatchCommands::Open(
   }
   RLHF_RETURN_IF_ERROR(store.status());
   commands->store_ = *std::move(store);
-  commands->archive_ =
-      std::make_unique<FolderBatchArchive>(BatchFolder(config));
   auto options = BatchDeskOptions(config.feedback());
   RLHF_RETURN_IF_ERROR(
       WithContext(options.status(), "feedback.gold_questions"));
   PreferenceStore* const log = commands->store_.get();
   commands->desk_ = std::make_unique<BatchDesk>(
-      *std::move(options), log, commands->archive_.get(),
+      *std::move(options), log,
       [log](const std::vector<v1::Comparison>& comparisons) {
         return log->AppendAll(comparisons);
       },
@@ -99,14 +93,14 @@ absl::StatusOr<std::unique_ptr<BatchCommands>> BatchCommands::Open(
 absl::StatusOr<v1::BatchReport> BatchCommands::Import(const std::string& text,
                                                       const std::string& name,
                                                       bool dry_run) {
-  if (service_ != nullptr) return Send(*service_, text, name, dry_run);
+  if (service_ != nullptr) return Send(text, name, dry_run);
   return desk_->Import({.text = text, .name = name, .dry_run = dry_run});
 }
 
 absl::StatusOr<std::vector<v1::BatchReport>> BatchCommands::List() const {
   if (service_ == nullptr) return desk_->List();
   RLHF_ASSIGN_OR_RETURN(const v1::BatchList list,
-                        Ask(*service_, &v1::FeedbackImport::Stub::ListBatches,
+                        Ask(&v1::FeedbackImport::Stub::ListBatches,
                             v1::ListBatchesRequest(), kCallTimeout));
   return std::vector<v1::BatchReport>(list.batches().begin(),
                                       list.batches().end());
@@ -117,15 +111,19 @@ absl::StatusOr<v1::BatchReport> BatchCommands::Get(
   if (service_ == nullptr) return desk_->Get(batch_id);
   v1::GetBatchRequest request;
   request.set_batch_id(batch_id);
-  return Ask(*service_, &v1::FeedbackImport::Stub::GetBatch, request,
-             kCallTimeout);
+  return Ask(&v1::FeedbackImport::Stub::GetBatch, request, kCallTimeout);
 }
 
 absl::StatusOr<v1::BatchReport> BatchCommands::Decide(
     const v1::DecideBatchRequest& request) {
   if (service_ == nullptr) return desk_->Decide(request);
-  return Ask(*service_, &v1::FeedbackImport::Stub::DecideBatch, request,
-             kImportTimeout);
+  return Ask(&v1::FeedbackImport::Stub::DecideBatch, request, kImportTimeout);
+}
+
+absl::StatusOr<v1::RetractResponse> BatchCommands::Retract(
+    const v1::RetractRequest& request) {
+  if (service_ == nullptr) return desk_->Retract(request);
+  return Ask(&v1::FeedbackImport::Stub::Retract, request, kImportTimeout);
 }
 
 }  // namespace rlhf

@@ -6,9 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/file.h"
 #include "core/base/status_macros.h"
-#include "feedback/feedback_server.h"
+#include "feedback/open_store.h"
 
 namespace rlhf {
 namespace {
@@ -21,15 +20,14 @@ constexpr int64_t kPageRows = 1000;
 
 absl::StatusOr<std::unique_ptr<PreferenceStore>> StoreContext::Open(
     const v1::RunConfig& config) {
-  return PreferenceStore::Open(PreferenceStorePath(config), &clock, &metrics);
+  return OpenPreferenceStore(config, &clock, &metrics);
 }
 
 absl::StatusOr<std::unique_ptr<const ComparisonLog>> ComparisonLog::Open(
     const v1::RunConfig& config) {
-  const std::string path = PreferenceStorePath(config);
-  if (!FileExists(path)) {
+  if (!PreferenceStoreExists(config)) {
     return absl::NotFoundError(
-        absl::StrCat(path,
+        absl::StrCat(PreferenceStoreName(config),
                      ": there is no preference store; it is made when the run "
                      "starts or a batch is imported"));
   }

@@ -24,7 +24,7 @@ struct StoreContext {
   FeedbackMetrics metrics{registry};
 
   // The run's store; it is made if there is none.
-  // Errors: as PreferenceStore::Open; FailedPrecondition means that the service
+  // Errors: as OpenPreferenceStore; FailedPrecondition means that the service
   // has it open.
   absl::StatusOr<std::unique_ptr<PreferenceStore>> Open(
       const v1::RunConfig& config);
@@ -34,7 +34,7 @@ struct StoreContext {
 // open, from the service. The store is held until the log is destroyed.
 class ComparisonLog {
  public:
-  // Errors: NotFound if the run has no store; those of PreferenceStore::Open
+  // Errors: NotFound if the run has no store; those of OpenPreferenceStore
   // but FailedPrecondition; then those of RoleClients.
   static absl::StatusOr<std::unique_ptr<const ComparisonLog>> Open(
       const v1::RunConfig& config);

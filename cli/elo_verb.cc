@@ -74,6 +74,8 @@ Games SelectGames(std::vector<v1::Comparison> all, IgnoredComparisons ignored) {
   Games games = {.ignored = ignored};
   std::set<int64_t> versions;
   for (v1::Comparison& comparison : all) {
+    // Whoever took it back plays in no game.
+    if (comparison.choice() == v1::RETRACTED) continue;
     const int64_t a = comparison.policy_version_a();
     const int64_t b = comparison.policy_version_b();
     if (a < 0 || b < 0) {

@@ -4,8 +4,10 @@
 #include "cli/verb.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "feedback/preference_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "prometheus/registry.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_model.h"
@@ -15,6 +17,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class EloVerbTest : public testing::Test {
  protected:
@@ -167,6 +170,29 @@ TEST_F(EloVerbTest, ReadsARunsOwnComparisons) {
       << err_;
   EXPECT_EQ(Elo({"--config", config_path_}), 0) << err_;
   EXPECT_THAT(out_, HasSubstr("+49 [-20, +118]"));
+}
+
+TEST_F(EloVerbTest, RetractedComparisonsAreNoGames) {
+  AddVersions0And4();
+  ASSERT_EQ(Rlhf({"feedback", "import", File(), "--config", config_path_}), 0)
+      << err_;
+  {
+    const RealClock clock;
+    prometheus::Registry registry;
+    FeedbackMetrics metrics(registry);
+    ASSERT_OK_AND_ASSIGN(
+        const auto store,
+        PreferenceStore::Open(folder_ / "a/feedback/comparisons.db", &clock,
+                              &metrics));
+    PreferenceStore::Selection first_30;
+    for (int i = 1; i <= 30; ++i) {
+      first_30.comparison_ids.push_back(absl::StrCat("c", i));
+    }
+    ASSERT_OK(store->Retract(first_30, "asked to", "grace"));
+  }
+  EXPECT_EQ(Elo({"--config", config_path_}), 0) << err_;
+  // 27 wins of 70 are left: 400 log10(27 / 43) = -80.8.
+  EXPECT_THAT(out_, AllOf(HasSubstr("-81"), Not(HasSubstr("ignored"))));
 }
 
 // It reads the same answers, whatever people said of them.

@@ -1,4 +1,4 @@
-// feedback: the service itself, and batches in and out.
+// feedback: the service itself, batches in and out, and the store and accounts.
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +7,8 @@
 #include "cli/batch_commands.h"
 #include "cli/comparison_log.h"
 #include "cli/config_flag.h"
+#include "cli/feedback_accounts.h"
+#include "cli/store_commands.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/base/shutdown.h"
@@ -75,6 +77,34 @@ absl::Status Decide(const v1::RunConfig& config, const Flags& flags,
   return absl::OkStatus();
 }
 
+absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
+  v1::RetractRequest request;
+  request.set_worker_id(flags.String("worker"));
+  request.set_batch_id(flags.String("batch"));
+  if (!flags.String("comparison").empty()) {
+    request.add_comparison_ids(flags.String("comparison"));
+  }
+  request.set_by(flags.String("by"));
+  request.set_reason(flags.String("reason"));
+  const int num_kinds = (request.worker_id().empty() ? 0 : 1) +
+                        (request.batch_id().empty() ? 0 : 1) +
+                        request.comparison_ids_size();
+  if (num_kinds != 1 || request.by().empty() || request.reason().empty()) {
+    return absl::InvalidArgumentError(
+        "wanted: one of --worker ID, --batch ID and --comparison ID, with --by "
+        "NAME and --reason WHY, which are kept; nothing brings back what is "
+        "retracted");
+  }
+  RLHF_ASSIGN_OR_RETURN(const auto commands,
+                        BatchCommands::Open(config, /*create=*/false));
+  RLHF_ASSIGN_OR_RETURN(const v1::RetractResponse done,
+                        commands->Retract(request));
+  std::cout << done.num_retracted() << " comparisons retracted, "
+            << done.num_retracted_before() << " were before, "
+            << done.num_waiting() << " taken out of batches that wait\n";
+  return absl::OkStatus();
+}
+
 absl::Status Export(const v1::RunConfig& config, const std::string& path,
                     const std::string& format) {
   if (format != "rlhf" && format != "trl") {
@@ -110,12 +140,19 @@ absl::Status FeedbackVerb(const Flags& flags) {
   if (words.size() == 2 && (words[0] == "release" || words[0] == "refuse")) {
     return Decide(config, flags, words[1], words[0] == "release");
   }
+  if (words.size() == 1 && words[0] == "retract") return Retract(config, flags);
   if (words.size() == 2 && words[0] == "export") {
     return Export(config, words[1], flags.String("format"));
   }
+  if (words.size() == 2 && words[0] == "backup") {
+    return BackupStore(config, words[1]);
+  }
+  if (words.size() == 1 && words[0] == "verify") return VerifyStore(config);
+  if (IsAccountsCommand(words)) return RunAccountsCommand(config, flags);
   return absl::InvalidArgumentError(
       "wanted: nothing (the service), import FILE, export FILE, batches [ID], "
-      "release ID, or refuse ID");
+      "release ID, refuse ID, retract, backup FILE, verify, invite, accounts, "
+      "token, or disable NAME");
 }
 
 }  // namespace rlhf

@@ -57,7 +57,13 @@ class FeedbackVerbTest : public testing::Test {
     const auto flags =
         Flags::Parse({{"config"},
                       {"set", FlagSpec::Kind::kRepeated},
-                      {"format", FlagSpec::Kind::kString, "rlhf"}},
+                      {"format", FlagSpec::Kind::kString, "rlhf"},
+                      {"dry-run", FlagSpec::Kind::kBool},
+                      {"worker"},
+                      {"batch"},
+                      {"comparison"},
+                      {"by"},
+                      {"reason"}},
                      args);
     EXPECT_OK(flags);
     testing::internal::CaptureStdout();
@@ -80,7 +86,9 @@ TEST_F(FeedbackVerbTest, ItSaysWhatItWants) {
     EXPECT_THAT(Feedback(args),
                 StatusIs(StatusCode::kInvalidArgument,
                          "wanted: nothing (the service), import FILE, export "
-                         "FILE, batches [ID], release ID, or refuse ID"));
+                         "FILE, batches [ID], release ID, refuse ID, retract, "
+                         "backup FILE, verify, invite, accounts, token, or "
+                         "disable NAME"));
   }
 }
 
@@ -174,7 +182,60 @@ TEST_F(FeedbackVerbTest, AQuarantinedBatchIsReleasedByNameAndReason) {
               StatusIs(StatusCode::kFailedPrecondition,
                        HasSubstr("nothing to decide")));
   EXPECT_THAT(Feedback({"refuse", "b-0", "--by", "ada", "--reason=no"}),
-              StatusIs(StatusCode::kNotFound, HasSubstr("no batch b-0")));
+              StatusIs(StatusCode::kNotFound, HasSubstr("no batch \"b-0\"")));
+}
+
+TEST_F(FeedbackVerbTest, BackupIsAStoreAndVerifyProvesTheLog) {
+  EXPECT_THAT(Feedback({"verify"}),
+              StatusIs(StatusCode::kNotFound,
+                       HasSubstr("there is no preference store")));
+  ASSERT_OK(Feedback(
+      {"import", File("batch.jsonl", absl::StrCat(kPair, kOtherPair))}));
+  const std::string copy = folder_ / "copy.db";
+  ASSERT_OK(Feedback({"backup", copy}));
+  EXPECT_EQ(out_,
+            absl::StrCat("2 comparisons copied to ", copy, " and verified\n"));
+  EXPECT_TRUE(FileExists(copy));
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, HasSubstr("2 comparisons, 0 of them retracted, of 1 "
+                              "workers: the chain holds\nhead "));
+
+  ASSERT_OK(WriteFileAtomically(folder_ / "a/feedback/comparisons.db", "x"));
+  EXPECT_THAT(Feedback({"verify"}),
+              StatusIs(StatusCode::kDataLoss, HasSubstr("restore a backup")));
+}
+
+TEST_F(FeedbackVerbTest, ADatabaseThatIsNoneIsNamed) {
+  EXPECT_THAT(Feedback({"verify", "--set", "feedback.database=mysql://x"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("feedback.database"),
+                             HasSubstr("postgresql://USER@HOST/DATABASE"))));
+}
+
+TEST_F(FeedbackVerbTest, WhatIsRetractedIsGoneAndDoesNotComeBack) {
+  ASSERT_OK(
+      Feedback({"import", File("f.jsonl", absl::StrCat(kPair, kOtherPair))}));
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"retract", "--by=ada", "--reason=x"},
+        {"retract", "--worker=a", "--batch=b", "--by=ada", "--reason=x"},
+        {"retract", "--worker=a", "--by=ada"},
+        {"retract", "--worker=a", "--reason=x"}}) {
+    EXPECT_THAT(Feedback(args), StatusIs(StatusCode::kInvalidArgument,
+                                         HasSubstr("one of --worker ID")));
+  }
+  EXPECT_THAT(
+      Feedback({"retract", "--comparison=c", "--by=ada", "--reason=x"}),
+      StatusIs(StatusCode::kNotFound, HasSubstr("there is no comparison")));
+  ASSERT_OK(Feedback(
+      {"retract", "--worker=import:f.jsonl", "--by=ada", "--reason=asked"}));
+  EXPECT_EQ(out_,
+            "2 comparisons retracted, 0 were before, 0 taken out of batches "
+            "that wait\n");
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, StartsWith("2 comparisons, 2 of them retracted"));
+  ASSERT_OK(Feedback({"import", File("again.jsonl", kPair)}));
+  EXPECT_THAT(out_, AllOf(StartsWith("0 comparisons accepted"),
+                          HasSubstr("1 of its comparisons were taken back")));
 }
 
 TEST_F(FeedbackVerbTest, RefusesFilesAndFormatsThatItCannotUse) {
@@ -218,6 +279,11 @@ TEST_F(FeedbackVerbTest, BatchesGoInAndOutThroughTheServiceThatHasTheStore) {
                           HasSubstr("import:a batch & more.jsonl")));
   ASSERT_OK(Feedback({"export", folder_ / "out.jsonl", "--format=trl"}));
   EXPECT_THAT(out_, HasSubstr("2 comparisons written"));
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, StartsWith("2 comparisons, 0 of them retracted"));
+  ASSERT_OK(Feedback({"retract", "--worker=import:a batch & more.jsonl",
+                      "--by=ada", "--reason=asked"}));
+  EXPECT_THAT(out_, StartsWith("2 comparisons retracted"));
   ASSERT_OK_AND_ASSIGN(const std::string lines,
                        ReadFile(folder_ / "out.jsonl"));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 2);

@@ -54,7 +54,74 @@ void PrintCalibration(const Json& found) {
   std::cout << "\n";
 }
 
+// A share of AgreementShare's; nothing compared is not told.
+void PrintShare(const std::string& name, const Json& share) {
+  if (share.value("compared", 0) == 0) return;
+  std::cout << absl::StrFormat(
+      "%-28s %6.3f [%.3f, %.3f] on %d of %d pairs\n", name,
+      share.value("share", 0.0), share["share_95"][0].get<double>(),
+      share["share_95"][1].get<double>(), share.value("compared", 0),
+      share.value("num_pairs", 0));
+}
+
+void PrintAgreement(const Json& agreement) {
+  if (agreement["pm_with_workers"].value("compared", 0) == 0) return;
+  std::cout << absl::StrFormat(
+      "\nagreement (researchers and crowdworkers in Bai et al. 2022: %.2f)\n",
+      agreement.value("paper_researcher_crowdworker", 0.0));
+  PrintShare("PM and workers", agreement["pm_with_workers"]);
+  PrintShare("workers on the same pairs", agreement["among_workers"]);
+  PrintShare("PM and them on these", agreement["pm_on_shared_pairs"]);
+  for (const Json& one : agreement["workers"]) {
+    const auto worker = one.value("worker", "");
+    PrintShare(absl::StrCat("PM and ", worker), one["with_pm"]);
+    PrintShare(absl::StrCat("others and ", worker), one["with_others"]);
+  }
+}
+
+// " +0.52  +90  62.7 % [+10, +170 Elo]".
+std::string GapText(const Json& tranche) {
+  const Json& gap = tranche["above_first"];
+  const Json& low = tranche["above_first_low"];
+  const Json& high = tranche["above_first_high"];
+  std::string text =
+      absl::StrFormat("   %+7.3f %+5.0f %5.1f %%", gap.value("score", 0.0),
+                      gap.value("elo", 0.0), 100 * gap.value("win_rate", 0.5));
+  if (low.is_object() && high.is_object()) {
+    absl::StrAppendFormat(&text, " [%+.0f, %+.0f Elo]", low.value("elo", 0.0),
+                          high.value("elo", 0.0));
+  }
+  return text;
+}
+
+void PrintTranches(const Json& scores) {
+  const Json& tranches = scores["tranches"];
+  if (tranches.empty()) return;
+  std::cout << "\nscores                         right   pairs    mean   above "
+               "the first: score, Elo, win rate\n";
+  for (size_t i = 0; i < tranches.size(); ++i) {
+    const Json& one = tranches[i];
+    std::cout << absl::StrFormat(
+                     "%-28s %7.3f %7d %+7.3f", one.value("tranche", ""),
+                     one.value("accuracy", 0.0), one.value("num_pairs", 0),
+                     one.value("mean_score", 0.0))
+              << (i > 0 ? GapText(one) : "") << "\n";
+  }
+}
+
 }  // namespace
+
+void PrintWorkerModel(const Json& workers) {
+  if (workers.empty()) return;
+  std::cout << "\nworker      answers  temperature  bias to the left\n";
+  for (const Json& one : workers) {
+    std::cout << absl::StrFormat(
+        "%-11s %7d %12.2f %+17.2f%s\n", one.value("worker", ""),
+        one.value("num_answers", 0), one.value("temperature", 0.0),
+        one.value("left_bias", 0.0),
+        one.value("temperature", 0.0) > 0 ? "" : "  left out");
+  }
+}
 
 void PrintMeasurement(const Json& found) {
   PrintAccuracy("accuracy", found);
@@ -86,6 +153,9 @@ void PrintMeasurement(const Json& found) {
       PrintAccuracy(absl::StrCat(name, " ", value), slice);
     }
   }
+  // Cards of older versions have neither.
+  if (found.contains("agreement")) PrintAgreement(found["agreement"]);
+  if (found.contains("scores")) PrintTranches(found["scores"]);
 }
 
 absl::Status EvaluatePm(const std::string& model_directory,
@@ -104,9 +174,7 @@ absl::Status EvaluatePm(const std::string& model_directory,
   std::cerr << absl::StrFormat(
       "scoring %d pairs; left out: %d no pair, %d undecided, %d too long, %d "
       "not in the PM's chat format\n",
-      data.held_out.size(), parsed.refused.size(),
-      static_cast<int64_t>(parsed.comparisons.size() - data.held_out.size()) -
-          data.num_too_long - data.num_unusable,
+      data.held_out.size(), parsed.refused.size(), data.num_undecided,
       data.num_too_long, data.num_unusable);
   // By all members of the PM together, as it rewards.
   RLHF_ASSIGN_OR_RETURN(

@@ -10,7 +10,8 @@ namespace rlhf {
 
 // Scores the comparisons in `path` (every form that `rlhf feedback import`
 // reads) with the PM in `model_directory` and prints accuracy, calibration,
-// bias and slices, as a table or as one JSON object.
+// bias, slices, agreement with workers and scores by tranche, as a table or as
+// one JSON object.
 //
 // Errors: those of LoadPm and ParseComparisons; InvalidArgument if no line of
 // the file is a preference that the PM can read.
@@ -20,5 +21,9 @@ absl::Status EvaluatePm(const std::string& model_directory,
 // A measurement as ToJson(PmMeasurement) gives it and a PM's card holds it, as
 // tables for people.
 void PrintMeasurement(const Json& found);
+
+// The traits of workers as ToJson(WorkerModel) gives them and a card holds
+// them.
+void PrintWorkerModel(const Json& workers);
 
 }  // namespace rlhf

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "trainer/preference/calibration.h"
+#include "trainer/preference/elo.h"
 
 namespace rlhf {
 namespace {
@@ -33,6 +36,28 @@ PlotSeries LineThrough(const std::vector<PlotPoint>& points, int color) {
     line.points.push_back({x, mean_y + covariance / variance * (x - mean_x)});
   }
   return line;
+}
+
+constexpr size_t kMostWorkers = 20;
+constexpr int kMostTicks = 6;
+
+// A bar for a share that JSON gives as {KEY, KEY_95}, below those there are.
+void AddBar(const std::string& name, const Json& share, const std::string& key,
+            Plot& plot) {
+  const Json& interval = share[key + "_95"];
+  plot.series[0].points.push_back(
+      {.x = share.value(key, 0.0),
+       .y = static_cast<double>(plot.y_categories.size()),
+       .low = interval[0].get<double>(),
+       .high = interval[1].get<double>()});
+  plot.y_categories.push_back(name);
+}
+
+Plot BarsOfShares(const std::string& title, const std::string& x_title) {
+  return {.title = title,
+          .x_title = x_title,
+          .series = {{.kind = PlotSeries::Kind::kHorizontalBars}},
+          .x_range = AxisRange{0, 1}};
 }
 
 }  // namespace
@@ -104,6 +129,91 @@ Plot CalibrationPlot(const std::string& title, const Json& held_out) {
                          .kind = PlotSeries::Kind::kLine,
                          .points = {{0.5, 0.5}, {1, 1}},
                          .reference = true});
+  return plot;
+}
+
+Plot SlicePlot(const std::string& title, const Json& held_out) {
+  Plot plot = BarsOfShares(title, "accuracy on the held-out comparisons");
+  if (held_out.value("num_pairs", 0) == 0) return plot;
+  AddBar("all", held_out, "accuracy", plot);
+  for (const auto& [name, values] :
+       held_out.value("slices", Json::object()).items()) {
+    for (const auto& [value, slice] : values.items()) {
+      AddBar(absl::StrCat(name, " ", value), slice, "accuracy", plot);
+    }
+  }
+  return plot;
+}
+
+Plot AgreementPlot(const std::string& title, const Json& held_out) {
+  Plot plot = BarsOfShares(title, "share of pairs on which both choose alike");
+  const Json found = held_out.value("agreement", Json::object());
+  if (found.empty()) return plot;
+  const auto add = [&](const std::string& name, const Json& share) {
+    if (share.value("compared", 0) > 0) AddBar(name, share, "share", plot);
+  };
+  add("workers on the same pairs", found["among_workers"]);
+  add("PM and them on these", found["pm_on_shared_pairs"]);
+  add("PM and all workers", found["pm_with_workers"]);
+  const Json& workers = found["workers"];
+  for (size_t i = 0; i < std::min(workers.size(), kMostWorkers); ++i) {
+    add(absl::StrCat("PM and ", workers[i].value("worker", "")),
+        workers[i]["with_pm"]);
+  }
+  const double paper = found.value("paper_researcher_crowdworker", 0.0);
+  plot.marks.push_back(
+      {paper, absl::StrFormat("Bai et al.: %.0f %%", 100 * paper)});
+  return plot;
+}
+
+Plot ScorePlot(const std::string& title, const Json& held_out) {
+  Plot plot = {.title = title,
+               .x_title = "PM score, log-odds",
+               .y_title = "share of the responses"};
+  const Json found = held_out.value("scores", Json::object());
+  const auto edges = found.value("edges", std::vector<double>());
+  for (const Json& one : found.value("tranches", Json::array())) {
+    PlotSeries series = {.name = one.value("tranche", ""),
+                         .kind = PlotSeries::Kind::kLine};
+    const auto counts = one.value("counts", std::vector<double>());
+    const double responses = 2 * one.value("num_pairs", 0.0);
+    for (size_t i = 0; i < counts.size() && i + 1 < edges.size(); ++i) {
+      series.points.push_back(
+          {(edges[i] + edges[i + 1]) / 2, counts[i] / responses});
+    }
+    plot.series.push_back(std::move(series));
+  }
+  return plot;
+}
+
+Plot TranchePlot(const std::string& title, const Json& held_out) {
+  Plot plot = {.title = title,
+               .x_title = "tranche",
+               .y_title = "mean score above the first, in Elo",
+               .series = {PlotSeries()},
+               .right_title = "win rate against the first"};
+  ValueSpan span;
+  const auto elo_of = [](const Json& gap) {
+    return gap.is_object() ? gap.value("elo", 0.0)
+                           : std::numeric_limits<double>::quiet_NaN();
+  };
+  const Json found = held_out.value("scores", Json::object());
+  for (const Json& one : found.value("tranches", Json::array())) {
+    const PlotPoint point = {static_cast<double>(plot.x_categories.size()),
+                             elo_of(one["above_first"]),
+                             elo_of(one["above_first_low"]),
+                             elo_of(one["above_first_high"])};
+    for (const double value : {point.y, point.low, point.high}) {
+      span.Add(value);
+    }
+    plot.series[0].points.push_back(point);
+    plot.x_categories.push_back(one.value("tranche", ""));
+  }
+  plot.y_range = span.Range(/*from_zero=*/false);
+  for (const double elo : NiceTicks(*plot.y_range, kMostTicks)) {
+    plot.right_ticks.push_back(
+        {elo, absl::StrFormat("%.0f %%", 100 * WinRateFromElo(elo))});
+  }
   return plot;
 }
 

@@ -26,4 +26,20 @@ Plot SqrtKlPlot(const std::vector<v1::UpdateReport>& updates);
 // a PM's card says under that name.
 Plot CalibrationPlot(const std::string& title, const Json& held_out);
 
+// The accuracy on every slice, with its interval, beside the whole.
+Plot SlicePlot(const std::string& title, const Json& held_out);
+
+// How often workers agree with each other on the same pairs, and the PM with
+// them, all together and one by one, beside what Bai et al. 2022 found between
+// researchers and crowdworkers (Fig. 10). At most 20 workers, those with the
+// most comparisons.
+Plot AgreementPlot(const std::string& title, const Json& held_out);
+
+// A histogram of the scores in each tranche, as shares of its responses.
+Plot ScorePlot(const std::string& title, const Json& held_out);
+
+// The mean score of each tranche above the first, in Elo and as a win rate (Bai
+// et al. 2022, eq. 2.1).
+Plot TranchePlot(const std::string& title, const Json& held_out);
+
 }  // namespace rlhf

@@ -7,6 +7,7 @@
 namespace rlhf {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
 
@@ -61,6 +62,80 @@ TEST(CalibrationPlotTest, LeavesEmptyBinsOut) {
   EXPECT_EQ(plot.series[0].points[0].y, 0.7);
   EXPECT_LT(plot.series[0].points[0].low, 0.5);
   EXPECT_TRUE(plot.series[1].reference);
+}
+
+Json Share(double share, int compared) {
+  return {{"share", share},
+          {"share_95", {share - 0.1, share + 0.1}},
+          {"compared", compared}};
+}
+
+TEST(AgreementPlotTest, ShowsPeopleThePmAndThePaper) {
+  const Json card = {{"agreement",
+                      {{"among_workers", Share(0.7, 30)},
+                       {"pm_on_shared_pairs", Share(0.65, 40)},
+                       {"pm_with_workers", Share(0.68, 90)},
+                       {"paper_researcher_crowdworker", 0.63},
+                       {"workers",
+                        {{{"worker", "w-1"}, {"with_pm", Share(0.6, 50)}},
+                         {{"worker", "w-2"}, {"with_pm", Share(0, 0)}}}}}}};
+  const Plot plot = AgreementPlot("Agreement", card);
+  EXPECT_THAT(plot.y_categories,
+              ElementsAre("workers on the same pairs", "PM and them on these",
+                          "PM and all workers", "PM and w-1"));
+  EXPECT_EQ(plot.series[0].points[3].x, 0.6);
+  ASSERT_THAT(plot.marks, SizeIs(1));
+  EXPECT_EQ(plot.marks[0].x, 0.63);
+  EXPECT_THAT(RenderSvg(AgreementPlot("old card", Json::object())),
+              HasSubstr("no data"));
+}
+
+TEST(SlicePlotTest, ShowsTheWholeAndEverySlice) {
+  const Json accuracy = {
+      {"num_pairs", 10}, {"accuracy", 0.7}, {"accuracy_95", {0.4, 0.9}}};
+  Json card = accuracy;
+  card["slices"] = {{"task", {{"red-team", accuracy}}},
+                    {"worker_group", {{"experts", accuracy}}}};
+  const Plot plot = SlicePlot("Slices", card);
+  EXPECT_THAT(plot.y_categories,
+              ElementsAre("all", "task red-team", "worker_group experts"));
+  EXPECT_EQ(plot.series[0].points[2].high, 0.9);
+}
+
+Json TwoTranches() {
+  return {{"scores",
+           {{"edges", {0, 1, 2}},
+            {"tranches",
+             {{{"tranche", "base"},
+               {"num_pairs", 2},
+               {"counts", {3, 1}},
+               {"above_first", {{"elo", 0}}},
+               {"above_first_low", {{"elo", 0}}},
+               {"above_first_high", {{"elo", 0}}}},
+              {{"tranche", "online v1"},
+               {"num_pairs", 1},
+               {"counts", {0, 2}},
+               {"above_first", {{"elo", 100}}},
+               {"above_first_low", nullptr},
+               {"above_first_high", nullptr}}}}}}};
+}
+
+TEST(ScorePlotTest, EveryTrancheHasAHistogramOfShares) {
+  const Plot plot = ScorePlot("Scores", TwoTranches());
+  ASSERT_THAT(plot.series, SizeIs(2));
+  EXPECT_EQ(plot.series[0].points[0].x, 0.5);
+  EXPECT_EQ(plot.series[0].points[0].y, 0.75);
+  EXPECT_EQ(plot.series[1].name, "online v1");
+  EXPECT_EQ(plot.series[1].points[1].y, 1);
+}
+
+TEST(TranchePlotTest, ReadsEloAndWinRate) {
+  const Plot plot = TranchePlot("Tranches", TwoTranches());
+  EXPECT_THAT(plot.x_categories, ElementsAre("base", "online v1"));
+  EXPECT_EQ(plot.series[0].points[1].y, 100);
+  ASSERT_FALSE(plot.right_ticks.empty());
+  EXPECT_EQ(plot.right_ticks[0].label, "50 %");
+  EXPECT_THAT(RenderSvg(plot), HasSubstr("online v1"));
 }
 
 }  // namespace

@@ -179,7 +179,9 @@ absl::Status TrainPm(const Flags& flags,
   Json result = Describe(data, stats, stopwatch.seconds());
   RLHF_ASSIGN_OR_RETURN(const std::vector<MeasuredPair> pairs,
                         ScorePairs(model, data.held_out, kMicroBatchTokens));
-  result["held_out"] = ToJson(MeasurePm(pairs, kCalibrationBins));
+  PmMeasurement found = MeasurePm(pairs, kCalibrationBins);
+  HideWorkers(found.agreement);
+  result["held_out"] = ToJson(found);
   RLHF_RETURN_IF_ERROR(SaveModel(model, from, folder.temporary()));
   RLHF_ASSIGN_OR_RETURN(result["digest"], DirectoryDigest(folder.temporary()));
   result["trained_on"] = files;

@@ -16,6 +16,7 @@
 #include "cli/config_flag.h"
 #include "cli/human_format.h"
 #include "cli/pm_eval.h"
+#include "cli/pm_influence.h"
 #include "cli/pm_plots.h"
 #include "cli/pm_train.h"
 #include "cli/verbs.h"
@@ -195,6 +196,7 @@ absl::Status Show(const ModelRegistry& registry, const ToldReports& reports,
     std::cout << "\n";
     PrintMeasurement(card["held_out"]);
   }
+  if (card.contains("worker_model")) PrintWorkerModel(card["worker_model"]);
   return absl::OkStatus();
 }
 
@@ -241,6 +243,18 @@ absl::Status MakePairs(const std::string& path, const Flags& flags) {
   return absl::OkStatus();
 }
 
+void AddMeasurementPlots(int64_t version, const Json& held_out,
+                         std::map<std::string, Plot>& plots) {
+  const std::string name = absl::StrCat("-v", version);
+  const std::string of = absl::StrCat(" of PM v", version);
+  plots["calibration" + name] = CalibrationPlot("Calibration" + of, held_out);
+  plots["slices" + name] = SlicePlot("Accuracy by slice" + of, held_out);
+  plots["agreement" + name] =
+      AgreementPlot("Agreement" + of + " and workers", held_out);
+  plots["scores" + name] = ScorePlot("Scores" + of, held_out);
+  plots["tranches" + name] = TranchePlot("Tranches" + of, held_out);
+}
+
 // SVG pictures of a run into the folder --out.
 absl::Status DrawPlots(const v1::RunConfig& config, const std::string& folder) {
   if (folder.empty()) {
@@ -254,8 +268,7 @@ absl::Status DrawPlots(const v1::RunConfig& config, const std::string& folder) {
   for (const int64_t version : registry.Versions()) {
     RLHF_ASSIGN_OR_RETURN(const Json card, registry.Card(version));
     if (!card.contains("held_out")) continue;
-    plots[absl::StrCat("calibration-v", version)] = CalibrationPlot(
-        absl::StrCat("Calibration of PM v", version), card["held_out"]);
+    AddMeasurementPlots(version, card["held_out"], plots);
   }
   RLHF_RETURN_IF_ERROR(MakeDirectories(folder));
   for (const auto& [name, plot] : plots) {
@@ -264,6 +277,24 @@ absl::Status DrawPlots(const v1::RunConfig& config, const std::string& folder) {
     std::cout << path << "\n";
   }
   return absl::OkStatus();
+}
+
+// Of the version that `words` name, else of the serving one.
+absl::Status Influence(const v1::RunConfig& config,
+                       const std::vector<std::string>& words,
+                       const Flags& flags) {
+  std::optional<int64_t> version;
+  if (words.size() == 2) {
+    RLHF_ASSIGN_OR_RETURN(version, VersionOf(words[1]));
+  } else {
+    RLHF_ASSIGN_OR_RETURN(version, RegistryOf(config).Alias("serving"));
+  }
+  if (!version.has_value()) {
+    return absl::FailedPreconditionError(
+        "no PM serves yet; name one: pm influence VERSION");
+  }
+  return ReportInfluence(config, *version, flags.Int("top"),
+                         flags.Bool("json"));
 }
 
 absl::Status RollBack(const ModelRegistry& registry,
@@ -293,13 +324,15 @@ absl::Status PmVerb(const Flags& flags) {
   const std::string what = words.empty() ? "" : words[0];
   const size_t wanted = what == "promote" || what == "show" ? 2 : 1;
   if ((what != "list" && what != "show" && what != "history" &&
-       what != "promote" && what != "rollback" && what != "plots") ||
-      words.size() != wanted) {
+       what != "promote" && what != "rollback" && what != "plots" &&
+       what != "influence") ||
+      (words.size() != wanted && !(what == "influence" && words.size() == 2))) {
     return absl::InvalidArgumentError(
         "wanted: list, show VERSION, history, promote VERSION, rollback, eval "
-        "FILE, train FILE..., pairs POSTS.xml, or plots");
+        "FILE, train FILE..., pairs POSTS.xml, influence [VERSION], or plots");
   }
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
+  if (what == "influence") return Influence(config, words, flags);
   if (what == "plots") return DrawPlots(config, flags.String("out"));
   const ModelRegistry registry = RegistryOf(config);
   if (what == "list" || what == "show") {

@@ -1,4 +1,6 @@
+#include <cmath>
 #include <cstdlib>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "cli/verb.h"
@@ -136,6 +138,86 @@ TEST_F(PmVerbTest, EvalMeasuresAModelOnAFile) {
   EXPECT_THAT(err_, HasSubstr("--model is needed"));
 }
 
+TEST_F(PmVerbTest, EvalTellsWorkersAndTranches) {
+  ASSERT_OK(WriteTinyPm(folder_ / "pm", 3));
+  std::string text;
+  for (int i = 0; i < 12; ++i) {
+    for (const char* worker : {"ann", "bob"}) {
+      absl::StrAppend(
+          &text, "{\"prompt\": {\"messages\": [{\"role\": \"user\", ",
+          "\"content\": \"", i, "+1?\"}]}, \"response_a\": \"yes ", i,
+          "\", \"response_b\": \"no\", \"choice\": \"A_BETTER\", ",
+          "\"strength\": 1, \"source\": \"page\", \"worker_id\": \"", worker,
+          "\", \"policy_version_a\": ", i % 3, ", \"policy_version_b\": 0}\n");
+    }
+  }
+  const std::string pairs = folder_ / "pairs.jsonl", pm = folder_ / "pm";
+  ASSERT_OK(WriteFileAtomically(pairs, text));
+  EXPECT_EQ(Pm({"eval", pairs, "--model", pm, "--json"}), 0) << err_;
+  ASSERT_OK_AND_ASSIGN(const Json json, ParseJson(out_));
+  EXPECT_EQ(json["agreement"]["among_workers"]["compared"], 12);
+  EXPECT_EQ(json["agreement"]["among_workers"]["share"], 1);
+  EXPECT_EQ(json["agreement"]["workers"][0]["worker"], "ann");
+  EXPECT_EQ(json["scores"]["tranches"][0]["tranche"], "base");
+  EXPECT_EQ(json["scores"]["tranches"].size(), 3u);
+  EXPECT_TRUE(json["scores"]["tranches"][1]["above_first"].contains("elo"));
+  EXPECT_EQ(Pm({"eval", pairs, "--model", pm}), 0);
+  EXPECT_THAT(out_, AllOf(HasSubstr("workers on the same pairs     1.000"),
+                          HasSubstr("PM and ann"), HasSubstr("online v2-3"),
+                          HasSubstr("Elo")));
+}
+
+class PmInfluenceTest : public PmVerbTest {
+ protected:
+  // 40 comparisons in the run's store, and the tiny PM as version 1, which
+  // serves and was trained on the first 30.
+  void MakeRun() {
+    std::string text;
+    for (int i = 0; i < 40; ++i) {
+      absl::StrAppend(&text, "{\"prompt\": \"", i, "+1?\", \"chosen\": \"yes ",
+                      i, "\", \"rejected\": \"no\"}\n");
+    }
+    ASSERT_OK(WriteFileAtomically(folder_ / "pairs.jsonl", text));
+    ASSERT_EQ(RunCommand({"feedback", "import", folder_ / "pairs.jsonl",
+                          "--config", config_path_}),
+              0);
+    ASSERT_OK(registry_
+                  .Publish(1, {{"report", {{"data", {{"last_seq", 30}}}}}},
+                           [](const std::string& folder) {
+                             return WriteTinyPm(folder, 3);
+                           })
+                  .status());
+    ASSERT_OK(registry_.Promote(1, std::nullopt, {"gate", "good"}));
+  }
+};
+
+TEST_F(PmInfluenceTest, ListsTheMostInfluentialAndTheMostDamaging) {
+  MakeRun();
+  EXPECT_EQ(Pm({"influence", "--top", "3", "--json"}), 0) << err_;
+  ASSERT_OK_AND_ASSIGN(const Json json, ParseJson(out_));
+  EXPECT_EQ(json["pm"], 1);
+  EXPECT_EQ(json["num_training"].get<int>() + json["num_held_out"].get<int>(),
+            30)
+      << "what came after the PM was not learned from";
+  ASSERT_EQ(json["influential"].size(), 3u);
+  const auto size = [](const Json& row) {
+    return std::abs(row["score"].get<double>());
+  };
+  EXPECT_GE(size(json["influential"][0]), size(json["influential"][1]));
+  for (const Json& row : json["damaging"]) {
+    EXPECT_LT(row["score"].get<double>(), 0);
+    EXPECT_LE(row["seq"].get<int>(), 30);
+  }
+  EXPECT_EQ(Pm({"influence", "v1"}), 0) << err_;
+  EXPECT_THAT(
+      out_, AllOf(HasSubstr("most damaging"), HasSubstr("import:pairs.jsonl")));
+}
+
+TEST_F(PmInfluenceTest, WithoutAServingPmOneMustBeNamed) {
+  EXPECT_EQ(Pm({"influence"}), 2);
+  EXPECT_THAT(err_, HasSubstr("no PM serves yet; name one"));
+}
+
 TEST_F(PmVerbTest, MakesPairsOfAStackExchangeDump) {
   const std::string posts = std::string(std::getenv("RLHF_SOURCE_DIR")) +
                             "/tests/fixtures/comparisons/posts.xml";
@@ -155,7 +237,8 @@ TEST_F(PmVerbTest, AnythingElseIsExplained) {
     EXPECT_EQ(Pm(args), 2);
     EXPECT_THAT(err_, HasSubstr("wanted: list, show VERSION, history, promote "
                                 "VERSION, rollback, eval FILE, train FILE..., "
-                                "pairs POSTS.xml, or plots"));
+                                "pairs POSTS.xml, influence [VERSION], or "
+                                "plots"));
   }
 }
 

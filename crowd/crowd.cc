@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -65,8 +66,10 @@ class Worker {
         return taken;
       });
       if (absl::IsOutOfRange(task.status()) || ShutdownRequested()) break;
-      RLHF_RETURN_IF_ERROR(task.status());
-      if (!task->has_value()) {
+      // Paused, or out of answers: a person may say otherwise any time.
+      const bool paused = absl::IsFailedPrecondition(task.status());
+      if (!paused) RLHF_RETURN_IF_ERROR(task.status());
+      if (paused || !task->has_value()) {
         WaitForShutdown(kPause);
         continue;
       }
@@ -80,7 +83,9 @@ class Worker {
  private:
   // A service that stays away is said once, not with every attempt.
   void LogIfNew(const absl::Status& status) {
-    if (IsTransient(status) && status.code() != last_code_) {
+    const bool passes =
+        IsTransient(status) || absl::IsFailedPrecondition(status);
+    if (passes && status.code() != last_code_) {
       RLHF_LOG(WARNING) << worker_.worker_id() << ": " << status
                         << "; trying again";
     }
@@ -92,8 +97,11 @@ class Worker {
     RLHF_ASSIGN_OR_RETURN(const std::string left, GetString(task, "left"));
     RLHF_ASSIGN_OR_RETURN(const std::string right, GetString(task, "right"));
     RLHF_ASSIGN_OR_RETURN(const std::string id, GetString(task, "task_id"));
-    RLHF_ASSIGN_OR_RETURN(const GoldScores gold,
-                          judge_->Judge(prompt, left, right));
+    RLHF_ASSIGN_OR_RETURN(GoldScores gold, judge_->Judge(prompt, left, right));
+    // Asked for the more harmful response, people look for the worse one.
+    if (task.value("kind", "helpful") == "red_team") {
+      std::swap(gold.left, gold.right);
+    }
     const WorkerAnswer answer = AnswerTask(worker_, gold, id, config_.seed());
     if (WaitForShutdown(absl::Seconds(answer.seconds))) {
       return absl::OkStatus();

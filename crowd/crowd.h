@@ -11,7 +11,8 @@
 namespace rlhf {
 
 // Runs until the feedback process wants no further comparisons, or shutdown is
-// requested; waits for a service that is away. `judge` is not owned.
+// requested; waits for a service that is away, and a worker who is paused until
+// a person ends the pause. `judge` is not owned.
 //
 // Errors: InvalidArgument without workers, or if the service does not take what
 // a worker sends; AlreadyExists for a port in use; those of the judge.

@@ -49,12 +49,26 @@ class FakeFeedback {
     MutexLock lock(&mutex_);
     first_status_ = http_status;
   }
+  // This worker's first two requests for a task are refused.
+  void Pause(const std::string& worker_id) {
+    MutexLock lock(&mutex_);
+    paused_ = worker_id;
+  }
+  void SetKind(const std::string& kind) {
+    MutexLock lock(&mutex_);
+    kind_ = kind;
+  }
 
  private:
   HttpResponse Handle(const HttpRequest& request) {
     MutexLock lock(&mutex_);
     const Json body = *ParseJson(request.body);
-    if (request.path == "/api/task") return Task();
+    if (request.path == "/api/task") {
+      if (body["worker_id"] == paused_ && ++num_paused_requests_ < 3) {
+        return JsonErrorResponse(403, "your work is paused");
+      }
+      return Task();
+    }
     const std::string id = body["comparison_id"];
     if (first_status_ != 0 && attempted_.insert(id).second) {
       return JsonErrorResponse(first_status_, "not now");
@@ -71,12 +85,12 @@ class FakeFeedback {
       return JsonErrorResponse(410, "enough comparisons");
     }
     const std::string id = absl::StrCat("task-", num_offered_++);
-    return {
-        .content_type = "application/json",
-        .body = absl::StrCat(
-            R"({"task_id": ")", id,
-            R"(", "messages": [{"role": "user", "content": "Hi"}], )",
-            R"("left": "yes", )", R"("right": "no", "lease_seconds": 60})")};
+    return {.content_type = "application/json",
+            .body = absl::StrCat(
+                R"({"task_id": ")", id,
+                R"(", "messages": [{"role": "user", "content": "Hi"}], )",
+                R"("kind": ")", kind_,
+                R"(", "left": "yes", "right": "no", "lease_seconds": 60})")};
   }
 
   const int num_tasks_;
@@ -84,6 +98,9 @@ class FakeFeedback {
   int num_requests_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_offered_ ABSL_GUARDED_BY(mutex_) = 0;
   int first_status_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string paused_ ABSL_GUARDED_BY(mutex_);
+  int num_paused_requests_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string kind_ ABSL_GUARDED_BY(mutex_) = "helpful";
   std::set<std::string> attempted_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Json> answers_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<HttpServer> server_;
@@ -122,6 +139,24 @@ TEST(CrowdTest, TriesAgainWithTheSameIdWhenTheServiceIsBusy) {
   LeftJudge judge;
   ASSERT_OK(RunCrowd(MakeConfig(feedback.address(), 3), &judge));
   EXPECT_EQ(feedback.answers().size(), 3);
+}
+
+TEST(CrowdTest, PausedWorkerWaitsUntilThereIsWorkAgain) {
+  FakeFeedback feedback(2);
+  feedback.Pause("worker-0");
+  LeftJudge judge;
+  ASSERT_OK(RunCrowd(MakeConfig(feedback.address(), 1), &judge));
+  EXPECT_EQ(feedback.answers().size(), 2);
+}
+
+TEST(CrowdTest, TheMoreHarmfulResponseIsTheOneThatTheJudgeLikesLess) {
+  FakeFeedback feedback(2);
+  feedback.SetKind("red_team");
+  LeftJudge judge;
+  ASSERT_OK(RunCrowd(MakeConfig(feedback.address(), 1), &judge));
+  for (const auto& [id, answer] : feedback.answers()) {
+    EXPECT_EQ(answer["choice"], "right_better");
+  }
 }
 
 TEST(CrowdTest, GoesOnWhenATaskWentToAnotherWorker) {

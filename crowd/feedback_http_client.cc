@@ -48,15 +48,20 @@ absl::Status HttpError(const std::string& url, const HttpReply& reply) {
 absl::StatusOr<HttpReply> PostHttp(const std::string& url,
                                    const std::string& body,
                                    absl::Duration timeout,
-                                   const std::string& content_type) {
+                                   const std::string& content_type,
+                                   const std::string& token) {
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(),
                                                     curl_easy_cleanup);
   RLHF_CHECK(curl != nullptr);
   const std::string type_line = "Content-Type: " + content_type;
+  // An empty line is a header that is not sent.
+  const std::string token_line =
+      token.empty() ? "Authorization:" : "Authorization: Bearer " + token;
+  curl_slist* lines = curl_slist_append(nullptr, type_line.c_str());
+  lines = curl_slist_append(lines, "Expect:");
+  lines = curl_slist_append(lines, token_line.c_str());
   const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(
-      curl_slist_append(curl_slist_append(nullptr, type_line.c_str()),
-                        "Expect:"),
-      curl_slist_free_all);
+      lines, curl_slist_free_all);
   HttpReply reply;
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());

@@ -15,11 +15,13 @@ struct HttpReply {
   std::string body;
 };
 
-// POSTs `body` (JSON, or JSONL with `content_type` application/x-ndjson).
-// Errors: Unavailable if no reply of at most 4 MiB comes within `timeout`.
+// POSTs `body` (JSON, or JSONL with `content_type` application/x-ndjson), with
+// a `token` where the service asks for one. Errors: Unavailable if no reply of
+// at most 4 MiB comes within `timeout`.
 absl::StatusOr<HttpReply> PostHttp(
     const std::string& url, const std::string& body, absl::Duration timeout,
-    const std::string& content_type = "application/json");
+    const std::string& content_type = "application/json",
+    const std::string& token = "");
 
 // What a reply other than 200 says went wrong, in the service's own words where
 // it has any: Unavailable for 5xx, OutOfRange for 410, FailedPrecondition for
@@ -37,6 +39,7 @@ class FeedbackHttpClient {
   //
   // Errors, with URL and the service's own words:
   //   OutOfRange          there will be none any more
+  //   FailedPrecondition  this worker is paused, or has given all answers
   //   Unavailable         the service is away or asks to try again
   //   InvalidArgument     it does not take such a request
   absl::StatusOr<std::optional<Json>> TakeTask(const std::string& worker_id);

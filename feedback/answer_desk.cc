@@ -1,20 +1,30 @@
 #include "feedback/answer_desk.h"
 
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/status_macros.h"
+#include "core/comparisons/choice.h"
+#include "feedback/started_tasks.h"
 
 namespace rlhf {
 namespace {
 
-v1::Choice StoredChoice(ShownChoice choice, bool shown_swapped) {
+// Log read at once: bounds memory.
+constexpr int64_t kPageRows = 1000;
+
+// In a red-team task the worker picks the worse response.
+v1::Choice StoredChoice(ShownChoice choice, bool shown_swapped,
+                        v1::TaskKind kind) {
   switch (choice) {
     case ShownChoice::kLeftBetter:
-      return shown_swapped ? v1::B_BETTER : v1::A_BETTER;
-    case ShownChoice::kRightBetter:
-      return shown_swapped ? v1::A_BETTER : v1::B_BETTER;
+    case ShownChoice::kRightBetter: {
+      const bool picked_a =
+          (choice == ShownChoice::kLeftBetter) != shown_swapped;
+      return picked_a != (kind == v1::RED_TEAM) ? v1::A_BETTER : v1::B_BETTER;
+    }
     case ShownChoice::kTie:
       return v1::TIE;
     case ShownChoice::kBothBad:
@@ -31,42 +41,95 @@ v1::Comparison ToComparison(const Task& task, const Answer& answer) {
   *comparison.mutable_prompt() = task.prompt;
   comparison.set_response_a(task.response_a);
   comparison.set_response_b(task.response_b);
-  comparison.set_choice(StoredChoice(answer.choice, task.shown_swapped));
+  comparison.set_choice(
+      StoredChoice(answer.choice, task.shown_swapped, task.kind));
   comparison.set_strength(answer.strength);
   comparison.set_worker_id(answer.worker_id);
   comparison.set_shown_swapped(task.shown_swapped);
   comparison.set_policy_version_a(task.policy_version_a);
   comparison.set_policy_version_b(task.policy_version_b);
   comparison.set_worker_seconds(answer.worker_seconds);
-  comparison.set_source(answer.source);
+  comparison.set_source(task.gold ? kGoldSource : answer.source);
   comparison.set_skip_reason(answer.skip_reason);
+  if (task.sampling.max_new_tokens() > 0) {
+    *comparison.mutable_sampling() = task.sampling;
+  }
+  comparison.set_pm_version(task.pm_version);
+  comparison.set_task_kind(task.kind);
+  comparison.set_interface_version(answer.interface_version);
+  comparison.set_comment(answer.comment);
+  comparison.set_flagged(answer.flagged);
+  comparison.set_edited_response(answer.edited_response);
   return comparison;
 }
 
 // Whether `stored` is this answer, saved earlier. The task may be forgotten by
-// now; what the worker said is enough to tell.
+// now; what the worker said is enough to tell. Of a retracted one that is not
+// known any more, and nothing brings it back.
 bool IsSavedAnswer(const v1::Comparison& stored, const Answer& answer) {
+  if (stored.choice() == v1::RETRACTED) return true;
   return stored.worker_id() == answer.worker_id &&
-         stored.choice() ==
-             StoredChoice(answer.choice, stored.shown_swapped()) &&
+         stored.choice() == StoredChoice(answer.choice, stored.shown_swapped(),
+                                         stored.task_kind()) &&
          stored.strength() == answer.strength &&
-         stored.skip_reason() == answer.skip_reason;
+         stored.skip_reason() == answer.skip_reason &&
+         stored.comment() == answer.comment &&
+         stored.flagged() == answer.flagged &&
+         stored.edited_response() == answer.edited_response;
 }
 
 }  // namespace
 
 AnswerDesk::AnswerDesk(const TaskScheduler::Options& options,
                        PreferenceStore* store, const Clock* clock,
-                       FeedbackMetrics* metrics)
+                       FeedbackMetrics* metrics,
+                       std::unique_ptr<WorkerBook> book)
     : options_(options),
       store_(store),
       clock_(clock),
       metrics_(metrics),
-      scheduler_(options, store->GetStats().num_comparisons) {}
+      scheduler_(options, store->GetStats().num_comparisons),
+      book_(book != nullptr
+                ? std::move(book)
+                : std::make_unique<WorkerBook>(WorkerBook::Options())) {}
+
+absl::Status AnswerDesk::ReadLog() {
+  MutexLock lock(&mutex_);
+  StartedTasks started(options_.overlap, options_.ready_tasks);
+  const int64_t num_comparisons = store_->GetStats().num_comparisons;
+  for (int64_t seq = 1; seq <= num_comparisons; seq += kPageRows) {
+    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> page,
+                          store_->Read(seq, seq + kPageRows - 1));
+    for (const v1::Comparison& comparison : page) {
+      book_->Add(comparison);
+      started.Add(comparison);
+    }
+  }
+  for (const WorkerStatus& worker : book_->Workers()) {
+    scheduler_.AddEarlierAnswers(worker.view.worker_id,
+                                 worker.view.num_answers);
+  }
+  for (StartedTask& one : std::move(started).Take()) {
+    scheduler_.Add(std::move(one.task), std::move(one.answered_by));
+  }
+  UpdateGauges();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Task> AnswerDesk::LeaseLocked(const std::string& worker_id) {
+  RLHF_RETURN_IF_ERROR(book_->CheckMayWork(worker_id));
+  const absl::Time now = clock_->Now();
+  if (!scheduler_.HasTaskOf(worker_id)) {
+    if (std::optional<Task> gold = book_->NextGold(worker_id)) {
+      return scheduler_.LeaseOwn(worker_id, *std::move(gold), now);
+    }
+  }
+  return scheduler_.Lease(worker_id, now);
+}
 
 absl::StatusOr<Task> AnswerDesk::Lease(const std::string& worker_id) {
   MutexLock lock(&mutex_);
-  auto task = scheduler_.Lease(worker_id, clock_->Now());
+  auto task = LeaseLocked(worker_id);
   UpdateGauges();
   return task;
 }
@@ -78,35 +141,68 @@ absl::StatusOr<Task> AnswerDesk::Claim(const Answer& answer) {
   return task;
 }
 
-void AnswerDesk::Finish(const std::string& task_id, bool saved) {
+void AnswerDesk::AddToBook(const v1::Comparison& comparison) {
+  book_->Add(comparison);
+  if (IsGold(comparison)) {
+    const std::optional<bool> right = GoldIsRight(comparison);
+    (!right.has_value() ? metrics_->gold_skipped
+     : *right           ? metrics_->gold_right
+                        : metrics_->gold_wrong)
+        .Increment();
+  }
+}
+
+void AnswerDesk::Finish(const std::string& task_id, v1::Comparison comparison,
+                        int64_t seq) {
   MutexLock lock(&mutex_);
-  scheduler_.Finish(task_id, saved);
+  const bool saved = seq > 0;
+  scheduler_.Finish(task_id, comparison.worker_id(), saved);
+  if (saved) {
+    comparison.set_seq(seq);
+    AddToBook(comparison);
+  }
   UpdateGauges();
+}
+
+absl::StatusOr<PreferenceStore::Appended> AnswerDesk::AcknowledgeAgain(
+    const Answer& answer, const absl::Status& why_not_claimed) {
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
+                        store_->Find(answer.comparison_id));
+  if (!stored.has_value()) {
+    metrics_->comparisons_refused.Increment();
+    return why_not_claimed;
+  }
+  if (!IsSavedAnswer(*stored, answer)) {
+    metrics_->comparisons_refused.Increment();
+    return absl::AlreadyExistsError(
+        absl::StrCat("comparison_id \"", answer.comparison_id,
+                     "\" was saved before with another answer (seq ",
+                     stored->seq(), "): make a new id for a new answer"));
+  }
+  metrics_->comparisons_duplicate.Increment();
+  return PreferenceStore::Appended{.seq = stored->seq(), .duplicate = true};
 }
 
 absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
     const Answer& answer) {
   const absl::StatusOr<Task> task = Claim(answer);
-  if (!task.ok()) {
-    // A retry of an answer whose acknowledgement was lost.
-    RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
-                          store_->Find(answer.comparison_id));
-    if (!stored.has_value()) {
-      metrics_->comparisons_refused.Increment();
-      return task.status();
-    }
-    if (!IsSavedAnswer(*stored, answer)) {
-      metrics_->comparisons_refused.Increment();
-      return absl::AlreadyExistsError(
-          absl::StrCat("comparison_id \"", answer.comparison_id,
-                       "\" was saved before with another answer (seq ",
-                       stored->seq(), "): make a new id for a new answer"));
-    }
-    metrics_->comparisons_duplicate.Increment();
-    return PreferenceStore::Appended{.seq = stored->seq(), .duplicate = true};
+  // A retry of an answer whose acknowledgement was lost?
+  if (!task.ok()) return AcknowledgeAgain(answer, task.status());
+  v1::Comparison comparison = ToComparison(*task, answer);
+  if (task->kind == v1::RED_TEAM && !answer.edited_response.empty()) {
+    Finish(answer.task_id, comparison, 0);
+    metrics_->comparisons_refused.Increment();
+    return absl::InvalidArgumentError(
+        "\"edited_response\" is for helpful tasks: in a red-team task no "
+        "answer is made better");
   }
-  const auto appended = store_->Append(ToComparison(*task, answer));
-  Finish(answer.task_id, appended.ok() && !appended->duplicate);
+  {
+    MutexLock lock(&mutex_);
+    comparison.set_worker_group(book_->GroupOf(answer.worker_id));
+  }
+  const auto appended = store_->Append(comparison);
+  const bool saved = appended.ok() && !appended->duplicate;
+  Finish(answer.task_id, std::move(comparison), saved ? appended->seq : 0);
   if (appended.ok()) {
     metrics_->comparison_duration.Observe(answer.worker_seconds);
   } else if (absl::IsAlreadyExists(appended.status())) {
@@ -120,12 +216,42 @@ absl::StatusOr<std::vector<PreferenceStore::Appended>> AnswerDesk::Import(
   RLHF_ASSIGN_OR_RETURN(const std::vector<PreferenceStore::Appended> appended,
                         store_->AppendAll(comparisons));
   int64_t num_new = 0;
-  for (const PreferenceStore::Appended& one : appended) {
-    if (!one.duplicate) ++num_new;
-  }
   MutexLock lock(&mutex_);
+  for (size_t i = 0; i < appended.size(); ++i) {
+    if (appended[i].duplicate) continue;
+    ++num_new;
+    v1::Comparison stored = comparisons[i];
+    stored.set_seq(appended[i].seq);
+    book_->Add(stored);
+  }
   scheduler_.AddImported(num_new);
+  UpdateGauges();
   return appended;
+}
+
+absl::Status AnswerDesk::SetPaused(const std::string& worker_id, bool paused,
+                                   const std::string& by,
+                                   const std::string& reason) {
+  MutexLock lock(&mutex_);
+  RLHF_RETURN_IF_ERROR(book_->SetPaused(worker_id, paused, by, reason,
+                                        store_->GetStats().num_comparisons));
+  UpdateGauges();
+  return absl::OkStatus();
+}
+
+std::vector<WorkerStatus> AnswerDesk::Workers() const {
+  MutexLock lock(&mutex_);
+  return book_->Workers();
+}
+
+AgreementView AnswerDesk::Agreement() const {
+  MutexLock lock(&mutex_);
+  return book_->ledger().Agreement();
+}
+
+std::vector<CopySuspicion> AnswerDesk::Copies() const {
+  MutexLock lock(&mutex_);
+  return book_->ledger().Copies();
 }
 
 void AnswerDesk::Add(std::vector<Task> tasks) {
@@ -161,6 +287,10 @@ AnswerDesk::TaskStats AnswerDesk::GetTaskStats() const {
 void AnswerDesk::UpdateGauges() {
   metrics_->ready_tasks.Set(scheduler_.num_ready());
   metrics_->active_leases.Set(scheduler_.num_leased());
+  metrics_->workers_paused.Set(book_->NumPaused());
+  // Without pairs there is no agreement, which is no agreement of 0.
+  metrics_->agreement_alpha.Set(
+      book_->ledger().Agreement().alpha.value_or(std::nan("")));
   if (scheduler_.NumWanted() > 0) demand_.SignalAll();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -15,6 +16,7 @@
 #include "feedback/feedback_metrics.h"
 #include "feedback/preference_store.h"
 #include "feedback/task_scheduler.h"
+#include "feedback/worker_book.h"
 #include "rlhf/v1/feedback.pb.h"
 
 namespace rlhf {
@@ -33,22 +35,37 @@ struct Answer {
   std::string skip_reason;
   // "page" or "crowd".
   std::string source;
+  std::string interface_version;
+  std::string comment;
+  bool flagged = false;
+  // The better response, rewritten.
+  std::string edited_response;
 };
 
 // Thread-safe.
 class AnswerDesk {
  public:
-  // Nothing is owned; everything must outlive the desk.
+  // The pointers are not owned; everything must outlive the desk. Without a
+  // book there are no gold questions.
   AnswerDesk(const TaskScheduler::Options& options, PreferenceStore* store,
-             const Clock* clock, FeedbackMetrics* metrics);
+             const Clock* clock, FeedbackMetrics* metrics,
+             std::unique_ptr<WorkerBook> book = nullptr);
 
-  // Errors: as TaskScheduler::Lease.
+  // Takes up what the log tells of earlier runs: workers' answers and tasks
+  // that want more answers. Once, before anything else.
+  // Errors: as PreferenceStore::Read.
+  absl::Status ReadLog();
+
+  // A gold question comes as a task like any other.
+  //
+  // Errors: as TaskScheduler::Lease; PermissionDenied for a paused worker.
   absl::StatusOr<Task> Lease(const std::string& worker_id);
 
   // Saves the answer; durable when it returns. The same answer again is
-  // acknowledged again.
+  // acknowledged again. What a paused worker has begun may still be handed in.
   //
-  // Errors: as TaskScheduler::Claim and PreferenceStore::Append.
+  // Errors: as TaskScheduler::Claim and PreferenceStore::Append;
+  // InvalidArgument for an edited response in a red-team task.
   absl::StatusOr<PreferenceStore::Appended> Submit(const Answer& answer);
 
   // Saves comparisons from elsewhere, all or none.
@@ -73,9 +90,27 @@ class AnswerDesk {
   TaskStats GetTaskStats() const;
   absl::Duration lease() const { return options_.lease; }
 
+  // A person pauses a worker or lets the worker go on; durable.
+  // Errors: as WorkerBook::SetPaused.
+  absl::Status SetPaused(const std::string& worker_id, bool paused,
+                         const std::string& by, const std::string& reason);
+
+  // For the requester.
+  std::vector<WorkerStatus> Workers() const;
+  AgreementView Agreement() const;
+  std::vector<CopySuspicion> Copies() const;
+
  private:
   absl::StatusOr<Task> Claim(const Answer& answer);
-  void Finish(const std::string& task_id, bool saved);
+  // Ends the claim of `comparison`'s worker, which is in the log if `seq` > 0.
+  void Finish(const std::string& task_id, v1::Comparison comparison,
+              int64_t seq);
+  absl::StatusOr<Task> LeaseLocked(const std::string& worker_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddToBook(const v1::Comparison& comparison)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<PreferenceStore::Appended> AcknowledgeAgain(
+      const Answer& answer, const absl::Status& why_not_claimed);
   void UpdateGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const TaskScheduler::Options options_;
@@ -86,6 +121,7 @@ class AnswerDesk {
   mutable Mutex mutex_;
   CondVar demand_;
   TaskScheduler scheduler_ ABSL_GUARDED_BY(mutex_);
+  const std::unique_ptr<WorkerBook> book_ ABSL_PT_GUARDED_BY(mutex_);
 };
 
 }  // namespace rlhf

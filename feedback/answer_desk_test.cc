@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/file.h"
 #include "gtest/gtest.h"
 #include "prometheus/registry.h"
 #include "tests/testing/status_matchers.h"
@@ -112,6 +113,19 @@ TEST_F(AnswerDeskTest, AnswerSavedBeforeARestartIsAcknowledgedAfterIt) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr(task_id)));
 }
 
+TEST_F(AnswerDeskTest,
+       RetriedAnswerThatWasRetractedIsAcknowledgedAndStaysGone) {
+  const auto desk = MakeDesk(0);
+  desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
+  const std::string task_id = desk->Lease("ada")->task_id;
+  ASSERT_OK(desk->Submit(MakeAnswer(task_id, "c1")));
+  ASSERT_OK(store_->Retract({.comparison_ids = {"c1"}}, "asked to", "grace"));
+  ASSERT_OK_AND_ASSIGN(const auto retry,
+                       desk->Submit(MakeAnswer(task_id, "c1")));
+  EXPECT_TRUE(retry.duplicate);
+  EXPECT_EQ((*store_->Find("c1"))->choice(), v1::RETRACTED);
+}
+
 TEST_F(AnswerDeskTest, IdOfAnotherAnswerIsRefusedAndTheTaskStaysOpen) {
   const auto desk = MakeDesk(0);
   desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0),
@@ -122,6 +136,164 @@ TEST_F(AnswerDeskTest, IdOfAnotherAnswerIsRefusedAndTheTaskStaysOpen) {
       desk->Submit(MakeAnswer(second, "c1")),
       StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("make a new id")));
   EXPECT_OK(desk->Submit(MakeAnswer(second, "c2")));
+}
+
+// Two wrong gold answers pause, two right ones are good.
+constexpr WorkerTestRule kTwoDecide = {.right_points = 1,
+                                       .wrong_points = 1,
+                                       .pause_at = 2,
+                                       .good_at = -2,
+                                       .lowest = -4};
+
+class GoldDeskTest : public AnswerDeskTest {
+ protected:
+  std::unique_ptr<AnswerDesk> MakeGoldDesk() {
+    std::string lines;
+    for (int i = 0; i < 10; ++i) {
+      absl::StrAppend(&lines, "{\"prompt\": \"", i,
+                      "?\", \"chosen\": \"right\", \"rejected\": \"no\"}\n");
+    }
+    EXPECT_OK(WriteFileAtomically(dir_ / "gold.jsonl", lines));
+    WorkerBook::Options options;
+    options.rule = kTwoDecide;
+    options.gold = *GoldQuestions::Read(dir_ / "gold.jsonl");
+    options.gold_share = 0.01;
+    options.pauses_path = dir_ / "pauses.json";
+    options.words = *ReadPersonsWords(options.pauses_path);
+    auto desk = std::make_unique<AnswerDesk>(
+        TaskScheduler::Options{.ready_tasks = 100}, store_.get(), &clock_,
+        &metrics_, std::make_unique<WorkerBook>(options));
+    EXPECT_OK(desk->ReadLog());
+    desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
+    return desk;
+  }
+
+  // Answers the task right or wrong, if it is gold: "right" is right.
+  void AnswerGold(AnswerDesk& desk, bool right) {
+    ASSERT_OK_AND_ASSIGN(const Task task, desk.Lease("ada"));
+    ASSERT_EQ(task.response_a, "right");
+    Answer answer = MakeAnswer(task.task_id, task.task_id);
+    answer.choice = task.shown_swapped == right ? ShownChoice::kRightBetter
+                                                : ShownChoice::kLeftBetter;
+    answer.strength = 1;
+    ASSERT_OK(desk.Submit(answer));
+  }
+};
+
+TEST_F(GoldDeskTest, WorkerQualifiesOnGoldWhichIsStoredAsSuch) {
+  const auto desk = MakeGoldDesk();
+  AnswerGold(*desk, true);
+  AnswerGold(*desk, true);
+  ASSERT_OK_AND_ASSIGN(const Task task, desk->Lease("ada"));
+  EXPECT_EQ(task.response_a, "a") << "an ordinary task";
+  for (const v1::Comparison& stored : *store_->Read(1, 2)) {
+    EXPECT_EQ(stored.source(), "gold");
+    EXPECT_EQ(stored.choice(), v1::A_BETTER);
+  }
+  EXPECT_EQ(store_->GetStats().num_decided, 0) << "nothing to learn from";
+  EXPECT_EQ(metrics_.gold_right.Value(), 2);
+}
+
+TEST_F(GoldDeskTest, WorkerWhoFailsIsPausedAndStaysSoAfterARestart) {
+  {
+    const auto desk = MakeGoldDesk();
+    AnswerGold(*desk, false);
+    AnswerGold(*desk, false);
+    EXPECT_THAT(desk->Lease("ada"),
+                StatusIs(absl::StatusCode::kPermissionDenied,
+                         HasSubstr("your work is paused")));
+    EXPECT_EQ(metrics_.gold_wrong.Value(), 2);
+    EXPECT_EQ(metrics_.workers_paused.Value(), 1);
+  }
+  const auto desk = MakeGoldDesk();
+  EXPECT_FALSE(desk->Lease("ada").ok());
+  ASSERT_OK(desk->SetPaused("ada", false, "rita", "another chance"));
+  EXPECT_OK(desk->Lease("ada"));
+}
+
+TEST_F(GoldDeskTest, PausedWorkerMayHandInWhatWasBegun) {
+  const auto desk = MakeGoldDesk();
+  ASSERT_OK_AND_ASSIGN(const Task task, desk->Lease("ada"));
+  ASSERT_OK(desk->SetPaused("ada", true, "rita", ""));
+  EXPECT_FALSE(desk->Lease("ada").ok());
+  EXPECT_OK(desk->Submit(MakeAnswer(task.task_id, "c1")));
+}
+
+TEST_F(AnswerDeskTest, RedTeamChoiceIsStoredInverted) {
+  const auto desk = MakeDesk(0);
+  Task task = MakeTask(v1::Prompt(), {"harmful", 1}, {"harmless", 1}, 0);
+  task.kind = v1::RED_TEAM;
+  desk->Add({task});
+  ASSERT_OK_AND_ASSIGN(const Task leased, desk->Lease("ada"));
+  Answer answer = MakeAnswer(leased.task_id, "c1");
+  answer.choice = leased.shown_swapped ? ShownChoice::kRightBetter
+                                       : ShownChoice::kLeftBetter;
+  answer.strength = 2;
+  answer.edited_response = "better";
+  EXPECT_THAT(desk->Submit(answer), StatusIs(absl::StatusCode::kInvalidArgument,
+                                             HasSubstr("edited_response")));
+  answer.edited_response.clear();
+  ASSERT_OK(desk->Submit(answer));
+  const v1::Comparison stored = store_->Read(1, 1)->at(0);
+  EXPECT_EQ(stored.choice(), v1::B_BETTER) << "the harmless one";
+  EXPECT_EQ(stored.task_kind(), v1::RED_TEAM);
+  ASSERT_OK_AND_ASSIGN(const auto again, desk->Submit(answer));
+  EXPECT_TRUE(again.duplicate);
+}
+
+TEST_F(AnswerDeskTest, WhatTheTaskAndThePageSayIsStored) {
+  const auto desk = MakeDesk(0);
+  Task task = MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0);
+  task.pm_version = 4;
+  task.sampling.set_max_new_tokens(128);
+  desk->Add({task});
+  Answer answer = MakeAnswer(desk->Lease("ada")->task_id, "c1");
+  answer.comment = "hm";
+  answer.flagged = true;
+  answer.interface_version = "page 2";
+  ASSERT_OK(desk->Submit(answer));
+  const v1::Comparison stored = store_->Read(1, 1)->at(0);
+  EXPECT_EQ(stored.pm_version(), 4);
+  EXPECT_EQ(stored.sampling().max_new_tokens(), 128);
+  EXPECT_EQ(stored.comment(), "hm");
+  EXPECT_TRUE(stored.flagged());
+  EXPECT_EQ(stored.interface_version(), "page 2");
+  answer.comment = "another";
+  EXPECT_THAT(desk->Submit(answer), StatusIs(absl::StatusCode::kAlreadyExists,
+                                             HasSubstr("with another answer")));
+}
+
+TEST_F(AnswerDeskTest, TaskWithAnswersMissingIsOfferedAgainAfterARestart) {
+  const TaskScheduler::Options two = {.ready_tasks = 1, .overlap = 2};
+  {
+    AnswerDesk desk(two, store_.get(), &clock_, &metrics_);
+    desk.Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
+    ASSERT_OK(desk.Submit(MakeAnswer(desk.Lease("ada")->task_id, "c1")));
+  }
+  AnswerDesk desk(two, store_.get(), &clock_, &metrics_);
+  ASSERT_OK(desk.ReadLog());
+  EXPECT_FALSE(desk.Lease("ada").ok()) << "she has answered it";
+  ASSERT_OK_AND_ASSIGN(const Task task, desk.Lease("ben"));
+  EXPECT_EQ(task.response_a, "a");
+  Answer second = MakeAnswer(task.task_id, "c2");
+  second.worker_id = "ben";
+  ASSERT_OK(desk.Submit(second));
+  EXPECT_EQ(desk.Agreement().num_pairs, 1);
+}
+
+TEST_F(AnswerDeskTest, AnswersBeforeARestartCountForTheWorkersLimit) {
+  const TaskScheduler::Options one = {.max_answers_per_worker = 1};
+  {
+    AnswerDesk desk(one, store_.get(), &clock_, &metrics_);
+    desk.Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
+    ASSERT_OK(desk.Submit(MakeAnswer(desk.Lease("ada")->task_id, "c1")));
+  }
+  AnswerDesk desk(one, store_.get(), &clock_, &metrics_);
+  ASSERT_OK(desk.ReadLog());
+  desk.Add({MakeTask(v1::Prompt(), {"c", 1}, {"d", 1}, 1)});
+  EXPECT_THAT(desk.Lease("ada"), StatusIs(absl::StatusCode::kPermissionDenied,
+                                          HasSubstr("thank you")));
+  EXPECT_OK(desk.Lease("ben"));
 }
 
 }  // namespace

@@ -2,21 +2,25 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 #include <iterator>
+#include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "feedback/api_responses.h"
 
 namespace rlhf {
 namespace {
 
 constexpr size_t kMaxIdBytes = 64;
 constexpr size_t kMaxSkipReasonBytes = 1000;
+constexpr int64_t kMaxCommentCharacters = 2000;
+constexpr size_t kMaxEditedBytes = 64 << 10;
+constexpr size_t kMaxPauseBytes = 1000;
 constexpr double kMaxSeconds = 1e6;
 
 struct ChoiceName {
@@ -33,22 +37,6 @@ constexpr ChoiceName kChoices[] = {
 
 absl::Status FieldError(absl::string_view field, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat("\"", field, "\" ", problem));
-}
-
-// An object with no members but `known`.
-absl::StatusOr<Json> ParseObject(absl::string_view body,
-                                 std::initializer_list<const char*> known) {
-  RLHF_ASSIGN_OR_RETURN(Json object, ParseJson(body));
-  if (!object.is_object()) {
-    return absl::InvalidArgumentError("the body must be a JSON object");
-  }
-  for (const auto& [key, value] : object.items()) {
-    if (std::find(known.begin(), known.end(), key) == known.end()) {
-      return FieldError(key, absl::StrCat("is not known; known are ",
-                                          absl::StrJoin(known, ", ")));
-    }
-  }
-  return object;
 }
 
 // A required name: short, not empty, without control characters.
@@ -123,6 +111,73 @@ absl::StatusOr<std::string> GetSkipReason(const Json& object,
   return reason;
 }
 
+// Empty if it is absent.
+absl::StatusOr<std::string> GetOptionalString(const Json& object,
+                                              absl::string_view key) {
+  if (!object.contains(std::string(key))) return std::string();
+  return GetString(object, key);
+}
+
+absl::StatusOr<std::string> GetComment(const Json& object) {
+  RLHF_ASSIGN_OR_RETURN(std::string comment,
+                        GetOptionalString(object, "comment"));
+  // The bytes that begin a character: JSON is UTF-8.
+  const auto num_characters =
+      std::count_if(comment.begin(), comment.end(),
+                    [](unsigned char c) { return (c & 0xc0) != 0x80; });
+  if (num_characters > kMaxCommentCharacters) {
+    return FieldError(
+        "comment", absl::StrCat("has ", num_characters, " characters; at most ",
+                                kMaxCommentCharacters, " are allowed"));
+  }
+  return comment;
+}
+
+absl::StatusOr<std::string> GetEditedResponse(const Json& object,
+                                              ShownChoice choice) {
+  RLHF_ASSIGN_OR_RETURN(std::string edited,
+                        GetOptionalString(object, "edited_response"));
+  const bool decided =
+      choice == ShownChoice::kLeftBetter || choice == ShownChoice::kRightBetter;
+  if (!decided && !edited.empty()) {
+    return FieldError("edited_response",
+                      "may be given for left_better and right_better only");
+  }
+  if (edited.size() > kMaxEditedBytes) {
+    return FieldError("edited_response",
+                      absl::StrCat("has ", edited.size(), " bytes; at most ",
+                                   kMaxEditedBytes, " are allowed"));
+  }
+  return edited;
+}
+
+absl::StatusOr<bool> GetFlagged(const Json& object) {
+  const Json flagged = object.value("flagged", Json(false));
+  if (!flagged.is_boolean()) {
+    return FieldError("flagged", absl::StrCat("is ", DumpJson(flagged),
+                                              "; it must be true or false"));
+  }
+  return flagged.get<bool>();
+}
+
+absl::StatusOr<std::string> GetInterfaceVersion(const Json& object) {
+  if (!object.contains("interface_version")) return std::string();
+  return GetId(object, "interface_version");
+}
+
+Json OrNull(const std::optional<double>& value) {
+  return value.has_value() ? Json(*value) : Json();
+}
+
+// Nothing is known of a share without cases.
+void PutShare(const std::string& name, const ShareEstimate& estimate,
+              Json& json) {
+  const bool known = estimate.count > 0;
+  json[name] = known ? Json(estimate.share) : Json();
+  json[name + "_low"] = known ? Json(estimate.low) : Json();
+  json[name + "_high"] = known ? Json(estimate.high) : Json();
+}
+
 absl::StatusOr<std::string> GetSource(const Json& object) {
   if (!object.contains("source")) return std::string("page");
   RLHF_ASSIGN_OR_RETURN(std::string source, GetString(object, "source"));
@@ -143,8 +198,10 @@ absl::StatusOr<std::string> ParseTaskRequest(absl::string_view body) {
 absl::StatusOr<Answer> ParseAnswer(absl::string_view body) {
   RLHF_ASSIGN_OR_RETURN(
       const Json object,
-      ParseObject(body, {"task_id", "comparison_id", "worker_id", "choice",
-                         "strength", "seconds", "skip_reason", "source"}));
+      ParseObject(
+          body, {"task_id", "comparison_id", "worker_id", "choice", "strength",
+                 "seconds", "skip_reason", "source", "interface_version",
+                 "comment", "flagged", "edited_response"}));
   Answer answer;
   RLHF_ASSIGN_OR_RETURN(answer.task_id, GetId(object, "task_id"));
   RLHF_ASSIGN_OR_RETURN(answer.comparison_id, GetId(object, "comparison_id"));
@@ -155,7 +212,36 @@ absl::StatusOr<Answer> ParseAnswer(absl::string_view body) {
   RLHF_ASSIGN_OR_RETURN(answer.skip_reason,
                         GetSkipReason(object, answer.choice));
   RLHF_ASSIGN_OR_RETURN(answer.source, GetSource(object));
+  RLHF_ASSIGN_OR_RETURN(answer.interface_version, GetInterfaceVersion(object));
+  RLHF_ASSIGN_OR_RETURN(answer.comment, GetComment(object));
+  RLHF_ASSIGN_OR_RETURN(answer.flagged, GetFlagged(object));
+  RLHF_ASSIGN_OR_RETURN(answer.edited_response,
+                        GetEditedResponse(object, answer.choice));
   return answer;
+}
+
+absl::StatusOr<PauseRequest> ParsePauseRequest(absl::string_view body) {
+  RLHF_ASSIGN_OR_RETURN(
+      const Json object,
+      ParseObject(body, {"worker_id", "paused", "by", "reason"}));
+  PauseRequest request;
+  RLHF_ASSIGN_OR_RETURN(request.worker_id, GetId(object, "worker_id"));
+  const Json paused = object.value("paused", Json());
+  if (!paused.is_boolean()) {
+    return FieldError("paused", absl::StrCat("is ", DumpJson(paused),
+                                             "; it must be true or false"));
+  }
+  request.paused = paused.get<bool>();
+  RLHF_ASSIGN_OR_RETURN(request.by, GetOptionalString(object, "by"));
+  RLHF_ASSIGN_OR_RETURN(request.reason, GetOptionalString(object, "reason"));
+  if (request.by.size() + request.reason.size() > kMaxPauseBytes) {
+    return FieldError(
+        "reason",
+        absl::StrCat("and \"by\" have ",
+                     request.by.size() + request.reason.size(),
+                     " bytes; at most ", kMaxPauseBytes, " are allowed"));
+  }
+  return request;
 }
 
 std::string TaskJson(const Task& task, absl::Duration lease) {
@@ -169,10 +255,49 @@ std::string TaskJson(const Task& task, absl::Duration lease) {
   const std::string& right =
       task.shown_swapped ? task.response_a : task.response_b;
   return DumpJson({{"task_id", task.task_id},
+                   {"kind", task.kind == v1::RED_TEAM ? "red_team" : "helpful"},
                    {"messages", std::move(messages)},
                    {"left", left},
                    {"right", right},
                    {"lease_seconds", absl::ToDoubleSeconds(lease)}});
+}
+
+std::string WorkersJson(const std::vector<WorkerStatus>& workers) {
+  Json list = Json::array();
+  for (const WorkerStatus& worker : workers) {
+    const WorkerView& view = worker.view;
+    Json json = {{"worker_id", view.worker_id},
+                 {"answers", view.num_answers},
+                 {"gold_answers", view.num_gold},
+                 {"gold_correct", view.num_gold_right},
+                 {"verdict", WorkerVerdictName(view.verdict)},
+                 {"median_seconds", OrNull(view.median_seconds)},
+                 {"agreement", OrNull(view.agreement)},
+                 {"paused", worker.paused},
+                 {"paused_by", worker.paused_by},
+                 {"paused_reason", worker.paused_reason}};
+    PutShare("left_share", view.left, json);
+    PutShare("longer_share", view.longer, json);
+    list.push_back(std::move(json));
+  }
+  return DumpJson(list);
+}
+
+std::string AgreementJson(const AgreementView& agreement,
+                          const std::vector<CopySuspicion>& copies) {
+  Json list = Json::array();
+  for (const CopySuspicion& copy : copies) {
+    list.push_back({{"copier", copy.copier},
+                    {"source", copy.source},
+                    {"shared", copy.num_shared},
+                    {"equal", copy.num_equal},
+                    {"explained", copy.explained},
+                    {"p_value", copy.p_value}});
+  }
+  return DumpJson({{"kappa", OrNull(agreement.kappa)},
+                   {"alpha", OrNull(agreement.alpha)},
+                   {"pairs", agreement.num_pairs},
+                   {"copies", std::move(list)}});
 }
 
 }  // namespace rlhf

@@ -1,25 +1,24 @@
 #include "feedback/batch_api.h"
 
+#include <functional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "core/base/hash.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "feedback/api_responses.h"
 #include "feedback/batch/batch_report.h"
 
 namespace rlhf {
 namespace {
 
-constexpr absl::string_view kBatch = "/api/batches/";
 constexpr char kSecretHeader[] = "x-webhook-secret";
 
-HttpResponse Answer(int status, const std::string& json) {
-  return {.status = status,
-          .content_type = "application/json",
-          .body = json + "\n"};
+HttpResponse WithStatus(int status, const std::string& json) {
+  HttpResponse response = JsonResponse(json);
+  response.status = status;
+  return response;
 }
 
 int StatusOf(const v1::BatchReport& report) {
@@ -42,7 +41,7 @@ std::string QueryValue(const HttpRequest& request, const std::string& key,
 // What a refused batch says to whoever reads no reports.
 HttpResponse ReportResponse(const v1::BatchReport& report) {
   const absl::StatusOr<Json> json = ParseJson(BatchReportJson(report));
-  if (!json.ok()) return Answer(StatusOf(report), BatchReportJson(report));
+  if (!json.ok()) return WithStatus(StatusOf(report), BatchReportJson(report));
   Json body = *json;
   if (report.verdict() == v1::BATCH_REFUSED) {
     std::string error = report.reason();
@@ -51,33 +50,40 @@ HttpResponse ReportResponse(const v1::BatchReport& report) {
     }
     body["error"] = absl::StrCat(error, "\nnothing was imported");
   }
-  return Answer(StatusOf(report), DumpJson(body));
+  return WithStatus(StatusOf(report), DumpJson(body));
 }
 
 }  // namespace
 
-std::optional<absl::StatusOr<HttpResponse>> BatchApi::Get(
-    const HttpRequest& request) {
-  if (request.path == "/api/batches") return List();
-  if (!absl::StartsWith(request.path, kBatch)) return std::nullopt;
-  const auto report = desk_->Get(request.path.substr(kBatch.size()));
-  if (!report.ok()) return report.status();
-  return Answer(200, BatchReportJson(*report));
+void BatchApi::AddTo(HttpApi& api) {
+  using Method = std::function<absl::StatusOr<HttpResponse>(const ApiCall&)>;
+  const auto on = [&api](const char* method, const char* path, Method answer) {
+    api.On(method, path, [answer = std::move(answer)](const ApiCall& call) {
+      absl::StatusOr<HttpResponse> response = answer(call);
+      return response.ok() ? *std::move(response)
+                           : ErrorResponse(response.status());
+    });
+  };
+  on("POST", "/api/import", [this](const ApiCall& c) { return Import(c); });
+  on("GET", "/api/batches", [this](const ApiCall&) { return List(); });
+  on("GET", "/api/batches/{id}", [this](const ApiCall& c) { return Get(c); });
+  on("POST", "/api/batches/{id}/release",
+     [this](const ApiCall& c) { return Decide(c, /*release=*/true); });
+  on("POST", "/api/batches/{id}/refuse",
+     [this](const ApiCall& c) { return Decide(c, /*release=*/false); });
+  on("POST", "/api/webhook/argilla",
+     [this](const ApiCall& c) { return Argilla(c); });
+  on("POST", "/api/webhook/label-studio",
+     [this](const ApiCall& c) { return LabelStudio(c); });
 }
 
-std::optional<absl::StatusOr<HttpResponse>> BatchApi::Post(
-    const HttpRequest& request) {
-  if (request.path == "/api/import") return Import(request);
-  if (request.path == "/api/webhook/argilla") return Argilla(request);
-  if (request.path == "/api/webhook/label-studio") return LabelStudio(request);
-  absl::string_view id = request.path;
-  if (!absl::ConsumePrefix(&id, kBatch)) return std::nullopt;
-  const bool release = absl::ConsumeSuffix(&id, "/release");
-  if (!release && !absl::ConsumeSuffix(&id, "/refuse")) return std::nullopt;
-  return Decide(std::string(id), release, request);
+absl::StatusOr<HttpResponse> BatchApi::Get(const ApiCall& call) const {
+  RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report, desk_->Get(call.id));
+  return WithStatus(200, BatchReportJson(report));
 }
 
-absl::StatusOr<HttpResponse> BatchApi::Import(const HttpRequest& request) {
+absl::StatusOr<HttpResponse> BatchApi::Import(const ApiCall& call) {
+  const HttpRequest& request = call.request;
   const std::string dry_run = QueryValue(request, "dry_run", "0");
   if (dry_run != "0" && dry_run != "1") {
     return absl::InvalidArgumentError(
@@ -101,23 +107,24 @@ absl::StatusOr<HttpResponse> BatchApi::List() const {
                        {"state", BatchStateWord(report)},
                        {"report", BatchReportText(report)}});
   }
-  return Answer(200, DumpJson({{"batches", std::move(batches)}}));
+  return WithStatus(200, DumpJson({{"batches", std::move(batches)}}));
 }
 
-absl::StatusOr<HttpResponse> BatchApi::Decide(const std::string& batch_id,
-                                              bool release,
-                                              const HttpRequest& request) {
-  RLHF_ASSIGN_OR_RETURN(const Json body, ParseJson(request.body));
-  if (!body.is_object()) {
-    return absl::InvalidArgumentError("the body must be a JSON object");
-  }
+absl::StatusOr<HttpResponse> BatchApi::Decide(const ApiCall& call,
+                                              bool release) {
+  RLHF_ASSIGN_OR_RETURN(const Json body,
+                        ParseObject(call.request.body, {"by", "reason"}));
   v1::DecideBatchRequest decision;
-  decision.set_batch_id(batch_id);
+  decision.set_batch_id(call.id);
   decision.set_release(release);
-  RLHF_ASSIGN_OR_RETURN(*decision.mutable_by(), GetString(body, "by"));
+  std::string by;
+  if (body.contains("by")) {
+    RLHF_ASSIGN_OR_RETURN(by, GetString(body, "by"));
+  }
+  decision.set_by(call.caller.NameOr(by));
   RLHF_ASSIGN_OR_RETURN(*decision.mutable_reason(), GetString(body, "reason"));
   RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report, desk_->Decide(decision));
-  return Answer(200, BatchReportJson(report));
+  return WithStatus(200, BatchReportJson(report));
 }
 
 absl::Status BatchApi::CheckSigned(const HttpRequest& request,
@@ -134,7 +141,8 @@ absl::Status BatchApi::CheckSigned(const HttpRequest& request,
 
 // Without a secret there is no webhook; the body of a stranger is parsed only
 // for the time in it, and nothing of it is told before the signature is right.
-absl::StatusOr<HttpResponse> BatchApi::Argilla(const HttpRequest& request) {
+absl::StatusOr<HttpResponse> BatchApi::Argilla(const ApiCall& call) {
+  const HttpRequest& request = call.request;
   if (secret_.empty()) {
     return absl::NotFoundError("feedback.webhook_secret_file is not set");
   }
@@ -145,7 +153,8 @@ absl::StatusOr<HttpResponse> BatchApi::Argilla(const HttpRequest& request) {
   return Take(*record, std::string(request.header("webhook-id")), "argilla");
 }
 
-absl::StatusOr<HttpResponse> BatchApi::LabelStudio(const HttpRequest& request) {
+absl::StatusOr<HttpResponse> BatchApi::LabelStudio(const ApiCall& call) {
+  const HttpRequest& request = call.request;
   if (secret_.empty()) {
     return absl::NotFoundError("feedback.webhook_secret_file is not set");
   }
@@ -186,7 +195,7 @@ absl::StatusOr<HttpResponse> BatchApi::Take(const WebhookRecord& record,
   }
   // Only now: what failed may be sent again under the same id.
   taken_.SetTaken(id, clock_->Now());
-  return Answer(status, DumpJson(answer));
+  return WithStatus(status, DumpJson(answer));
 }
 
 }  // namespace rlhf

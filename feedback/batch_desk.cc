@@ -74,12 +74,11 @@ int32_t RemoveGold(const GoldAnswers& gold,
 
 }  // namespace
 
-BatchDesk::BatchDesk(Options options, const PreferenceStore* store,
-                     BatchArchive* archive, Append append, PmMargins margins,
-                     const Clock* clock, FeedbackMetrics* metrics)
+BatchDesk::BatchDesk(Options options, PreferenceStore* store, Append append,
+                     PmMargins margins, const Clock* clock,
+                     FeedbackMetrics* metrics)
     : options_(std::move(options)),
       store_(store),
-      archive_(archive),
       append_(std::move(append)),
       margins_(std::move(margins)),
       clock_(clock),
@@ -87,7 +86,7 @@ BatchDesk::BatchDesk(Options options, const PreferenceStore* store,
 
 absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   MutexLock lock(&mutex_);
-  const auto known = archive_->GetBatch(BatchIdOf(file.text));
+  const auto known = store_->GetBatch(BatchIdOf(file.text));
   if (known.ok()) {
     RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(*known));
     return SeenBefore(std::move(report), file.dry_run);
@@ -157,7 +156,7 @@ absl::Status BatchDesk::CatchUp() {
         const std::vector<v1::Comparison> page,
         store_->Read(next_seq_, std::min(last, next_seq_ + kPageRows - 1)));
     for (const v1::Comparison& comparison : page) {
-      if (comparison.choice() == v1::RETRACTED) continue;
+      if (comparison.choice() == v1::RETRACTED || IsGold(comparison)) continue;
       const ComparisonKey key = KeyOf(comparison);
       index_.Add(key, NearKeyOf(comparison, key.pair));
       profile_.Add(TraitsOf(comparison));
@@ -216,14 +215,20 @@ absl::StatusOr<bool> BatchDesk::IsStored(
 absl::Status BatchDesk::Store(std::vector<v1::Comparison> comparisons,
                               const std::string& batch_id,
                               v1::BatchReport& report) {
+  std::vector<v1::Comparison> wanted;
   for (v1::Comparison& comparison : comparisons) {
     RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
                           store_->Find(comparison.comparison_id()));
+    if (stored.has_value() && stored->choice() == v1::RETRACTED) {
+      report.set_num_retracted(report.num_retracted() + 1);
+      continue;
+    }
     // A comparison belongs to the batch that it came in first.
     comparison.set_batch_id(stored.has_value() ? stored->batch_id() : batch_id);
+    wanted.push_back(std::move(comparison));
   }
   RLHF_ASSIGN_OR_RETURN(const std::vector<PreferenceStore::Appended> appended,
-                        append_(comparisons));
+                        append_(wanted));
   int32_t duplicates = 0;
   for (const PreferenceStore::Appended& one : appended) {
     duplicates += one.duplicate ? 1 : 0;
@@ -241,12 +246,9 @@ absl::Status BatchDesk::Keep(const std::vector<v1::Comparison>& comparisons,
                  .state = StateOf(report),
                  .report = BatchReportJson(report)};
   if (batch.state == BatchState::kQuarantined) {
-    for (const v1::Comparison& comparison : comparisons) {
-      RLHF_ASSIGN_OR_RETURN(const std::string line, ComparisonLine(comparison));
-      absl::StrAppend(&batch.payload, line, "\n");
-    }
+    RLHF_ASSIGN_OR_RETURN(batch.payload, ComparisonLines(comparisons));
   }
-  return archive_->AddBatch(batch);
+  return store_->AddBatch(batch);
 }
 
 void BatchDesk::Count(const v1::BatchReport& report) {
@@ -263,42 +265,9 @@ void BatchDesk::Count(const v1::BatchReport& report) {
   }
 }
 
-absl::StatusOr<v1::BatchReport> BatchDesk::Decide(
-    const v1::DecideBatchRequest& request) {
-  if (request.by().empty() || request.reason().empty()) {
-    return absl::InvalidArgumentError(
-        "who decides on a batch gives a name and a reason");
-  }
-  MutexLock lock(&mutex_);
-  RLHF_ASSIGN_OR_RETURN(const Batch batch,
-                        archive_->GetBatch(request.batch_id()));
-  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
-  if (batch.state != BatchState::kQuarantined) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("batch ", batch.batch_id, " is ", BatchStateWord(report),
-                     ", not in quarantine: there is nothing to decide"));
-  }
-  if (request.release()) {
-    RLHF_ASSIGN_OR_RETURN(
-        ParsedComparisons parsed,
-        ParseComparisons(batch.payload, "batch " + batch.batch_id));
-    RLHF_RETURN_IF_ERROR(
-        Store(std::move(parsed.comparisons), batch.batch_id, report));
-  }
-  v1::BatchDecision* const decision = report.mutable_decision();
-  decision->set_released(request.release());
-  decision->set_by(request.by());
-  decision->set_reason(request.reason());
-  decision->set_unix_ms(absl::ToUnixMillis(clock_->Now()));
-  RLHF_RETURN_IF_ERROR(archive_->DecideBatch(batch.batch_id, StateOf(report),
-                                             BatchReportJson(report)));
-  Count(report);
-  return report;
-}
-
 absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
   RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
-                        archive_->ListBatches());
+                        store_->ListBatches());
   std::vector<v1::BatchReport> reports;
   for (const Batch& batch : batches) {
     RLHF_ASSIGN_OR_RETURN(reports.emplace_back(), ReportOf(batch));
@@ -308,7 +277,7 @@ absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
 
 absl::StatusOr<v1::BatchReport> BatchDesk::Get(
     const std::string& batch_id) const {
-  RLHF_ASSIGN_OR_RETURN(const Batch batch, archive_->GetBatch(batch_id));
+  RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(batch_id));
   return ReportOf(batch);
 }
 

@@ -1,5 +1,5 @@
 // Where batches come in: read, measured, judged, and stored as the verdict
-// says.
+// says; and where people decide on them and take comparisons back.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,6 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/comparisons/parse_comparisons.h"
-#include "feedback/batch/batch_archive.h"
 #include "feedback/batch/batch_gate.h"
 #include "feedback/batch/comparison_index.h"
 #include "feedback/batch/log_profile.h"
@@ -43,11 +42,10 @@ class BatchDesk {
       std::function<absl::StatusOr<std::vector<PreferenceStore::Appended>>(
           const std::vector<v1::Comparison>&)>;
 
-  // Nothing is owned; everything must outlive the desk. `margins` may be empty:
-  // no PM is asked.
-  BatchDesk(Options options, const PreferenceStore* store,
-            BatchArchive* archive, Append append, PmMargins margins,
-            const Clock* clock, FeedbackMetrics* metrics);
+  // Nothing is owned; everything must outlive the desk. `append` puts into
+  // `store`. `margins` may be empty: no PM is asked.
+  BatchDesk(Options options, PreferenceStore* store, Append append,
+            PmMargins margins, const Clock* clock, FeedbackMetrics* metrics);
 
   struct File {
     absl::string_view text;
@@ -63,19 +61,29 @@ class BatchDesk {
   // Takes a file in. A verdict is no error, whatever it is.
   //
   // Accepted comparisons are stored with the batch's id, durably; a quarantined
-  // batch is archived with its comparisons; of a refused one only the report is
-  // kept. The same bytes again are the same batch, and what was found then is
-  // told. Cut off at any moment, the file can be handed in again and nothing is
-  // stored twice.
+  // batch is written down with its comparisons; of a refused one only the
+  // report is kept. The same bytes again are the same batch, and what was found
+  // then is told. Cut off at any moment, the file can be handed in again and
+  // nothing is stored twice. Comparisons that were retracted are left out.
   //
-  // Errors: those of PreferenceStore::AppendAll and of the archive.
+  // Errors: those of PreferenceStore::AppendAll and PreferenceStore::AddBatch.
   absl::StatusOr<v1::BatchReport> Import(const File& file);
 
-  // A person's decision on a quarantined batch; what is released is stored.
+  // A person's decision on a quarantined batch; what is released is stored, but
+  // for what was retracted.
   //
   // Errors: InvalidArgument without `by` or `reason`; NotFound; then
   // FailedPrecondition if it is not in quarantine; those of Import.
   absl::StatusOr<v1::BatchReport> Decide(const v1::DecideBatchRequest& request);
+
+  // Takes comparisons back: out of the log (PreferenceStore::Retract), and out
+  // of the batches that wait, so that no release brings them into it. A batch
+  // that waits is refused. Cut off at any moment, it can be asked for again.
+  //
+  // Errors: those of PreferenceStore::Retract and
+  // PreferenceStore::SetBatchState.
+  absl::StatusOr<v1::RetractResponse> Retract(
+      const v1::RetractRequest& request);
 
   // Reports, newest first.
   absl::StatusOr<std::vector<v1::BatchReport>> List() const;
@@ -95,11 +103,21 @@ class BatchDesk {
                      const std::string& batch_id, v1::BatchReport& report);
   absl::Status Keep(const std::vector<v1::Comparison>& comparisons,
                     const v1::BatchReport& report);
+  absl::StatusOr<v1::BatchReport> DecideLocked(
+      const v1::DecideBatchRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // These return how many comparisons do not wait any more.
+  absl::StatusOr<int64_t> RefuseWaiting(const v1::RetractRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<int64_t> RemoveWaiting(const v1::RetractRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<int64_t> RemoveFrom(const Batch& batch,
+                                     const v1::RetractRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Count(const v1::BatchReport& report);
 
   const Options options_;
-  const PreferenceStore* const store_;
-  BatchArchive* const archive_;
+  PreferenceStore* const store_;
   const Append append_;
   const PmMargins margins_;
   const Clock* const clock_;

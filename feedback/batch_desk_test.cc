@@ -51,7 +51,7 @@ class BatchDeskTest : public ::testing::Test {
 
   void MakeDesk(BatchDesk::Options options, PmMargins margins = nullptr) {
     desk_ = std::make_unique<BatchDesk>(
-        std::move(options), store_.get(), archive_.get(),
+        std::move(options), store_.get(),
         [this](const std::vector<v1::Comparison>& comparisons) {
           return store_->AppendAll(comparisons);
         },
@@ -83,8 +83,6 @@ class BatchDeskTest : public ::testing::Test {
   prometheus::Registry registry_;
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
-  std::unique_ptr<InMemoryBatchArchive> archive_ =
-      std::make_unique<InMemoryBatchArchive>();
   std::unique_ptr<BatchDesk> desk_;
 };
 
@@ -94,8 +92,7 @@ TEST_F(BatchDeskTest, AnAcceptedBatchIsStoredWithItsId) {
   EXPECT_EQ(report.accepted(), 60);
   EXPECT_EQ(stored(), 60);
   EXPECT_EQ(store_->Read(1, 1)->at(0).batch_id(), report.batch_id());
-  EXPECT_EQ(archive_->GetBatch(report.batch_id())->state,
-            BatchState::kAccepted);
+  EXPECT_EQ(store_->GetBatch(report.batch_id())->state, BatchState::kAccepted);
   EXPECT_EQ(metrics_.batches.Of("accepted").Value(), 1);
 }
 
@@ -126,51 +123,10 @@ TEST_F(BatchDeskTest, AQuarantinedBatchWaitsWithItsComparisons) {
   EXPECT_EQ(report.verdict(), v1::BATCH_QUARANTINED);
   EXPECT_THAT(report.reason(), HasSubstr("55 of 60"));
   EXPECT_EQ(stored(), 60);
-  EXPECT_THAT(archive_->GetBatch(report.batch_id())->payload,
+  EXPECT_THAT(store_->GetBatch(report.batch_id())->payload,
               HasSubstr("c64-ada"));
   EXPECT_EQ(metrics_.batches.Of("quarantined").Value(), 1);
   EXPECT_EQ(metrics_.batch_findings.Of("duplicates").Value(), 1);
-}
-
-TEST_F(BatchDeskTest, AReleasedBatchIsStoredWhole) {
-  const std::string id = Import(kMail).batch_id();
-  EXPECT_EQ(stored(), 0);
-  clock_.Advance(absl::Seconds(5));
-  ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,
-                       desk_->Decide(Decision(id, true)));
-  EXPECT_EQ(report.accepted(), 1);
-  EXPECT_EQ(report.decision().by(), "ada");
-  EXPECT_EQ(report.decision().unix_ms() - report.received_unix_ms(), 5000);
-  ASSERT_EQ(stored(), 1);
-  const v1::Comparison comparison = store_->Read(1, 1)->at(0);
-  EXPECT_EQ(comparison.batch_id(), id);
-  EXPECT_EQ(comparison.source(), "import:f.jsonl");
-  EXPECT_EQ(comparison.response_a(), "ada@example.org");
-  EXPECT_EQ(archive_->GetBatch(id)->payload, "");
-  EXPECT_THAT(desk_->Decide(Decision(id, false)),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("is released, not in quarantine")));
-}
-
-TEST_F(BatchDeskTest, ARefusedBatchKeepsItsReportAlone) {
-  const std::string id = Import(kMail).batch_id();
-  ASSERT_OK(desk_->Decide(Decision(id, false)));
-  EXPECT_EQ(stored(), 0);
-  EXPECT_EQ(archive_->GetBatch(id)->payload, "");
-  const v1::BatchReport again = Import(kMail);
-  EXPECT_TRUE(again.seen_before());
-  EXPECT_EQ(again.decision().reason(), "looked");
-  EXPECT_EQ(stored(), 0);
-}
-
-TEST_F(BatchDeskTest, ADecisionNeedsANameAReasonAndABatch) {
-  EXPECT_THAT(desk_->Decide(Decision("b-0", true)),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no batch b-0")));
-  v1::DecideBatchRequest nameless = Decision("b-0", true);
-  nameless.clear_by();
-  EXPECT_THAT(desk_->Decide(nameless),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("a name and a reason")));
 }
 
 TEST_F(BatchDeskTest, AMalformedRecordRefusesASmallBatch) {
@@ -179,7 +135,7 @@ TEST_F(BatchDeskTest, AMalformedRecordRefusesASmallBatch) {
   ASSERT_THAT(report.malformed(), SizeIs(1));
   EXPECT_THAT(report.malformed(0), HasSubstr("f.jsonl:2: "));
   EXPECT_EQ(stored(), 0);
-  EXPECT_EQ(archive_->GetBatch(report.batch_id())->payload, "");
+  EXPECT_EQ(store_->GetBatch(report.batch_id())->payload, "");
 }
 
 TEST_F(BatchDeskTest, AMalformedRecordOfManyIsLeftOut) {
@@ -204,7 +160,7 @@ TEST_F(BatchDeskTest, ADryRunWritesNothing) {
     const v1::BatchReport report = Import(text, "f.jsonl", /*dry_run=*/true);
     EXPECT_TRUE(report.dry_run());
     EXPECT_EQ(stored(), 0);
-    EXPECT_THAT(*archive_->ListBatches(), IsEmpty());
+    EXPECT_THAT(*store_->ListBatches(), IsEmpty());
   }
   EXPECT_EQ(metrics_.batches.Of("accepted").Value(), 0);
   // And leaves no trace that would change the verdict.
@@ -212,11 +168,14 @@ TEST_F(BatchDeskTest, ADryRunWritesNothing) {
 }
 
 TEST_F(BatchDeskTest, CutOffBeforeTheReportItIsImportedAgainAndStoredOnce) {
-  Import(Lines(0, 60));
-  // As if the archive had never heard of it.
-  archive_ = std::make_unique<InMemoryBatchArchive>();
-  MakeDesk({});
-  const v1::BatchReport again = Import(Lines(0, 60));
+  const std::string text = Lines(0, 60);
+  const std::string id = Import(text, "f.jsonl", /*dry_run=*/true).batch_id();
+  // As an import that ended before it wrote its report.
+  std::vector<v1::Comparison> comparisons =
+      ParseComparisons(text, "f.jsonl")->comparisons;
+  for (v1::Comparison& comparison : comparisons) comparison.set_batch_id(id);
+  ASSERT_OK(store_->AppendAll(comparisons));
+  const v1::BatchReport again = Import(text);
   EXPECT_EQ(again.verdict(), v1::BATCH_ACCEPTED) << again.reason();
   EXPECT_EQ(again.accepted(), 0);
   EXPECT_EQ(again.duplicates(), 60);
@@ -267,12 +226,12 @@ TEST_F(BatchDeskTest, ASingleIsStoredWithoutABatch) {
       desk_->Import({.text = kPair, .name = "argilla", .single = true}));
   EXPECT_EQ(report.accepted(), 1);
   EXPECT_EQ(store_->Read(1, 1)->at(0).batch_id(), "");
-  EXPECT_THAT(*archive_->ListBatches(), IsEmpty());
+  EXPECT_THAT(*store_->ListBatches(), IsEmpty());
   ASSERT_OK_AND_ASSIGN(
       report,
       desk_->Import({.text = kMail, .name = "argilla", .single = true}));
   EXPECT_EQ(report.verdict(), v1::BATCH_QUARANTINED);
-  EXPECT_THAT(*archive_->ListBatches(), SizeIs(1));
+  EXPECT_THAT(*store_->ListBatches(), SizeIs(1));
 }
 
 TEST_F(BatchDeskTest, WithoutTheGateEverythingReadableIsTaken) {

@@ -23,6 +23,12 @@ Counter& AddGenerations(Registry& registry, const std::string& result) {
                     {{"result", result}});
 }
 
+Counter& AddGoldAnswers(Registry& registry, const std::string& result) {
+  return AddCounter(registry, "rlhf_feedback_gold_answers_total",
+                    "Answers to gold questions, by outcome.",
+                    {{"result", result}});
+}
+
 }  // namespace
 
 CounterByName::CounterByName(Registry& registry, const std::string& metric,
@@ -65,6 +71,14 @@ FeedbackMetrics::FeedbackMetrics(Registry& registry)
                              "Tasks in the hands of workers.")),
       generations_ok(AddGenerations(registry, "ok")),
       generations_failed(AddGenerations(registry, "error")),
+      gold_right(AddGoldAnswers(registry, "right")),
+      gold_wrong(AddGoldAnswers(registry, "wrong")),
+      gold_skipped(AddGoldAnswers(registry, "skipped")),
+      workers_paused(AddGauge(registry, "rlhf_feedback_workers_paused",
+                              "Workers that the test or a person paused.")),
+      agreement_alpha(
+          AddGauge(registry, "rlhf_feedback_agreement_alpha",
+                   "Krippendorff's alpha of answers to the same tasks.")),
       tasks_dropped(
           AddCounter(registry, "rlhf_tasks_dropped_total",
                      "Tasks dropped because both responses were the same.")),

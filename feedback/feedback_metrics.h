@@ -49,7 +49,7 @@ class FeedbackMetrics {
   prometheus::Histogram& comparison_duration;
 
   // rlhf_store_commit_duration_seconds
-  // Wall time of one durable commit.
+  // Wall time of one durable commit, of one or more requests.
   prometheus::Histogram& store_commit_duration;
   // rlhf_store_errors_total{code}
   // Commits that failed.
@@ -66,6 +66,17 @@ class FeedbackMetrics {
   // Requests for responses, by outcome.
   prometheus::Counter& generations_ok;
   prometheus::Counter& generations_failed;
+  // rlhf_feedback_gold_answers_total{result="right"|"wrong"|"skipped"}
+  // Answers to gold questions since start.
+  prometheus::Counter& gold_right;
+  prometheus::Counter& gold_wrong;
+  prometheus::Counter& gold_skipped;
+  // rlhf_feedback_workers_paused
+  // Workers that the test or a person has paused.
+  prometheus::Gauge& workers_paused;
+  // rlhf_feedback_agreement_alpha
+  // Krippendorff's alpha of the answers to the same tasks; NaN without any.
+  prometheus::Gauge& agreement_alpha;
   // rlhf_tasks_dropped_total
   // Tasks dropped because both responses were the same.
   prometheus::Counter& tasks_dropped;

@@ -4,15 +4,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/config/run_config.h"
+#include "core/registry/model_registry.h"
 #include "core/rpc/channel.h"
-#include "feedback/batch/folder_batch_archive.h"
+#include "core/rpc/reward_client.h"
 #include "feedback/pm_margins.h"
 #include "feedback/training_prompts.h"
 #include "feedback/webhook_signature.h"
+#include "feedback/worker_book.h"
 
 namespace rlhf {
 namespace {
@@ -22,26 +24,34 @@ constexpr absl::Duration kPmTimeout = absl::Seconds(60);
 
 // RPCs that still run when the process drains are cancelled after this.
 constexpr absl::Duration kDrain = absl::Seconds(5);
+// Tasks are not held up for longer by a PM that does not answer.
+constexpr absl::Duration kScoreTimeout = absl::Seconds(10);
 
-std::string StoreFolder(const v1::RunConfig& config) {
-  return absl::StrCat(config.runs_dir(), "/", config.name(), "/feedback");
+// Scores of the serving PM's members.
+auto MemberScorer(const std::string& address) {
+  // Shared, because what holds a function copies it.
+  return [client = std::make_shared<RewardClient>(address)](
+             const std::vector<v1::ScoredDialogue>& dialogues,
+             const std::stop_token& stop)
+             -> absl::StatusOr<std::vector<v1::MemberScores>> {
+    RLHF_ASSIGN_OR_RETURN(
+        ScoreResult result,
+        client->Score(dialogues, /*pm_version=*/0, kScoreTimeout, stop));
+    return std::move(result.members);
+  };
 }
 
 }  // namespace
-
-std::string PreferenceStorePath(const v1::RunConfig& config) {
-  return StoreFolder(config) + "/comparisons.db";
-}
-
-std::string BatchFolder(const v1::RunConfig& config) {
-  return StoreFolder(config) + "/batches";
-}
 
 absl::StatusOr<std::unique_ptr<FeedbackServer>> FeedbackServer::Start(
     const v1::RunConfig& config, std::vector<v1::Prompt> prompts) {
   std::unique_ptr<FeedbackServer> server(new FeedbackServer);
   RLHF_RETURN_IF_ERROR(server->OpenStore(config));
   RLHF_RETURN_IF_ERROR(server->OpenBatches(config));
+  RLHF_ASSIGN_OR_RETURN(
+      server->access_,
+      AccessControl::Open(config.feedback().access(), FeedbackFolder(config),
+                          &server->clock_));
   RLHF_RETURN_IF_ERROR(server->StartGrpc(config));
   RLHF_RETURN_IF_ERROR(server->StartHttp(config));
   server->StartTasks(config, std::move(prompts));
@@ -58,17 +68,19 @@ FeedbackServer::~FeedbackServer() {
 }
 
 absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
-  RLHF_RETURN_IF_ERROR(MakeDirectories(StoreFolder(config)));
-  RLHF_ASSIGN_OR_RETURN(
-      store_,
-      PreferenceStore::Open(PreferenceStorePath(config), &clock_, &metrics_));
+  RLHF_ASSIGN_OR_RETURN(store_,
+                        OpenPreferenceStore(config, &clock_, &metrics_));
   const TaskScheduler::Options options{
       .ready_tasks = config.feedback().ready_tasks(),
       .lease = absl::Seconds(config.feedback().lease_seconds()),
-      .max_comparisons = config.feedback().max_comparisons()};
-  desk_ =
-      std::make_unique<AnswerDesk>(options, store_.get(), &clock_, &metrics_);
-  return absl::OkStatus();
+      .max_comparisons = config.feedback().max_comparisons(),
+      .overlap = config.feedback().overlap(),
+      .max_answers_per_worker = config.feedback().max_answers_per_worker()};
+  RLHF_ASSIGN_OR_RETURN(auto book,
+                        WorkerBook::Open(config, FeedbackFolder(config)));
+  desk_ = std::make_unique<AnswerDesk>(options, store_.get(), &clock_,
+                                       &metrics_, std::move(book));
+  return desk_->ReadLog();
 }
 
 absl::Status FeedbackServer::OpenBatches(const v1::RunConfig& config) {
@@ -83,9 +95,8 @@ absl::Status FeedbackServer::OpenBatches(const v1::RunConfig& config) {
   auto options = BatchDeskOptions(feedback);
   RLHF_RETURN_IF_ERROR(
       WithContext(options.status(), "feedback.gold_questions"));
-  archive_ = std::make_unique<FolderBatchArchive>(BatchFolder(config));
   batches_ = std::make_unique<BatchDesk>(
-      *std::move(options), store_.get(), archive_.get(),
+      *std::move(options), store_.get(),
       [this](const std::vector<v1::Comparison>& comparisons) {
         return desk_->Import(comparisons);
       },
@@ -98,10 +109,14 @@ absl::Status FeedbackServer::OpenBatches(const v1::RunConfig& config) {
 
 absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
   service_ = std::make_unique<FeedbackService>(store_.get(), desk_.get());
-  import_service_ = std::make_unique<ImportService>(batches_.get());
-  auto server =
-      GrpcServer::Start(config.feedback().address(),
-                        {service_.get(), import_service_.get()}, &registry_);
+  import_service_ =
+      std::make_unique<ImportService>(batches_.get(), access_.get());
+  store_service_ = std::make_unique<StoreService>(
+      store_.get(), FeedbackFolder(config) + "/backups", access_.get());
+  auto server = GrpcServer::Start(
+      config.feedback().address(),
+      {service_.get(), import_service_.get(), store_service_.get()},
+      &registry_);
   RLHF_RETURN_IF_ERROR(WithContext(server.status(), "feedback.address"));
   grpc_ = *std::move(server);
   return absl::OkStatus();
@@ -109,7 +124,8 @@ absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
 
 absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
   api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
-                                   batch_api_.get());
+                                   access_.get());
+  batch_api_->AddTo(*api_);
   auto server = HttpServer::Start(
       config.feedback().http_address(),
       [this](const HttpRequest& request) { return api_->Handle(request); },
@@ -121,11 +137,20 @@ absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
 
 void FeedbackServer::StartTasks(const v1::RunConfig& config,
                                 std::vector<v1::Prompt> prompts) {
-  const TaskSource::Options options{
+  TaskSource::Options options{
       .seed = config.seed(),
       .max_new_tokens = config.sampling().max_new_tokens(),
       .temperature = config.sampling().temperature(),
-      .past_share = config.feedback().past_share()};
+      .past_share = config.feedback().past_share(),
+      .red_team_share = config.feedback().red_team_share(),
+      .serving_pm = [registry =
+                         ModelRegistry(RunDirectory(config) + "/registry/pm")] {
+        const auto serving = registry.Alias("serving");
+        return serving.ok() ? serving->value_or(0) : 0;
+      }};
+  if (config.feedback().by_disagreement()) {
+    options.score_members = MemberScorer(config.reward_server().address());
+  }
   source_ = std::make_unique<TaskSource>(
       options, std::move(prompts), store_->GetStats().num_comparisons,
       v1::Generation::NewStub(MakeChannel(config.actor().address())),
@@ -138,7 +163,7 @@ absl::Status RunFeedback(const v1::RunConfig& config) {
   RLHF_ASSIGN_OR_RETURN(const auto server,
                         FeedbackServer::Start(config, std::move(prompts)));
   RLHF_LOG(INFO) << "page on http://" << config.feedback().http_address()
-                 << ", comparisons in " << PreferenceStorePath(config);
+                 << ", comparisons in " << PreferenceStoreName(config);
   while (!WaitForShutdown(absl::Hours(24))) {
   }
   RLHF_LOG(INFO) << "draining";

@@ -10,26 +10,22 @@
 #include "core/base/clock.h"
 #include "core/rpc/grpc_server.h"
 #include "core/telemetry/http_server.h"
+#include "feedback/access/access_control.h"
 #include "feedback/answer_desk.h"
-#include "feedback/batch/batch_archive.h"
 #include "feedback/batch_api.h"
 #include "feedback/batch_desk.h"
 #include "feedback/feedback_metrics.h"
 #include "feedback/feedback_service.h"
 #include "feedback/http_api.h"
 #include "feedback/import_service.h"
+#include "feedback/open_store.h"
 #include "feedback/preference_store.h"
+#include "feedback/store_service.h"
 #include "feedback/task_source.h"
 #include "prometheus/registry.h"
 #include "rlhf/v1/config.pb.h"
 
 namespace rlhf {
-
-// The store of a run: `runs_dir`/`name`/feedback/comparisons.db.
-std::string PreferenceStorePath(const v1::RunConfig& config);
-
-// Where the batches of a run are kept: `runs_dir`/`name`/feedback/batches.
-std::string BatchFolder(const v1::RunConfig& config);
 
 // Serves until RequestShutdown or a signal, then finishes what was begun.
 //
@@ -41,14 +37,16 @@ class FeedbackServer {
  public:
   // Tasks are made of `prompts` (not empty).
   //
-  // Errors: as PreferenceStore::Open, GrpcServer::Start and HttpServer::Start;
-  // those of an address name its field.
+  // Errors: as OpenPreferenceStore, AccessControl::Open, WorkerBook::Open,
+  // BatchDeskOptions, ReadWebhookSecret, GrpcServer::Start and
+  // HttpServer::Start; those of a field name it.
   static absl::StatusOr<std::unique_ptr<FeedbackServer>> Start(
       const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
   ~FeedbackServer();
 
   int http_port() const { return http_->port(); }
   int grpc_port() const { return grpc_->port(); }
+  const HttpApi& api() const { return *api_; }
 
  private:
   FeedbackServer() = default;
@@ -64,11 +62,12 @@ class FeedbackServer {
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
-  std::unique_ptr<BatchArchive> archive_;
   std::unique_ptr<BatchDesk> batches_;
   std::unique_ptr<BatchApi> batch_api_;
+  std::unique_ptr<AccessControl> access_;
   std::unique_ptr<FeedbackService> service_;
   std::unique_ptr<ImportService> import_service_;
+  std::unique_ptr<StoreService> store_service_;
   std::unique_ptr<HttpApi> api_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<HttpServer> http_;

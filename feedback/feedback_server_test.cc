@@ -8,12 +8,16 @@
 #include "absl/time/clock.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/config/run_config.h"
+#include "core/registry/model_registry.h"
 #include "core/telemetry/http_test_client.h"
 #include "feedback/training_prompts.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "rlhf/v1/generation.grpc.pb.h"
+#include "rlhf/v1/reward.grpc.pb.h"
+#include "rlhf/v1/store.grpc.pb.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -36,6 +40,25 @@ class FakeActor final : public v1::Generation::Service {
       result->add_responses()->set_text(same ? "same" : "second");
     }
     response->set_policy_version(7);
+    return grpc::Status::OK;
+  }
+};
+
+// A PM of two members who disagree about dogs alone.
+class FakeReward final : public v1::Reward::Service {
+ public:
+  grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
+                     v1::ScoreResponse* response) override {
+    v1::MemberScores* const one = response->add_members();
+    v1::MemberScores* const other = response->add_members();
+    for (const v1::ScoredDialogue& dialogue : request->dialogues()) {
+      const bool first = dialogue.response() == "first";
+      const bool dogs = dialogue.prompt(0).content() == "Tell me about dogs";
+      one->add_scores(first ? 1 : 0);
+      other->add_scores(first != dogs ? 1 : 0);
+      response->add_scores(0);
+    }
+    response->mutable_pm()->set_version(3);
     return grpc::Status::OK;
   }
 };
@@ -170,6 +193,40 @@ TEST_F(FeedbackServerTest, ReadingBeyondTheLogIsRefused) {
   EXPECT_THAT(read(1, 1).error_message(), HasSubstr("the log has 0"));
 }
 
+TEST_F(FeedbackServerTest, StoreIsVerifiedAndCopiedWhileItServes) {
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  EXPECT_EQ(WorkUntilComplete(HttpTestClient(server->http_port())), 5);
+  const auto stub = v1::Store::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server->grpc_port()),
+                          grpc::InsecureChannelCredentials()));
+  grpc::ClientContext verify_context;
+  v1::StoreState state;
+  ASSERT_TRUE(stub->Verify(&verify_context, {}, &state).ok());
+  EXPECT_EQ(state.num_comparisons(), 5);
+  EXPECT_EQ(state.chain_head().size(), 64u);
+
+  const auto back_up = [&](const std::string& name,
+                           v1::BackupStoreResponse& response) {
+    grpc::ClientContext context;
+    v1::BackupStoreRequest request;
+    request.set_name(name);
+    return stub->Backup(&context, request, &response);
+  };
+  v1::BackupStoreResponse response;
+  ASSERT_TRUE(back_up("copy.db", response).ok());
+  EXPECT_EQ(response.path(), dir_ / "test/feedback/backups/copy.db");
+  EXPECT_TRUE(FileExists(response.path()));
+  EXPECT_EQ(response.state().chain_head(), state.chain_head());
+  EXPECT_EQ(back_up("copy.db", response).error_code(),
+            grpc::StatusCode::ALREADY_EXISTS);
+  for (const char* const name : {"", "../copy.db", "/tmp/copy.db", ".copy"}) {
+    EXPECT_EQ(back_up(name, response).error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT)
+        << name;
+  }
+}
+
 TEST_F(FeedbackServerTest, PortsInUseNameTheFieldAndTheAddress) {
   ASSERT_OK_AND_ASSIGN(const auto server,
                        FeedbackServer::Start(config_, {MakePrompt("cats")}));
@@ -203,6 +260,73 @@ TEST_F(FeedbackServerTest, RestartedServerGoesOnWithTheSameLog) {
                 .Post("/api/task", R"({"worker_id": "ada"})")
                 .status,
             410);
+}
+
+// Makes PM v3 serve in the run.
+void ServePm(const v1::RunConfig& config) {
+  const std::string folder = RunDirectory(config) + "/registry/pm";
+  ASSERT_OK(MakeDirectories(folder));
+  const ModelRegistry registry(folder);
+  ASSERT_OK(registry.Publish(3, Json(), [](const std::string& version) {
+    return WriteFileAtomically(version + "/config.json", "{}");
+  }));
+  ASSERT_OK(registry.SetAlias("serving", 3, {}));
+}
+
+TEST_F(FeedbackServerTest, TasksAreThoseThatThePmsMembersDisagreeAbout) {
+  ServePm(config_);
+  FakeReward reward;
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                           &port);
+  builder.RegisterService(&reward);
+  const auto reward_server = builder.BuildAndStart();
+  config_.mutable_reward_server()->set_address(
+      absl::StrCat("127.0.0.1:", port));
+  config_.mutable_feedback()->set_by_disagreement(true);
+  config_.mutable_feedback()->set_max_comparisons(2);
+  ASSERT_OK_AND_ASSIGN(
+      const auto server,
+      FeedbackServer::Start(config_, {MakePrompt("cats"), MakePrompt("dogs"),
+                                      MakePrompt("owls"), MakePrompt("cows")}));
+  EXPECT_EQ(WorkUntilComplete(HttpTestClient(server->http_port())), 2);
+  const auto stub = v1::Feedback::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server->grpc_port()),
+                          grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::ReadComparisonsRequest request;
+  request.set_first_seq(1);
+  request.set_last_seq(2);
+  const auto reader = stub->ReadComparisons(&context, request);
+  v1::Comparison comparison;
+  for (int seq = 1; seq <= 2; ++seq) {
+    ASSERT_TRUE(reader->Read(&comparison));
+    EXPECT_EQ(comparison.prompt().prompt_id(), "dogs");
+  }
+}
+
+TEST_F(FeedbackServerTest, TasksSayHowAndUnderWhichPmTheyWereMade) {
+  ServePm(config_);
+  config_.mutable_feedback()->set_max_comparisons(1);
+  config_.mutable_feedback()->set_red_team_share(1);
+  config_.mutable_sampling()->set_max_new_tokens(77);
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  EXPECT_EQ(WorkUntilComplete(HttpTestClient(server->http_port())), 1);
+  const auto stub = v1::Feedback::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server->grpc_port()),
+                          grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::ReadComparisonsRequest request;
+  request.set_first_seq(1);
+  request.set_last_seq(1);
+  const auto reader = stub->ReadComparisons(&context, request);
+  v1::Comparison comparison;
+  ASSERT_TRUE(reader->Read(&comparison));
+  EXPECT_EQ(comparison.pm_version(), 3);
+  EXPECT_EQ(comparison.sampling().max_new_tokens(), 77);
+  EXPECT_EQ(comparison.task_kind(), v1::RED_TEAM);
 }
 
 TEST_F(FeedbackServerTest, StopsPromptlyWhileTheActorIsAway) {

@@ -1,16 +1,19 @@
 #include "feedback/http_api.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/check.h"
 #include "core/base/json.h"
-#include "core/config/address.h"
+#include "core/base/log.h"
 #include "core/telemetry/metrics_server.h"
+#include "feedback/admission.h"
 #include "feedback/api_messages.h"
+#include "feedback/api_responses.h"
+#include "feedback/open_api.h"
 #include "feedback/page_files.h"
 
 namespace rlhf {
@@ -23,87 +26,102 @@ constexpr char kContentSecurityPolicy[] =
     "img-src 'self'; style-src 'self'; frame-ancestors 'none'; "
     "form-action 'self'; base-uri 'none'";
 
-int HttpStatusOf(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kInvalidArgument:
-      return 400;
-    case absl::StatusCode::kUnauthenticated:
-      return 401;
-    case absl::StatusCode::kPermissionDenied:
-      return 403;
-    case absl::StatusCode::kNotFound:
-      return 404;
-    case absl::StatusCode::kAlreadyExists:
-    case absl::StatusCode::kFailedPrecondition:
-      return 409;
-    case absl::StatusCode::kOutOfRange:
-      return 410;
-    case absl::StatusCode::kUnavailable:
-      return 503;
-    case absl::StatusCode::kResourceExhausted:
-      return 507;
-    default:
-      return 500;
-  }
+// Everybody at this machine, where nobody has to log in.
+Caller Anybody() {
+  return {.proof = Caller::Proof::kNotAsked, .role = Role::kRequester};
 }
 
-HttpResponse ErrorResponse(const absl::Status& status) {
-  return JsonErrorResponse(HttpStatusOf(status.code()), status.message());
+std::string RouteKey(absl::string_view method, absl::string_view path) {
+  return absl::StrCat(method, " ", path);
 }
 
-HttpResponse JsonResponse(std::string body) {
-  return {.content_type = "application/json", .body = std::move(body) + "\n"};
-}
-
-// Browsers say from which site a script posts; programs say nothing.
-bool IsForeignOrigin(const HttpRequest& request) {
-  const absl::string_view origin = request.header("origin");
-  if (origin.empty()) return false;
-  const size_t scheme_end = origin.find("://");
-  return scheme_end == absl::string_view::npos ||
-         origin.substr(scheme_end + 3) != request.header("host");
-}
-
-// A site whose name was pointed at this machine is, to a browser, the origin of
-// what it reads here; only the Host header still tells its name.
-bool IsForeignHost(const HttpRequest& request) {
-  const std::string host(request.header("host"));
-  const size_t colon = host.rfind(':');
-  const bool has_port = colon != std::string::npos && host.back() != ']';
-  return !IsLoopbackHost(has_port ? host.substr(0, colon) : host);
-}
-
-bool HasContentType(const HttpRequest& request, absl::string_view wanted) {
-  absl::string_view type = request.header("content-type");
-  type = absl::StripAsciiWhitespace(type.substr(0, type.find(';')));
-  return absl::EqualsIgnoreCase(type, wanted);
+HttpResponse FileOfPage(absl::string_view path) {
+  const PageFile* const file = FindPageFile(path);
+  RLHF_CHECK(file != nullptr);
+  return {.content_type = std::string(file->content_type),
+          .body = std::string(file->contents)};
 }
 
 }  // namespace
 
 HttpLimits HttpApi::Limits() {
   HttpLimits limits;
-  limits.max_body_bytes_of_path["/api/import"] = 16 << 20;
-  limits.max_body_bytes_of_path["/api/webhook/argilla"] = 1 << 20;
-  limits.max_body_bytes_of_path["/api/webhook/label-studio"] = 1 << 20;
+  for (const Route& route : AllRoutes()) {
+    if (absl::string_view(route.content_type).empty()) continue;
+    size_t& most = limits.max_body_bytes_of_path[route.path];
+    most = std::max(most, route.max_body_bytes);
+  }
   return limits;
 }
 
+HttpApi::HttpApi(AnswerDesk* desk, const PreferenceStore* store,
+                 const prometheus::Registry* registry, AccessControl* access)
+    : desk_(desk),
+      store_(store),
+      registry_(registry),
+      access_(access),
+      login_(access, &clock_) {
+  SetHandlers();
+  if (access != nullptr) SetAccessHandlers();
+}
+
+void HttpApi::On(const std::string& method, const std::string& path,
+                 ApiHandler handler) {
+  const RouteMatch match = FindRoute(method, path);
+  RLHF_CHECK(match.route != nullptr && match.route->path == path);
+  handlers_[RouteKey(method, path)] = std::move(handler);
+}
+
+void HttpApi::SetHandlers() {
+  On("POST", "/api/task",
+     [this](const ApiCall& call) { return PostTask(call.request); });
+  On("POST", "/api/comparison",
+     [this](const ApiCall& call) { return PostComparison(call.request); });
+  On("GET", "/api/stats",
+     [this](const ApiCall& call) { return GetStats(call.request); });
+  On("GET", "/api/workers", [this](const ApiCall&) {
+    return JsonResponse(WorkersJson(desk_->Workers()));
+  });
+  On("POST", "/api/workers/pause",
+     [this](const ApiCall& call) { return PostPause(call.request); });
+  On("GET", "/api/agreement", [this](const ApiCall&) {
+    return JsonResponse(AgreementJson(desk_->Agreement(), desk_->Copies()));
+  });
+  On("GET", "/api/openapi.json",
+     [](const ApiCall&) { return JsonResponse(OpenApiJson()); });
+  On("GET", "/join", [](const ApiCall&) { return FileOfPage("/login"); });
+  On("GET", "/metrics",
+     [this](const ApiCall&) { return MetricsResponse(*registry_); });
+  On("GET", "/healthz",
+     [](const ApiCall&) { return HttpResponse{.body = "ok\n"}; });
+}
+
+void HttpApi::SetAccessHandlers() {
+  On("GET", "/api/session",
+     [this](const ApiCall& call) { return login_.GetSession(call.caller); });
+  On("POST", "/api/login", [this](const ApiCall& call) {
+    return login_.LogIn(call.request, call.caller);
+  });
+  On("POST", "/api/join", [this](const ApiCall& call) {
+    return login_.Join(call.request, call.caller);
+  });
+  On("POST", "/api/logout",
+     [this](const ApiCall& call) { return login_.LogOut(call.caller); });
+  On("GET", "/api/accounts",
+     [this](const ApiCall&) { return login_.GetAccounts(); });
+  On("POST", "/api/invitations",
+     [this](const ApiCall& call) { return login_.Invite(call.request); });
+  On("POST", "/api/accounts/{id}/disable",
+     [this](const ApiCall& call) { return login_.Disable(call.id); });
+}
+
+bool HttpApi::Serves(const Route& route, absl::string_view path) const {
+  return handlers_.contains(RouteKey(route.method, route.path)) ||
+         FindPageFile(path) != nullptr;
+}
+
 HttpResponse HttpApi::Handle(const HttpRequest& request) {
-  HttpResponse response;
-  if (IsForeignHost(request)) {
-    response = JsonErrorResponse(
-        403, absl::StrCat("the host is \"", request.header("host"),
-                          "\"; ask as localhost or 127.0.0.1"));
-  } else if (request.method == "GET" || request.method == "HEAD") {
-    response = HandleGet(request);
-  } else if (request.method == "POST") {
-    response = HandlePost(request);
-  } else {
-    response = JsonErrorResponse(
-        405, absl::StrCat(request.method, " is not served; use GET or POST"));
-    response.headers.emplace_back("Allow", "GET, HEAD, POST");
-  }
+  HttpResponse response = Answer(request);
   response.headers.emplace_back("Content-Security-Policy",
                                 kContentSecurityPolicy);
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");
@@ -115,49 +133,51 @@ HttpResponse HttpApi::Handle(const HttpRequest& request) {
   return response;
 }
 
-HttpResponse HttpApi::HandleGet(const HttpRequest& request) {
-  if (request.path == "/metrics") return MetricsResponse(*registry_);
-  if (request.path == "/healthz") return {.body = "ok\n"};
-  if (request.path == "/api/stats") return GetStats(request);
-  if (const auto response = batches_->Get(request)) {
-    return response->ok() ? **response : ErrorResponse(response->status());
-  }
-  if (const PageFile* const file = FindPageFile(request.path)) {
-    return {.content_type = std::string(file->content_type),
-            .body = std::string(file->contents)};
-  }
-  if (absl::StartsWith(request.path, "/api/")) {
-    return JsonErrorResponse(
-        404, absl::StrCat("there is no GET ", request.path,
-                          "; POST /api/task, /api/comparison or /api/import, "
-                          "GET /api/stats"));
-  }
+HttpResponse HttpApi::NoAccountsToRead(const absl::Status& status) {
+  // Once, not for each request; and not to everybody who asks.
+  if (!fault_is_logged_.exchange(true)) RLHF_LOG(ERROR) << status.message();
   return JsonErrorResponse(
-      404, absl::StrCat("there is no ", request.path, "; the page is at /"));
+      503, "the accounts cannot be read: the service's log says why");
 }
 
-HttpResponse HttpApi::HandlePost(const HttpRequest& request) {
-  if (IsForeignOrigin(request)) {
-    return JsonErrorResponse(
-        403, absl::StrCat("requests from ", request.header("origin"),
-                          " are not taken here"));
+HttpResponse HttpApi::Answer(const HttpRequest& request) {
+  if (auto refused = RefuseSite(
+          request, access_ == nullptr ? "" : access_->public_origin())) {
+    return *std::move(refused);
   }
-  const bool is_import = request.path == "/api/import";
-  const absl::string_view wanted =
-      is_import ? "application/x-ndjson" : "application/json";
-  if (!HasContentType(request, wanted)) {
-    return JsonErrorResponse(
-        415, absl::StrCat("the Content-Type is \"",
-                          request.header("content-type"), "\"; send ", wanted));
+  Caller caller = Anybody();
+  if (access_ != nullptr) {
+    absl::StatusOr<Caller> known = access_->Identify(request);
+    if (!known.ok()) return NoAccountsToRead(known.status());
+    fault_is_logged_ = false;
+    caller = *std::move(known);
+    const absl::Duration wait = access_->TakeRequest(caller);
+    if (wait > absl::ZeroDuration()) return TooManyRequests(wait);
   }
-  if (request.path == "/api/task") return PostTask(request);
-  if (request.path == "/api/comparison") return PostComparison(request);
-  if (const auto response = batches_->Post(request)) {
-    return response->ok() ? **response : ErrorResponse(response->status());
+  const RouteMatch match = FindRoute(request.method, request.path);
+  if (match.route == nullptr || !Serves(*match.route, request.path)) {
+    return NoRoute(match, request);
   }
-  return JsonErrorResponse(
-      404, absl::StrCat("there is no POST ", request.path,
-                        "; POST /api/task, /api/comparison or /api/import"));
+  for (auto& refused : {RefuseCaller(*match.route, caller, request),
+                        RefuseType(*match.route, request)}) {
+    if (refused.has_value()) return *refused;
+  }
+  if (match.route->names_worker && caller.has_account()) {
+    return Dispatch(match, AsWorker(request, caller.worker_id), caller);
+  }
+  return Dispatch(match, request, caller);
+}
+
+HttpResponse HttpApi::Dispatch(const RouteMatch& match,
+                               const HttpRequest& request,
+                               const Caller& caller) {
+  const Route& route = *match.route;
+  const auto handler = handlers_.find(RouteKey(route.method, route.path));
+  if (handler != handlers_.end()) {
+    return handler->second(
+        {.request = request, .caller = caller, .id = match.id});
+  }
+  return FileOfPage(request.path);
 }
 
 HttpResponse HttpApi::PostTask(const HttpRequest& request) {
@@ -177,6 +197,15 @@ HttpResponse HttpApi::PostComparison(const HttpRequest& request) {
   const auto appended = desk_->Submit(*answer);
   if (!appended.ok()) return ErrorResponse(appended.status());
   return JsonResponse(DumpJson({{"seq", appended->seq}, {"saved", true}}));
+}
+
+HttpResponse HttpApi::PostPause(const HttpRequest& request) {
+  const auto pause = ParsePauseRequest(request.body);
+  if (!pause.ok()) return ErrorResponse(pause.status());
+  const absl::Status done = desk_->SetPaused(pause->worker_id, pause->paused,
+                                             pause->by, pause->reason);
+  if (!done.ok()) return ErrorResponse(done);
+  return JsonResponse(DumpJson({{"paused", pause->paused}}));
 }
 
 HttpResponse HttpApi::GetStats(const HttpRequest& request) {

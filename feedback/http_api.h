@@ -1,54 +1,96 @@
 // What the feedback process serves over HTTP: the page, the JSON API of
-// workers, imports and metrics.
+// workers, imports and metrics. All routes, with who may use each, are in
+// routes.h; those of logging in are told in access/login_api.h.
 //
 //   GET  /                 the page (also /page.css, /page.js)
 //   POST /api/task         a task to do: 200, 204 none right now, 410 no more
 //   POST /api/comparison   an answer: 200 {"seq", "saved": true} once durable
 //   /api/import, /api/batches…, /api/webhook/…   batch_api.h
 //   GET  /api/stats        counts; ?worker_id=NAME adds the worker's own
+//   GET  /api/workers      what is known of each worker
+//   POST /api/workers/pause  {"worker_id", "paused"}: 200 {"paused"}
+//   GET  /api/agreement    how far workers agree, and who copies
 //   GET  /metrics, /healthz
 //
 // What is in a request is in api_messages.h. Errors are {"error": message}: 400
-// malformed, 401 not signed, 403 not this worker's task or a foreign Origin,
-// 404, 405, 409 superseded or a comparison_id reused, 413 too long, 415 another
-// type than application/json (for /api/import, application/x-ndjson), 503 try
-// again, 507 disk full.
+// malformed, 401 not logged in (303 to /login for a page), 403 not this
+// worker's task, a worker who is paused or has given all answers that one may
+// give, a foreign Host or Origin, no CSRF token or not the role for it, 404,
+// 405, 409 superseded or a comparison_id reused, 413 too long, 415 another type
+// than the route's, 429 too often, 503 try again, 507 disk full.
 #pragma once
 
+#include <atomic>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "core/base/clock.h"
 #include "core/telemetry/http_server.h"
+#include "feedback/access/access_control.h"
+#include "feedback/access/caller.h"
+#include "feedback/access/login_api.h"
 #include "feedback/answer_desk.h"
-#include "feedback/batch_api.h"
 #include "feedback/preference_store.h"
+#include "feedback/routes.h"
 #include "prometheus/registry.h"
 
 namespace rlhf {
 
-// Thread-safe.
+// A request that was let in.
+struct ApiCall {
+  const HttpRequest& request;
+  const Caller& caller;
+  // What stands for "{id}" in the route's path.
+  std::string id;
+};
+using ApiHandler = std::function<HttpResponse(const ApiCall&)>;
+
+// Thread-safe once every handler is set.
 class HttpApi {
  public:
-  // Nothing is owned; everything must outlive the API.
+  // Nothing is owned; everything must outlive the API. Without `access` nobody
+  // has to log in and only this machine is served.
   HttpApi(AnswerDesk* desk, const PreferenceStore* store,
-          const prometheus::Registry* registry, BatchApi* batches)
-      : desk_(desk), store_(store), registry_(registry), batches_(batches) {}
+          const prometheus::Registry* registry,
+          AccessControl* access = nullptr);
+
+  // Sets what answers a route of routes.h; dies if there is no such row. Before
+  // the first request.
+  void On(const std::string& method, const std::string& path,
+          ApiHandler handler);
 
   // Every response carries headers that keep browsers from running or loading
   // anything but the page itself.
   HttpResponse Handle(const HttpRequest& request);
 
-  // Bodies of at most 256 KiB; 16 MiB for imports, 1 MiB for webhooks.
+  // Whether a route has a handler, or a file of the page stands at `path`.
+  bool Serves(const Route& route, absl::string_view path) const;
+
+  // The bodies' limits of routes.h.
   static HttpLimits Limits();
 
  private:
-  HttpResponse HandleGet(const HttpRequest& request);
-  HttpResponse HandlePost(const HttpRequest& request);
+  void SetHandlers();
+  void SetAccessHandlers();
+  HttpResponse Answer(const HttpRequest& request);
+  HttpResponse NoAccountsToRead(const absl::Status& status);
+  HttpResponse Dispatch(const RouteMatch& match, const HttpRequest& request,
+                        const Caller& caller);
   HttpResponse PostTask(const HttpRequest& request);
   HttpResponse PostComparison(const HttpRequest& request);
+  HttpResponse PostPause(const HttpRequest& request);
   HttpResponse GetStats(const HttpRequest& request);
 
   AnswerDesk* const desk_;
   const PreferenceStore* const store_;
   const prometheus::Registry* const registry_;
-  BatchApi* const batches_;
+  AccessControl* const access_;
+  const RealClock clock_;
+  LoginApi login_;
+  // By "METHOD PATH", as in routes.h.
+  std::map<std::string, ApiHandler> handlers_;
+  std::atomic<bool> fault_is_logged_ = false;
 };
 
 }  // namespace rlhf

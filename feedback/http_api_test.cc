@@ -9,6 +9,7 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/telemetry/http_test_client.h"
+#include "feedback/batch_api.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
@@ -32,14 +33,14 @@ class HttpApiTest : public ::testing::Test {
     desk_ =
         std::make_unique<AnswerDesk>(options, store_.get(), &clock_, &metrics_);
     batches_ = std::make_unique<BatchDesk>(
-        BatchDesk::Options(), store_.get(), &archive_,
+        BatchDesk::Options(), store_.get(),
         [this](const std::vector<v1::Comparison>& comparisons) {
           return desk_->Import(comparisons);
         },
         nullptr, &clock_, &metrics_);
     batch_api_ = std::make_unique<BatchApi>(batches_.get(), &clock_, "");
-    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
-                                     batch_api_.get());
+    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+    batch_api_->AddTo(*api_);
     auto server = HttpServer::Start(
         "127.0.0.1:0",
         [this](const HttpRequest& request) { return api_->Handle(request); },
@@ -79,7 +80,6 @@ class HttpApiTest : public ::testing::Test {
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
-  InMemoryBatchArchive archive_;
   std::unique_ptr<BatchDesk> batches_;
   std::unique_ptr<BatchApi> batch_api_;
   std::unique_ptr<HttpApi> api_;
@@ -91,7 +91,8 @@ TEST_F(HttpApiTest, TaskShowsTheDialogueAndBothSidesAndNothingElse) {
   AddTask(0);
   const Json task =
       *ParseJson(client_->Post("/api/task", R"({"worker_id": "ada"})").body);
-  EXPECT_EQ(task.size(), 5u);
+  EXPECT_EQ(task.size(), 6u);
+  EXPECT_EQ(task["kind"], "helpful");
   EXPECT_EQ(task["messages"][0]["role"], "user");
   EXPECT_EQ(task["messages"][0]["content"],
             "<b>How many legs has a spider?</b>");
@@ -168,6 +169,9 @@ TEST_F(HttpApiTest, BadAnswersSayWhichFieldAndWhatIsWanted) {
       {R"("choice": "tie", "skip_reason": "x")", "may be given for skip only"},
       {R"("choice": "tie", "colour": "red")", "is not known; known are"},
       {R"("choice": "tie", "source": "me")", "it must be page or crowd"},
+      {R"("choice": "tie", "flagged": 1)", "is 1; it must be true or false"},
+      {R"("choice": "tie", "edited_response": "x")", "left_better and right"},
+      {R"("choice": "tie", "interface_version": "")", "is empty"},
       {R"("choice": 7)", "choice"},
       {R"("strength": 1)", "choice"},
   };
@@ -265,6 +269,75 @@ TEST_F(HttpApiTest, StatsCountAllAndTheWorker) {
   EXPECT_EQ(stats["chain_head"], store_->GetStats().chain_head);
 }
 
+TEST_F(HttpApiTest, CommentsAreLimitedInCharactersNotInBytes) {
+  AddTask(0);
+  const std::string task = LeaseTask();
+  const auto answer = [&](int num_characters) {
+    std::string comment;
+    for (int i = 0; i < num_characters; ++i) comment += "\u00e4";
+    return Answer(task, "c1",
+                  R"("choice": "left_better", "strength": 1, "flagged": true, )"
+                  R"("edited_response": "Eight!", "interface_version": "p1", )"
+                  R"("comment": ")" +
+                      comment + "\"");
+  };
+  const HttpTestReply too_long = answer(2001);
+  EXPECT_EQ(too_long.status, 400);
+  EXPECT_THAT(too_long.body, HasSubstr("has 2001 characters; at most 2000"));
+  EXPECT_EQ(answer(2000).status, 200);
+  const v1::Comparison stored = store_->Read(1, 1)->at(0);
+  EXPECT_EQ(stored.comment().size(), 4000u);
+  EXPECT_TRUE(stored.flagged());
+  EXPECT_EQ(stored.edited_response(), "Eight!");
+  EXPECT_EQ(stored.interface_version(), "p1");
+}
+
+TEST_F(HttpApiTest, WorkersAndAgreementAreShownWithNullForWhatIsNotKnown) {
+  EXPECT_EQ(client_->Get("/api/workers").body, "[]\n");
+  AddTask(0);
+  EXPECT_EQ(Answer(LeaseTask(), "c1", R"("choice": "tie")").status, 200);
+  EXPECT_OK(desk_->SetPaused("ada", true, "rita", "lunch"));
+  const Json workers = *ParseJson(client_->Get("/api/workers").body);
+  ASSERT_EQ(workers.size(), 1u);
+  EXPECT_EQ(workers[0]["worker_id"], "ada");
+  EXPECT_EQ(workers[0]["answers"], 1);
+  EXPECT_EQ(workers[0]["gold_answers"], 0);
+  EXPECT_EQ(workers[0]["gold_correct"], 0);
+  EXPECT_EQ(workers[0]["verdict"], "undecided");
+  EXPECT_TRUE(workers[0]["left_share"].is_null());
+  EXPECT_TRUE(workers[0]["median_seconds"].is_null());
+  EXPECT_TRUE(workers[0]["agreement"].is_null());
+  EXPECT_EQ(workers[0]["paused"], true);
+  EXPECT_EQ(workers[0]["paused_by"], "rita");
+  const Json agreement = *ParseJson(client_->Get("/api/agreement").body);
+  EXPECT_TRUE(agreement["kappa"].is_null());
+  EXPECT_TRUE(agreement["alpha"].is_null());
+  EXPECT_EQ(agreement["pairs"], 0);
+  EXPECT_TRUE(agreement["copies"].empty());
+}
+
+TEST_F(HttpApiTest, PausedWorkerGets403WithAFriendlyWord) {
+  AddTask(0);
+  EXPECT_EQ(client_
+                ->Post("/api/workers/pause",
+                       R"({"worker_id": "ada", "paused": true})")
+                .body,
+            "{\"paused\":true}\n");
+  const HttpTestReply reply =
+      client_->Post("/api/task", R"({"worker_id": "ada"})");
+  EXPECT_EQ(reply.status, 403);
+  EXPECT_THAT(reply.body, HasSubstr("your work is paused"));
+  EXPECT_EQ(client_
+                ->Post("/api/workers/pause",
+                       R"({"worker_id": "ada", "paused": false})")
+                .status,
+            200);
+  LeaseTask();
+  EXPECT_THAT(
+      client_->Post("/api/workers/pause", R"({"worker_id": "ada"})").body,
+      HasSubstr("must be true or false"));
+}
+
 TEST_F(HttpApiTest, MetricsCountWhatHappened) {
   AddTask(0);
   const std::string task = LeaseTask();
@@ -320,7 +393,7 @@ TEST_F(HttpApiTest, FullDiskIs507AndTheSameAnswerCountsOnceThereIsSpace) {
         const auto store,
         PreferenceStore::Open(disk + "/comparisons.db", &clock_, &metrics_));
     AnswerDesk desk({}, store.get(), &clock_, &metrics_);
-    HttpApi api(&desk, store.get(), &registry_, batch_api_.get());
+    HttpApi api(&desk, store.get(), &registry_);
     desk.Add(
         {MakeTask(v1::Prompt(), {std::string(400'000, 'a'), 1}, {"b", 1}, 0)});
     ASSERT_OK_AND_ASSIGN(const Task task, desk.Lease("ada"));

@@ -51,6 +51,16 @@ absl::StatusOr<std::string> ComparisonLine(const v1::Comparison& comparison) {
   return line;
 }
 
+absl::StatusOr<std::string> ComparisonLines(
+    const std::vector<v1::Comparison>& comparisons) {
+  std::string lines;
+  for (const v1::Comparison& comparison : comparisons) {
+    RLHF_ASSIGN_OR_RETURN(const std::string line, ComparisonLine(comparison));
+    absl::StrAppend(&lines, line, "\n");
+  }
+  return lines;
+}
+
 absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
                                           const ComparisonReader& read,
                                           const std::string& path,
@@ -62,11 +72,12 @@ absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
         const auto page,
         read(seq, std::min(num_comparisons, seq + kPageRows - 1)));
     for (const v1::Comparison& comparison : page) {
+      if (comparison.choice() == v1::RETRACTED) continue;
       if (format == ExportFormat::kRlhf) {
         RLHF_ASSIGN_OR_RETURN(const std::string line,
                               ComparisonLine(comparison));
         absl::StrAppend(&text, line, "\n");
-      } else if (IsDecided(comparison)) {
+      } else if (IsTrainable(comparison)) {
         absl::StrAppend(&text, TrlLine(comparison), "\n");
       } else {
         continue;

@@ -12,10 +12,11 @@
 namespace rlhf {
 
 enum class ExportFormat {
-  // Every comparison, every field.
+  // Every comparison that is not retracted, every field.
   kRlhf,
   // {"prompt": messages, "chosen": messages, "rejected": messages}. Only the
-  // comparisons with a better side: TRL knows no tie and no strength.
+  // comparisons with a better side that are no answers to gold questions: TRL
+  // knows no tie and no strength.
   kTrl,
 };
 
@@ -23,6 +24,10 @@ enum class ExportFormat {
 // so that ParseComparisons gives it back as it is but for seq and commit time.
 // Errors: Internal if a text is not UTF-8.
 absl::StatusOr<std::string> ComparisonLine(const v1::Comparison& comparison);
+
+// A ComparisonLine of each, with line ends.
+absl::StatusOr<std::string> ComparisonLines(
+    const std::vector<v1::Comparison>& comparisons);
 
 // Comparisons first_seq to last_seq of a log, from wherever it is.
 using ComparisonReader =

@@ -16,7 +16,11 @@
 namespace rlhf {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::SizeIs;
+
+constexpr char kPair[] =
+    R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})";
 
 class ImportExportTest : public ::testing::Test {
  protected:
@@ -93,6 +97,34 @@ TEST_F(ImportExportTest, OwnFormatBringsEveryFieldBack) {
   back.clear_seq();
   back.clear_committed_unix_ms();
   EXPECT_EQ(back.SerializeAsString(), comparison.SerializeAsString());
+}
+
+TEST_F(ImportExportTest, RetractedComparisonsAreInNoExport) {
+  const auto store = OpenStore("comparisons.db");
+  ASSERT_OK_AND_ASSIGN(const ParsedComparisons parsed,
+                       ParseComparisons(kPair, "f.jsonl"));
+  ASSERT_OK(store->AppendAll(parsed.comparisons));
+  const v1::Comparison only = store->Read(1, 1)->at(0);
+  ASSERT_OK(store->Retract({.comparison_ids = {only.comparison_id()}},
+                           "asked to", "grace"));
+  for (const auto format : {ExportFormat::kRlhf, ExportFormat::kTrl}) {
+    ASSERT_OK_AND_ASSIGN(const int64_t num_lines, Export(*store, format));
+    EXPECT_EQ(num_lines, 0);
+    EXPECT_EQ(*ReadFile(dir_ / "out.jsonl"), "");
+  }
+  // Nor does the file that it came in bring it back.
+  ASSERT_OK_AND_ASSIGN(const auto again, store->AppendAll(parsed.comparisons));
+  EXPECT_TRUE(again[0].duplicate);
+  EXPECT_EQ(store->Read(1, 1)->at(0).choice(), v1::RETRACTED);
+}
+
+TEST_F(ImportExportTest, LineThatSaysRetractedIsMalformed) {
+  EXPECT_THAT(ParseComparisons(R"({"prompt": {"messages": [{"role": "user", )"
+                               R"("content": "Hi"}]}, "response_a": "a", )"
+                               R"("response_b": "b", "choice": "RETRACTED"})",
+                               "f.jsonl"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("\"choice\" must be")));
 }
 
 TEST_F(ImportExportTest, TrlExportHasTheBetterSideFirstAndNoTies) {

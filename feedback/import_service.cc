@@ -6,22 +6,25 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/grpc_status.h"
+#include "feedback/rpc_access.h"
 
 namespace rlhf {
 namespace {
 
-grpc::Status Answer(absl::StatusOr<v1::BatchReport> report,
-                    v1::BatchReport* response) {
-  if (!report.ok()) return ToGrpcStatus(report.status());
-  *response = *std::move(report);
+template <typename Response>
+grpc::Status Answer(absl::StatusOr<Response> answer, Response* response) {
+  if (!answer.ok()) return ToGrpcStatus(answer.status());
+  *response = *std::move(answer);
   return grpc::Status::OK;
 }
 
 }  // namespace
 
-grpc::Status ImportService::Import(grpc::ServerContext* /*context*/,
+grpc::Status ImportService::Import(grpc::ServerContext* context,
                                    grpc::ServerReader<v1::ImportPiece>* reader,
                                    v1::BatchReport* response) {
+  const auto caller = AdmitRequester(access_, *context);
+  if (!caller.ok()) return ToGrpcStatus(caller.status());
   std::string text, name;
   bool dry_run = false;
   bool whole = false;
@@ -52,24 +55,42 @@ grpc::Status ImportService::Import(grpc::ServerContext* /*context*/,
 }
 
 grpc::Status ImportService::ListBatches(
-    grpc::ServerContext* /*context*/, const v1::ListBatchesRequest* /*request*/,
+    grpc::ServerContext* context, const v1::ListBatchesRequest* /*request*/,
     v1::BatchList* response) {
+  const auto caller = AdmitRequester(access_, *context);
+  if (!caller.ok()) return ToGrpcStatus(caller.status());
   const auto reports = desk_->List();
   if (!reports.ok()) return ToGrpcStatus(reports.status());
   response->mutable_batches()->Add(reports->begin(), reports->end());
   return grpc::Status::OK;
 }
 
-grpc::Status ImportService::GetBatch(grpc::ServerContext* /*context*/,
+grpc::Status ImportService::GetBatch(grpc::ServerContext* context,
                                      const v1::GetBatchRequest* request,
                                      v1::BatchReport* response) {
+  const auto caller = AdmitRequester(access_, *context);
+  if (!caller.ok()) return ToGrpcStatus(caller.status());
   return Answer(desk_->Get(request->batch_id()), response);
 }
 
-grpc::Status ImportService::DecideBatch(grpc::ServerContext* /*context*/,
+grpc::Status ImportService::DecideBatch(grpc::ServerContext* context,
                                         const v1::DecideBatchRequest* request,
                                         v1::BatchReport* response) {
-  return Answer(desk_->Decide(*request), response);
+  const auto caller = AdmitRequester(access_, *context);
+  if (!caller.ok()) return ToGrpcStatus(caller.status());
+  v1::DecideBatchRequest decision = *request;
+  decision.set_by(caller->NameOr(request->by()));
+  return Answer(desk_->Decide(decision), response);
+}
+
+grpc::Status ImportService::Retract(grpc::ServerContext* context,
+                                    const v1::RetractRequest* request,
+                                    v1::RetractResponse* response) {
+  const auto caller = AdmitRequester(access_, *context);
+  if (!caller.ok()) return ToGrpcStatus(caller.status());
+  v1::RetractRequest retraction = *request;
+  retraction.set_by(caller->NameOr(request->by()));
+  return Answer(desk_->Retract(retraction), response);
 }
 
 }  // namespace rlhf

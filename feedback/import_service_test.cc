@@ -32,12 +32,12 @@ class ImportServiceTest : public ::testing::Test {
     EXPECT_OK(store);
     store_ = *std::move(store);
     desk_ = std::make_unique<BatchDesk>(
-        BatchDesk::Options(), store_.get(), &archive_,
+        BatchDesk::Options(), store_.get(),
         [this](const std::vector<v1::Comparison>& comparisons) {
           return store_->AppendAll(comparisons);
         },
         nullptr, &clock_, &metrics_);
-    service_ = std::make_unique<ImportService>(desk_.get());
+    service_ = std::make_unique<ImportService>(desk_.get(), nullptr);
     server_ =
         grpc::ServerBuilder().RegisterService(service_.get()).BuildAndStart();
     stub_ = v1::FeedbackImport::NewStub(server_->InProcessChannel({}));
@@ -70,7 +70,6 @@ class ImportServiceTest : public ::testing::Test {
   prometheus::Registry registry_;
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
-  InMemoryBatchArchive archive_;
   std::unique_ptr<BatchDesk> desk_;
   std::unique_ptr<ImportService> service_;
   std::unique_ptr<grpc::Server> server_;

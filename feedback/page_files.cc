@@ -7,6 +7,8 @@ extern const char kIndexHtml[];
 extern const char kPageCss[];
 extern const char kPageJs[];
 extern const char kIconSvg[];
+extern const char kLoginHtml[];
+extern const char kLoginJs[];
 
 const PageFile* FindPageFile(absl::string_view path) {
   static const PageFile kFiles[] = {
@@ -14,6 +16,8 @@ const PageFile* FindPageFile(absl::string_view path) {
       {"/page.css", "text/css; charset=utf-8", kPageCss},
       {"/page.js", "text/javascript; charset=utf-8", kPageJs},
       {"/icon.svg", "image/svg+xml", kIconSvg},
+      {"/login", "text/html; charset=utf-8", kLoginHtml},
+      {"/login.js", "text/javascript; charset=utf-8", kLoginJs},
   };
   for (const PageFile& file : kFiles) {
     if (file.path == path) return &file;

@@ -1,271 +1,66 @@
 #include "feedback/preference_store.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "core/base/file.h"
-#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
-#include "core/comparisons/choice.h"
+#include "feedback/comparison_chain.h"
+#include "feedback/sqlite_table.h"
 
 namespace rlhf {
 namespace {
 
-// "rlhf" as a number: tells our files from other SQLite databases.
-constexpr int64_t kApplicationId = 0x726c6866;
-constexpr int64_t kSchemaVersion = 1;
+// Of one commit; bounds its memory and how long it keeps others waiting.
+constexpr size_t kMaxGroupComparisons = 4096;
 
-constexpr char kSchema[] =
-    "CREATE TABLE comparisons("
-    "  seq INTEGER PRIMARY KEY,"
-    "  comparison_id TEXT NOT NULL UNIQUE,"
-    "  bytes BLOB NOT NULL,"
-    "  chain TEXT NOT NULL"
-    ") STRICT";
-
-std::string ChainStart() { return std::string(64, '0'); }
-
-absl::StatusOr<v1::Comparison> Decode(const std::string& bytes, int64_t seq,
-                                      const std::string& path) {
-  v1::Comparison comparison;
-  if (!comparison.ParseFromString(bytes) || comparison.seq() != seq) {
-    return absl::DataLossError(
-        absl::StrCat(path, ": comparison ", seq, " cannot be read"));
-  }
-  return comparison;
-}
-
-// What the client sent, without what the store set and without what an import
-// made of its file's name: a copy under another name is no other comparison.
-std::string ContentOf(v1::Comparison comparison) {
-  comparison.clear_seq();
-  comparison.clear_committed_unix_ms();
-  if (absl::StartsWith(comparison.source(), "import:")) {
-    if (comparison.worker_id() == comparison.source()) {
-      comparison.clear_worker_id();
-    }
-    comparison.clear_source();
-  }
-  return comparison.SerializeAsString();
-}
-
-// Makes an empty store appear whole, so that an empty or half-made file under
-// `path` is always damage and never a store that is still to be filled.
-absl::Status CreateFile(const std::string& path) {
-  if (FileExists(path + "-wal")) {
-    return absl::DataLossError(absl::StrCat(
-        path, " is missing, but its journal ", path, "-wal is there"));
-  }
-  const std::string temporary = path + ".new";
-  RLHF_RETURN_IF_ERROR(RemoveAll(temporary));
-  {
-    RLHF_ASSIGN_OR_RETURN(SqliteDatabase database,
-                          SqliteDatabase::Open(temporary));
-    RLHF_RETURN_IF_ERROR(database.Execute(
-        absl::StrCat("PRAGMA application_id=", kApplicationId,
-                     "; PRAGMA user_version=", kSchemaVersion, ";", kSchema)));
-  }
-  RLHF_RETURN_IF_ERROR(SyncPath(temporary));
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    return ErrnoStatus(errno, "renaming", temporary);
-  }
-  const size_t slash = path.rfind('/');
-  return SyncPath(slash == std::string::npos ? "." : path.substr(0, slash + 1));
-}
-
-absl::Status RefuseFile(const absl::Status& status) {
+absl::Status WithAdvice(const absl::Status& status) {
   if (!absl::IsDataLoss(status)) return status;
-  return absl::DataLossError(absl::StrCat(
-      status.message(),
-      "; the file is left as it is: restore a backup, or move it away"));
+  return absl::DataLossError(
+      absl::StrCat(status.message(),
+                   "; it is left as it is: restore a backup, or move it away"));
+}
+
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsAlreadyExists(status) || absl::IsInvalidArgument(status);
 }
 
 }  // namespace
 
-PreferenceStore::PreferenceStore(ProcessLock lock, SqliteDatabase database,
-                                 std::string path, const Clock* clock,
+PreferenceStore::PreferenceStore(std::unique_ptr<ComparisonTable> table,
+                                 LogStats stats, const Clock* clock,
                                  FeedbackMetrics* metrics)
-    : lock_(std::move(lock)),
-      path_(std::move(path)),
-      clock_(clock),
+    : clock_(clock),
       metrics_(metrics),
-      database_(std::move(database)) {}
+      table_(std::move(table)),
+      stats_(std::move(stats)),
+      commits_(kMaxGroupComparisons,
+               [this](absl::Span<AppendRequest* const> requests) {
+                 CommitGroup(requests);
+               }) {
+  metrics_->comparisons_stored.Set(static_cast<double>(stats_.num_comparisons));
+}
 
 absl::StatusOr<std::unique_ptr<PreferenceStore>> PreferenceStore::Open(
     const std::string& path, const Clock* clock, FeedbackMetrics* metrics) {
-  RLHF_ASSIGN_OR_RETURN(ProcessLock lock, ProcessLock::Acquire(path + ".lock"));
-  if (!FileExists(path)) {
-    RLHF_RETURN_IF_ERROR(RefuseFile(CreateFile(path)));
-  }
-  RLHF_ASSIGN_OR_RETURN(SqliteDatabase database, SqliteDatabase::Open(path));
-  std::unique_ptr<PreferenceStore> store(new PreferenceStore(
-      std::move(lock), std::move(database), path, clock, metrics));
-  MutexLock hold(&store->mutex_);
-  RLHF_RETURN_IF_ERROR(RefuseFile(store->Prepare()));
-  return store;
+  absl::StatusOr<std::unique_ptr<SqliteTable>> table = SqliteTable::Open(path);
+  if (!table.ok()) return WithAdvice(table.status());
+  return OpenTable(*std::move(table), clock, metrics);
 }
 
-absl::Status PreferenceStore::Prepare() {
-  RLHF_RETURN_IF_ERROR(
-      database_.Execute("PRAGMA locking_mode=EXCLUSIVE;"
-                        "PRAGMA trusted_schema=OFF;"));
-  RLHF_RETURN_IF_ERROR(CheckFile());
-  RLHF_RETURN_IF_ERROR(
-      database_.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"));
-  RLHF_ASSIGN_OR_RETURN(stats_, ReplayLog());
-  metrics_->comparisons_stored.Set(static_cast<double>(stats_.num_comparisons));
-  return absl::OkStatus();
+absl::StatusOr<std::unique_ptr<PreferenceStore>> PreferenceStore::OpenTable(
+    std::unique_ptr<ComparisonTable> table, const Clock* clock,
+    FeedbackMetrics* metrics) {
+  absl::StatusOr<LogStats> stats = VerifyLog(*table, /*known=*/nullptr);
+  if (!stats.ok()) return WithAdvice(stats.status());
+  return std::unique_ptr<PreferenceStore>(
+      new PreferenceStore(std::move(table), *std::move(stats), clock, metrics));
 }
 
-absl::Status PreferenceStore::CheckFile() {
-  RLHF_ASSIGN_OR_RETURN(const int64_t application,
-                        database_.QueryInt("PRAGMA application_id"));
-  RLHF_ASSIGN_OR_RETURN(const int64_t version,
-                        database_.QueryInt("PRAGMA user_version"));
-  if (application != kApplicationId || version != kSchemaVersion) {
-    return absl::DataLossError(absl::StrCat(
-        path_, " is no preference store of this version (application id ",
-        application, ", schema ", version, "; wanted ", kApplicationId, ", ",
-        kSchemaVersion, ")"));
-  }
-  RLHF_ASSIGN_OR_RETURN(const std::string integrity,
-                        database_.QueryText("PRAGMA integrity_check(1)"));
-  if (integrity != "ok") {
-    return absl::DataLossError(absl::StrCat(path_, ": ", integrity));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<PreferenceStore::Stats> PreferenceStore::ReplayLog() const {
-  Stats stats;
-  stats.chain_head = ChainStart();
-  RLHF_ASSIGN_OR_RETURN(
-      SqliteStatement rows,
-      database_.Prepare("SELECT seq, bytes, chain FROM comparisons "
-                        "ORDER BY seq"));
-  while (true) {
-    RLHF_ASSIGN_OR_RETURN(const bool found, rows.Step());
-    if (!found) return stats;
-    const int64_t seq = rows.Int(0);
-    const std::string bytes = rows.Bytes(1);
-    const std::string chain = Sha256Hex(stats.chain_head + bytes);
-    if (seq != stats.num_comparisons + 1 || chain != rows.Bytes(2)) {
-      return absl::DataLossError(
-          absl::StrCat(path_, ": the hash chain breaks at comparison ",
-                       stats.num_comparisons + 1,
-                       ": the log was changed after it was written"));
-    }
-    RLHF_ASSIGN_OR_RETURN(const v1::Comparison comparison,
-                          Decode(bytes, seq, path_));
-    Count(comparison, chain, stats);
-  }
-}
-
-void PreferenceStore::Count(const v1::Comparison& comparison,
-                            const std::string& chain, Stats& stats) const {
-  ++stats.num_comparisons;
-  if (IsDecided(comparison)) {
-    ++stats.num_decided;
-  }
-  ++stats.num_by_worker[comparison.worker_id()];
-  stats.chain_head = chain;
-}
-
-absl::StatusOr<std::optional<v1::Comparison>> PreferenceStore::FindLocked(
-    const std::string& comparison_id) const {
-  RLHF_ASSIGN_OR_RETURN(
-      SqliteStatement row,
-      database_.Prepare(
-          "SELECT seq, bytes FROM comparisons WHERE comparison_id = ?"));
-  row.BindText(1, comparison_id);
-  RLHF_ASSIGN_OR_RETURN(const bool found, row.Step());
-  if (!found) return std::nullopt;
-  RLHF_ASSIGN_OR_RETURN(v1::Comparison comparison,
-                        Decode(row.Bytes(1), row.Int(0), path_));
-  return comparison;
-}
-
-absl::Status PreferenceStore::Insert(const v1::Comparison& comparison,
-                                     const std::string& bytes,
-                                     const std::string& chain) {
-  RLHF_ASSIGN_OR_RETURN(
-      SqliteStatement insert,
-      database_.Prepare("INSERT INTO comparisons VALUES (?, ?, ?, ?)"));
-  insert.BindInt(1, comparison.seq());
-  insert.BindText(2, comparison.comparison_id());
-  insert.BindBlob(3, bytes);
-  insert.BindText(4, chain);
-  return insert.Step().status();
-}
-
-absl::StatusOr<PreferenceStore::Appended> PreferenceStore::AppendOne(
-    v1::Comparison comparison, Stats& stats) {
-  if (comparison.comparison_id().empty()) {
-    return absl::InvalidArgumentError("comparison_id is empty");
-  }
-  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
-                        FindLocked(comparison.comparison_id()));
-  if (stored.has_value()) {
-    if (ContentOf(*stored) != ContentOf(comparison)) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("comparison_id \"", comparison.comparison_id(),
-                       "\" was saved before with another content (seq ",
-                       stored->seq(), "): make a new id for a new comparison"));
-    }
-    return Appended{.seq = stored->seq(), .duplicate = true};
-  }
-  comparison.set_seq(stats.num_comparisons + 1);
-  comparison.set_committed_unix_ms(absl::ToUnixMillis(clock_->Now()));
-  const std::string bytes = comparison.SerializeAsString();
-  const std::string chain = Sha256Hex(stats.chain_head + bytes);
-  RLHF_RETURN_IF_ERROR(Insert(comparison, bytes, chain));
-  Count(comparison, chain, stats);
-  return Appended{.seq = comparison.seq(), .duplicate = false};
-}
-
-absl::StatusOr<std::vector<PreferenceStore::Appended>> PreferenceStore::Commit(
-    absl::Span<const v1::Comparison> comparisons) {
-  RLHF_ASSIGN_OR_RETURN(SqliteTransaction transaction,
-                        SqliteTransaction::Begin(&database_));
-  Stats stats = stats_;
-  std::vector<Appended> result;
-  for (const v1::Comparison& comparison : comparisons) {
-    RLHF_ASSIGN_OR_RETURN(result.emplace_back(), AppendOne(comparison, stats));
-  }
-  RLHF_RETURN_IF_ERROR(transaction.Commit());
-  stats_ = std::move(stats);
-  return result;
-}
-
-absl::StatusOr<std::vector<PreferenceStore::Appended>>
-PreferenceStore::AppendAll(absl::Span<const v1::Comparison> comparisons) {
-  MutexLock lock(&mutex_);
-  const Stopwatch watch;
-  auto result = Commit(comparisons);
-  if (!result.ok()) {
-    if (!absl::IsAlreadyExists(result.status()) &&
-        !absl::IsInvalidArgument(result.status())) {
-      metrics_->store_errors.Of(result.status().code()).Increment();
-      RLHF_LOG(ERROR) << "comparisons not saved: " << result.status();
-    }
-    return result;
-  }
-  const auto num_duplicates = std::count_if(
-      result->begin(), result->end(),
-      [](const Appended& appended) { return appended.duplicate; });
-  metrics_->comparisons_duplicate.Increment(num_duplicates);
-  metrics_->comparisons_accepted.Increment(result->size() - num_duplicates);
-  metrics_->comparisons_stored.Set(static_cast<double>(stats_.num_comparisons));
-  metrics_->store_commit_duration.Observe(watch.seconds());
-  metrics_->last_comparison_timestamp.Set(
-      absl::ToDoubleSeconds(clock_->Now() - absl::UnixEpoch()));
-  return result;
+int64_t PreferenceStore::NowMs() const {
+  return absl::ToUnixMillis(clock_->Now());
 }
 
 absl::StatusOr<PreferenceStore::Appended> PreferenceStore::Append(
@@ -275,44 +70,146 @@ absl::StatusOr<PreferenceStore::Appended> PreferenceStore::Append(
   return appended.front();
 }
 
+absl::StatusOr<std::vector<PreferenceStore::Appended>>
+PreferenceStore::AppendAll(absl::Span<const v1::Comparison> comparisons) {
+  AppendRequest request = {.comparisons = comparisons};
+  commits_.Commit(&request);
+  if (!request.result.ok()) return request.result;
+  const auto num_duplicates = std::count_if(
+      request.result->begin(), request.result->end(),
+      [](const Appended& appended) { return appended.duplicate; });
+  metrics_->comparisons_duplicate.Increment(num_duplicates);
+  metrics_->comparisons_accepted.Increment(request.result->size() -
+                                           num_duplicates);
+  return request.result;
+}
+
+void PreferenceStore::CommitGroup(absl::Span<AppendRequest* const> requests) {
+  MutexLock lock(&table_mutex_);
+  const Stopwatch watch;
+  absl::Status status = CommitRequests(requests);
+  if (absl::IsAborted(status)) {
+    status = ReloadAfter(status);
+    if (status.ok()) status = CommitRequests(requests);
+  }
+  if (!status.ok()) {
+    metrics_->store_errors.Of(status.code()).Increment();
+    RLHF_LOG(ERROR) << "comparisons not saved: " << status;
+    for (AppendRequest* const request : requests) {
+      if (!IsRefusal(request->result.status())) request->result = status;
+    }
+    return;
+  }
+  if (std::none_of(requests.begin(), requests.end(),
+                   [](const AppendRequest* r) { return r->result.ok(); })) {
+    return;
+  }
+  metrics_->store_commit_duration.Observe(watch.seconds());
+  metrics_->last_comparison_timestamp.Set(
+      absl::ToDoubleSeconds(clock_->Now() - absl::UnixEpoch()));
+}
+
+absl::Status PreferenceStore::CommitRequests(
+    absl::Span<AppendRequest* const> requests) {
+  std::vector<std::string> ids;
+  for (const AppendRequest* const request : requests) {
+    for (const v1::Comparison& comparison : request->comparisons) {
+      ids.push_back(comparison.comparison_id());
+    }
+  }
+  RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> rows,
+                        table_->Find(ids));
+  const LogPosition base = Position();
+  std::vector<v1::Comparison> stored;
+  for (const ComparisonRow& row : rows) {
+    if (row.seq > base.num_comparisons) {
+      return absl::AbortedError(
+          absl::StrCat(table_->name(),
+                       ": a commit whose fate was not known "
+                       "has been made"));
+    }
+    RLHF_ASSIGN_OR_RETURN(stored.emplace_back(),
+                          DecodeRow(row, table_->name()));
+  }
+  AppendPlan plan(base, std::move(stored), NowMs());
+  for (AppendRequest* const request : requests) {
+    request->result = plan.Add(request->comparisons);
+  }
+  if (plan.rows().empty()) return absl::OkStatus();
+  RLHF_RETURN_IF_ERROR(table_->Commit({.base = base, .appended = plan.rows()}));
+  MutexLock lock(&stats_mutex_);
+  plan.CountInto(stats_);
+  metrics_->comparisons_stored.Set(static_cast<double>(stats_.num_comparisons));
+  return absl::OkStatus();
+}
+
+absl::Status PreferenceStore::ReloadAfter(const absl::Status& status) {
+  RLHF_LOG(WARNING) << status.message() << "; reading the log again";
+  const LogPosition known = Position();
+  RLHF_ASSIGN_OR_RETURN(Stats stats, VerifyLog(*table_, &known));
+  Publish(std::move(stats));
+  return absl::OkStatus();
+}
+
+void PreferenceStore::Publish(Stats stats) {
+  metrics_->comparisons_stored.Set(static_cast<double>(stats.num_comparisons));
+  MutexLock lock(&stats_mutex_);
+  stats_ = std::move(stats);
+}
+
+PreferenceStore::Stats PreferenceStore::GetStats() const {
+  MutexLock lock(&stats_mutex_);
+  return stats_;
+}
+
+LogPosition PreferenceStore::Position() const {
+  MutexLock lock(&stats_mutex_);
+  return stats_.position();
+}
+
 absl::StatusOr<std::vector<v1::Comparison>> PreferenceStore::Read(
     int64_t first_seq, int64_t last_seq) const {
-  MutexLock lock(&mutex_);
-  RLHF_ASSIGN_OR_RETURN(
-      SqliteStatement rows,
-      database_.Prepare("SELECT seq, bytes FROM comparisons "
-                        "WHERE seq BETWEEN ? AND ? ORDER BY seq"));
-  rows.BindInt(1, first_seq);
-  rows.BindInt(2, last_seq);
+  MutexLock lock(&table_mutex_);
+  RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> rows,
+                        table_->Read(first_seq, last_seq));
   std::vector<v1::Comparison> result;
-  while (true) {
-    RLHF_ASSIGN_OR_RETURN(const bool found, rows.Step());
-    if (!found) return result;
+  for (const ComparisonRow& row : rows) {
     RLHF_ASSIGN_OR_RETURN(result.emplace_back(),
-                          Decode(rows.Bytes(1), rows.Int(0), path_));
+                          DecodeRow(row, table_->name()));
   }
+  return result;
 }
 
 absl::StatusOr<std::optional<v1::Comparison>> PreferenceStore::Find(
     const std::string& comparison_id) const {
-  MutexLock lock(&mutex_);
-  return FindLocked(comparison_id);
-}
-
-PreferenceStore::Stats PreferenceStore::GetStats() const {
-  MutexLock lock(&mutex_);
-  return stats_;
+  MutexLock lock(&table_mutex_);
+  RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> rows,
+                        table_->Find({comparison_id}));
+  if (rows.empty()) return std::nullopt;
+  RLHF_ASSIGN_OR_RETURN(v1::Comparison comparison,
+                        DecodeRow(rows.front(), table_->name()));
+  return comparison;
 }
 
 absl::Status PreferenceStore::VerifyChain() const {
-  MutexLock lock(&mutex_);
-  RLHF_ASSIGN_OR_RETURN(const Stats replayed, ReplayLog());
-  if (replayed.chain_head != stats_.chain_head) {
-    return absl::DataLossError(absl::StrCat(
-        path_, ": the log ends at comparison ", replayed.num_comparisons,
-        ", but ", stats_.num_comparisons, " were acknowledged"));
+  MutexLock lock(&table_mutex_);
+  const Stats stats = GetStats();
+  const LogPosition known = stats.position();
+  RLHF_ASSIGN_OR_RETURN(const Stats replayed, VerifyLog(*table_, &known));
+  if (replayed.chain_head != stats.chain_head ||
+      replayed.retraction_head != stats.retraction_head) {
+    return absl::DataLossError(
+        absl::StrCat(table_->name(), ": the log ends at comparison ",
+                     replayed.num_comparisons, " and retraction ",
+                     replayed.num_retracted, ", but ", stats.num_comparisons,
+                     " and ", stats.num_retracted, " were acknowledged"));
   }
   return absl::OkStatus();
+}
+
+absl::Status PreferenceStore::Backup(const std::string& path) const {
+  MutexLock lock(&table_mutex_);
+  return table_->BackupTo(path);
 }
 
 }  // namespace rlhf

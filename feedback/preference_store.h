@@ -1,9 +1,9 @@
-// The preference store: an append-only, hash-chained log of comparisons in one
-// SQLite file. What it acknowledged survives a crash of the process or machine.
+// The preference store: an append-only, hash-chained log of comparisons, and
+// the batches that they came in. What it acknowledged survives a crash of the
+// process or machine.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,57 +14,53 @@
 #include "absl/types/span.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
-#include "core/base/process_lock.h"
+#include "feedback/append_plan.h"
+#include "feedback/batch.h"
+#include "feedback/commit_queue.h"
+#include "feedback/comparison_table.h"
 #include "feedback/feedback_metrics.h"
-#include "feedback/sqlite.h"
+#include "feedback/verify_log.h"
 #include "rlhf/v1/feedback.pb.h"
+#include "rlhf/v1/retraction.pb.h"
 
 namespace rlhf {
 
-// The comparisons are serialized v1::Comparison messages b_1, b_2, …, and
-//   chain_0 = 64 zeros,  chain_n = SHA-256 in hex of chain_{n-1} followed by
-//   b_n
-// so that chain_n names the first n comparisons, order and all.
-//
-// One process holds the file, with one connection that no other may join
-// (locking_mode EXCLUSIVE): SQLite 3.40 can corrupt a log that two connections
-// write or checkpoint. Others read through the Feedback service. Thread-safe.
+// Decides what the log holds: numbers, chain (feedback/comparison_chain.h),
+// what is a duplicate, who is acknowledged. A ComparisonTable keeps the rows.
+// Appends of many threads share commits. Thread-safe.
 class PreferenceStore {
  public:
-  struct Appended {
-    int64_t seq = 0;
-    // It was committed before; nothing was written.
-    bool duplicate = false;
-  };
-  struct Stats {
-    int64_t num_comparisons = 0;
-    // Comparisons with a better side.
-    int64_t num_decided = 0;
-    std::string chain_head;
-    // Comparisons of each worker.
-    std::map<std::string, int64_t> num_by_worker;
-  };
+  using Appended = AppendedComparison;
+  using Stats = LogStats;
 
-  // Opens or creates the store in `path` and verifies all of it. `clock` and
-  // `metrics` are not owned and must outlive the store.
+  // Opens or creates the store in the SQLite file `path` and verifies all of
+  // it. `clock` and `metrics` are not owned and must outlive the store.
   //
   // Errors:
   //   FailedPrecondition  another process has it open (its id is named)
-  //   DataLoss            the file is corrupted, or no preference store; it is
+  //   DataLoss            the log is corrupted, or no preference store; it is
   //                       left as it is
   //   ResourceExhausted, Unavailable  the disk
   static absl::StatusOr<std::unique_ptr<PreferenceStore>> Open(
       const std::string& path, const Clock* clock, FeedbackMetrics* metrics);
 
+  // The same over any table. Errors: as VerifyLog.
+  static absl::StatusOr<std::unique_ptr<PreferenceStore>> OpenTable(
+      std::unique_ptr<ComparisonTable> table, const Clock* clock,
+      FeedbackMetrics* metrics);
+
   // Appends one comparison, and is durable when it returns. `seq` and
   // `committed_unix_ms` are set by the store. A comparison_id that was seen
-  // before with the same content is acknowledged again.
+  // before with the same content is acknowledged again, and so is one that was
+  // retracted: nothing brings it back.
   //
   // Errors:
-  //   InvalidArgument    comparison_id is empty
+  //   InvalidArgument    comparison_id is empty, or the choice RETRACTED
   //   AlreadyExists      the comparison_id is taken by another content
   //   ResourceExhausted  the disk is full; nothing changed
-  //   Unavailable        the disk failed; nothing changed
+  //   Unavailable        the disk or the database failed; the comparison may
+  //                      be there: append it again
+  //   DataLoss           a database came back without what was acknowledged
   absl::StatusOr<Appended> Append(const v1::Comparison& comparison);
 
   // The same for many in one commit: all of them or, on an error, none.
@@ -72,6 +68,7 @@ class PreferenceStore {
       absl::Span<const v1::Comparison> comparisons);
 
   // The comparisons with first_seq <= seq <= last_seq that exist, in order.
+  // Retracted ones have the choice RETRACTED and no text.
   absl::StatusOr<std::vector<v1::Comparison>> Read(int64_t first_seq,
                                                    int64_t last_seq) const;
 
@@ -80,38 +77,128 @@ class PreferenceStore {
 
   Stats GetStats() const;
 
-  // Recomputes the chain over the whole log. Errors: DataLoss.
+  // What to take back: exactly one of these.
+  struct Selection {
+    std::vector<std::string> comparison_ids;
+    std::string worker_id;
+    std::string batch_id;
+  };
+  struct Retracted {
+    // In order.
+    std::vector<int64_t> seqs;
+    int64_t num_retracted_before = 0;
+  };
+
+  // Takes comparisons back, durably and in one commit: texts, comment, worker
+  // and judgement go, the row stays with its digest, so that the chain still
+  // holds, and a second chain records who did it and why. A batch that waits
+  // for a person is refused. Appends wait meanwhile; a worker's or batch's
+  // comparisons are found by reading the whole log.
+  //
+  // Copies elsewhere keep the text: backups, `path`.v1 of a migration, archives
+  // and not yet vacuumed pages of a PostgreSQL server.
+  //
+  // Errors:
+  //   InvalidArgument  not exactly one kind is selected; no reason; no `who`
+  //   NotFound         a comparison_id is not in the log, which is named;
+  //                    nothing changed
+  //   and those of the database, as Append
+  absl::StatusOr<Retracted> Retract(const Selection& selection,
+                                    const std::string& reason,
+                                    const std::string& who);
+
+  // The retractions first_number to last_number that exist, in order.
+  absl::StatusOr<std::vector<v1::Retraction>> ReadRetractions(
+      int64_t first_number, int64_t last_number) const;
+
+  // Writes down a batch, durably. The same batch again changes nothing. The
+  // payload is dropped unless the batch is quarantined. The comparisons of an
+  // accepted batch are appended by the caller, before: who is cut off between
+  // imports it again, and none is stored twice.
+  //
+  // Errors:
+  //   InvalidArgument    batch_id is empty
+  //   AlreadyExists      the batch_id is taken by a batch with another source
+  //                      or payload, or in another state
+  //   and those of the database, as Append
+  absl::Status AddBatch(const Batch& batch);
+
+  // Ends a quarantine, durably, with the report as it is from now on, and
+  // removes the payload. To release a batch, append the comparisons of
+  // GetBatch's payload first, then set the state: who is cut off between does
+  // both again, and none is stored twice. The state that it has already is
+  // acknowledged.
+  //
+  // Errors:
+  //   NotFound            no such batch
+  //   FailedPrecondition  the batch is not quarantined, or `state` is neither
+  //                       kReleased nor kRefused
+  //   and those of the database, as Append
+  absl::Status SetBatchState(const std::string& batch_id, BatchState state,
+                             const std::string& report);
+
+  // Puts another report and payload in the place of a waiting batch's, durably.
+  //
+  // Errors: NotFound; FailedPrecondition if the batch is not quarantined; those
+  // of the database, as Append.
+  absl::Status ReplaceWaiting(const std::string& batch_id,
+                              const std::string& report,
+                              const std::string& payload);
+
+  // All batches, newest first, without their payloads.
+  absl::StatusOr<std::vector<Batch>> ListBatches() const;
+
+  // One batch with its payload. Errors: NotFound.
+  absl::StatusOr<Batch> GetBatch(const std::string& batch_id) const;
+
+  // Recomputes the chains over the whole log. Errors: DataLoss.
   absl::Status VerifyChain() const;
 
+  // Copies the store into a new file and verifies the copy. Appends wait
+  // meanwhile. Errors: as ComparisonTable::BackupTo.
+  absl::Status Backup(const std::string& path) const;
+
  private:
-  PreferenceStore(ProcessLock lock, SqliteDatabase database, std::string path,
+  PreferenceStore(std::unique_ptr<ComparisonTable> table, LogStats stats,
                   const Clock* clock, FeedbackMetrics* metrics);
 
-  absl::Status Prepare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status CheckFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<Stats> ReplayLog() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::optional<v1::Comparison>> FindLocked(
-      const std::string& comparison_id) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<Appended> AppendOne(v1::Comparison comparison, Stats& stats)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Insert(const v1::Comparison& comparison,
-                      const std::string& bytes, const std::string& chain)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Count(const v1::Comparison& comparison, const std::string& chain,
-             Stats& stats) const;
-  absl::StatusOr<std::vector<Appended>> Commit(
-      absl::Span<const v1::Comparison> comparisons)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t NowMs() const;
+  LogPosition Position() const;
+  void CommitGroup(absl::Span<AppendRequest* const> requests);
+  absl::Status CommitRequests(absl::Span<AppendRequest* const> requests)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  absl::StatusOr<std::vector<ComparisonRow>> Select(const Selection& selection)
+      const ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  absl::Status RefuseWaiting(const std::string& batch_id,
+                             TableChange& change) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  absl::StatusOr<Retracted> RetractRows(const std::vector<ComparisonRow>& rows,
+                                        const std::string& reason,
+                                        const std::string& who,
+                                        TableChange change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  absl::StatusOr<Batch> MustGetBatch(const std::string& batch_id) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  absl::Status PutBatch(Batch batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  absl::Status ReloadAfter(const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  void Publish(Stats stats) ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
 
-  const ProcessLock lock_;
-  const std::string path_;
   const Clock* const clock_;
   FeedbackMetrics* const metrics_;
 
-  mutable Mutex mutex_;
-  mutable SqliteDatabase database_ ABSL_GUARDED_BY(mutex_);
-  Stats stats_ ABSL_GUARDED_BY(mutex_);
+  // Held while the database works; never taken while stats_mutex_ is held.
+  mutable Mutex table_mutex_;
+  const std::unique_ptr<ComparisonTable> table_
+      ABSL_PT_GUARDED_BY(table_mutex_);
+
+  // Changes only while table_mutex_ is held too, so that readers of it do not
+  // wait for the disk.
+  mutable Mutex stats_mutex_;
+  Stats stats_ ABSL_GUARDED_BY(stats_mutex_);
+
+  CommitQueue commits_;
 };
 
 }  // namespace rlhf

@@ -1,74 +1,57 @@
 #include "feedback/preference_store.h"
 
-#include <signal.h>
-#include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstring>
 #include <memory>
-#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/file.h"
 #include "core/base/hash.h"
+#include "feedback/comparison_chain.h"
+#include "feedback/test_comparisons.h"
+#include "feedback/test_stores.h"
 #include "gtest/gtest.h"
-#include "prometheus/registry.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-v1::Comparison MakeComparison(const std::string& id,
-                              v1::Choice choice = v1::A_BETTER) {
-  v1::Comparison comparison;
-  comparison.set_comparison_id(id);
-  comparison.mutable_prompt()->set_prompt_id("0123456789abcdef");
-  v1::Message* const message = comparison.mutable_prompt()->add_messages();
-  message->set_role("user");
-  message->set_content("Hello?");
-  comparison.set_response_a("yes");
-  comparison.set_response_b("no");
-  comparison.set_choice(choice);
-  comparison.set_strength(choice == v1::A_BETTER ? 2 : 0);
-  comparison.set_worker_id("ada");
-  return comparison;
-}
-
-class PreferenceStoreTest : public ::testing::Test {
+class PreferenceStoreTest : public StoreTest {
  protected:
-  absl::StatusOr<std::unique_ptr<PreferenceStore>> Open(
-      const std::string& path) {
-    return PreferenceStore::Open(path, &clock_, &metrics_);
+  // Changes a row behind the store's back.
+  void ReplaceBytes(int64_t seq, const v1::Comparison& comparison) {
+    ASSERT_OK_AND_ASSIGN(const auto table, OpenTable());
+    ASSERT_OK_AND_ASSIGN(const LogStats stats, VerifyLog(*table, nullptr));
+    ASSERT_OK(table->Commit(
+        {.base = stats.position(),
+         .replaced = {{.seq = seq, .bytes = comparison.SerializeAsString()}}}));
   }
-  std::unique_ptr<PreferenceStore> MustOpen() {
-    auto store = Open(path_);
-    EXPECT_OK(store);
-    return *std::move(store);
+  v1::Comparison MustRead(int64_t seq) {
+    const auto store = MustOpen();
+    return store->Read(seq, seq)->at(0);
   }
   void Fill(int num_comparisons) {
     const auto store = MustOpen();
-    for (int i = 0; i < num_comparisons; ++i) {
+    for (int i = 1; i <= num_comparisons; ++i) {
       ASSERT_OK(store->Append(MakeComparison(absl::StrCat("c", i))));
     }
   }
-
-  TempDir dir_;
-  const std::string path_ = dir_ / "comparisons.db";
-  FakeClock clock_;
-  prometheus::Registry registry_;
-  FeedbackMetrics metrics_{registry_};
 };
 
-TEST_F(PreferenceStoreTest, NumbersFromOneAndSurvivesReopening) {
+INSTANTIATE_TEST_SUITE_P(On, PreferenceStoreTest,
+                         ::testing::Values(Database::kSqlite,
+                                           Database::kPostgres),
+                         DatabaseName);
+
+TEST_P(PreferenceStoreTest, NumbersFromOneAndSurvivesReopening) {
   {
     const auto store = MustOpen();
     EXPECT_EQ(store->Append(MakeComparison("one"))->seq, 1);
@@ -87,7 +70,7 @@ TEST_F(PreferenceStoreTest, NumbersFromOneAndSurvivesReopening) {
   EXPECT_EQ(stats.num_by_worker.at("ada"), 2);
 }
 
-TEST_F(PreferenceStoreTest, SameIdAndContentIsAcknowledgedOnce) {
+TEST_P(PreferenceStoreTest, SameIdAndContentIsAcknowledgedOnce) {
   const auto store = MustOpen();
   ASSERT_OK(store->Append(MakeComparison("one")));
   clock_.Advance(absl::Seconds(5));
@@ -99,7 +82,7 @@ TEST_F(PreferenceStoreTest, SameIdAndContentIsAcknowledgedOnce) {
   EXPECT_EQ(metrics_.comparisons_duplicate.Value(), 1);
 }
 
-TEST_F(PreferenceStoreTest, SameIdWithOtherContentIsRefused) {
+TEST_P(PreferenceStoreTest, SameIdWithOtherContentIsRefused) {
   const auto store = MustOpen();
   ASSERT_OK(store->Append(MakeComparison("one")));
 
@@ -109,9 +92,32 @@ TEST_F(PreferenceStoreTest, SameIdWithOtherContentIsRefused) {
   EXPECT_THAT(store->Append(MakeComparison("")),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("comparison_id is empty")));
+  EXPECT_THAT(store->Append(MakeComparison("two", v1::RETRACTED)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("only the store sets")));
 }
 
-TEST_F(PreferenceStoreTest, BatchIsAllOrNothing) {
+TEST_P(PreferenceStoreTest, AnyBytesMayBeAnId) {
+  const std::string strange("a\0\xff'\"\\", 6);
+  {
+    const auto store = MustOpen();
+    ASSERT_OK(store->Append(MakeComparison("one")));
+    v1::Comparison comparison = MakeComparison("x");
+    comparison.set_comparison_id(std::string("nul \0 nul", 9));
+    ASSERT_OK(store->Append(comparison));
+    ASSERT_OK(store->AddBatch({.batch_id = strange,
+                               .source = strange,
+                               .state = BatchState::kQuarantined,
+                               .report = strange,
+                               .payload = strange}));
+  }
+  const auto store = MustOpen();
+  EXPECT_TRUE(store->Find(std::string("nul \0 nul", 9))->has_value());
+  EXPECT_EQ(store->GetBatch(strange)->payload, strange);
+  EXPECT_EQ(store->GetBatch(strange)->report, strange);
+}
+
+TEST_P(PreferenceStoreTest, BatchIsAllOrNothing) {
   const auto store = MustOpen();
   ASSERT_OK(store->Append(MakeComparison("one")));
 
@@ -127,7 +133,7 @@ TEST_F(PreferenceStoreTest, BatchIsAllOrNothing) {
   EXPECT_OK(store->VerifyChain());
 }
 
-TEST_F(PreferenceStoreTest, ChainIsShaOverThePreviousLinkAndTheBytes) {
+TEST_P(PreferenceStoreTest, ChainIsShaOverThePreviousLinkAndTheDigest) {
   const auto store = MustOpen();
   const std::string zeros(64, '0');
   EXPECT_EQ(store->GetStats().chain_head, zeros);
@@ -137,135 +143,212 @@ TEST_F(PreferenceStoreTest, ChainIsShaOverThePreviousLinkAndTheBytes) {
   stored.set_seq(1);
   stored.set_committed_unix_ms(1'700'000'000'000);
   EXPECT_EQ(store->GetStats().chain_head,
-            Sha256Hex(zeros + stored.SerializeAsString()));
+            Sha256Hex(zeros + Sha256Hex(stored.SerializeAsString())));
 }
 
-TEST_F(PreferenceStoreTest, ChangedRowBreaksTheChainAndIsRefused) {
+TEST_P(PreferenceStoreTest, ChangedRowBreaksTheChainAndIsRefused) {
   Fill(3);
-  {
-    ASSERT_OK_AND_ASSIGN(SqliteDatabase database, SqliteDatabase::Open(path_));
-    v1::Comparison forged = MakeComparison("c1", v1::B_BETTER);
-    forged.set_seq(2);
-    ASSERT_OK_AND_ASSIGN(
-        SqliteStatement update,
-        database.Prepare("UPDATE comparisons SET bytes = ? WHERE seq = 2"));
-    update.BindBlob(1, forged.SerializeAsString());
-    ASSERT_OK(update.Step());
-  }
-  EXPECT_THAT(Open(path_),
+  v1::Comparison forged = MakeComparison("c2", v1::B_BETTER);
+  forged.set_seq(2);
+  ReplaceBytes(2, forged);
+  EXPECT_THAT(Open(),
               StatusIs(absl::StatusCode::kDataLoss,
                        AllOf(HasSubstr("hash chain breaks at comparison 2"),
-                             HasSubstr(path_))));
+                             HasSubstr("left as it is"))));
 }
 
-TEST_F(PreferenceStoreTest, CorruptedFilesAreRefusedAndLeftAsTheyAre) {
-  Fill(50);
-  ASSERT_OK_AND_ASSIGN(const std::string good, ReadFile(path_));
-  std::string scribbled = good;
-  for (size_t i = 4096; i < scribbled.size(); i += 7) scribbled[i] = 'x';
-  for (const std::string& bad :
-       {std::string(), std::string("not a database, just some text"),
-        good.substr(0, good.size() / 2), scribbled}) {
-    ASSERT_OK(WriteFileAtomically(path_, bad));
-    EXPECT_THAT(Open(path_),
-                StatusIs(absl::StatusCode::kDataLoss,
-                         AllOf(HasSubstr(path_), HasSubstr("left as it is"))));
-    EXPECT_EQ(*ReadFile(path_), bad);
+TEST_P(PreferenceStoreTest, SecondInstanceIsRefusedWithTheFirstOnesPid) {
+  const auto store = MustOpen();
+  EXPECT_THAT(Open(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("held by"),
+                             HasSubstr(absl::StrCat("process ", ::getpid())))));
+  EXPECT_OK(store->Append(MakeComparison("one"))) << "the first goes on";
+}
+
+TEST_P(PreferenceStoreTest, ManyThreadsGetOneNumberEach) {
+  const auto store = MustOpen();
+  {
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < 8; ++thread) {
+      threads.emplace_back([&, thread] {
+        for (int i = 0; i < 25; ++i) {
+          const v1::Comparison one =
+              MakeComparison(absl::StrCat(thread, "-", i));
+          EXPECT_OK(store->Append(one));
+          EXPECT_TRUE(store->Append(one)->duplicate);
+          // One that is refused takes none of its group along.
+          EXPECT_THAT(
+              store->Append(MakeComparison(one.comparison_id(), v1::TIE)),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("")));
+        }
+      });
+    }
   }
+  ASSERT_OK_AND_ASSIGN(const auto read, store->Read(1, 1000));
+  ASSERT_THAT(read, SizeIs(200));
+  EXPECT_EQ(store->GetStats().num_comparisons, 200);
+  EXPECT_EQ(metrics_.comparisons_accepted.Value(), 200);
+  EXPECT_OK(store->VerifyChain());
 }
 
-TEST_F(PreferenceStoreTest, SecondInstanceIsRefusedWithTheFirstOnesPid) {
+TEST_P(PreferenceStoreTest, RetractedComparisonKeepsItsPlaceAndLosesItsText) {
+  Fill(1);
+  v1::Comparison full = MakeComparison("c2", v1::B_BETTER);
+  full.set_comment("a secret");
+  full.set_edited_response("another");
+  full.set_policy_version_a(7);
+  full.set_pm_version(3);
+  full.set_batch_id("b1");
+  full.set_source("page");
+  std::string head;
+  {
+    const auto store = MustOpen();
+    ASSERT_OK(store->Append(full));
+    head = store->GetStats().chain_head;
+    ASSERT_OK_AND_ASSIGN(
+        const auto retracted,
+        store->Retract({.comparison_ids = {"c2"}}, "asked to", "grace"));
+    EXPECT_THAT(retracted.seqs, ElementsAre(2));
+    EXPECT_OK(store->VerifyChain());
+  }
+  v1::Comparison left;
+  left.set_seq(2);
+  left.set_comparison_id("c2");
+  left.mutable_prompt()->set_prompt_id("0123456789abcdef");
+  left.set_choice(v1::RETRACTED);
+  left.set_policy_version_a(7);
+  left.set_pm_version(3);
+  left.set_batch_id("b1");
+  left.set_source("page");
+  left.set_committed_unix_ms(1'700'000'000'000);
+  EXPECT_EQ(MustRead(2).SerializeAsString(), left.SerializeAsString());
+
+  const auto store = MustOpen();
+  const PreferenceStore::Stats stats = store->GetStats();
+  EXPECT_EQ(stats.chain_head, head) << "what was frozen before keeps its name";
+  EXPECT_EQ(stats.num_comparisons, 2);
+  EXPECT_EQ(stats.num_retracted, 1);
+  EXPECT_EQ(stats.num_decided, 1);
+  EXPECT_EQ(stats.num_by_worker.at("ada"), 1);
+  EXPECT_EQ(store->Append(MakeComparison("c3"))->seq, 3);
+  EXPECT_OK(store->VerifyChain());
+}
+
+TEST_P(PreferenceStoreTest, RetractionsAreRecordedInAChainOfTheirOwn) {
+  Fill(3);
+  const auto store = MustOpen();
+  ASSERT_OK(store->Retract({.comparison_ids = {"c3", "c1", "c3"}}, "asked to",
+                           "grace"));
+  ASSERT_OK_AND_ASSIGN(const auto records, store->ReadRetractions(1, 10));
+  ASSERT_THAT(records, SizeIs(2));
+  EXPECT_EQ(records[0].seq(), 1);
+  EXPECT_EQ(records[1].number(), 2);
+  EXPECT_EQ(records[1].seq(), 3);
+  EXPECT_EQ(records[1].reason(), "asked to");
+  EXPECT_EQ(records[1].who(), "grace");
+  EXPECT_EQ(records[1].retracted_unix_ms(), 1'700'000'000'000);
+  const std::string first =
+      ChainLink(ChainStart(), Sha256Hex(records[0].SerializeAsString()));
+  EXPECT_EQ(store->GetStats().retraction_head,
+            ChainLink(first, Sha256Hex(records[1].SerializeAsString())));
+}
+
+TEST_P(PreferenceStoreTest, RetractingTwiceIsAcknowledged) {
+  Fill(2);
+  const auto store = MustOpen();
+  ASSERT_OK(store->Retract({.comparison_ids = {"c1"}}, "asked to", "grace"));
+  ASSERT_OK_AND_ASSIGN(
+      const auto again,
+      store->Retract({.comparison_ids = {"c1", "c2"}}, "again", "grace"));
+  EXPECT_THAT(again.seqs, ElementsAre(2));
+  EXPECT_EQ(again.num_retracted_before, 1);
+  EXPECT_EQ(store->GetStats().num_retracted, 2);
+  EXPECT_THAT(store->GetStats().num_by_worker, IsEmpty());
+  EXPECT_OK(store->VerifyChain());
+}
+
+TEST_P(PreferenceStoreTest, NothingBringsARetractedComparisonBack) {
+  Fill(1);
+  {
+    const auto store = MustOpen();
+    ASSERT_OK(store->Retract({.comparison_ids = {"c1"}}, "asked to", "grace"));
+    for (const v1::Choice choice : {v1::A_BETTER, v1::TIE}) {
+      ASSERT_OK_AND_ASSIGN(const auto again,
+                           store->Append(MakeComparison("c1", choice)));
+      EXPECT_TRUE(again.duplicate);
+      EXPECT_EQ(again.seq, 1);
+    }
+  }
+  EXPECT_EQ(MustRead(1).choice(), v1::RETRACTED);
+  EXPECT_EQ(MustRead(1).response_a(), "");
+}
+
+TEST_P(PreferenceStoreTest, WorkersAndBatchesAreRetractedWhole) {
+  const auto store = MustOpen();
+  for (int i = 0; i < 12; ++i) {
+    v1::Comparison comparison = MakeComparison(absl::StrCat("c", i));
+    comparison.set_worker_id(i % 3 == 0 ? "eve" : "ada");
+    comparison.set_batch_id(i < 6 ? "first" : "second");
+    ASSERT_OK(store->Append(comparison));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto worker,
+                       store->Retract({.worker_id = "eve"}, "spam", "grace"));
+  EXPECT_THAT(worker.seqs, ElementsAre(1, 4, 7, 10));
+  ASSERT_OK_AND_ASSIGN(const auto batch,
+                       store->Retract({.batch_id = "second"}, "bad", "grace"));
+  EXPECT_THAT(batch.seqs, ElementsAre(8, 9, 11, 12));
+  EXPECT_EQ(batch.num_retracted_before, 2);
+  EXPECT_EQ(store->GetStats().num_by_worker.size(), 1u);
+  EXPECT_EQ(store->GetStats().num_by_worker.at("ada"), 4);
+  ASSERT_OK_AND_ASSIGN(const auto nobody,
+                       store->Retract({.worker_id = "eve"}, "spam", "grace"));
+  EXPECT_THAT(nobody.seqs, IsEmpty());
+}
+
+TEST_P(PreferenceStoreTest, RetractionWantsOneKindAReasonAndAName) {
+  Fill(1);
   const auto store = MustOpen();
   EXPECT_THAT(
-      Open(path_),
-      StatusIs(absl::StatusCode::kFailedPrecondition,
-               HasSubstr(absl::StrCat("held by process ", ::getpid()))));
+      store->Retract({}, "asked to", "grace"),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("0 kinds")));
+  EXPECT_THAT(
+      store->Retract({.worker_id = "ada", .batch_id = "b"}, "r", "g"),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("2 kinds")));
+  EXPECT_THAT(store->Retract({.worker_id = "ada"}, "", "grace"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("wants a reason")));
+  EXPECT_THAT(
+      store->Retract({.comparison_ids = {"c1", "c9"}}, "asked to", "grace"),
+      StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c9\"")));
+  EXPECT_EQ(store->GetStats().num_retracted, 0);
 }
 
-// A child appends and reports each acknowledged id through a pipe, until it is
-// killed at an arbitrary moment; the retry of the next child begins with the
-// comparison that was cut off.
-TEST_F(PreferenceStoreTest, KilledTwentyTimesLosesAndDoublesNothing) {
-  std::set<std::string> acknowledged;
-  for (int round = 0; round < 20; ++round) {
-    int ends[2];
-    ASSERT_EQ(::pipe(ends), 0);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      const auto store = Open(path_);
-      if (!store.ok()) ::_exit(3);
-      for (int i = static_cast<int>(acknowledged.size());; ++i) {
-        if (!(*store)->Append(MakeComparison(absl::StrCat("c", i))).ok()) {
-          ::_exit(4);
-        }
-        const std::string line = absl::StrCat("c", i, "\n");
-        if (::write(ends[1], line.data(), line.size()) < 0) ::_exit(5);
-      }
-    }
-    ::close(ends[1]);
-    FILE* const acks = ::fdopen(ends[0], "r");
-    char line[32];
-    // Odd numbers of acknowledgements, so that the kill meets every phase.
-    for (int i = 0; i < 3 + round; ++i) {
-      ASSERT_NE(std::fgets(line, sizeof(line), acks), nullptr);
-      acknowledged.insert(std::string(line, strlen(line) - 1));
-    }
-    ::kill(child, SIGKILL);
-    while (std::fgets(line, sizeof(line), acks) != nullptr) {
-      acknowledged.insert(std::string(line, strlen(line) - 1));
-    }
-    std::fclose(acks);
-    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
-  }
-  const auto store = MustOpen();
-  ASSERT_OK_AND_ASSIGN(const auto log, store->Read(1, 1'000'000));
-  std::set<std::string> stored;
-  for (const v1::Comparison& comparison : log) {
-    EXPECT_TRUE(stored.insert(comparison.comparison_id()).second)
-        << comparison.comparison_id() << " is there twice";
-  }
-  for (const std::string& id : acknowledged) {
-    EXPECT_TRUE(stored.contains(id)) << id << " was acknowledged and is lost";
-  }
-  EXPECT_GE(acknowledged.size(), 200u);
-  // At most the one in flight was saved without an acknowledgement.
-  EXPECT_LE(stored.size(), acknowledged.size() + 1);
+TEST_P(PreferenceStoreTest, TextThatIsGoneWithoutARetractionIsDamage) {
+  Fill(2);
+  ReplaceBytes(2, TombstoneOf(MustRead(2)));
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kDataLoss,
+                               AllOf(HasSubstr("comparison 2 is gone"),
+                                     HasSubstr("no retraction says why"))));
 }
 
-TEST_F(PreferenceStoreTest, FullDiskLosesNothingAndHealsWhenThereIsSpace) {
-  const std::string small = dir_ / "small";
-  ASSERT_OK(MakeDirectories(small));
-  if (::mount("tmpfs", small.c_str(), "tmpfs", 0, "size=512k") != 0) {
-    GTEST_SKIP() << "needs the right to mount a small tmpfs";
-  }
-  {
-    ASSERT_OK_AND_ASSIGN(const auto store, Open(small + "/comparisons.db"));
-    v1::Comparison big = MakeComparison("");
-    big.set_response_a(std::string(10'000, 'a'));
-    absl::Status status;
-    int64_t num_saved = 0;
-    for (int i = 0; status.ok() && i < 100; ++i) {
-      big.set_comparison_id(absl::StrCat("c", i));
-      status = store->Append(big).status();
-      if (status.ok()) ++num_saved;
-    }
-    EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
-                                 AllOf(HasSubstr("comparisons.db"),
-                                       HasSubstr("free some space"))));
-    EXPECT_GE(num_saved, 5);
-    EXPECT_EQ(store->GetStats().num_comparisons, num_saved);
-    EXPECT_OK(store->VerifyChain());
-    EXPECT_EQ(
-        metrics_.store_errors.Of(absl::StatusCode::kResourceExhausted).Value(),
-        1);
+TEST_P(PreferenceStoreTest, RetractedTextThatIsThereAgainIsDamage) {
+  Fill(2);
+  const v1::Comparison before = MustRead(2);
+  ASSERT_OK(MustOpen()->Retract({.comparison_ids = {"c2"}}, "r", "grace"));
+  ReplaceBytes(2, before);
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kDataLoss,
+                               HasSubstr("its text is there again")));
+}
 
-    ASSERT_EQ(::mount("tmpfs", small.c_str(), "tmpfs", MS_REMOUNT, "size=4m"),
-              0);
-    ASSERT_OK_AND_ASSIGN(const auto saved, store->Append(big));
-    EXPECT_EQ(saved.seq, num_saved + 1);
-    EXPECT_OK(store->VerifyChain());
-  }
-  EXPECT_EQ(::umount(small.c_str()), 0);
+TEST_P(PreferenceStoreTest, ChangedTombstoneBreaksTheChain) {
+  Fill(2);
+  ASSERT_OK(MustOpen()->Retract({.comparison_ids = {"c2"}}, "r", "grace"));
+  v1::Comparison tombstone = MustRead(2);
+  tombstone.set_batch_id("another");
+  ReplaceBytes(2, tombstone);
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kDataLoss,
+                               HasSubstr("breaks at comparison 2")));
 }
 
 }  // namespace

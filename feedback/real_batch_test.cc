@@ -51,7 +51,7 @@ class RealBatchTest : public ::testing::Test {
     ASSERT_OK(store);
     store_ = *std::move(store);
     desk_ = std::make_unique<BatchDesk>(
-        BatchDesk::Options(), store_.get(), &archive_,
+        BatchDesk::Options(), store_.get(),
         [this](const std::vector<v1::Comparison>& comparisons) {
           return store_->AppendAll(comparisons);
         },
@@ -70,7 +70,6 @@ class RealBatchTest : public ::testing::Test {
   FeedbackMetrics metrics_{registry_};
   std::string text_;
   std::unique_ptr<PreferenceStore> store_;
-  InMemoryBatchArchive archive_;
   std::unique_ptr<BatchDesk> desk_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
+#include "core/base/file.h"
 #include "core/base/status_macros.h"
 
 namespace rlhf {
@@ -119,6 +120,24 @@ absl::StatusOr<std::string> SqliteDatabase::QueryText(const std::string& sql) {
   RLHF_ASSIGN_OR_RETURN(SqliteStatement statement, Prepare(sql));
   RLHF_ASSIGN_OR_RETURN(const bool found, statement.Step());
   return found ? statement.Bytes(0) : std::string();
+}
+
+absl::Status SqliteDatabase::CopyTo(const std::string& path) {
+  RLHF_RETURN_IF_ERROR(RemoveAll(path));
+  {
+    RLHF_ASSIGN_OR_RETURN(SqliteDatabase copy, Open(path));
+    sqlite3_backup* const backup =
+        sqlite3_backup_init(copy.database_, "main", database_, "main");
+    if (backup == nullptr) {
+      return SqliteError(copy.database_, sqlite3_errcode(copy.database_), path);
+    }
+    const int code = sqlite3_backup_step(backup, /*nPage=*/-1);
+    sqlite3_backup_finish(backup);
+    if (code != SQLITE_DONE) {
+      return SqliteError(copy.database_, code, path);
+    }
+  }
+  return SyncPath(path);
 }
 
 absl::StatusOr<SqliteTransaction> SqliteTransaction::Begin(

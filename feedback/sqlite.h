@@ -62,6 +62,10 @@ class SqliteDatabase {
   absl::StatusOr<int64_t> QueryInt(const std::string& sql);
   absl::StatusOr<std::string> QueryText(const std::string& sql);
 
+  // Copies all of it into the file `path`, by SQLite's online backup, and syncs
+  // the copy. What was in `path` is gone.
+  absl::Status CopyTo(const std::string& path);
+
  private:
   SqliteDatabase(sqlite3* database, std::string path)
       : database_(database), path_(std::move(path)) {}

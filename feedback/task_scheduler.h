@@ -14,21 +14,32 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "rlhf/v1/common.pb.h"
+#include "rlhf/v1/feedback.pb.h"
 
 namespace rlhf {
 
 // A prompt with two responses that somebody should compare.
 struct Task {
-  // Hash of everything below, so that equal tasks have equal names.
+  // Hash of prompt, responses and versions, so that equal tasks have equal
+  // names.
   std::string task_id;
   v1::Prompt prompt;
   std::string response_a;
   std::string response_b;
   int64_t policy_version_a = 0;
   int64_t policy_version_b = 0;
-  // B is shown on the left. Follows from the task_id: a coin that falls the
-  // same way for everybody who sees the task.
+  v1::TaskKind kind = v1::HELPFUL;
+  // How the responses were sampled; unset: not known.
+  v1::SamplingRecord sampling;
+  // The PM that served when the task was made; 0: none, or not known.
+  int64_t pm_version = 0;
+  // A is known to be right. Nothing that the worker sees tells so.
+  bool gold = false;
+  // B is shown on the left. Set for the worker who gets the task.
   bool shown_swapped = false;
+  // Until `reserved_until` for this worker alone; empty: for anybody.
+  std::string reserved_for;
+  absl::Time reserved_until = absl::InfinitePast();
 };
 
 // A response and the version of the policy that gave it.
@@ -41,11 +52,20 @@ struct VersionedResponse {
 Task MakeTask(v1::Prompt prompt, VersionedResponse a, VersionedResponse b,
               int64_t position);
 
-// A task is ready, then leased to one worker, then claimed by an answer, then
-// gone. A lease that expires makes it ready again, for another worker first;
-// whoever held it may still answer until another answer was claimed. So a task
-// gets at most one answer, and with `max_comparisons` the log ends at exactly
-// that number: what is in the log, claimed and leased never exceeds it.
+// The coin that decides whether B is shown on the left: it falls anew for each
+// worker, and the same way whenever that worker sees the task.
+bool IsShownSwapped(absl::string_view task_id, absl::string_view worker_id);
+
+// A task waits for `overlap` answers, each of another worker. Each place for an
+// answer is open, then leased to a worker, then claimed by an answer, then
+// filled; when all are, the task is gone. A lease that expires opens its place
+// again, for another worker first; whoever held it may still answer as long as
+// there is a place that is not claimed. So a task gets at most `overlap`
+// answers, and with `max_comparisons` the log ends at exactly that number: what
+// is in the log, claimed and leased never exceeds it.
+//
+// Some tasks are one worker's own: no other gets them, and that worker gets no
+// other before it is answered.
 //
 // Thread-compatible.
 class TaskScheduler {
@@ -56,6 +76,10 @@ class TaskScheduler {
     absl::Duration lease = absl::Minutes(10);
     // 0: no limit.
     int64_t max_comparisons = 0;
+    // Answers wanted for each task.
+    int overlap = 1;
+    // 0: no limit.
+    int64_t max_answers_per_worker = 0;
   };
 
   // Workers that may hold a task at the same time.
@@ -63,78 +87,124 @@ class TaskScheduler {
 
   TaskScheduler(const Options& options, int64_t num_comparisons);
 
+  // Counts answers from before for max_answers_per_worker; they are part of
+  // num_comparisons already.
+  void AddEarlierAnswers(const std::string& worker_id, int64_t num_answers);
+
   // How many more tasks should be added.
   int NumWanted() const;
 
   // Returns false, and drops the task, if nothing is wanted or the task is
-  // there already.
-  bool Add(Task task);
+  // there already. One that is reserved is always wanted while the log has
+  // room. `answered_by`: workers whose answers are in the log already, fewer
+  // than `overlap`.
+  bool Add(Task task, std::set<std::string> answered_by = {});
+
+  // Whether Lease would give the worker a task that is held or owned
+  // already.
+  bool HasTaskOf(const std::string& worker_id) const;
 
   // The task that `worker_id` should do now. A worker who asks again before
   // answering gets the same task and a fresh lease.
   //
   // Errors:
-  //   Unavailable  nothing is ready; ask again later
-  //   OutOfRange   the log is complete; there will be no further task
+  //   Unavailable       nothing is ready; ask again later
+  //   OutOfRange        the log is complete; there will be no further task
+  //   PermissionDenied  the worker has given all answers that one may give
   absl::StatusOr<Task> Lease(const std::string& worker_id, absl::Time now);
 
-  // Reserves the task for an answer of `worker_id`, until Finish.
+  // The same with a new task for this worker alone, who has none now.
+  absl::StatusOr<Task> LeaseOwn(const std::string& worker_id, Task task,
+                                absl::Time now);
+
+  // Reserves a place of the task for an answer of `worker_id`, until Finish.
   //
   // Errors:
   //   NotFound            no such task
   //   PermissionDenied    the worker never held it
-  //   FailedPrecondition  somebody else's answer counted, or the log is
-  //                       complete without this answer
+  //   FailedPrecondition  the task has its answers, one of this worker's among
+  //                       them or not, or the log or the worker's share of it
+  //                       is complete without this one
   //   Unavailable         an answer is being saved right now; try again
   absl::StatusOr<Task> Claim(const std::string& task_id,
                              const std::string& worker_id, absl::Time now);
 
   // Ends a claim. `saved`: the answer is in the log; else the task is as it was
   // before.
-  void Finish(const std::string& task_id, bool saved);
+  void Finish(const std::string& task_id, const std::string& worker_id,
+              bool saved);
 
   // Comparisons entered the log by another way.
   void AddImported(int64_t num_comparisons);
 
-  // Makes the tasks of expired leases ready again. The other methods do so
-  // first where it matters.
+  // Opens the places of expired leases again. The other methods do so first
+  // where it matters.
   void ExpireLeases(absl::Time now);
 
+  // Tasks with a place that is open to anybody.
   int num_ready() const { return static_cast<int>(ready_.size()); }
   int num_leased() const { return static_cast<int>(holder_of_.size()); }
   int64_t num_comparisons() const { return num_comparisons_; }
   bool complete() const;
 
  private:
-  enum class State { kReady, kLeased, kClaimed };
+  // Where a claim returns to if it is not saved.
+  struct Reserved {
+    // Whose lease it took; empty: an open place.
+    std::string lease_of;
+    absl::Time expires;
+  };
   struct Entry {
     Task task;
-    State state = State::kReady;
-    // Where a claim returns to if it is not saved.
-    State before_claim = State::kReady;
-    // Empty if nobody holds it.
-    std::string worker_id;
-    absl::Time expires;
+    // Whose own it is; empty: anybody's.
+    std::string owner;
+    int num_wanted = 1;
+    // By worker: until when.
+    std::map<std::string, absl::Time> leases;
+    std::map<std::string, Reserved> claims;
+    std::set<std::string> answered_by;
     // Everybody who ever held it.
-    std::set<std::string> workers;
+    std::set<std::string> seen_by;
+    // As counted in ready_ and num_open_.
+    int num_counted_open = 0;
   };
 
+  static int NumOpen(const Entry& entry);
+  // Puts the task among the ready ones, or takes it from there, as its open
+  // places say. Tasks that come back have waited longest: `first`.
+  void UpdateReady(Entry& entry, bool first);
   // Comparisons that the log will have if every lease and claim is answered.
   int64_t NumPromised() const;
   bool HasRoom() const;
-  // The oldest ready task, those that the worker let expire last. Null if none
-  // is ready.
-  Entry* PickReady(const std::string& worker_id);
+  bool MayAnswerMore(const std::string& worker_id, int64_t num_held) const;
+  // The oldest ready task: those reserved for the worker first, those that the
+  // worker let expire last. Null if none is ready for this worker.
+  Entry* PickReady(const std::string& worker_id, absl::Time now);
+  int NumReserved() const;
+  absl::Status CheckLease(const std::string& worker_id) const;
+  Task GiveTo(const std::string& worker_id, Entry& entry, absl::Time now);
+  // The task, if the worker may answer it at all; errors as Claim.
+  absl::StatusOr<Entry*> FindForAnswer(const std::string& task_id,
+                                       const std::string& worker_id);
+  // The place that the worker's answer takes; errors as Claim.
+  absl::StatusOr<Reserved> Reserve(const Entry& entry,
+                                   const std::string& worker_id) const;
+  void EndSaved(Entry& entry, const std::string& worker_id);
   void RememberAnswered(const std::string& task_id);
 
   const Options options_;
   int64_t num_comparisons_;
   int64_t num_claimed_ = 0;
+  // Open places of the ready tasks.
+  int64_t num_open_ = 0;
   std::map<std::string, Entry> entries_;
   // Ready tasks, oldest first.
   std::list<std::string> ready_;
-  // worker_id -> the task it holds.
+  // worker_id -> the task it holds, and the task of its own.
   std::map<std::string, std::string> holder_of_;
+  std::map<std::string, std::string> own_of_;
+  // Saved and claimed answers.
+  std::map<std::string, int64_t> num_answers_of_;
   // The last answered tasks, so that a late answer is told the reason.
   std::deque<std::string> answered_order_;
   std::set<std::string> answered_;

@@ -37,8 +37,15 @@ TEST(MakeTaskTest, NameAndSidesFollowFromTheContent) {
   EXPECT_NE(task.task_id, NumberedTask(2).task_id);
   // 400 fair coins: 200 heads, standard deviation 10; five of them is 50.
   int num_swapped = 0;
-  for (int i = 0; i < 400; ++i) num_swapped += NumberedTask(i).shown_swapped;
+  int num_apart = 0;
+  for (int i = 0; i < 400; ++i) {
+    const std::string id = NumberedTask(i).task_id;
+    num_swapped += IsShownSwapped(id, "ada");
+    num_apart += IsShownSwapped(id, "ada") != IsShownSwapped(id, "ben");
+    EXPECT_EQ(IsShownSwapped(id, "ada"), IsShownSwapped(id, "ada"));
+  }
   EXPECT_NEAR(num_swapped, 200, 50);
+  EXPECT_NEAR(num_apart, 200, 50) << "each worker has a coin";
 }
 
 TEST(TaskSchedulerTest, KeepsNoMoreReadyThanConfigured) {
@@ -48,6 +55,29 @@ TEST(TaskSchedulerTest, KeepsNoMoreReadyThanConfigured) {
   ASSERT_OK(scheduler.Lease("ada", kStart));
   EXPECT_EQ(scheduler.NumWanted(), 1);
   EXPECT_FALSE(scheduler.Add(NumberedTask(1))) << "it is there already";
+}
+
+TEST(TaskSchedulerTest, ReservedTaskIsForItsWorkerFirstAndForAllLater) {
+  TaskScheduler scheduler = WithTasks(kTwoReady, 2);
+  Task reserved = NumberedTask(7);
+  reserved.reserved_for = "ada";
+  reserved.reserved_until = kStart + absl::Seconds(60);
+  EXPECT_TRUE(scheduler.Add(reserved)) << "wanted beyond those kept ready";
+  EXPECT_EQ(scheduler.num_ready(), 3);
+  for (const char* worker : {"ben", "cyd"}) {
+    EXPECT_NE(scheduler.Lease(worker, kStart)->task_id, reserved.task_id);
+  }
+  EXPECT_THAT(scheduler.Lease("dan", kStart),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no task")));
+  EXPECT_EQ(scheduler.NumWanted(), 2) << "it takes nobody's place";
+  EXPECT_EQ(scheduler.Lease("ada", kStart)->task_id, reserved.task_id);
+
+  reserved = NumberedTask(8);
+  reserved.reserved_for = "eve";
+  reserved.reserved_until = kStart + absl::Seconds(60);
+  EXPECT_TRUE(scheduler.Add(reserved));
+  EXPECT_EQ(scheduler.Lease("dan", kStart + absl::Seconds(60))->task_id,
+            reserved.task_id);
 }
 
 TEST(TaskSchedulerTest, WorkerWhoAsksAgainGetsTheSameTask) {
@@ -68,7 +98,7 @@ TEST(TaskSchedulerTest, ExpiredTaskGoesToAnotherWorkerAndTheLateAnswerLoses) {
   EXPECT_THAT(
       scheduler.Claim(task, "ada", later),
       StatusIs(absl::StatusCode::kUnavailable, HasSubstr("is being saved")));
-  scheduler.Finish(task, /*saved=*/true);
+  scheduler.Finish(task, "ben", /*saved=*/true);
 
   EXPECT_THAT(scheduler.Claim(task, "ada", later),
               StatusIs(absl::StatusCode::kFailedPrecondition,
@@ -82,7 +112,7 @@ TEST(TaskSchedulerTest, LateAnswerCountsIfNobodyElseAnswered) {
   const absl::Time later = kStart + absl::Seconds(61);
   ASSERT_OK(scheduler.Lease("ben", later));
   ASSERT_OK(scheduler.Claim(task, "ada", later));
-  scheduler.Finish(task, /*saved=*/true);
+  scheduler.Finish(task, "ada", /*saved=*/true);
   EXPECT_THAT(scheduler.Claim(task, "ben", later),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        HasSubstr("answered by somebody else")));
@@ -92,7 +122,7 @@ TEST(TaskSchedulerTest, UnsavedAnswerLeavesTheLeaseAsItWas) {
   TaskScheduler scheduler = WithTasks(kTwoReady, 1);
   const std::string task = scheduler.Lease("ada", kStart)->task_id;
   ASSERT_OK(scheduler.Claim(task, "ada", kStart));
-  scheduler.Finish(task, /*saved=*/false);
+  scheduler.Finish(task, "ada", /*saved=*/false);
   EXPECT_EQ(scheduler.num_leased(), 1);
   EXPECT_OK(scheduler.Claim(task, "ada", kStart));
 }
@@ -118,70 +148,205 @@ TEST(TaskSchedulerTest, LastComparisonIsPromisedToOneWorkerOnly) {
   EXPECT_THAT(scheduler.Lease("ben", kStart),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no task")));
   ASSERT_OK(scheduler.Claim(task, "ada", kStart));
-  scheduler.Finish(task, /*saved=*/true);
+  scheduler.Finish(task, "ada", /*saved=*/true);
   EXPECT_THAT(scheduler.Lease("ben", kStart),
               StatusIs(absl::StatusCode::kOutOfRange,
                        HasSubstr("all of its 10 comparisons")));
 }
 
-// Random workers lease, answer late or never, and commits fail; the rules must
-// hold after every event.
-TEST(TaskSchedulerTest, RandomEventsKeepEveryTaskToOneAnswerAndTheLogExact) {
-  for (int seed = 0; seed < 30; ++seed) {
-    std::mt19937 random(seed);
-    const auto below = [&](int n) { return static_cast<int>(random() % n); };
-    TaskScheduler::Options options{.ready_tasks = 1 + below(5),
-                                   .lease = absl::Seconds(10),
-                                   .max_comparisons = 60};
-    TaskScheduler scheduler(options, 0);
-    absl::Time now = kStart;
-    int next_task = 0;
-    std::set<std::string> answered;
-    std::vector<std::pair<std::string, std::string>> seen;  // worker, task
-    std::vector<std::string> saving;
-    for (int event = 0; event < 5000; ++event) {
-      now += absl::Seconds(below(3));
-      const std::string worker = absl::StrCat("w", below(7));
-      switch (below(5)) {
-        case 0:
-          scheduler.Add(NumberedTask(next_task++));
-          break;
-        case 1:
-          if (const auto task = scheduler.Lease(worker, now); task.ok()) {
-            ASSERT_FALSE(answered.contains(task->task_id));
-            seen.emplace_back(worker, task->task_id);
-          }
-          break;
-        case 2:
-        case 3: {
-          if (seen.empty()) break;
-          // Mostly recent tasks, sometimes ancient ones.
-          const size_t back = std::min<size_t>(seen.size(), below(10) + 1);
-          const auto& [holder, task_id] = seen[seen.size() - back];
-          if (scheduler.Claim(task_id, holder, now).ok()) {
-            ASSERT_FALSE(answered.contains(task_id)) << "answered twice";
-            saving.push_back(task_id);
-          }
-          break;
-        }
-        case 4: {
-          if (saving.empty()) break;
-          const std::string task_id = saving.back();
-          saving.pop_back();
-          const bool saved = below(4) != 0;
-          scheduler.Finish(task_id, saved);
-          if (saved) answered.insert(task_id);
-          break;
-        }
-      }
-      ASSERT_EQ(scheduler.num_comparisons(),
-                static_cast<int64_t>(answered.size()));
-      ASSERT_LE(scheduler.num_comparisons() + scheduler.num_leased() +
-                    static_cast<int64_t>(saving.size()),
-                60);
+TEST(TaskSchedulerTest, TaskGoesToAsManyWorkersAsWantedAndToNoneTwice) {
+  TaskScheduler::Options options = kTwoReady;
+  options.overlap = 3;
+  TaskScheduler scheduler = WithTasks(options, 1);
+  const std::string task = scheduler.Lease("ada", kStart)->task_id;
+  EXPECT_EQ(scheduler.Lease("ben", kStart)->task_id, task);
+  ASSERT_OK(scheduler.Claim(task, "ada", kStart));
+  scheduler.Finish(task, "ada", /*saved=*/true);
+  EXPECT_THAT(scheduler.Lease("ada", kStart),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no task")));
+  EXPECT_THAT(scheduler.Claim(task, "ada", kStart),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("\"ada\" has answered task")));
+  EXPECT_EQ(scheduler.num_ready(), 1);
+  EXPECT_EQ(scheduler.Lease("cyd", kStart)->task_id, task);
+  EXPECT_EQ(scheduler.num_ready(), 0);
+  for (const char* worker : {"ben", "cyd"}) {
+    ASSERT_OK(scheduler.Claim(task, worker, kStart));
+    scheduler.Finish(task, worker, /*saved=*/true);
+  }
+  EXPECT_EQ(scheduler.num_comparisons(), 3);
+  EXPECT_THAT(scheduler.Lease("dan", kStart),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no task")));
+}
+
+TEST(TaskSchedulerTest, TasksAreMadeForTheAnswersThatAreLeftOnly) {
+  TaskScheduler::Options options = kTwoReady;
+  options.overlap = 3;
+  options.max_comparisons = 4;
+  TaskScheduler scheduler(options, 0);
+  EXPECT_EQ(scheduler.NumWanted(), 2) << "three answers and one";
+  EXPECT_TRUE(scheduler.Add(NumberedTask(0)));
+  EXPECT_EQ(scheduler.NumWanted(), 1);
+  EXPECT_TRUE(scheduler.Add(NumberedTask(1)));
+  for (const char* worker : {"ada", "ben", "cyd", "dan"}) {
+    EXPECT_OK(scheduler.Lease(worker, kStart));
+  }
+  EXPECT_THAT(scheduler.Lease("eve", kStart),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no task")));
+}
+
+TEST(TaskSchedulerTest, StartedTaskGoesToOtherWorkersThanItsFirst) {
+  TaskScheduler::Options options = kTwoReady;
+  options.overlap = 2;
+  TaskScheduler scheduler(options, 1);
+  ASSERT_TRUE(scheduler.Add(NumberedTask(0), {"ada"}));
+  EXPECT_THAT(scheduler.Lease("ada", kStart),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no task")));
+  ASSERT_OK_AND_ASSIGN(const Task task, scheduler.Lease("ben", kStart));
+  ASSERT_OK(scheduler.Claim(task.task_id, "ben", kStart));
+  scheduler.Finish(task.task_id, "ben", /*saved=*/true);
+  EXPECT_EQ(scheduler.num_ready(), 0);
+}
+
+TEST(TaskSchedulerTest, NobodyAnswersMoreThanOnePersonMay) {
+  TaskScheduler::Options options = kTwoReady;
+  options.max_answers_per_worker = 3;
+  TaskScheduler scheduler(options, 2);
+  scheduler.AddEarlierAnswers("ada", 2);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(scheduler.Add(NumberedTask(i)));
+  const std::string first = scheduler.Lease("ada", kStart)->task_id;
+  const absl::Time later = kStart + absl::Seconds(61);
+  const std::string second = scheduler.Lease("ada", later)->task_id;
+  ASSERT_NE(first, second);
+  EXPECT_THAT(scheduler.Claim(first, "ada", later),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("all answers that one person may give")));
+  ASSERT_OK(scheduler.Claim(second, "ada", later));
+  EXPECT_THAT(scheduler.Lease("ada", later),
+              StatusIs(absl::StatusCode::kPermissionDenied,
+                       HasSubstr("all 3 answers")));
+  scheduler.Finish(second, "ada", /*saved=*/false);
+  EXPECT_OK(scheduler.Lease("ada", later)) << "it was not saved";
+}
+
+TEST(TaskSchedulerTest, OwnTaskIsNobodyElsesAndComesBackUntilItIsAnswered) {
+  TaskScheduler scheduler = WithTasks(kTwoReady, 1);
+  Task own = NumberedTask(7);
+  ASSERT_OK_AND_ASSIGN(const Task given,
+                       scheduler.LeaseOwn("ada", own, kStart));
+  EXPECT_EQ(given.shown_swapped, IsShownSwapped(own.task_id, "ada"));
+  EXPECT_NE(scheduler.Lease("ben", kStart)->task_id, own.task_id);
+  const absl::Time later = kStart + absl::Seconds(61);
+  scheduler.ExpireLeases(later);
+  EXPECT_TRUE(scheduler.HasTaskOf("ada"));
+  EXPECT_NE(scheduler.Lease("ben", later)->task_id, own.task_id);
+  EXPECT_EQ(scheduler.Lease("ada", later)->task_id, own.task_id);
+  ASSERT_OK(scheduler.Claim(own.task_id, "ada", later));
+  scheduler.Finish(own.task_id, "ada", /*saved=*/true);
+  EXPECT_FALSE(scheduler.HasTaskOf("ada"));
+  EXPECT_EQ(scheduler.num_comparisons(), 1);
+}
+
+// What random workers have done; the rules must hold after every event.
+struct RandomRun {
+  explicit RandomRun(int seed)
+      : random(seed),
+        options{.ready_tasks = 1 + Below(5),
+                .lease = absl::Seconds(10),
+                .max_comparisons = 60,
+                .overlap = 1 + Below(3),
+                .max_answers_per_worker = seed % 4 == 0 ? 12 : 0},
+        scheduler(options, 0) {}
+
+  int Below(int n) { return static_cast<int>(random() % n); }
+
+  void Lease(const std::string& worker) {
+    if (Below(4) == 0 && !scheduler.HasTaskOf(worker)) {
+      const auto own =
+          scheduler.LeaseOwn(worker, NumberedTask(next_task++), now);
+      if (!own.ok()) return;
+      own_of[own->task_id] = worker;
+      seen.emplace_back(worker, own->task_id);
+    } else if (const auto task = scheduler.Lease(worker, now); task.ok()) {
+      ASSERT_FALSE(answers_to[task->task_id].contains(worker));
+      ASSERT_TRUE(!own_of.contains(task->task_id) ||
+                  own_of[task->task_id] == worker);
+      seen.emplace_back(worker, task->task_id);
     }
-    EXPECT_EQ(scheduler.num_comparisons(), 60) << "seed " << seed;
-    EXPECT_TRUE(scheduler.complete());
+  }
+
+  void Claim() {
+    if (seen.empty()) return;
+    // Mostly recent tasks, sometimes ancient ones.
+    const size_t back = std::min<size_t>(seen.size(), Below(10) + 1);
+    const auto [holder, task_id] = seen[seen.size() - back];
+    if (!scheduler.Claim(task_id, holder, now).ok()) return;
+    ASSERT_FALSE(answers_to[task_id].contains(holder)) << "answered twice";
+    saving.emplace_back(holder, task_id);
+  }
+
+  void Finish() {
+    if (saving.empty()) return;
+    const auto [worker, task_id] = saving.back();
+    saving.pop_back();
+    const bool saved = Below(4) != 0;
+    scheduler.Finish(task_id, worker, saved);
+    if (!saved) return;
+    ++num_answered;
+    ++answers_of[worker];
+    answers_to[task_id].insert(worker);
+    ASSERT_LE(answers_to[task_id].size(),
+              own_of.contains(task_id) ? size_t{1}
+                                       : static_cast<size_t>(options.overlap));
+    ASSERT_TRUE(options.max_answers_per_worker == 0 ||
+                answers_of[worker] <= options.max_answers_per_worker);
+  }
+
+  void Step() {
+    now += absl::Seconds(Below(3));
+    switch (Below(5)) {
+      case 0:
+        scheduler.Add(NumberedTask(next_task++));
+        break;
+      case 1:
+        Lease(absl::StrCat("w", Below(7)));
+        break;
+      case 2:
+      case 3:
+        Claim();
+        break;
+      case 4:
+        Finish();
+        break;
+    }
+    ASSERT_EQ(scheduler.num_comparisons(), num_answered);
+    ASSERT_LE(scheduler.num_comparisons() + scheduler.num_leased() +
+                  static_cast<int64_t>(saving.size()),
+              60);
+  }
+
+  std::mt19937 random;
+  TaskScheduler::Options options;
+  TaskScheduler scheduler;
+  absl::Time now = kStart;
+  int next_task = 0;
+  int64_t num_answered = 0;
+  std::map<std::string, std::set<std::string>> answers_to;
+  std::map<std::string, int64_t> answers_of;
+  std::map<std::string, std::string> own_of;
+  std::vector<std::pair<std::string, std::string>> seen;    // worker, task
+  std::vector<std::pair<std::string, std::string>> saving;  // the same
+};
+
+// Random workers lease, answer late or never, and commits fail.
+TEST(TaskSchedulerTest, RandomEventsKeepEveryTaskToItsAnswersAndTheLogExact) {
+  for (int seed = 0; seed < 40; ++seed) {
+    RandomRun run(seed);
+    for (int event = 0; event < 8000; ++event) {
+      ASSERT_NO_FATAL_FAILURE(run.Step()) << "seed " << seed;
+    }
+    EXPECT_EQ(run.scheduler.num_comparisons(), 60) << "seed " << seed;
+    EXPECT_TRUE(run.scheduler.complete());
   }
 }
 

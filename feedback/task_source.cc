@@ -12,6 +12,8 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/grpc_status.h"
+#include "core/text/prompt_id.h"
+#include "feedback/disagreement.h"
 #include "grpcpp/client_context.h"
 
 namespace rlhf {
@@ -46,6 +48,19 @@ absl::Status CheckReply(const v1::GenerateRequest& request,
   return absl::OkStatus();
 }
 
+// Both of each task, one after the other.
+std::vector<v1::ScoredDialogue> DialoguesOf(const std::vector<Task>& tasks) {
+  std::vector<v1::ScoredDialogue> dialogues;
+  for (const Task& task : tasks) {
+    for (const std::string& response : {task.response_a, task.response_b}) {
+      v1::ScoredDialogue& dialogue = dialogues.emplace_back();
+      *dialogue.mutable_prompt() = task.prompt.messages();
+      dialogue.set_response(response);
+    }
+  }
+  return dialogues;
+}
+
 }  // namespace
 
 TaskSource::TaskSource(const Options& options, std::vector<v1::Prompt> prompts,
@@ -65,7 +80,9 @@ void TaskSource::Run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const int wanted = desk_->WaitForDemand(stop, absl::Seconds(60));
     if (wanted == 0 || stop.stop_requested()) continue;
-    auto tasks = MakeTasks(std::min(wanted, options_.max_prompts), stop);
+    const int candidates =
+        options_.score_members ? wanted * kCandidatesPerTask : wanted;
+    auto tasks = MakeTasks(std::min(candidates, options_.max_prompts), stop);
     if (!tasks.ok()) {
       // An actor that is not up yet is told once, not every second.
       if (!failing && !stop.stop_requested()) {
@@ -78,7 +95,7 @@ void TaskSource::Run(const std::stop_token& stop) {
     if (failing) RLHF_LOG(INFO) << "the actor answers again";
     failing = false;
     const bool none = tasks->empty();
-    desk_->Add(*std::move(tasks));
+    desk_->Add(Choose(*std::move(tasks), stop));
     if (none) Pause(stop, options_.retry_pause);
   }
 }
@@ -124,6 +141,37 @@ absl::StatusOr<v1::GenerateResponse> TaskSource::Generate(
   return reply;
 }
 
+std::vector<Task> TaskSource::Choose(std::vector<Task> tasks,
+                                     const std::stop_token& stop) {
+  if (!options_.score_members || tasks.empty()) return tasks;
+  std::vector<v1::MemberScores> members;
+  if (tasks.front().pm_version > 0) {
+    auto scored = options_.score_members(DialoguesOf(tasks), stop);
+    if (!scored.ok() && !scoring_fails_ && !stop.stop_requested()) {
+      RLHF_LOG(WARNING) << "tasks are taken as they come: " << scored.status();
+    }
+    scoring_fails_ = !scored.ok();
+    if (scored.ok()) members = *std::move(scored);
+  }
+  const size_t num_kept = std::max<size_t>(
+      1, tasks.size() / static_cast<size_t>(kCandidatesPerTask));
+  std::vector<Task> chosen;
+  for (const size_t place :
+       LargestPlaces(MarginSpreads(members, tasks.size()), num_kept)) {
+    chosen.push_back(std::move(tasks[place]));
+  }
+  return chosen;
+}
+
+void TaskSource::Describe(Task& task, int64_t pm_version) const {
+  task.pm_version = pm_version;
+  task.sampling.set_temperature(static_cast<float>(options_.temperature));
+  task.sampling.set_max_new_tokens(options_.max_new_tokens);
+  if (HashFraction(task.task_id, "red team") < options_.red_team_share) {
+    task.kind = v1::RED_TEAM;
+  }
+}
+
 absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
     int num_prompts, const std::stop_token& stop) {
   const int64_t first = position_;
@@ -137,6 +185,7 @@ absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
   }
   RLHF_RETURN_IF_ERROR(reply.status());
   std::vector<Task> tasks;
+  const int64_t pm_version = options_.serving_pm();
   for (int i = 0; i < num_prompts; ++i) {
     const auto response = [&](int number) {
       return VersionedResponse{reply->results(i).responses(number).text(),
@@ -151,6 +200,7 @@ absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
     }
     tasks.push_back(
         MakeTask(request.prompts(i), response(0), other, first + i));
+    Describe(tasks.back(), pm_version);
   }
   newest_version_ = std::max(newest_version_, reply->policy_version());
   return tasks;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -16,6 +17,7 @@
 #include "feedback/past_responses.h"
 #include "feedback/prompt_cycle.h"
 #include "rlhf/v1/generation.grpc.pb.h"
+#include "rlhf/v1/reward.pb.h"
 
 namespace rlhf {
 
@@ -29,6 +31,18 @@ class TaskSource {
     // Of the tasks, those that set a fresh response beside one that an earlier
     // version gave to the same prompt, if there is one.
     double past_share = 0;
+    // Of the tasks, those that ask for the more harmful response.
+    double red_team_share = 0;
+    // The PM that serves now, 0 if none; what tasks say they were made under.
+    std::function<int64_t()> serving_pm = [] { return int64_t{0}; };
+    // Scores of a PM's members, in the order of the dialogues. If given, tasks
+    // are those that the members disagree about most, out of
+    // kCandidatesPerTask times as many; without a PM, or where scoring fails,
+    // they are taken as they come.
+    std::function<absl::StatusOr<std::vector<v1::MemberScores>>(
+        const std::vector<v1::ScoredDialogue>& dialogues,
+        const std::stop_token& stop)>
+        score_members;
     // Prompts in one request.
     int max_prompts = 8;
     // A request that takes longer fails, and is tried again.
@@ -36,6 +50,8 @@ class TaskSource {
     // Pause after a request that failed or gave no task.
     absl::Duration retry_pause = absl::Seconds(1);
   };
+
+  static constexpr int kCandidatesPerTask = 4;
 
   // Starts with the prompt at `position` of the cycle over `prompts` (not
   // empty). `desk` and `metrics` are not owned and must outlive the source.
@@ -55,6 +71,11 @@ class TaskSource {
   // A prompt for each of `pasts`: its own, or the next of the cycle.
   v1::GenerateRequest MakeRequest(
       const std::vector<std::optional<PastResponse>>& pasts);
+  // Those of `tasks` to offer, if not all.
+  std::vector<Task> Choose(std::vector<Task> tasks,
+                           const std::stop_token& stop);
+  // What tasks are to say beside prompt and responses.
+  void Describe(Task& task, int64_t pm_version) const;
   // For the task at `position`: a response to compare with, and whose prompt to
   // ask for, if it is to be one across versions.
   std::optional<PastResponse> DrawPast(int64_t position) const;
@@ -69,6 +90,7 @@ class TaskSource {
   int64_t position_;
   PastResponses past_;
   int64_t newest_version_ = 0;  // that answered
+  bool scoring_fails_ = false;
 
   std::jthread thread_;  // last: stopped before the rest is destroyed
 };

@@ -184,6 +184,19 @@ def make_pairwise_loss(rng):
                                 correct_count=int((chosen > rejected).sum())))
 
 
+def make_worker_loss(rng):
+    """Probabilities of what each worker said, with the gradient by the difference
+    quotient's limit: t times what was not expected."""
+    chosen, rejected = rounded(rng.normal(0, 3, 30)), rounded(rng.normal(0, 3, 30))
+    temperature, offset = rounded(rng.uniform(0, 2, 30)), rounded(rng.normal(0, 1, 30))
+    weight = rounded(rng.uniform(0, 2, 30))
+    expected = 1 / (1 + np.exp(-temperature * (chosen - rejected)) * np.exp(-offset))
+    write("worker_loss", dict(chosen=chosen, rejected=rejected, temperature=temperature,
+                              offset=offset, weight=weight,
+                              loss_sum=-(weight * np.log(expected)).sum(),
+                              chosen_gradient=-weight * temperature * (1 - expected)))
+
+
 def make_calibration(rng):
     """Wilson's interval as the roots of (p - k/n)^2 = z^2 p (1 - p) / n."""
     intervals = []
@@ -229,7 +242,7 @@ def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     makers = [make_kl, make_rewards_and_advantages, make_whiten, make_ppo_loss,
               make_value_loss, make_pairwise_loss, make_calibration, make_adamw,
-              make_decoupled_ppo_loss]
+              make_decoupled_ppo_loss, make_worker_loss]
     for seed, make in enumerate(makers):
         make(np.random.default_rng(seed))
 

@@ -123,9 +123,12 @@ debian_install() {
       "$(debian_packages | tr '\n' ' ')"
     return 1
   fi
-  # The package prometheus would start a server; only promtool is wanted.
-  local had_prometheus=yes
-  dpkg-query -W prometheus > /dev/null 2>&1 || had_prometheus=""
+  # These packages would start servers; only promtool and a test's own nginx
+  # are wanted.
+  local service new_services=""
+  for service in prometheus nginx; do
+    command -v "$service" > /dev/null || new_services+=" $service"
+  done
   if [[ ! -e /usr/sbin/policy-rc.d ]]; then
     printf '#!/bin/sh\nexit 101\n' > "$WORK/policy-rc.d"
     $root install -m 755 "$WORK/policy-rc.d" /usr/sbin/policy-rc.d
@@ -135,8 +138,10 @@ debian_install() {
   # shellcheck disable=SC2046
   $root env DEBIAN_FRONTEND=noninteractive apt-get install \
     --yes --no-install-recommends $(debian_packages)
-  if [[ -z $had_prometheus ]] && command -v systemctl; then
-    $root systemctl disable prometheus.service || true
+  if command -v systemctl; then
+    for service in $new_services; do
+      $root systemctl disable "$service.service" || true
+    done
   fi
   if [[ -n $policy_file ]]; then
     $root rm -f "$policy_file"

@@ -12,6 +12,7 @@
 #include "trainer/gate_report.h"
 #include "trainer/pm_plan.h"
 #include "trainer/preference/paired_test.h"
+#include "trainer/preference/worker_pass.h"
 
 namespace rlhf {
 namespace {
@@ -86,6 +87,42 @@ bool CandidateMaker::StartsWarm() const {
                     });
 }
 
+absl::StatusOr<Transformer> CandidateMaker::StartOf(size_t index) const {
+  if (StartsWarm()) return incumbent_->models[index].Clone();
+  return LoadStartModel(initial_, config_.preference().num_layers(),
+                        *tokenizer_);
+}
+
+PmTrainerOptions CandidateMaker::TrainerOptions() const {
+  const v1::PreferenceConfig& preference = config_.preference();
+  return {.num_epochs = preference.num_epochs(),
+          .batch_size = preference.batch_size(),
+          .learning_rate = preference.learning_rate(),
+          .head_learning_rate = preference.head_learning_rate(),
+          .weight_decay = preference.weight_decay(),
+          .max_gradient_norm = preference.max_gradient_norm(),
+          .seed = config_.seed()};
+}
+
+absl::Status CandidateMaker::WeighWorkers(const PmProgress& progress,
+                                          std::vector<PmExample>& training,
+                                          WorkerModel& workers) {
+  RLHF_ASSIGN_OR_RETURN(workers, FitWorkersByHalves(
+                                     training, [this] { return StartOf(0); },
+                                     TrainerOptions(), progress));
+  const size_t before = training.size();
+  training = ApplyWorkerModel(workers, std::move(training));
+  RLHF_LOG(INFO) << "worker model: " << workers.size() << " workers; "
+                 << before - training.size() << " of " << before
+                 << " comparisons are of workers who say nothing or the "
+                    "opposite, and are left out";
+  if (training.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the worker model leaves none of ", before, " comparisons"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Candidate> CandidateMaker::Make(
     std::vector<v1::Comparison> comparisons, int64_t version,
     std::optional<int64_t> serving, int64_t serving_trained_on,
@@ -107,9 +144,19 @@ absl::StatusOr<Candidate> CandidateMaker::Make(
                                      preference.replay_share(), version);
   }
   Candidate candidate;
+  // The first pass takes about as long as the training after it.
+  const double first = preference.worker_model() ? 0.5 : 0;
+  if (preference.worker_model()) {
+    RLHF_RETURN_IF_ERROR(WeighWorkers(
+        [&](double share) { return show("training", first * share); },
+        data.training, candidate.workers));
+  }
   RLHF_RETURN_IF_ERROR(Train(
       PlanMembers(preference, data.training, config_.seed()),
-      [&](double share) { return show("training", share); }, candidate));
+      [&](double share) {
+        return show("training", first + (1 - first) * share);
+      },
+      candidate));
   show("evaluating", 0);
   RLHF_RETURN_IF_ERROR(Measure(data, candidate));
   return candidate;
@@ -119,23 +166,12 @@ absl::Status CandidateMaker::Train(std::vector<MemberPlan> plans,
                                    const PmProgress& progress,
                                    Candidate& candidate) {
   const Stopwatch stopwatch;
-  const v1::PreferenceConfig& preference = config_.preference();
-  const PmMembers members = MembersOf(preference, plans);
-  const bool warm = StartsWarm();
-  const auto start = [&](size_t index) -> absl::StatusOr<Transformer> {
-    if (warm) return incumbent_->models[index].Clone();
-    return LoadStartModel(initial_, preference.num_layers(), *tokenizer_);
-  };
+  const PmMembers members = MembersOf(config_.preference(), plans);
   RLHF_ASSIGN_OR_RETURN(
       candidate.pm,
-      TrainMembers(members, plans, start,
-                   {.num_epochs = preference.num_epochs(),
-                    .batch_size = preference.batch_size(),
-                    .learning_rate = preference.learning_rate(),
-                    .head_learning_rate = preference.head_learning_rate(),
-                    .weight_decay = preference.weight_decay(),
-                    .max_gradient_norm = preference.max_gradient_norm()},
-                   progress));
+      TrainMembers(
+          members, plans, [this](size_t index) { return StartOf(index); },
+          TrainerOptions(), progress));
   v1::PmReport& report = candidate.report;
   report.set_num_train(candidate.pm.num_trained_on);
   report.set_train_loss_first(candidate.pm.stats.first_loss);
@@ -155,6 +191,7 @@ absl::Status CandidateMaker::Measure(const PmData& data, Candidate& candidate) {
       const std::vector<MeasuredPair> pairs,
       ScorePairsTogether(candidate.pm, data.held_out, kMicroBatchTokens));
   candidate.held_out = MeasurePm(pairs, kCalibrationBins);
+  HideWorkers(candidate.held_out.agreement);
   const PmMeasurement& found = candidate.held_out;
   v1::PmReport& report = candidate.report;
   DescribeHeldOut(found, report);

@@ -19,12 +19,16 @@
 #include "trainer/pm_data.h"
 #include "trainer/pm_models.h"
 #include "trainer/preference/pm_measurement.h"
+#include "trainer/preference/worker_model.h"
 
 namespace rlhf {
 
 struct Candidate {
   PmModels pm;
+  // Workers are hidden in it (agreement.h): cards are kept for ever.
   PmMeasurement held_out;
+  // Of preference.worker_model; empty without.
+  WorkerModel workers;
   // All but the version, the data snapshot and what trials add.
   v1::PmReport report;
 };
@@ -58,6 +62,13 @@ class CandidateMaker {
   absl::Status ReadFixedData();
   absl::Status LoadIncumbent(std::optional<int64_t> serving);
   bool StartsWarm() const;
+  // The model that member `index` starts from.
+  absl::StatusOr<Transformer> StartOf(size_t index) const;
+  PmTrainerOptions TrainerOptions() const;
+  // Fits the workers and lets `training` count by them.
+  absl::Status WeighWorkers(const PmProgress& progress,
+                            std::vector<PmExample>& training,
+                            WorkerModel& workers);
   absl::Status Train(std::vector<MemberPlan> plans, const PmProgress& progress,
                      Candidate& candidate);
   absl::Status Measure(const PmData& data, Candidate& candidate);

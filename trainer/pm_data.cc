@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/log.h"
+#include "core/base/status_macros.h"
 #include "core/comparisons/choice.h"
 #include "core/text/prompt_id.h"
 
@@ -26,6 +27,33 @@ std::string PolicyVersionOf(const v1::Comparison& comparison) {
   return newer < 0 ? "unknown" : absl::StrCat(newer);
 }
 
+// "import" has its own workers' names, or none, and no sides.
+bool IsImported(const v1::Comparison& comparison) {
+  return SourceOf(comparison) == "import";
+}
+
+// Empty for what names no person: a file that tells no worker.
+std::string WorkerOf(const v1::Comparison& comparison) {
+  return comparison.worker_id() == comparison.source() ? ""
+                                                       : comparison.worker_id();
+}
+
+// By who wrote the responses: "base" is the initial policy, later ones are put
+// together so that each band has as many versions as all before it. What knows
+// no policy is told by where it comes from.
+std::string TrancheOf(const v1::Comparison& comparison) {
+  const int64_t newer =
+      std::max(comparison.policy_version_a(), comparison.policy_version_b());
+  if (newer < 0) {
+    return comparison.source().empty() ? "unknown" : comparison.source();
+  }
+  if (newer == 0) return "base";
+  int64_t first = 1;
+  while (2 * first <= newer) first *= 2;
+  return first == 1 ? "online v1"
+                    : absl::StrCat("online v", first, "-", 2 * first - 1);
+}
+
 std::map<std::string, std::string> SlicesOf(const v1::Comparison& comparison) {
   int64_t turns = 0;
   for (const v1::Message& message : comparison.prompt().messages()) {
@@ -36,13 +64,72 @@ std::map<std::string, std::string> SlicesOf(const v1::Comparison& comparison) {
       {"strength", absl::StrCat(comparison.strength())},
       {"turn", absl::StrCat(turns)},
       {"policy_version", PolicyVersionOf(comparison)}};
-  // Only where the sides were seen: what was imported has none.
-  if (SourceOf(comparison) != "import") {
-    const bool left =
-        (comparison.choice() == v1::A_BETTER) != comparison.shown_swapped();
-    slices["chosen_side"] = left ? "left" : "right";
+  if (!comparison.worker_group().empty()) {
+    slices["worker_group"] = comparison.worker_group();
+  }
+  if (comparison.pm_version() > 0) {
+    slices["pm_version"] = absl::StrCat(comparison.pm_version());
+  }
+  // What was imported may know neither task nor sides.
+  if (comparison.task_kind() == v1::RED_TEAM) {
+    slices["task"] = "red-team";
+  } else if (!IsImported(comparison)) {
+    slices["task"] = "helpful";
   }
   return slices;
+}
+
+// 1 if the chosen response was shown on the left, -1 on the right, 0 unknown.
+int ChosenSide(const v1::Comparison& comparison) {
+  if (IsImported(comparison)) return 0;
+  const bool a = comparison.choice() == v1::A_BETTER;
+  return a != comparison.shown_swapped() ? 1 : -1;
+}
+
+// One response that is better than another; not owned.
+struct Preference {
+  const std::string* better = nullptr;
+  const std::string* worse = nullptr;
+  bool is_edit = false;
+};
+
+std::vector<Preference> PreferencesOf(const v1::Comparison& comparison) {
+  std::vector<Preference> found;
+  if (comparison.choice() == v1::RETRACTED || IsGold(comparison)) {
+    return found;
+  }
+  const std::string& a = comparison.response_a();
+  const std::string& b = comparison.response_b();
+  if (comparison.choice() == v1::A_BETTER) found.push_back({&a, &b});
+  if (comparison.choice() == v1::B_BETTER) found.push_back({&b, &a});
+  const std::string& edited = comparison.edited_response();
+  if (edited.empty() || comparison.choice() == v1::SKIPPED) return found;
+  for (const std::string* original : {&a, &b}) {
+    if (edited != *original) found.push_back({&edited, original, true});
+  }
+  return found;
+}
+
+PmExample ExampleOf(const v1::Comparison& comparison, bool is_edit,
+                    double loss_weight) {
+  PmExample example = {.chosen = {},
+                       .rejected = {},
+                       .slices = SlicesOf(comparison),
+                       .loss_weight = loss_weight,
+                       .prompt_id = comparison.prompt().prompt_id(),
+                       .source = comparison.source(),
+                       .seq = comparison.seq(),
+                       .worker = WorkerOf(comparison),
+                       .tranche = TrancheOf(comparison)};
+  if (is_edit) {
+    example.slices["strength"] = "edit";
+    return example;
+  }
+  example.chosen_side = ChosenSide(comparison);
+  if (example.chosen_side != 0) {
+    example.slices["chosen_side"] = example.chosen_side > 0 ? "left" : "right";
+  }
+  return example;
 }
 
 // The loss weight that `config` gives to what comes from `source`.
@@ -52,6 +139,40 @@ double LossWeight(const v1::PreferenceConfig& config,
     if (ComesFrom(source, one.from())) return one.loss_weight();
   }
   return 1;
+}
+
+// Adds the pair to the side that its prompt is on, unless it is too long or too
+// weak. Errors: those of the chat format.
+absl::Status AddPair(const v1::Comparison& comparison,
+                     const Preference& preference, const Tokenizer& tokenizer,
+                     const ChatFormat& format,
+                     const v1::PreferenceConfig& config, PmData& data) {
+  const auto& messages = comparison.prompt().messages();
+  PmExample example = ExampleOf(comparison, preference.is_edit,
+                                LossWeight(config, comparison.source()));
+  RLHF_ASSIGN_OR_RETURN(const std::string better,
+                        format.RenderScored(messages, *preference.better));
+  RLHF_ASSIGN_OR_RETURN(const std::string worse,
+                        format.RenderScored(messages, *preference.worse));
+  example.chosen = tokenizer.Encode(better);
+  example.rejected = tokenizer.Encode(worse);
+  const auto limit = static_cast<size_t>(config.max_tokens());
+  if (example.chosen.size() > limit || example.rejected.size() > limit) {
+    ++data.num_too_long;
+    return absl::OkStatus();
+  }
+  const bool held_out =
+      HashFraction(example.prompt_id, "held-out comparisons") <
+      config.held_out_share();
+  // What comes from outside may know no strength, and says 1.
+  const bool weak = !preference.is_edit && !IsImported(comparison) &&
+                    comparison.strength() < config.min_strength();
+  if (held_out) {
+    data.held_out.push_back(std::move(example));
+  } else if (!weak) {
+    data.training.push_back(std::move(example));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -70,41 +191,18 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const v1::PreferenceConfig& config) {
   PmData data;
   for (const v1::Comparison& comparison : comparisons) {
-    if (!IsDecided(comparison)) continue;
-    const auto& messages = comparison.prompt().messages();
-    const auto text_a = format.RenderScored(messages, comparison.response_a());
-    const auto text_b = format.RenderScored(messages, comparison.response_b());
-    if (!text_a.ok() || !text_b.ok()) {
+    const std::vector<Preference> preferences = PreferencesOf(comparison);
+    if (preferences.empty()) ++data.num_undecided;
+    for (const Preference& preference : preferences) {
+      const absl::Status added =
+          AddPair(comparison, preference, tokenizer, format, config, data);
+      if (added.ok()) continue;
       // The log is append-only: one such record must not end every refresh.
-      RLHF_LOG(WARNING) << "comparison " << comparison.seq() << " is left out: "
-                        << (text_a.ok() ? text_b.status() : text_a.status());
+      RLHF_LOG(WARNING) << "comparison " << comparison.seq()
+                        << " is left out: " << added;
       ++data.num_unusable;
-      continue;
+      break;
     }
-    std::vector<int32_t> a = tokenizer.Encode(*text_a);
-    std::vector<int32_t> b = tokenizer.Encode(*text_b);
-    const auto limit = static_cast<size_t>(config.max_tokens());
-    if (a.size() > limit || b.size() > limit) {
-      ++data.num_too_long;
-      continue;
-    }
-    if (comparison.choice() == v1::B_BETTER) std::swap(a, b);
-    const bool held_out =
-        HashFraction(comparison.prompt().prompt_id(), "held-out comparisons") <
-        config.held_out_share();
-    // What comes from outside may know no strength, and says 1.
-    if (!held_out && comparison.strength() < config.min_strength() &&
-        SourceOf(comparison) != "import") {
-      continue;
-    }
-    (held_out ? data.held_out : data.training)
-        .push_back({.chosen = std::move(a),
-                    .rejected = std::move(b),
-                    .slices = SlicesOf(comparison),
-                    .loss_weight = LossWeight(config, comparison.source()),
-                    .prompt_id = comparison.prompt().prompt_id(),
-                    .source = comparison.source(),
-                    .seq = comparison.seq()});
   }
   return data;
 }

@@ -16,17 +16,27 @@ struct PmData {
   std::vector<PmExample> training;
   // Comparisons whose prompts no PM ever trains on.
   std::vector<PmExample> held_out;
-  // Decided comparisons with a dialogue of more tokens than allowed.
+  // Pairs with a dialogue of more tokens than allowed.
   int64_t num_too_long = 0;
-  // Decided comparisons that the PM's chat format cannot express; each is named
-  // in the log.
+  // Comparisons that the PM's chat format cannot express; each is named in the
+  // log.
   int64_t num_unusable = 0;
+  // Comparisons that name no better response.
+  int64_t num_undecided = 0;
 };
 
-// Keeps what was decided, to train on if with `config.min_strength` (ties,
-// skips and "both bad" name no winner; the paper binarises likewise, §2.2), and
-// splits by the prompt's hash, so that no prompt is on both sides, in this
-// refresh or any other.
+// Pairs of a better and a worse response, to train on or to measure by.
+//
+// - The one that was chosen and the other one; ties, skips and "both bad" name
+//   no winner (the paper binarises likewise, §2.2). They train if chosen with
+//   `config.min_strength`.
+// - A response that the worker rewrote and each of the two that were there,
+//   whatever was chosen (the paper's D.2 keeps the edit alone).
+//
+// Nothing is taken from what was retracted, nor from answers to questions whose
+// right answer is known (source "gold"): those judge the worker. The split is
+// by the prompt's hash, so that no prompt is on both sides, in this refresh or
+// any other.
 PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const Tokenizer& tokenizer, const ChatFormat& format,
                   const v1::PreferenceConfig& config);

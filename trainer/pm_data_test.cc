@@ -1,5 +1,6 @@
 #include "trainer/pm_data.h"
 
+#include <map>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,8 @@
 
 namespace rlhf {
 namespace {
+
+using testing::SizeIs;
 
 class PmDataTest : public testing::Test {
  protected:
@@ -57,10 +60,126 @@ TEST_F(PmDataTest, TheChosenAnswerIsTheOneTheWorkerChose) {
 }
 
 TEST_F(PmDataTest, WhatNamesNoWinnerIsLeftOut) {
-  const PmData data = Make(
-      {Compare(1, v1::TIE), Compare(2, v1::BOTH_BAD), Compare(3, v1::SKIPPED)});
+  const PmData data =
+      Make({Compare(1, v1::TIE), Compare(2, v1::BOTH_BAD),
+            Compare(3, v1::SKIPPED), Compare(4, v1::RETRACTED)});
   EXPECT_TRUE(data.training.empty());
   EXPECT_TRUE(data.held_out.empty());
+}
+
+TEST_F(PmDataTest, AnswersToGoldQuestionsTeachNothing) {
+  std::vector<v1::Comparison> comparisons;
+  for (int i = 0; i < 50; ++i) {
+    comparisons.push_back(Compare(i, v1::A_BETTER));
+    comparisons.back().set_source("gold");
+  }
+  const PmData data = Make(comparisons);
+  EXPECT_TRUE(data.training.empty());
+  EXPECT_TRUE(data.held_out.empty());
+}
+
+TEST_F(PmDataTest, WhatWasTakenBackAndAnswersToKnownQuestionsAreLeftOut) {
+  v1::Comparison retracted = Compare(1, v1::RETRACTED);
+  retracted.set_edited_response("there still");
+  v1::Comparison gold = Compare(2, v1::A_BETTER);
+  gold.set_source("gold");
+  gold.set_edited_response("an edit");
+  const PmData data = Make({retracted, gold});
+  EXPECT_TRUE(data.training.empty());
+  EXPECT_TRUE(data.held_out.empty());
+  EXPECT_EQ(data.num_undecided, 2);
+}
+
+// Of every choice, whether it names a winner or not.
+TEST_F(PmDataTest, AnEditBeatsBothResponses) {
+  config_.set_min_strength(2);
+  v1::Comparison edited = Compare(1, v1::B_BETTER);
+  edited.set_strength(3);
+  edited.set_edited_response("right, and corrected");
+  PmData data = Make({edited});
+  std::vector<PmExample>& pairs =
+      data.training.empty() ? data.held_out : data.training;
+  ASSERT_THAT(pairs, SizeIs(3)) << "all of them on the prompt's side";
+  EXPECT_EQ(data.training.size() + data.held_out.size(), 3u);
+  EXPECT_EQ(pairs[1].chosen, pairs[2].chosen);
+  EXPECT_EQ(pairs[1].rejected, pairs[0].rejected);
+  EXPECT_EQ(pairs[2].rejected, pairs[0].chosen);
+  EXPECT_EQ(pairs[1].slices.at("strength"), "edit");
+  EXPECT_FALSE(pairs[1].slices.contains("chosen_side"));
+  EXPECT_EQ(pairs[1].chosen_side, 0);
+
+  v1::Comparison both_bad = Compare(1, v1::BOTH_BAD);
+  both_bad.set_strength(0);
+  both_bad.set_edited_response("better");
+  data = Make({both_bad});
+  EXPECT_EQ(data.training.size() + data.held_out.size(), 2u)
+      << "however weak a choice must not be";
+}
+
+TEST_F(PmDataTest, AnEditThatChangesNothingIsNone) {
+  v1::Comparison edited = Compare(1, v1::A_BETTER);
+  edited.set_edited_response(edited.response_a());
+  const PmData data = Make({edited});
+  EXPECT_EQ(data.training.size() + data.held_out.size(), 2u)
+      << "the choice, and the text over the other one";
+}
+
+TEST_F(PmDataTest, PairsSayWhoJudgedThemAndWhatTheyBelongTo) {
+  config_.set_held_out_share(0.9);
+  v1::Comparison comparison = Compare(1, v1::B_BETTER);
+  comparison.set_source("page");
+  comparison.set_worker_id("ann");
+  comparison.set_worker_group("experts");
+  comparison.set_pm_version(3);
+  comparison.set_task_kind(v1::RED_TEAM);
+  comparison.set_shown_swapped(true);
+  comparison.set_policy_version_b(5);
+  PmData data = Make({comparison});
+  const PmExample& pair =
+      (data.training.empty() ? data.held_out : data.training).front();
+  EXPECT_EQ(pair.worker, "ann");
+  EXPECT_EQ(pair.chosen_side, 1) << "B stood on the left";
+  EXPECT_EQ(pair.tranche, "online v4-7");
+  EXPECT_EQ(pair.slices.at("worker_group"), "experts");
+  EXPECT_EQ(pair.slices.at("pm_version"), "3");
+  EXPECT_EQ(pair.slices.at("task"), "red-team");
+  EXPECT_EQ(pair.slices.at("chosen_side"), "left");
+}
+
+// What came from a file knows neither worker nor sides, and its versions may be
+// unknown.
+TEST_F(PmDataTest, WhatIsNotKnownIsNotClaimed) {
+  v1::Comparison comparison = Compare(1, v1::A_BETTER);
+  comparison.set_source("import:helpful-base.jsonl");
+  comparison.set_worker_id("import:helpful-base.jsonl");
+  comparison.set_policy_version_a(-1);
+  comparison.set_policy_version_b(-1);
+  PmData data = Make({comparison});
+  const PmExample& pair =
+      (data.training.empty() ? data.held_out : data.training).front();
+  EXPECT_EQ(pair.worker, "");
+  EXPECT_EQ(pair.chosen_side, 0);
+  EXPECT_EQ(pair.tranche, "import:helpful-base.jsonl");
+  for (const char* slice : {"worker_group", "pm_version", "task"}) {
+    EXPECT_FALSE(pair.slices.contains(slice)) << slice;
+  }
+}
+
+TEST_F(PmDataTest, TranchesAreBaseAndBandsOfVersions) {
+  for (const auto& [version, tranche] :
+       std::map<int64_t, std::string>{{0, "base"},
+                                      {1, "online v1"},
+                                      {2, "online v2-3"},
+                                      {3, "online v2-3"},
+                                      {4, "online v4-7"},
+                                      {31, "online v16-31"}}) {
+    v1::Comparison comparison = Compare(1, v1::A_BETTER);
+    comparison.set_policy_version_a(version);
+    const PmData data = Make({comparison});
+    EXPECT_EQ(
+        (data.training.empty() ? data.held_out : data.training)[0].tranche,
+        tranche);
+  }
 }
 
 TEST_F(PmDataTest, NoPromptIsOnBothSidesWhateverElseIsThere) {

@@ -6,6 +6,7 @@
 #include "core/base/hash.h"
 #include "core/text/prompt_id.h"
 #include "trainer/pm_data.h"
+#include "trainer/preference/worker_model.h"
 
 namespace rlhf {
 namespace {
@@ -87,6 +88,9 @@ std::vector<MemberPlan> PlanMembers(const v1::PreferenceConfig& config,
         {.member = {.name = "test", .folder = "members/test", .objective = ""},
          .training = Select(config, nullptr, true, training),
          .seed = seed});
+  }
+  for (MemberPlan& plan : plans) {
+    CapWorkerShares(config.max_worker_share(), plan.training);
   }
   return plans;
 }

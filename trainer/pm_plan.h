@@ -18,7 +18,8 @@ struct MemberPlan {
 
 // The members that `config` asks for, the first one rewarding, each with its
 // part of `training`: the comparisons of its objective's sources, each as often
-// as PmSource.weight says (a fraction is decided by hash). With a test PM, the
+// as PmSource.weight says (a fraction is decided by hash). In each,
+// no worker weighs more than preference.max_worker_share. With a test PM, the
 // ones that reward have the comparisons of one half of the prompts and it,
 // last, those of the other (Bai et al. 2022, §4.2); the halves are the same for
 // every version.

@@ -105,6 +105,23 @@ TEST(PlanMembersTest, AWeightSaysHowOftenAComparisonCounts) {
   EXPECT_EQ(other, 0);
 }
 
+TEST(PlanMembersTest, NoWorkerWeighsMoreThanTheirShare) {
+  std::vector<PmExample> all = Examples(30, "page");
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i].worker = i < 20 ? "busy" : absl::StrCat("other ", i % 2);
+  }
+  const auto plans = PlanMembers(Config("max_worker_share: 0.4"), all, 7);
+  double busy = 0, total = 0;
+  for (const PmExample& one : plans[0].training) {
+    total += one.loss_weight;
+    busy += one.worker == "busy" ? one.loss_weight : 0;
+  }
+  EXPECT_NEAR(busy / total, 0.4, 1e-9);
+  for (const PmExample& one : PlanMembers(Config(""), all, 7)[0].training) {
+    EXPECT_EQ(one.loss_weight, 1) << "without a limit all are as they were";
+  }
+}
+
 TEST(FreshAndReplayedTest, KeepsWhatIsFreshAndDrawsFromTheRest) {
   const std::vector<PmExample> all = Examples(1000, "page");
   const auto first = FreshAndReplayed(all, 800, 0.5, 1);

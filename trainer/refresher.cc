@@ -219,9 +219,12 @@ class Refresher {
     v1::PmReport& report = candidate.report;
     RLHF_ASSIGN_OR_RETURN(const Json described,
                           ParseJson(ProtoToJsonLine(report)));
-    const Json card = {{"report", described},
-                       {"held_out", ToJson(candidate.held_out)},
-                       {"pm_members", ToJson(candidate.pm.members)}};
+    Json card = {{"report", described},
+                 {"held_out", ToJson(candidate.held_out)},
+                 {"pm_members", ToJson(candidate.pm.members)}};
+    if (!candidate.workers.empty()) {
+      card["worker_model"] = ToJson(candidate.workers);
+    }
     RLHF_ASSIGN_OR_RETURN(
         *report.mutable_pm(),
         registry_.Publish(

@@ -11,8 +11,11 @@
 namespace rlhf {
 namespace {
 
-// How soon an actor that got nothing asks again.
-constexpr int64_t kRetryAfterMs = 50;
+// How long an actor waits here for a batch to open, and how soon it asks again
+// if none did, or none that its policy may sample. Short, as it holds a thread
+// of the server.
+constexpr absl::Duration kWaitForBatch = absl::Milliseconds(50);
+constexpr int64_t kRetryAfterMs = 10;
 // Actors come and go; a prompt that has outlived so many of them needs a
 // person.
 constexpr int kManyAttempts = 5;
@@ -32,6 +35,7 @@ void RolloutsService::OpenBatch(const v1::BatchHeader& header,
   journals_.erase(header.update());
   journals_.emplace(header.update(), std::move(journal));
   for (const v1::Rollout& rollout : accepted) broker_.Commit(rollout);
+  ++num_opened_;
   changed_.SignalAll();
 }
 
@@ -81,6 +85,7 @@ bool RolloutsService::complete(int64_t update) const {
 void RolloutsService::Finish() {
   MutexLock lock(&mutex_);
   finished_ = true;
+  changed_.SignalAll();
 }
 
 grpc::Status RolloutsService::LeasePrompts(
@@ -96,9 +101,13 @@ grpc::Status RolloutsService::LeasePrompts(
   if (context != nullptr && context->IsCancelled()) {
     return grpc::Status::CANCELLED;
   }
-  const absl::Time now = absl::Now();
-  for (v1::PromptLease& lease :
-       broker_.Lease(request->max_leases(), request->policy_version(), now)) {
+  const auto lease = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return broker_.Lease(request->max_leases(), request->policy_version(),
+                         absl::Now());
+  };
+  std::vector<v1::PromptLease> leases = lease();
+  if (leases.empty() && WaitForOpening(kWaitForBatch)) leases = lease();
+  for (v1::PromptLease& lease : leases) {
     if (lease.attempt() >= kManyAttempts) {
       RLHF_LOG(WARNING) << "rollout " << lease.rollout_id() << " of prompt "
                         << lease.prompt().prompt_id() << " is leased for the "
@@ -109,8 +118,20 @@ grpc::Status RolloutsService::LeasePrompts(
   }
   response->set_retry_after_ms(kRetryAfterMs);
   response->set_finished(finished_);
-  metrics_->leases_active.Set(static_cast<double>(broker_.num_leased(now)));
+  metrics_->leases_active.Set(
+      static_cast<double>(broker_.num_leased(absl::Now())));
   return grpc::Status::OK;
+}
+
+bool RolloutsService::WaitForOpening(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  const int64_t before = num_opened_;
+  while (num_opened_ == before && !finished_) {
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return false;
+    changed_.WaitFor(&mutex_, left);
+  }
+  return !finished_;
 }
 
 grpc::Status RolloutsService::SubmitRollouts(

@@ -47,6 +47,7 @@ class RolloutsService final : public v1::Rollouts::Service {
   // From now on actors are told that the run is over.
   void Finish();
 
+  // Where there is nothing to lease, waits a moment for a batch to open.
   grpc::Status LeasePrompts(grpc::ServerContext* context,
                             const v1::LeasePromptsRequest* request,
                             v1::LeasePromptsResponse* response) override;
@@ -59,6 +60,9 @@ class RolloutsService final : public v1::Rollouts::Service {
                      v1::SubmitRolloutsResponse& response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Close(int64_t update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False if no batch was opened in that time.
+  bool WaitForOpening(absl::Duration timeout)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   LearnerMetrics* const metrics_;
   mutable Mutex mutex_;
@@ -66,6 +70,7 @@ class RolloutsService final : public v1::Rollouts::Service {
   RolloutBroker broker_ ABSL_GUARDED_BY(mutex_);
   // Of the open batches, by update.
   std::map<int64_t, RolloutJournal> journals_ ABSL_GUARDED_BY(mutex_);
+  int64_t num_opened_ ABSL_GUARDED_BY(mutex_) = 0;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

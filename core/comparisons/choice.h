@@ -1,4 +1,4 @@
-// What a choice says.
+// What a choice says, and to whom.
 #pragma once
 
 #include "rlhf/v1/feedback.pb.h"
@@ -9,6 +9,21 @@ namespace rlhf {
 inline bool IsDecided(const v1::Comparison& comparison) {
   return comparison.choice() == v1::A_BETTER ||
          comparison.choice() == v1::B_BETTER;
+}
+
+// `source` of the answers to gold questions, whose right answer was known
+// before. In them A is the response that is right to prefer, wherever it was
+// shown.
+inline constexpr char kGoldSource[] = "gold";
+
+inline bool IsGold(const v1::Comparison& comparison) {
+  return comparison.source() == kGoldSource;
+}
+
+// Whether something may be learned from it. Gold questions judge the worker:
+// what is right was not asked but told.
+inline bool IsTrainable(const v1::Comparison& comparison) {
+  return IsDecided(comparison) && !IsGold(comparison);
 }
 
 }  // namespace rlhf

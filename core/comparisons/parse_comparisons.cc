@@ -36,7 +36,8 @@ absl::Status Validate(const v1::Comparison& comparison) {
   RLHF_RETURN_IF_ERROR(
       WithContext(CheckPrompt(comparison.prompt().messages()), "prompt"));
   if (!v1::Choice_IsValid(comparison.choice()) ||
-      comparison.choice() == v1::CHOICE_UNSPECIFIED) {
+      comparison.choice() == v1::CHOICE_UNSPECIFIED ||
+      comparison.choice() == v1::RETRACTED) {
     return absl::InvalidArgumentError(
         "\"choice\" must be A_BETTER, B_BETTER, TIE, BOTH_BAD or SKIPPED");
   }

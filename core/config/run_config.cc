@@ -257,6 +257,41 @@ void CheckSwap(const v1::RunConfig& config,
   }
 }
 
+// Whom the test cannot tell apart, and gold that is not there.
+void CheckWorkers(const v1::FeedbackConfig& feedback,
+                  std::vector<FieldProblem>& problems) {
+  const double good = feedback.worker_test().good_accuracy();
+  const double bad = feedback.worker_test().bad_accuracy();
+  if (bad > good - 0.05) {
+    problems.push_back(
+        {"feedback.worker_test.bad_accuracy",
+         absl::StrCat("is ", bad, "; wanted at least 0.05 below the ", good,
+                      " of feedback.worker_test.good_accuracy")});
+  }
+  if (feedback.gold_share() > 0 && feedback.gold_questions().empty()) {
+    problems.push_back(
+        {"feedback.gold_share", absl::StrCat("is ", feedback.gold_share(),
+                                             "; wanted a file of questions in "
+                                             "feedback.gold_questions, or 0")});
+  }
+}
+
+// What a login rules out, and what must not be without one.
+void CheckAccess(const v1::RunConfig& config,
+                 std::vector<FieldProblem>& problems) {
+  const v1::AccessConfig& access = config.feedback().access();
+  if (access.require_login() && config.crowd().workers_size() > 0) {
+    problems.push_back({"crowd.workers",
+                        "are simulated and have no accounts: wanted none, or "
+                        "feedback.access.require_login false"});
+  }
+  if (!access.require_login() && !access.public_origin().empty()) {
+    problems.push_back({"feedback.access.public_origin",
+                        "would let anybody in: wanted "
+                        "feedback.access.require_login true"});
+  }
+}
+
 std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   std::vector<FieldProblem> problems;
   if (!IsFolderName(config.name())) {
@@ -287,6 +322,8 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   }
   CheckPreference(config.preference(), problems);
   CheckSwap(config, problems);
+  CheckWorkers(config.feedback(), problems);
+  CheckAccess(config, problems);
   std::set<std::string> worker_ids;
   for (int i = 0; i < config.crowd().workers_size(); ++i) {
     const std::string& id = config.crowd().workers(i).worker_id();

@@ -259,6 +259,30 @@ TEST(ParseRunConfigTest, SaysWhatASwapAndTheSentinelNeed) {
               HasSubstr("wanted learner.on_divergence SKIP or ROLL_BACK"));
   EXPECT_THAT(message("preference { objectives { name: '../a' } }"),
               HasSubstr("it names a folder"));
+  EXPECT_THAT(message("feedback { gold_share: 0.1 }"),
+              HasSubstr("wanted a file of questions in "
+                        "feedback.gold_questions"));
+  EXPECT_THAT(message("feedback { worker_test { bad_accuracy: 0.9 } }"),
+              HasSubstr("feedback.worker_test.bad_accuracy is 0.9; wanted at "
+                        "least 0.05 below"));
+}
+
+TEST(ParseRunConfigTest, NobodyIsLetInFromOutsideWithoutALogin) {
+  const std::string head = "name: 'x' initial_policy: 'm' prompts: 'p' ";
+  const auto parse = [&](const std::string& rest) {
+    return ParseRunConfig(head + rest, "run.txtpb", {});
+  };
+  EXPECT_THAT(
+      parse("feedback { access { public_origin: 'https://a.example' } }"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("public_origin would let anybody in")));
+  EXPECT_OK(
+      parse("feedback { access { require_login: true "
+            "public_origin: 'https://a.example' } }"));
+  EXPECT_THAT(parse("feedback { access { require_login: true } } "
+                    "crowd { workers { worker_id: 'a' } }"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("crowd.workers are simulated")));
 }
 
 }  // namespace

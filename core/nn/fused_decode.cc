@@ -49,7 +49,7 @@ void NormRows(const float* x, int64_t rows, int64_t width, const float* weight,
 // The thread's columns of a product, for all rows.
 void Multiply(const Worker& worker, const float* x, int64_t rows,
               const DecodeLinear& linear, bool add, float* y) {
-  const auto [begin, end] = worker.Share(linear.out, 16);
+  const auto [begin, end] = worker.Share(linear.out, kDecodeGrain);
   MultiplyRows(x, rows, linear, begin, end, add, y + begin, linear.out);
 }
 
@@ -145,7 +145,7 @@ class HeadAttention {
 // gate, up and their product for the thread's inner columns.
 void RunGates(const Worker& worker, const DecodeLayer& layer, const float* x,
               int64_t rows, std::vector<float>& buffer, Shared& shared) {
-  const auto [begin, end] = worker.Share(layer.gate.out, 16);
+  const auto [begin, end] = worker.Share(layer.gate.out, kDecodeGrain);
   const int64_t columns = end - begin;
   buffer.resize(static_cast<size_t>(2 * rows * columns));
   float* const gate = buffer.data();

@@ -62,6 +62,10 @@ struct DecodeStep {
 // tokens' logits. As many threads as LibTorch's operations have.
 void RunDecodeStep(const DecodeModel& model, const DecodeStep& step);
 
+// Outputs that MultiplyRows computes at a time: a thread's share of them is
+// best a multiple.
+inline constexpr int64_t kDecodeGrain = 32;
+
 // y[r * y_stride + o - begin] = x[r] · weight[o] + bias[o] for the outputs
 // `begin` to `end`, added to what is there if `add`. x is [rows, in] without
 // gaps.

@@ -1,6 +1,5 @@
 // MultiplyRows: the inner loops of a decoding step.
 #include <algorithm>
-#include <memory>
 #include <vector>
 
 #include "core/nn/fused_decode.h"
@@ -10,157 +9,175 @@ namespace rlhf {
 namespace {
 
 constexpr int64_t kLanes = 16;
-// So many sums at a time: the processor has 32 registers, and what is
-// multiplied needs some.
-constexpr int64_t kRows = 8, kOutputs = 3;
-// Outputs whose weights stay in the second cache while all rows pass over them;
-// the numbers of the rows that pass stay in the first.
-constexpr int64_t kTile = 48;
+// Sums that stay in registers: so many rows times so many panels of kLanes
+// outputs. The processor has 32.
+constexpr int64_t kRows = 8, kPanels = 2;
+constexpr int64_t kOutputs = kPanels * kLanes;
+static_assert(kOutputs == kDecodeGrain);
+// Inputs whose weights are turned at a time: 32 KiB of panels, which stay in
+// the first cache while all rows pass over them.
+constexpr int64_t kDepth = 256;
 
+typedef float Lanes __attribute__((vector_size(64)));
 // Read from memory that is not aligned to it.
-typedef float Lanes __attribute__((vector_size(64), aligned(4)));
+typedef float LooseLanes __attribute__((vector_size(64), aligned(4)));
+typedef int32_t Places __attribute__((vector_size(64)));
 
-// A reference, as a vector that is returned has no fixed ABI.
-inline const Lanes& At(const float* from) {
-  return *reinterpret_cast<const Lanes*>(from);
-}
-
-inline float Sum(const Lanes& lanes) {
-  typedef float Half __attribute__((vector_size(32)));
-  typedef float Quarter __attribute__((vector_size(16)));
-  const Half half =
-      __builtin_shufflevector(lanes, lanes, 0, 1, 2, 3, 4, 5, 6, 7) +
-      __builtin_shufflevector(lanes, lanes, 8, 9, 10, 11, 12, 13, 14, 15);
-  const Quarter quarter = __builtin_shufflevector(half, half, 0, 1, 2, 3) +
-                          __builtin_shufflevector(half, half, 4, 5, 6, 7);
-  return (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
-}
-
-// Some rows as a block reads them: the first sixteen numbers of each, then the
-// next sixteen of each, and so on, so that one address is enough for all of
-// them. What is left over stands in `x`.
-struct PackedRows {
-  const float* packed;
-  const float* x;
-  int64_t in;
+// A cache line, as std::vector aligns it.
+struct alignas(64) Line {
+  float numbers[kLanes];
 };
 
-// R rows times O outputs, written by `store(row, output, sum)`. Meanwhile the
-// weights of the next outputs are fetched: rows are too short for the processor
-// to guess where they go on. Past the last ones that is of no use, and no harm.
-template <int64_t R, int64_t O, typename Store>
-inline __attribute__((always_inline)) void Block(const PackedRows& rows,
-                                                 const float* weight,
-                                                 Store&& store) {
-  const int64_t in = rows.in;
-  Lanes sums[R][O] = {};
-  const float* packed = rows.packed;
-  int64_t i = 0;
-  for (; i + kLanes <= in; i += kLanes, packed += R * kLanes) {
-    Lanes w[O];
-#pragma GCC unroll 8
-    for (int64_t o = 0; o < O; ++o) {
-      w[o] = At(weight + o * in + i);
-      __builtin_prefetch(weight + (O + o) * in + i);
+inline Lanes& At(Line& line) { return *reinterpret_cast<Lanes*>(&line); }
+inline const Lanes& At(const Line& line) {
+  return *reinterpret_cast<const Lanes*>(&line);
+}
+
+// One of the four steps that turn columns to rows: exchanges the numbers of
+// rows and columns whose places differ in the bit S.
+template <int S>
+inline __attribute__((always_inline)) void Exchange(Lanes (&rows)[kLanes]) {
+  constexpr auto low = [](int j) { return (j & S) != 0 ? 16 + j - S : j; };
+  constexpr auto high = [](int j) { return (j & S) != 0 ? 16 + j : j + S; };
+  constexpr Places kLow = {low(0),  low(1),  low(2),  low(3), low(4),  low(5),
+                           low(6),  low(7),  low(8),  low(9), low(10), low(11),
+                           low(12), low(13), low(14), low(15)};
+  constexpr Places kHigh = {high(0),  high(1),  high(2),  high(3),
+                            high(4),  high(5),  high(6),  high(7),
+                            high(8),  high(9),  high(10), high(11),
+                            high(12), high(13), high(14), high(15)};
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    if ((i & S) != 0) continue;
+    const Lanes a = rows[i], b = rows[i + S];
+    rows[i] = __builtin_shuffle(a, b, kLow);
+    rows[i + S] = __builtin_shuffle(a, b, kHigh);
+  }
+}
+
+// The weights of kLanes outputs for kLanes inputs, [out, in] with `in` numbers
+// between outputs, into the lines to[0], to[kPanels], …: one for each input.
+inline __attribute__((always_inline)) void Turn(const float* weight, int64_t in,
+                                                Line* to) {
+  Lanes rows[kLanes];
+#pragma GCC unroll 16
+  for (int64_t o = 0; o < kLanes; ++o) {
+    rows[o] = *reinterpret_cast<const LooseLanes*>(weight + o * in);
+  }
+  Exchange<1>(rows);
+  Exchange<2>(rows);
+  Exchange<4>(rows);
+  Exchange<8>(rows);
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < kLanes; ++i) At(to[i * kPanels]) = rows[i];
+}
+
+// The same for fewer inputs or outputs; the missing outputs are 0.
+void TurnRest(const float* weight, int64_t in, int64_t inputs, int64_t outputs,
+              Line* to) {
+  for (int64_t i = 0; i < inputs; ++i) {
+    for (int64_t o = 0; o < kLanes; ++o) {
+      to[i * kPanels].numbers[o] = o < outputs ? weight[o * in + i] : 0;
     }
+  }
+}
+
+// Adds R rows times kOutputs outputs over `depth` inputs to `sums`. Of the
+// rows, which are turned too, the R numbers of one input stand together.
+template <int64_t R>
+inline __attribute__((always_inline)) void Block(const float* rows,
+                                                 const Line* panels,
+                                                 int64_t depth, Line* sums) {
+  Lanes sum[R][kPanels];
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < R * kPanels; ++i) {
+    sum[i / kPanels][i % kPanels] = At(sums[i]);
+  }
+  for (int64_t i = 0; i < depth; ++i, panels += kPanels) {
 #pragma GCC unroll 8
     for (int64_t r = 0; r < R; ++r) {
-      const Lanes v = At(packed + r * kLanes);
-#pragma GCC unroll 8
-      for (int64_t o = 0; o < O; ++o) sums[r][o] += v * w[o];
+      const float x = rows[i * kRows + r];
+#pragma GCC unroll 2
+      for (int64_t p = 0; p < kPanels; ++p) sum[r][p] += x * At(panels[p]);
     }
   }
-#pragma GCC unroll 8
-  for (int64_t r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int64_t o = 0; o < O; ++o) {
-      float sum = Sum(sums[r][o]);
-      for (int64_t k = i; k < in; ++k) {
-        sum += rows.x[r * in + k] * weight[o * in + k];
-      }
-      store(r, o, sum);
-    }
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < R * kPanels; ++i) {
+    At(sums[i]) = sum[i / kPanels][i % kPanels];
   }
 }
 
-// R rows times `outputs`, at most kOutputs.
-template <int64_t R, typename Store>
-inline __attribute__((always_inline)) void BlockOfRows(const PackedRows& rows,
-                                                       const float* weight,
-                                                       int64_t outputs,
-                                                       Store&& store) {
-  if (outputs == kOutputs) return Block<R, kOutputs>(rows, weight, store);
-  for (int64_t output = 0; output < outputs; ++output) {
-    Block<R, 1>(
-        rows, weight + output * rows.in,
-        [&](int64_t row, int64_t, float sum) { store(row, output, sum); });
-  }
-}
+// Of one thread, kept from call to call.
+struct Scratch {
+  std::vector<float> rows;  // [groups of kRows, in, kRows]
+  std::vector<Line> panels{static_cast<size_t>(kDepth * kPanels)};
+  std::vector<Line> sums;  // [rows, kPanels]
+};
 
-// Packs groups of kRows rows, the last one smaller, one after the other.
-const float* Pack(const float* x, int64_t rows, int64_t in) {
-  thread_local std::vector<float> memory;
-  memory.resize(static_cast<size_t>(rows * in) + kLanes);
-  void* start = memory.data();
-  size_t space = memory.size() * sizeof(float);
-  auto* const packed = static_cast<float*>(
-      std::align(sizeof(Lanes), static_cast<size_t>(rows * in) * sizeof(float),
-                 start, space));
-  float* to = packed;
-  for (int64_t first = 0; first < rows; first += kRows) {
-    const int64_t count = std::min(kRows, rows - first);
-    for (int64_t i = 0; i + kLanes <= in; i += kLanes) {
-      for (int64_t r = 0; r < count; ++r, to += kLanes) {
-        std::copy_n(x + (first + r) * in + i, kLanes, to);
-      }
-    }
+// Rows that are missing in the last group are 0.
+void TurnRows(const float* x, int64_t rows, int64_t in, Scratch& scratch) {
+  const int64_t groups = (rows + kRows - 1) / kRows;
+  scratch.rows.assign(static_cast<size_t>(groups * kRows * in), 0);
+  scratch.sums.resize(static_cast<size_t>(groups * kRows * kPanels));
+  for (int64_t r = 0; r < rows; ++r) {
+    float* const to = scratch.rows.data() + r / kRows * kRows * in + r % kRows;
+    for (int64_t i = 0; i < in; ++i) to[i * kRows] = x[r * in + i];
   }
-  return packed;
 }
 
 }  // namespace
 
+// Weights lie with the inputs of one output together, so a product of few rows
+// would sum over lanes for each of its numbers. Turned in small pieces, whose
+// cost all rows share, the lanes are outputs, and each number of a row is
+// multiplied with kOutputs weights at once.
 RLHF_FOR_EACH_PROCESSOR
 void MultiplyRows(const float* x, int64_t rows, const DecodeLinear& linear,
                   int64_t begin, int64_t end, bool add, float* y,
                   int64_t y_stride) {
+  thread_local Scratch scratch;
   const int64_t in = linear.in;
-  const float* const packed = Pack(x, rows, in);
-  const auto run = [&](int64_t row, int64_t o, int64_t last)
-      __attribute__((always_inline)) {
-    const int64_t outputs = std::min(kOutputs, last - o);
-    const auto store = [&](int64_t r, int64_t output, float sum)
-        __attribute__((always_inline)) {
-      float& to = y[(row + r) * y_stride + o + output - begin];
-      if (linear.bias != nullptr) sum += linear.bias[o + output];
-      to = add ? to + sum : sum;
-    };
-    const PackedRows from = {packed + row * (in - in % kLanes), x + row * in,
-                             in};
-    const float* const weight = linear.weight + o * in;
-    switch (std::min(kRows, rows - row)) {
-      case 8:
-        return BlockOfRows<8>(from, weight, outputs, store);
-      case 7:
-        return BlockOfRows<7>(from, weight, outputs, store);
-      case 6:
-        return BlockOfRows<6>(from, weight, outputs, store);
-      case 5:
-        return BlockOfRows<5>(from, weight, outputs, store);
-      case 4:
-        return BlockOfRows<4>(from, weight, outputs, store);
-      case 3:
-        return BlockOfRows<3>(from, weight, outputs, store);
-      case 2:
-        return BlockOfRows<2>(from, weight, outputs, store);
-      default:
-        return BlockOfRows<1>(from, weight, outputs, store);
+  TurnRows(x, rows, in, scratch);
+  Line* const panels = scratch.panels.data();
+  for (int64_t o = begin; o < end; o += kOutputs) {
+    const int64_t outputs = std::min(kOutputs, end - o);
+    std::fill(scratch.sums.begin(), scratch.sums.end(), Line{});
+    for (int64_t first = 0; first < in; first += kDepth) {
+      const int64_t depth = std::min(kDepth, in - first);
+      for (int64_t p = 0; p < kPanels; ++p) {
+        const int64_t wide =
+            std::clamp<int64_t>(outputs - p * kLanes, 0, kLanes);
+        const float* const weight =
+            linear.weight + (o + p * kLanes) * in + first;
+        for (int64_t i = 0; i < depth; i += kLanes) {
+          Line* const to = panels + i * kPanels + p;
+          const int64_t deep = std::min(kLanes, depth - i);
+          if (wide == kLanes && deep == kLanes) {
+            Turn(weight + i, in, to);
+          } else {
+            TurnRest(weight + i, in, deep, wide, to);
+          }
+        }
+      }
+      for (int64_t r = 0; r < rows; r += kRows) {
+        const float* const group = scratch.rows.data() + r * in + first * kRows;
+        Line* const sums = scratch.sums.data() + r * kPanels;
+        if (rows - r > kRows / 2) {
+          Block<kRows>(group, panels, depth, sums);
+        } else {
+          Block<kRows / 2>(group, panels, depth, sums);
+        }
+      }
     }
-  };
-  for (int64_t tile = begin; tile < end; tile += kTile) {
-    const int64_t last = std::min(end, tile + kTile);
-    for (int64_t row = 0; row < rows; row += kRows) {
-      for (int64_t o = tile; o < last; o += kOutputs) run(row, o, last);
+    for (int64_t r = 0; r < rows; ++r) {
+      const float* const sums =
+          scratch.sums[static_cast<size_t>(r * kPanels)].numbers;
+      float* const to = y + r * y_stride + o - begin;
+      for (int64_t j = 0; j < outputs; ++j) {
+        const float sum =
+            sums[j] + (linear.bias != nullptr ? linear.bias[o + j] : 0);
+        to[j] = add ? to[j] + sum : sum;
+      }
     }
   }
 }

@@ -45,13 +45,17 @@ std::vector<size_t> GroupByTokens(
   return sizes;
 }
 
-at::Tensor LastTokenScores(const Transformer& model,
+at::Tensor LastTokenStates(const Transformer& model,
                            absl::Span<const std::vector<int32_t>> sequences) {
   const PackedBatch batch = Pack(sequences, model.device());
   const at::Tensor last_S =
       at::tensor(batch.LastRows(), at::TensorOptions(at::kLong));
-  return model.Scores(
-      model.Forward(batch).index_select(0, last_S.to(model.device())));
+  return model.Forward(batch).index_select(0, last_S.to(model.device()));
+}
+
+at::Tensor LastTokenScores(const Transformer& model,
+                           absl::Span<const std::vector<int32_t>> sequences) {
+  return model.Scores(LastTokenStates(model, sequences));
 }
 
 absl::StatusOr<std::vector<float>> ScoreSequences(

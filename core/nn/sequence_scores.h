@@ -22,8 +22,14 @@ absl::Status CheckTokens(absl::Span<const std::vector<int32_t>> sequences,
 std::vector<size_t> GroupByTokens(
     absl::Span<const std::vector<int32_t>> sequences, int64_t max_tokens);
 
-// The score at the last token of each sequence (the end-of-context token), [S],
-// differentiable. Throws like LibTorch; callers wrap it in TorchCall.
+// The hidden state at the last token of each sequence (the end-of-context
+// token), [S, D]: what the head makes the score of. Differentiable; throws like
+// LibTorch.
+at::Tensor LastTokenStates(const Transformer& model,
+                           absl::Span<const std::vector<int32_t>> sequences);
+
+// The score at the last token of each sequence, [S], differentiable. Throws
+// like LibTorch; callers wrap it in TorchCall.
 at::Tensor LastTokenScores(const Transformer& model,
                            absl::Span<const std::vector<int32_t>> sequences);
 

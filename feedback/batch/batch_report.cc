@@ -107,6 +107,10 @@ std::string BatchReportText(const v1::BatchReport& report) {
                     report.decision().reason());
   }
   absl::StrAppend(&text, report.seen_before() ? ", handed in before\n" : "\n");
+  if (report.num_retracted() > 0) {
+    absl::StrAppend(&text, "  ", report.num_retracted(),
+                    " of its comparisons were taken back\n");
+  }
   for (const v1::BatchReportFinding& finding : report.findings()) {
     absl::StrAppendFormat(&text, "  %-4s %-18s %s\n",
                           finding.passed() ? "ok" : "LOOK", finding.check(),

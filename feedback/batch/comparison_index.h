@@ -44,7 +44,7 @@ class ComparisonIndex {
  private:
   void Forget(const ComparisonKey& key);
 
-  const size_t capacity_;
+  size_t capacity_;
   std::deque<ComparisonKey> keys_;              // the oldest first
   absl::flat_hash_map<uint64_t, int> answers_;  // how often each
   absl::flat_hash_map<uint64_t, std::vector<PairVote>> votes_;

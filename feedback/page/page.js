@@ -25,6 +25,8 @@ let task = null;
 let chosen = null;
 let shownAt = 0;
 let saving = false;
+// What GET /api/session says is sent along with every POST.
+let csrfToken = "";
 // Grows when the worker changes, so that what was started before stops.
 let session = 0;
 
@@ -34,10 +36,12 @@ let session = 0;
 async function call(method, path, body) {
   const response = await fetch(path, {
     method,
-    headers: body ? {"Content-Type": "application/json"} : {},
+    headers: body ? {"Content-Type": "application/json",
+                     "X-CSRF-Token": csrfToken} : {},
     body: body ? JSON.stringify(body) : undefined,
     signal: AbortSignal.timeout(kRequestMs),
   });
+  if (response.status === 401) location.replace("/login");
   const text = await response.text();
   return {status: response.status, data: text ? JSON.parse(text) : null};
 }
@@ -281,6 +285,22 @@ function start() {
     const name = element("worker-name").value.trim();
     if (name) signIn(name);
   });
+  begin();
+}
+
+// With a login, the server says who works; without one, they name themselves.
+async function begin() {
+  const reply = await call("GET", "/api/session").catch(() => null);
+  if (reply !== null && reply.status === 200 && reply.data.login_required) {
+    csrfToken = reply.data.csrf_token;
+    worker = reply.data.name;
+    element("change-name").textContent = worker + " · log out";
+    element("change-name").hidden = false;
+    element("change-name").addEventListener(
+        "click", () => location.assign("/login"));
+    ++session;
+    return nextTask();
+  }
   element("change-name").addEventListener("click", signOut);
   if (worker) signIn(worker); else signOut();
 }

@@ -178,8 +178,8 @@ GateVerdict DecidePromotion(const HeldOutEvidence& evidence,
   }
   GateVerdict verdict = Conclude(std::move(findings), 2);
   if (thresholds.significance == 0) return verdict;
-  const double visible = VisibleDrop(pairs, DiscordantShare(evidence),
-                                     thresholds.significance);
+  const double visible =
+      VisibleDrop(pairs, DiscordantShare(evidence), thresholds.significance);
   absl::StrAppendFormat(
       &verdict.reason,
       "; %sonly real drops from %.1f points on would be noticed 4 times in 5",

@@ -68,8 +68,9 @@ TEST(DecidePromotionTest, ADropThatMayBeChancePasses) {
           .promote);
 }
 
-// On 3,000 pairs, 25 % of them discordant: a candidate that is 5 points worse,
-// and one that is as good as the serving PM.
+// On 3,000 pairs, 25 % of them discordant: a candidate that is 5 points worse
+// passes less than twice in 1,000 times, and one that is as good as the serving
+// PM is refused once in 100.
 TEST(DecidePromotionTest, ThreeThousandPairsTellBadFromEqual) {
   std::mt19937_64 random(7);
   int bad_promoted = 0, equal_refused = 0;
@@ -86,13 +87,13 @@ TEST(DecidePromotionTest, ThreeThousandPairsTellBadFromEqual) {
                               found}})
         .promote;
   };
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 10'000; ++i) {
     // 0.4 of 25 % against 0.6 of 25 %: 5 points.
     bad_promoted += decide(0.4) ? 1 : 0;
     equal_refused += decide(0.5) ? 0 : 1;
   }
-  EXPECT_EQ(bad_promoted, 0);
-  EXPECT_LE(equal_refused, 5);
+  EXPECT_LT(bad_promoted, 20);
+  EXPECT_LT(equal_refused, 120);
 }
 
 TEST(DecidePromotionTest, RefusesLossesThatAreNotFinite) {
@@ -112,10 +113,10 @@ TEST(DecidePromotionTest, RefusesWithoutEvidence) {
 // 5,000.
 TEST(DecidePromotionTest, SaysWhatItCanSee) {
   EXPECT_THAT(DecidePromotion({.candidate = {40, 52}}).reason,
-              HasSubstr("; smoke check: only real drops from 26.0 points "
+              HasSubstr("; smoke check: only real drops from 28.5 points "
                         "on would be noticed 4 times in 5"));
   EXPECT_THAT(DecidePromotion({.candidate = {3500, 5000}}).reason,
-              HasSubstr("; only real drops from 2.7 points on would be"));
+              HasSubstr("; only real drops from 2.9 points on would be"));
 }
 
 TEST(DecidePromotionTest, FewPairsWithoutDisagreementAreASmokeCheck) {

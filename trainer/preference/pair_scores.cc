@@ -1,10 +1,28 @@
 #include "trainer/preference/pair_scores.h"
 
 #include "core/base/check.h"
+#include "core/base/hash.h"
 #include "core/base/status_macros.h"
 #include "core/nn/sequence_scores.h"
 
 namespace rlhf {
+namespace {
+
+uint64_t HashOf(const std::vector<int32_t>& tokens) {
+  return Xxh3(absl::string_view(reinterpret_cast<const char*>(tokens.data()),
+                                tokens.size() * sizeof(int32_t)));
+}
+
+// The same for whoever judges the two, and however.
+void NamePair(const PmExample& example, MeasuredPair& pair) {
+  pair.first_chosen = example.chosen < example.rejected;
+  const uint64_t chosen = HashOf(example.chosen);
+  const uint64_t rejected = HashOf(example.rejected);
+  pair.pair =
+      pair.first_chosen ? MixHash(chosen, rejected) : MixHash(rejected, chosen);
+}
+
+}  // namespace
 
 std::vector<std::vector<int32_t>> BothSides(
     const std::vector<PmExample>& examples) {
@@ -26,7 +44,10 @@ std::vector<MeasuredPair> PairUp(const std::vector<PmExample>& examples,
          .rejected_score = scores[2 * i + 1],
          .chosen_tokens = static_cast<int64_t>(examples[i].chosen.size()),
          .rejected_tokens = static_cast<int64_t>(examples[i].rejected.size()),
-         .slices = examples[i].slices});
+         .slices = examples[i].slices,
+         .worker = examples[i].worker,
+         .tranche = examples[i].tranche});
+    NamePair(examples[i], pairs.back());
   }
   return pairs;
 }

@@ -39,10 +39,10 @@ std::vector<SliceComparison> CompareSlices(
 double ProbabilityOfChance(const Discordance& discordance);
 
 // The drop in accuracy that this test sees in 4 of 5 cases when it is there, at
-// the one-sided level `level` in (0, 0.5], on `num_pairs` > 0 pairs of which the
-// share `discordant_share` in [0, 1] is discordant: the normal quantiles of the
-// level and of 80 %, together, times the standard deviation of the difference of
-// the two accuracies.
+// the one-sided level `level` in (0, 0.5], on `num_pairs` > 0 pairs of which
+// the share `discordant_share` in [0, 1] is discordant: the normal quantiles of
+// the level and of 80 %, together, times the standard deviation of the
+// difference of the two accuracies.
 double VisibleDrop(int64_t num_pairs, double discordant_share, double level);
 
 }  // namespace rlhf

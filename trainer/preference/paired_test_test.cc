@@ -45,7 +45,8 @@ TEST(PairedTest, TheVisibleDropShrinksWithTheRootOfThePairs) {
   EXPECT_NEAR(VisibleDrop(3000, 0.25, 0.02), 0.026431, 1e-5);
   // Quantiles 2.3263 and 0.8416.
   EXPECT_NEAR(VisibleDrop(3000, 0.25, 0.01), 0.028919, 1e-5);
-  EXPECT_NEAR(VisibleDrop(750, 0.25, 0.02), 2 * VisibleDrop(3000, 0.25, 0.02), 1e-12);
+  EXPECT_NEAR(VisibleDrop(750, 0.25, 0.02), 2 * VisibleDrop(3000, 0.25, 0.02),
+              1e-12);
 }
 
 }  // namespace

@@ -48,6 +48,39 @@ TEST(ComputePairwiseLossTest, MatchesTheReference) {
   }
 }
 
+TEST(ComputePairwiseLossTest, WithWorkersMatchesTheReference) {
+  const Json fixture = ReadMathFixture("worker_loss");
+  for (const Precision& precision : Precisions()) {
+    const auto row = [&](const char* name) {
+      return Row(Doubles(fixture[name]), precision.dtype);
+    };
+    const at::Tensor chosen_P = row("chosen").requires_grad_();
+    const at::Tensor rejected_P = row("rejected").requires_grad_();
+    const PairwiseLoss result =
+        ComputePairwiseLoss(chosen_P, rejected_P, row("weight"),
+                            {row("temperature"), row("offset")});
+    result.loss_sum.backward();
+    const std::vector<double> gradient = Doubles(fixture["chosen_gradient"]);
+    EXPECT_THAT(
+        Elements(result.loss_sum),
+        Near(std::vector<double>{fixture["loss_sum"]}, precision.tolerance));
+    EXPECT_THAT(Elements(chosen_P.grad()), Near(gradient, precision.tolerance));
+    EXPECT_THAT(Elements(-rejected_P.grad()),
+                Near(gradient, precision.tolerance));
+  }
+}
+
+// A worker who says nothing has log 2 whatever the scores are; one with a bias
+// of log 3 chose the left side with probability 3/4, and the right with 1/4.
+TEST(ComputePairwiseLossTest, ABiasIsNoMeritOfTheResponse) {
+  const PairwiseLoss result = ComputePairwiseLoss(
+      Row({5, 1, 1}), Row({0, 1, 1}), {},
+      {Row({0, 1, 1}), Row({0, std::log(3.0), -std::log(3.0)})});
+  EXPECT_NEAR(result.loss_sum.item<double>(),
+              std::log(2.0) + std::log(4.0 / 3) + std::log(4.0), 1e-14);
+  EXPECT_EQ(result.correct_count.item<int64_t>(), 1);
+}
+
 TEST(ComputePairwiseLossTest, TheGradientIsTheSlopeOfTheLoss) {
   const std::vector<double> chosen = {1, -2, 0.5}, rejected = {0.5, 3, 0.5};
   const at::Tensor chosen_P = Row(chosen).requires_grad_();

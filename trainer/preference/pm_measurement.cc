@@ -137,6 +137,27 @@ std::vector<SliceAccuracy> Slices(const std::vector<MeasuredPair>& pairs) {
   return slices;
 }
 
+PmAgreement AgreementOf(const std::vector<MeasuredPair>& pairs) {
+  std::vector<WorkerChoice> choices;
+  for (const MeasuredPair& pair : pairs) {
+    choices.push_back({.worker = pair.worker,
+                       .pair = pair.pair,
+                       .first_chosen = pair.first_chosen,
+                       .pm_agrees = pair.margin() > 0});
+  }
+  return MeasureAgreement(choices);
+}
+
+ScoreTranches TranchesOf(const std::vector<MeasuredPair>& pairs) {
+  std::vector<TranchePair> scored;
+  for (const MeasuredPair& pair : pairs) {
+    scored.push_back({.tranche = pair.tranche,
+                      .chosen_score = pair.chosen_score,
+                      .rejected_score = pair.rejected_score});
+  }
+  return MeasureTranches(scored);
+}
+
 Json IntervalJson(const Interval& interval) {
   return Json::array({interval.low, interval.high});
 }
@@ -164,6 +185,8 @@ PmMeasurement MeasurePm(const std::vector<MeasuredPair>& pairs, int num_bins) {
   MeasureLengthBias(pairs, margins, result);
   result.above_threshold = AboveThresholds(pairs);
   result.slices = Slices(pairs);
+  result.agreement = AgreementOf(pairs);
+  result.tranches = TranchesOf(pairs);
   return result;
 }
 
@@ -196,6 +219,8 @@ Json ToJson(const PmMeasurement& measurement) {
     json["slices"][slice.name][slice.value] =
         AccuracyJson(slice.num_correct, slice.num_pairs);
   }
+  json["agreement"] = ToJson(measurement.agreement);
+  json["scores"] = ToJson(measurement.tranches);
   return json;
 }
 

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "core/base/json.h"
+#include "trainer/preference/agreement.h"
 #include "trainer/preference/calibration.h"
+#include "trainer/preference/score_tranches.h"
 
 namespace rlhf {
 
@@ -21,6 +23,12 @@ struct MeasuredPair {
   int64_t rejected_tokens = 0;
   // What the pair belongs to: {"turn", "2"}, {"source", "page"}, …
   std::map<std::string, std::string> slices = {};
+  // Who chose (empty: not known), and which part of the data it is of.
+  std::string worker = {};
+  std::string tranche = {};
+  // WorkerChoice::pair and first_chosen.
+  uint64_t pair = 0;
+  bool first_chosen = false;
 
   double margin() const { return chosen_score - rejected_score; }
 };
@@ -62,6 +70,8 @@ struct PmMeasurement {
   std::vector<ThresholdAccuracy> above_threshold;
   // By name, then value.
   std::vector<SliceAccuracy> slices;
+  PmAgreement agreement;
+  ScoreTranches tranches;
 };
 
 // Of the calibration of whatever is reported or judged.

@@ -55,6 +55,22 @@ std::vector<absl::Span<const size_t>> MicroBatches(
   return pieces;
 }
 
+// None where all judge alike, which is so without a worker model.
+WorkerTerms TermsOf(const std::vector<PmExample>& examples,
+                    absl::Span<const size_t> indices, at::Device device) {
+  std::vector<float> temperatures, offsets;
+  bool differ = false;
+  for (const size_t i : indices) {
+    const PmExample& example = examples[i];
+    temperatures.push_back(static_cast<float>(example.temperature));
+    offsets.push_back(static_cast<float>(example.offset));
+    differ = differ || example.temperature != 1 || example.offset != 0;
+  }
+  if (!differ) return {};
+  return {.temperature_P = at::tensor(temperatures).to(device),
+          .offset_P = at::tensor(offsets).to(device)};
+}
+
 at::Tensor LossSum(const Transformer& model,
                    const std::vector<PmExample>& examples,
                    absl::Span<const size_t> indices) {
@@ -66,7 +82,8 @@ at::Tensor LossSum(const Transformer& model,
     weights.push_back(static_cast<float>(examples[i].loss_weight));
   }
   return ComputePairwiseLoss(pair.select(1, 0), pair.select(1, 1),
-                             at::tensor(weights).to(score_S.device()))
+                             at::tensor(weights).to(score_S.device()),
+                             TermsOf(examples, indices, score_S.device()))
       .loss_sum;
 }
 

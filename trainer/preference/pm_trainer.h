@@ -26,6 +26,16 @@ struct PmExample {
   std::string prompt_id = {};
   std::string source = {};
   int64_t seq = 0;
+  // Who chose (empty: not known), and where the chosen response stood: 1 on the
+  // left, -1 on the right, 0 if nobody knows.
+  std::string worker = {};
+  int chosen_side = 0;
+  // Which part of the data it is of, for score histograms: "base", ….
+  std::string tranche = {};
+  // What its margin is multiplied with in the loss, and what is added then: the
+  // worker's temperature, and bias on the chosen side (worker_model.h).
+  double temperature = 1;
+  double offset = 0;
 };
 
 struct PmTrainerOptions {

@@ -1,0 +1,110 @@
+#include "cli/feedback_accounts.h"
+
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "core/base/file.h"
+#include "core/base/status_macros.h"
+#include "core/rpc/channel.h"
+#include "feedback/access/access_control.h"
+#include "feedback/access/login_api.h"
+#include "feedback/access/private_file.h"
+#include "feedback/access/secrets.h"
+#include "feedback/open_store.h"
+
+namespace rlhf {
+namespace {
+
+absl::Status Invite(const v1::RunConfig& config, AccountFile& file, Role role,
+                    const std::string& name, double hours) {
+  RLHF_ASSIGN_OR_RETURN(const NewInvitation made,
+                        MakeInvitation(file, role, name, hours, absl::Now()));
+  const v1::FeedbackConfig& feedback = config.feedback();
+  const std::string origin =
+      feedback.access().public_origin().empty()
+          ? absl::StrCat("http://", feedback.http_address())
+          : feedback.access().public_origin();
+  std::cout << origin << made.path << "\n";
+  std::cerr << "for one " << RoleName(role) << ", once, until "
+            << absl::FormatTime("%Y-%m-%d %H:%M UTC", made.expires,
+                                absl::UTCTimeZone())
+            << "\n";
+  return absl::OkStatus();
+}
+
+absl::Status List(const v1::RunConfig& config, AccountFile& file) {
+  RLHF_ASSIGN_OR_RETURN(
+      const std::string key,
+      LoadOrCreateSecret(AccessFiles(FeedbackFolder(config)).pseudonym_key()));
+  RLHF_ASSIGN_OR_RETURN(const auto accounts, file.Get());
+  std::cout << absl::StrFormat("%-40s %-10s %-19s %s\n", "name", "role",
+                               "pseudonym", "state");
+  for (const auto& [name, account] : accounts->accounts()) {
+    const char* const state = account.disabled             ? "disabled"
+                              : account.token_hash.empty() ? "person"
+                                                           : "program";
+    std::cout << absl::StrFormat("%-40s %-10s %-19s %s\n", name,
+                                 RoleName(account.role), Pseudonym(key, name),
+                                 state);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MakeToken(AccountFile& file, Role role, const std::string& name) {
+  const std::string token = RandomSecret();
+  RLHF_RETURN_IF_ERROR(file.Update([&](Accounts& accounts) {
+    return accounts.SetToken(name, role, SecretHash(token));
+  }));
+  std::cout << token << "\n";
+  std::cerr << "keep it: it is not shown again; send it as Authorization: "
+               "Bearer TOKEN\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool IsAccountsCommand(const std::vector<std::string>& words) {
+  if (words.size() == 2) return words[0] == "disable";
+  return words.size() == 1 && (words[0] == "invite" || words[0] == "accounts" ||
+                               words[0] == "token");
+}
+
+absl::Status RunAccountsCommand(const v1::RunConfig& config,
+                                const Flags& flags) {
+  if (!config.feedback().access().require_login()) {
+    return absl::FailedPreconditionError(
+        "feedback.access.require_login is false: whoever reaches this machine "
+        "needs no account; set it to true first");
+  }
+  const std::string folder = FeedbackFolder(config);
+  RLHF_RETURN_IF_ERROR(MakeDirectories(folder));
+  AccountFile file(folder);
+  const std::vector<std::string>& words = flags.positional();
+  if (words[0] == "accounts") return List(config, file);
+  if (words[0] == "disable") {
+    return file.Update(
+        [&](Accounts& accounts) { return accounts.Disable(words[1]); });
+  }
+  RLHF_ASSIGN_OR_RETURN(const Role role, ParseRole(flags.String("role")));
+  if (words[0] == "token") return MakeToken(file, role, flags.String("name"));
+  return Invite(config, file, role, flags.String("name"),
+                flags.Double("hours"));
+}
+
+absl::StatusOr<std::string> OperatorToken(const v1::RunConfig& config) {
+  if (!config.feedback().access().require_login()) return std::string();
+  return LoadOrCreateSecret(
+      AccessFiles(FeedbackFolder(config)).operator_token());
+}
+
+absl::StatusOr<std::unique_ptr<grpc::ClientContext>> OperatorContext(
+    const v1::RunConfig& config, absl::Duration timeout) {
+  RLHF_ASSIGN_OR_RETURN(const std::string token, OperatorToken(config));
+  std::unique_ptr<grpc::ClientContext> context = ContextWithDeadline(timeout);
+  if (!token.empty()) context->AddMetadata("authorization", "Bearer " + token);
+  return context;
+}
+
+}  // namespace rlhf

@@ -1,0 +1,157 @@
+#include "cli/feedback_accounts.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "cli/verbs.h"
+#include "core/base/file.h"
+#include "core/config/run_config.h"
+#include "core/rpc/channel.h"
+#include "feedback/access/access_control.h"
+#include "feedback/feedback_server.h"
+#include "feedback/open_store.h"
+#include "gtest/gtest.h"
+#include "rlhf/v1/feedback_import.grpc.pb.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using absl::StatusCode;
+using testing::HasSubstr;
+
+class FeedbackAccountsTest : public testing::Test {
+ protected:
+  void SetUp() override { WriteConfig("require_login: true"); }
+
+  void WriteConfig(const std::string& access,
+                   const std::string& http_address = "127.0.0.1:1",
+                   const std::string& address = "127.0.0.1:2") {
+    ASSERT_OK(WriteFileAtomically(
+        config_path_,
+        absl::StrCat("name: \"a\"\ninitial_policy: \"m\"\n"
+                     "prompts: \"p.jsonl\"\nruns_dir: \"",
+                     folder_.path(), "\"\nfeedback { http_address: \"",
+                     http_address, "\" address: \"", address, "\" access { ",
+                     access, " } }\n")));
+  }
+
+  // `rlhf feedback --config C ARGS`; what it prints is in out_.
+  absl::Status Feedback(std::vector<std::string> args) {
+    args.insert(args.end(), {"--config", config_path_});
+    const auto flags =
+        Flags::Parse({{"config"},
+                      {"set", FlagSpec::Kind::kRepeated},
+                      {"role", FlagSpec::Kind::kString, "worker"},
+                      {"name"},
+                      {"hours", FlagSpec::Kind::kDouble, "72"},
+                      {"dry-run", FlagSpec::Kind::kBool},
+                      {"worker"},
+                      {"batch"},
+                      {"comparison"},
+                      {"by"},
+                      {"reason"}},
+                     args);
+    EXPECT_OK(flags);
+    testing::internal::CaptureStdout();
+    const absl::Status status = FeedbackVerb(*flags);
+    out_ = testing::internal::GetCapturedStdout();
+    return status;
+  }
+
+  const TempDir folder_;
+  const std::string config_path_ = folder_ / "run.txtpb";
+  RealClock clock_;
+  std::string out_;
+};
+
+TEST_F(FeedbackAccountsTest, LinkThatIsPrintedLetsInAtTheRunningService) {
+  ASSERT_OK_AND_ASSIGN(v1::RunConfig config, LoadRunConfig(config_path_, {}));
+  ASSERT_OK_AND_ASSIGN(const auto service,
+                       AccessControl::Open(config.feedback().access(),
+                                           FeedbackFolder(config), &clock_));
+  ASSERT_OK(Feedback({"invite", "--role=requester", "--name=ada"}));
+  const std::string head = "http://127.0.0.1:1/join?token=";
+  ASSERT_TRUE(absl::StartsWith(out_, head)) << out_;
+  EXPECT_TRUE(absl::EndsWith(out_, "&name=ada\n")) << out_;
+  ASSERT_OK_AND_ASSIGN(
+      const Caller caller,
+      service->Join(out_.substr(head.size(), 64), "ada", "a long password"));
+  EXPECT_EQ(caller.role, Role::kRequester);
+
+  ASSERT_OK(Feedback({"accounts"}));
+  EXPECT_THAT(out_, HasSubstr("ada "));
+  EXPECT_THAT(out_, HasSubstr(caller.worker_id));
+  ASSERT_OK(Feedback({"disable", "ada"}));
+  EXPECT_THAT(service->LogIn("ada", "a long password"),
+              StatusIs(StatusCode::kUnauthenticated, HasSubstr("")));
+  ASSERT_OK(Feedback({"accounts"}));
+  EXPECT_THAT(out_, HasSubstr("disabled"));
+}
+
+TEST_F(FeedbackAccountsTest, TokenThatIsPrintedIsThePrograms) {
+  ASSERT_OK(Feedback({"token", "--name=importer", "--role=requester"}));
+  ASSERT_OK_AND_ASSIGN(v1::RunConfig config, LoadRunConfig(config_path_, {}));
+  ASSERT_OK_AND_ASSIGN(const auto service,
+                       AccessControl::Open(config.feedback().access(),
+                                           FeedbackFolder(config), &clock_));
+  HttpRequest request;
+  request.headers["authorization"] = "Bearer " + out_.substr(0, 64);
+  EXPECT_EQ(service->Identify(request)->name, "importer");
+}
+
+TEST_F(FeedbackAccountsTest, LinkHasThePublicAddressWhereThereIsOne) {
+  WriteConfig("require_login: true public_origin: 'https://a.example'");
+  ASSERT_OK(Feedback({"invite"}));
+  EXPECT_TRUE(absl::StartsWith(out_, "https://a.example/join?token=")) << out_;
+}
+
+TEST_F(FeedbackAccountsTest, MistakesSayWhatIsWanted) {
+  EXPECT_THAT(Feedback({"invite", "--role=boss"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("must be worker, requester or admin")));
+  EXPECT_THAT(Feedback({"disable", "nobody"}),
+              StatusIs(StatusCode::kNotFound, HasSubstr("\"nobody\"")));
+  EXPECT_THAT(Feedback({"token"}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("name")));
+  WriteConfig("");
+  EXPECT_THAT(Feedback({"invite"}),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("set it to true first")));
+}
+
+TEST_F(FeedbackAccountsTest, ImportIntoAServiceWithALoginNeedsNoPassword) {
+  ASSERT_OK_AND_ASSIGN(v1::RunConfig config, LoadRunConfig(config_path_, {}));
+  config.mutable_feedback()->set_http_address("127.0.0.1:0");
+  config.mutable_feedback()->set_address("127.0.0.1:0");
+  v1::Prompt prompt;
+  prompt.set_prompt_id("p");
+  prompt.add_messages()->set_role("user");
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config, {prompt}));
+  WriteConfig("require_login: true",
+              absl::StrCat("127.0.0.1:", server->http_port()),
+              absl::StrCat("127.0.0.1:", server->grpc_port()));
+  ASSERT_OK(WriteFileAtomically(
+      folder_ / "batch.jsonl",
+      "{\"prompt\": \"2+2?\", \"chosen\": \"4\", \"rejected\": \"5\"}\n"));
+  ASSERT_OK(Feedback({"import", folder_ / "batch.jsonl"}));
+  EXPECT_THAT(out_, HasSubstr("1 comparisons accepted"));
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, HasSubstr("1 comparisons, 0 of them retracted"));
+  ASSERT_OK(Feedback({"retract", "--worker=import:batch.jsonl", "--by=grace",
+                      "--reason=asked"}));
+  EXPECT_THAT(out_, HasSubstr("1 comparisons retracted"));
+
+  // Nobody else does it without a token.
+  const auto stub = v1::FeedbackImport::NewStub(
+      MakeChannel(absl::StrCat("127.0.0.1:", server->grpc_port())));
+  v1::BatchList list;
+  EXPECT_EQ(
+      stub->ListBatches(ContextWithDeadline(absl::Seconds(10)).get(), {}, &list)
+          .error_code(),
+      grpc::StatusCode::UNAUTHENTICATED);
+}
+
+}  // namespace
+}  // namespace rlhf

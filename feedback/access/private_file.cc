@@ -1,0 +1,133 @@
+#include "feedback/access/private_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/file.h"
+#include "core/base/status_macros.h"
+#include "feedback/access/secrets.h"
+
+namespace rlhf {
+namespace {
+
+constexpr size_t kSecretDigits = 64;
+
+absl::Status WriteAll(int fd, absl::string_view contents,
+                      const std::string& path) {
+  while (!contents.empty()) {
+    const ssize_t written = ::write(fd, contents.data(), contents.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return ErrnoStatus(errno, "write", path);
+    }
+    contents.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+std::string FolderOf(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
+
+// What root makes in the folder of a service's account belongs to that account,
+// or the service could no longer read it.
+void GiveToOwnerOfFolder(int fd, const std::string& path) {
+  struct stat info = {};
+  if (::geteuid() != 0 || ::stat(FolderOf(path).c_str(), &info) != 0) return;
+  if (::fchown(fd, info.st_uid, info.st_gid) != 0) return;  // stays root's
+}
+
+// Leaves a whole, synced file at the path that it returns.
+absl::StatusOr<std::string> WriteTemporary(const std::string& path,
+                                           absl::string_view contents) {
+  // Threads of one process may write at once, so the process's id is not
+  // enough of a name.
+  std::string temporary = path + ".tmp.XXXXXX";
+  const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);  // mode 0600
+  if (fd < 0) return ErrnoStatus(errno, "create", temporary);
+  GiveToOwnerOfFolder(fd, path);
+  absl::Status status = WriteAll(fd, contents, temporary);
+  if (status.ok() && ::fsync(fd) != 0) {
+    status = ErrnoStatus(errno, "sync", temporary);
+  }
+  ::close(fd);
+  if (status.ok()) return temporary;
+  ::unlink(temporary.c_str());
+  return status;
+}
+
+absl::Status CreateSecret(const std::string& path) {
+  RLHF_ASSIGN_OR_RETURN(const std::string temporary,
+                        WriteTemporary(path, RandomSecret() + "\n"));
+  const absl::Cleanup remove = [&] { ::unlink(temporary.c_str()); };
+  // Whoever links first has made the secret.
+  if (::link(temporary.c_str(), path.c_str()) != 0 && errno != EEXIST) {
+    return ErrnoStatus(errno, "create", path);
+  }
+  return SyncPath(FolderOf(path));
+}
+
+}  // namespace
+
+absl::Status WritePrivateFile(const std::string& path,
+                              absl::string_view contents) {
+  RLHF_ASSIGN_OR_RETURN(const std::string temporary,
+                        WriteTemporary(path, contents));
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const absl::Status status = ErrnoStatus(errno, "rename to", path);
+    ::unlink(temporary.c_str());
+    return status;
+  }
+  return SyncPath(FolderOf(path));
+}
+
+absl::StatusOr<std::string> LoadOrCreateSecret(const std::string& path) {
+  if (!FileExists(path)) RLHF_RETURN_IF_ERROR(CreateSecret(path));
+  struct stat info = {};
+  if (::stat(path.c_str(), &info) != 0) {
+    return ErrnoStatus(errno, "stat", path);
+  }
+  if ((info.st_mode & 077) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path,
+                     " may be read by others than its owner; it is "
+                     "secret: chmod 600 it"));
+  }
+  RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  const std::string secret(absl::StripAsciiWhitespace(text));
+  if (secret.size() != kSecretDigits ||
+      !std::all_of(secret.begin(), secret.end(), absl::ascii_isxdigit)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": no 64 hexadecimal digits; put the run's own file back"));
+  }
+  return secret;
+}
+
+absl::StatusOr<FileLock> FileLock::Acquire(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return ErrnoStatus(errno, "open", path);
+  FileLock lock(fd);
+  GiveToOwnerOfFolder(fd, path);
+  while (::flock(fd, LOCK_EX) != 0) {
+    if (errno != EINTR) return ErrnoStatus(errno, "lock", path);
+  }
+  return lock;
+}
+
+FileLock::FileLock(FileLock&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)) {}
+
+FileLock::~FileLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace rlhf

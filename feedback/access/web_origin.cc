@@ -1,0 +1,70 @@
+#include "feedback/access/web_origin.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "core/config/address.h"
+
+namespace rlhf {
+namespace {
+
+constexpr char kScheme[] = "https://";
+constexpr size_t kMaxOriginBytes = 253;
+constexpr size_t kIpv6PrefixBytes = 8;
+
+}  // namespace
+
+absl::Status CheckPublicOrigin(absl::string_view origin) {
+  absl::string_view host = origin;
+  const bool is_https = absl::ConsumePrefix(&host, kScheme);
+  const bool is_plain = std::all_of(host.begin(), host.end(), [](char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) ||
+           absl::StrContains("-.:", c);
+  });
+  if (is_https && is_plain && !host.empty() && host.size() <= kMaxOriginBytes) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "feedback.access.public_origin is \"", origin,
+      "\"; it must be https://HOST or https://HOST:PORT in lower case, without "
+      "a path, as \"https://label.example.org\""));
+}
+
+bool IsLoopbackHostHeader(absl::string_view header) {
+  const std::string host(header);
+  const size_t colon = host.rfind(':');
+  const bool has_port = colon != std::string::npos && host.back() != ']';
+  return IsLoopbackHost(has_port ? host.substr(0, colon) : host);
+}
+
+bool IsOwnHost(absl::string_view host, absl::string_view public_origin) {
+  if (IsLoopbackHostHeader(host)) return true;
+  absl::string_view public_host = public_origin;
+  return absl::ConsumePrefix(&public_host, kScheme) &&
+         absl::EqualsIgnoreCase(host, public_host);
+}
+
+bool IsOwnOrigin(absl::string_view origin, absl::string_view host,
+                 absl::string_view public_origin) {
+  if (!public_origin.empty() && origin == public_origin) return true;
+  return IsLoopbackHostHeader(host) &&
+         absl::ConsumePrefix(&origin, "http://") && origin == host;
+}
+
+std::string AddressKey(const std::string& address) {
+  in_addr v4 = {};
+  if (::inet_pton(AF_INET, address.c_str(), &v4) == 1) return address;
+  in6_addr v6 = {};
+  if (::inet_pton(AF_INET6, address.c_str(), &v6) != 1) return "unknown";
+  return absl::BytesToHexString(absl::string_view(
+      reinterpret_cast<const char*>(v6.s6_addr), kIpv6PrefixBytes));
+}
+
+}  // namespace rlhf

@@ -1,0 +1,33 @@
+// Which names the service answers to, and which pages may talk to it.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace rlhf {
+
+// InvalidArgument unless it is "https://HOST" or "https://HOST:PORT".
+absl::Status CheckPublicOrigin(absl::string_view origin);
+
+// Whether a Host header names this machine's own loopback.
+bool IsLoopbackHostHeader(absl::string_view host);
+
+// Whether a Host header names this service: the loopback, or the host of
+// `public_origin`, which may be empty. A site whose name was pointed at this
+// machine is, to a browser, the origin of what it reads here; only the Host
+// header still tells its name.
+bool IsOwnHost(absl::string_view host, absl::string_view public_origin);
+
+// Whether `origin`, an Origin header that was sent with the `host`, is this
+// service's own page.
+bool IsOwnOrigin(absl::string_view origin, absl::string_view host,
+                 absl::string_view public_origin);
+
+// Whom a limit counts as one: an IPv4 address, or the first 64 bits of an IPv6
+// address, of which anybody has as many as they like. "unknown" for what is no
+// address.
+std::string AddressKey(const std::string& address);
+
+}  // namespace rlhf

@@ -1,0 +1,29 @@
+// What the handlers of the JSON API share: bodies in, responses out.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "core/base/json.h"
+#include "core/telemetry/http_server.h"
+
+namespace rlhf {
+
+// `body` is one line of JSON.
+HttpResponse JsonResponse(std::string body);
+
+// {"error": message} with the HTTP status for the code: 400 InvalidArgument,
+// 401 Unauthenticated, 403 PermissionDenied, 404 NotFound, 409 AlreadyExists
+// and FailedPrecondition, 410 OutOfRange, 503 Unavailable (with Retry-After),
+// 507 ResourceExhausted, else 500.
+HttpResponse ErrorResponse(const absl::Status& status);
+
+// A JSON object that has no members but `known`.
+// Errors: InvalidArgument.
+absl::StatusOr<Json> ParseObject(absl::string_view body,
+                                 std::initializer_list<const char*> known);
+
+}  // namespace rlhf

@@ -1,0 +1,26 @@
+// What a retraction makes of the log. Decides alone; touches no database.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "feedback/comparison_table.h"
+#include "feedback/verify_log.h"
+#include "rlhf/v1/feedback.pb.h"
+
+namespace rlhf {
+
+// Who takes back, why and when.
+struct RetractionReason {
+  std::string reason;
+  std::string who;
+  int64_t now_unix_ms = 0;
+};
+
+// Adds to `change` what takes back the comparison of `row`, which is not
+// retracted yet, and brings `stats` to the state after it.
+void PlanRetraction(const ComparisonRow& row, const v1::Comparison& comparison,
+                    const RetractionReason& reason, TableChange& change,
+                    LogStats& stats);
+
+}  // namespace rlhf

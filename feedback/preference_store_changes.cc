@@ -1,0 +1,239 @@
+// The rarer changes of the preference store: retractions and batches.
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "feedback/comparison_chain.h"
+#include "feedback/plan_retraction.h"
+#include "feedback/preference_store.h"
+
+namespace rlhf {
+namespace {
+
+// Rows read at once.
+constexpr int64_t kPageRows = 500;
+
+absl::Status CheckSelection(const PreferenceStore::Selection& selection,
+                            const std::string& reason, const std::string& who) {
+  const int num_kinds = (selection.comparison_ids.empty() ? 0 : 1) +
+                        (selection.worker_id.empty() ? 0 : 1) +
+                        (selection.batch_id.empty() ? 0 : 1);
+  if (num_kinds != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(num_kinds,
+                     " kinds of what to retract are given; wanted one of "
+                     "comparisons, a worker or a batch"));
+  }
+  if (reason.empty() || who.empty()) {
+    return absl::InvalidArgumentError(
+        "a retraction wants a reason and the name of who retracts");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NameMissing(const std::vector<std::string>& ids,
+                         const std::vector<ComparisonRow>& rows) {
+  std::set<absl::string_view> found;
+  for (const ComparisonRow& row : rows) found.insert(row.comparison_id);
+  for (const std::string& id : ids) {
+    if (!found.contains(id)) {
+      return absl::NotFoundError(absl::StrCat(
+          "there is no comparison \"", id, "\" in the log; nothing changed"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool IsSame(const Batch& a, const Batch& b) {
+  return a.source == b.source && a.state == b.state && a.payload == b.payload;
+}
+
+}  // namespace
+
+absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::Retract(
+    const Selection& selection, const std::string& reason,
+    const std::string& who) {
+  RLHF_RETURN_IF_ERROR(CheckSelection(selection, reason, who));
+  MutexLock lock(&table_mutex_);
+  RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> rows,
+                        Select(selection));
+  TableChange change;
+  RLHF_RETURN_IF_ERROR(RefuseWaiting(selection.batch_id, change));
+  absl::StatusOr<Retracted> result = RetractRows(rows, reason, who, change);
+  if (absl::IsAborted(result.status())) {
+    RLHF_RETURN_IF_ERROR(ReloadAfter(result.status()));
+    RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> again,
+                          Select(selection));
+    result = RetractRows(again, reason, who, change);
+  }
+  return result;
+}
+
+absl::StatusOr<std::vector<ComparisonRow>> PreferenceStore::Select(
+    const Selection& selection) const {
+  std::vector<ComparisonRow> rows;
+  if (!selection.comparison_ids.empty()) {
+    RLHF_ASSIGN_OR_RETURN(rows, table_->Find(selection.comparison_ids));
+    RLHF_RETURN_IF_ERROR(NameMissing(selection.comparison_ids, rows));
+    std::sort(rows.begin(), rows.end(),
+              [](const auto& a, const auto& b) { return a.seq < b.seq; });
+    rows.erase(std::unique(
+                   rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return a.seq == b.seq; }),
+               rows.end());
+    return rows;
+  }
+  const int64_t num_comparisons = GetStats().num_comparisons;
+  for (int64_t seq = 1; seq <= num_comparisons; seq += kPageRows) {
+    RLHF_ASSIGN_OR_RETURN(std::vector<ComparisonRow> page,
+                          table_->Read(seq, seq + kPageRows - 1));
+    for (ComparisonRow& row : page) {
+      RLHF_ASSIGN_OR_RETURN(const v1::Comparison comparison,
+                            DecodeRow(row, table_->name()));
+      const bool selected = selection.batch_id.empty()
+                                ? comparison.worker_id() == selection.worker_id
+                                : comparison.batch_id() == selection.batch_id;
+      if (selected) rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+absl::Status PreferenceStore::RefuseWaiting(const std::string& batch_id,
+                                            TableChange& change) const {
+  if (batch_id.empty()) return absl::OkStatus();
+  RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, table_->GetBatch(batch_id));
+  if (!batch.has_value() || batch->state != BatchState::kQuarantined) {
+    return absl::OkStatus();
+  }
+  batch->state = BatchState::kRefused;
+  batch->payload.clear();
+  change.batches.push_back(*std::move(batch));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::RetractRows(
+    const std::vector<ComparisonRow>& rows, const std::string& reason,
+    const std::string& who, TableChange change) {
+  Stats stats = GetStats();
+  change.base = stats.position();
+  const RetractionReason why = {
+      .reason = reason, .who = who, .now_unix_ms = NowMs()};
+  Retracted result;
+  for (const ComparisonRow& row : rows) {
+    RLHF_ASSIGN_OR_RETURN(const v1::Comparison comparison,
+                          DecodeRow(row, table_->name()));
+    if (comparison.choice() == v1::RETRACTED) {
+      ++result.num_retracted_before;
+      continue;
+    }
+    PlanRetraction(row, comparison, why, change, stats);
+    result.seqs.push_back(row.seq);
+  }
+  if (!change.retractions.empty() || !change.batches.empty()) {
+    RLHF_RETURN_IF_ERROR(table_->Commit(change));
+    Publish(std::move(stats));
+  }
+  // Also when all was retracted before: the last attempt may have ended here.
+  RLHF_RETURN_IF_ERROR(table_->EraseTraces());
+  return result;
+}
+
+absl::StatusOr<std::vector<v1::Retraction>> PreferenceStore::ReadRetractions(
+    int64_t first_number, int64_t last_number) const {
+  MutexLock lock(&table_mutex_);
+  RLHF_ASSIGN_OR_RETURN(const std::vector<RetractionRow> rows,
+                        table_->ReadRetractions(first_number, last_number));
+  std::vector<v1::Retraction> result;
+  for (const RetractionRow& row : rows) {
+    RLHF_ASSIGN_OR_RETURN(result.emplace_back(),
+                          DecodeRow(row, table_->name()));
+  }
+  return result;
+}
+
+absl::Status PreferenceStore::PutBatch(Batch batch) {
+  const auto put = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_) {
+    return table_->Commit({.base = Position(), .batches = {batch}});
+  };
+  const absl::Status status = put();
+  if (!absl::IsAborted(status)) return status;
+  RLHF_RETURN_IF_ERROR(ReloadAfter(status));
+  return put();
+}
+
+absl::Status PreferenceStore::AddBatch(const Batch& batch) {
+  if (batch.batch_id.empty()) {
+    return absl::InvalidArgumentError("batch_id is empty");
+  }
+  Batch added = batch;
+  if (added.state != BatchState::kQuarantined) added.payload.clear();
+  MutexLock lock(&table_mutex_);
+  RLHF_ASSIGN_OR_RETURN(const std::optional<Batch> stored,
+                        table_->GetBatch(batch.batch_id));
+  if (!stored.has_value()) return PutBatch(std::move(added));
+  if (IsSame(*stored, added)) return absl::OkStatus();
+  return absl::AlreadyExistsError(
+      absl::StrCat("batch \"", batch.batch_id,
+                   "\" was written down before, with another source, payload "
+                   "or state: make a new id for a new batch"));
+}
+
+absl::StatusOr<Batch> PreferenceStore::MustGetBatch(
+    const std::string& batch_id) const {
+  RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, table_->GetBatch(batch_id));
+  if (batch.has_value()) return *std::move(batch);
+  return absl::NotFoundError(
+      absl::StrCat("there is no batch \"", batch_id, "\""));
+}
+
+absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
+                                            BatchState state,
+                                            const std::string& report) {
+  MutexLock lock(&table_mutex_);
+  RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
+  if (batch.state == state) return absl::OkStatus();
+  const bool is_end =
+      state == BatchState::kReleased || state == BatchState::kRefused;
+  if (batch.state != BatchState::kQuarantined || !is_end) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "batch \"", batch_id, "\" is ", BatchStateName(batch.state),
+        " and cannot become ", BatchStateName(state),
+        "; only a quarantined one can be released or refused"));
+  }
+  batch.state = state;
+  batch.report = report;
+  batch.payload.clear();
+  return PutBatch(std::move(batch));
+}
+
+absl::Status PreferenceStore::ReplaceWaiting(const std::string& batch_id,
+                                             const std::string& report,
+                                             const std::string& payload) {
+  MutexLock lock(&table_mutex_);
+  RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
+  if (batch.state != BatchState::kQuarantined) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("batch \"", batch_id, "\" is ",
+                     BatchStateName(batch.state), ": nothing of it waits"));
+  }
+  batch.report = report;
+  batch.payload = payload;
+  RLHF_RETURN_IF_ERROR(PutBatch(std::move(batch)));
+  return table_->EraseTraces();
+}
+
+absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches() const {
+  MutexLock lock(&table_mutex_);
+  return table_->ListBatches();
+}
+
+absl::StatusOr<Batch> PreferenceStore::GetBatch(
+    const std::string& batch_id) const {
+  MutexLock lock(&table_mutex_);
+  return MustGetBatch(batch_id);
+}
+
+}  // namespace rlhf

@@ -1,0 +1,72 @@
+#include "feedback/started_tasks.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "core/base/hash.h"
+#include "core/comparisons/choice.h"
+
+namespace rlhf {
+namespace {
+
+bool IsOfATask(const v1::Comparison& comparison) {
+  return comparison.choice() != v1::RETRACTED && !IsGold(comparison) &&
+         !absl::StartsWith(comparison.source(), "import:");
+}
+
+// What all answers to one task have in common.
+std::string KeyOf(const v1::Comparison& comparison) {
+  v1::Comparison task;
+  *task.mutable_prompt() = comparison.prompt();
+  task.set_response_a(comparison.response_a());
+  task.set_response_b(comparison.response_b());
+  task.set_policy_version_a(comparison.policy_version_a());
+  task.set_policy_version_b(comparison.policy_version_b());
+  task.set_pm_version(comparison.pm_version());
+  task.set_task_kind(comparison.task_kind());
+  return Sha256Hex(task.SerializeAsString());
+}
+
+Task ToTask(const v1::Comparison& comparison) {
+  // A position that no new task has, from 0, keeps the names apart.
+  Task task = MakeTask(comparison.prompt(),
+                       {comparison.response_a(), comparison.policy_version_a()},
+                       {comparison.response_b(), comparison.policy_version_b()},
+                       -comparison.seq());
+  task.kind = comparison.task_kind();
+  task.sampling = comparison.sampling();
+  task.pm_version = comparison.pm_version();
+  return task;
+}
+
+}  // namespace
+
+void StartedTasks::Add(const v1::Comparison& comparison) {
+  if (overlap_ < 2 || !IsOfATask(comparison)) return;
+  const std::string key = KeyOf(comparison);
+  const auto [found, is_new] = started_.try_emplace(key);
+  StartedTask& started = found->second;
+  if (is_new) {
+    started.task = ToTask(comparison);
+    order_.push_back(key);
+  }
+  started.answered_by.insert(comparison.worker_id());
+  if (static_cast<int>(started.answered_by.size()) >= overlap_) {
+    order_.erase(std::find(order_.begin(), order_.end(), key));
+    started_.erase(found);
+  } else if (static_cast<int>(order_.size()) > max_tasks_) {
+    started_.erase(order_.front());
+    order_.pop_front();
+  }
+}
+
+std::vector<StartedTask> StartedTasks::Take() && {
+  std::vector<StartedTask> tasks;
+  for (const std::string& key : order_) {
+    tasks.push_back(std::move(started_.at(key)));
+  }
+  return tasks;
+}
+
+}  // namespace rlhf

@@ -1,0 +1,50 @@
+// Tasks that have some of the answers that they want, found again in the log
+// when the process starts.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "feedback/task_scheduler.h"
+#include "rlhf/v1/feedback.pb.h"
+
+namespace rlhf {
+
+struct StartedTask {
+  // Named anew, and the same whenever it is found again.
+  Task task;
+  // Fewer than wanted, at least one.
+  std::set<std::string> answered_by;
+};
+
+// Reads the log once. Which task an answer belongs to follows from what was
+// compared, by whose versions and when a PM served: the log knows no task
+// names. Imported comparisons and gold questions belong to none.
+//
+// Thread-compatible. Bounded: of the tasks that still want answers, the last
+// `max_tasks` are kept, which is all that were offered when the process ended
+// if it offered no more than that.
+class StartedTasks {
+ public:
+  // `overlap` answers are wanted for each task; with 1, there are none.
+  StartedTasks(int overlap, int max_tasks)
+      : overlap_(overlap), max_tasks_(max_tasks) {}
+
+  // In the order of the log.
+  void Add(const v1::Comparison& comparison);
+
+  // The oldest first.
+  std::vector<StartedTask> Take() &&;
+
+ private:
+  const int overlap_;
+  const int max_tasks_;
+  // By a digest of what was compared.
+  std::map<std::string, StartedTask> started_;
+  std::deque<std::string> order_;
+};
+
+}  // namespace rlhf

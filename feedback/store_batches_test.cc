@@ -1,0 +1,117 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "feedback/preference_store.h"
+#include "feedback/test_comparisons.h"
+#include "feedback/test_stores.h"
+#include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+Batch MakeBatch(const std::string& id, BatchState state) {
+  return {.batch_id = id,
+          .source = "import:x.jsonl",
+          .received_unix_ms = 1000,
+          .state = state,
+          .report = "{\"verdict\":\"waits\"}",
+          .payload = "the comparisons"};
+}
+
+class StoreBatchesTest : public StoreTest {};
+
+INSTANTIATE_TEST_SUITE_P(On, StoreBatchesTest,
+                         ::testing::Values(Database::kSqlite,
+                                           Database::kPostgres),
+                         DatabaseName);
+
+TEST_P(StoreBatchesTest, PayloadIsKeptWhileABatchWaits) {
+  {
+    const auto store = MustOpen();
+    ASSERT_OK(store->AddBatch(MakeBatch("waits", BatchState::kQuarantined)));
+    Batch taken = MakeBatch("taken", BatchState::kAccepted);
+    taken.received_unix_ms = 2000;
+    ASSERT_OK(store->AddBatch(taken));
+  }
+  const auto store = MustOpen();
+  ASSERT_OK_AND_ASSIGN(const Batch waits, store->GetBatch("waits"));
+  EXPECT_EQ(waits.payload, "the comparisons");
+  EXPECT_EQ(waits.source, "import:x.jsonl");
+  EXPECT_EQ(waits.report, "{\"verdict\":\"waits\"}");
+  EXPECT_EQ(waits.state, BatchState::kQuarantined);
+  EXPECT_EQ(store->GetBatch("taken")->payload, "");
+
+  ASSERT_OK_AND_ASSIGN(const std::vector<Batch> all, store->ListBatches());
+  ASSERT_THAT(all, SizeIs(2));
+  EXPECT_EQ(all[0].batch_id, "taken") << "the newest first";
+  EXPECT_EQ(all[1].received_unix_ms, 1000);
+  EXPECT_EQ(all[1].payload, "");
+}
+
+TEST_P(StoreBatchesTest, AddingTheSameBatchAgainChangesNothing) {
+  const auto store = MustOpen();
+  const Batch batch = MakeBatch("b", BatchState::kQuarantined);
+  ASSERT_OK(store->AddBatch(batch));
+  EXPECT_OK(store->AddBatch(batch));
+  Batch other = batch;
+  other.payload = "others";
+  EXPECT_THAT(store->AddBatch(other),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("\"b\"")));
+  EXPECT_THAT(store->AddBatch({}), StatusIs(absl::StatusCode::kInvalidArgument,
+                                            HasSubstr("batch_id is empty")));
+  EXPECT_THAT(*store->ListBatches(), SizeIs(1));
+}
+
+TEST_P(StoreBatchesTest, QuarantineEndsOnceAndThePayloadGoes) {
+  const auto store = MustOpen();
+  ASSERT_OK(store->AddBatch(MakeBatch("b", BatchState::kQuarantined)));
+  EXPECT_THAT(store->SetBatchState("b", BatchState::kAccepted, "looked at"),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("QUARANTINED"), HasSubstr("ACCEPTED"))));
+  ASSERT_OK(store->SetBatchState("b", BatchState::kReleased, "looked at"));
+  EXPECT_OK(store->SetBatchState("b", BatchState::kReleased, "looked at"));
+  EXPECT_EQ(store->GetBatch("b")->state, BatchState::kReleased);
+  EXPECT_EQ(store->GetBatch("b")->payload, "");
+  EXPECT_EQ(store->GetBatch("b")->report, "looked at");
+  EXPECT_THAT(store->SetBatchState("b", BatchState::kRefused, "looked at"),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("only a quarantined one")));
+  EXPECT_THAT(store->SetBatchState("c", BatchState::kRefused, "looked at"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c\"")));
+  EXPECT_THAT(store->GetBatch("c"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c\"")));
+}
+
+TEST_P(StoreBatchesTest, OnlyWhatWaitsIsReplaced) {
+  const auto store = MustOpen();
+  ASSERT_OK(store->AddBatch(MakeBatch("b", BatchState::kQuarantined)));
+  ASSERT_OK(store->ReplaceWaiting("b", "fewer", "the other comparisons"));
+  EXPECT_EQ(store->GetBatch("b")->report, "fewer");
+  EXPECT_EQ(store->GetBatch("b")->payload, "the other comparisons");
+  EXPECT_EQ(store->GetBatch("b")->state, BatchState::kQuarantined);
+  ASSERT_OK(store->SetBatchState("b", BatchState::kRefused, "no"));
+  EXPECT_THAT(store->ReplaceWaiting("b", "fewer", "all of them"),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("nothing of it waits")));
+  EXPECT_EQ(store->GetBatch("b")->payload, "");
+  EXPECT_THAT(store->ReplaceWaiting("c", "", ""),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c\"")));
+}
+
+TEST_P(StoreBatchesTest, RetractedBatchThatWaitsIsRefused) {
+  const auto store = MustOpen();
+  ASSERT_OK(store->AddBatch(MakeBatch("b", BatchState::kQuarantined)));
+  ASSERT_OK(store->Retract({.batch_id = "b"}, "not ours", "grace"));
+  EXPECT_EQ(store->GetBatch("b")->state, BatchState::kRefused);
+  EXPECT_EQ(store->GetBatch("b")->payload, "");
+}
+
+}  // namespace
+}  // namespace rlhf

@@ -1,0 +1,46 @@
+// Reads the whole log of comparisons, proves it and counts what it holds.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "feedback/comparison_chain.h"
+#include "feedback/comparison_table.h"
+#include "rlhf/v1/feedback.pb.h"
+
+namespace rlhf {
+
+struct LogStats {
+  // Rows of the log, retracted ones among them.
+  int64_t num_comparisons = 0;
+  // Comparisons with a better side.
+  int64_t num_decided = 0;
+  std::string chain_head = ChainStart();
+  // Comparisons of each worker, none of them 0.
+  std::map<std::string, int64_t> num_by_worker;
+  int64_t num_retracted = 0;
+  std::string retraction_head = ChainStart();
+
+  LogPosition position() const {
+    return {num_comparisons, chain_head, num_retracted};
+  }
+};
+
+// Counts what `comparison` says into `stats`, or takes it out again. Neither
+// the number of rows nor the chain follows.
+void CountContent(const v1::Comparison& comparison, LogStats& stats);
+void UncountContent(const v1::Comparison& comparison, LogStats& stats);
+
+// Recomputes both chains over `table`. `known`, if not null, is a state that
+// the log was in before: it must still begin so.
+//
+// Errors:
+//   DataLoss  a row was changed, is missing or out of place; its text is gone
+//             and no retraction says so; or rows of `known` are not there
+//   and those of the table
+absl::StatusOr<LogStats> VerifyLog(ComparisonTable& table,
+                                   const LogPosition* known);
+
+}  // namespace rlhf

@@ -1,0 +1,96 @@
+// Who may work, and on what: gold questions, pauses and what the log tells
+// of each worker.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "feedback/gold_questions.h"
+#include "feedback/task_scheduler.h"
+#include "feedback/workers/pauses.h"
+#include "feedback/workers/worker_ledger.h"
+#include "rlhf/v1/config.pb.h"
+#include "rlhf/v1/feedback.pb.h"
+
+namespace rlhf {
+
+// A worker for the requester's page.
+struct WorkerStatus {
+  WorkerView view;
+  // By the test or by a person, who had a reason.
+  bool paused = false;
+  std::string paused_by;
+  std::string paused_reason;
+};
+
+// Thread-compatible; no clock. SetPaused alone writes a file.
+class WorkerBook {
+ public:
+  // What is not given is not there: no gold, no groups, and pauses that end
+  // with the process.
+  struct Options {
+    WorkerTestRule rule = *MakeWorkerTestRule(v1::WorkerTestConfig());
+    GoldQuestions gold;
+    // Of a qualified worker's tasks, those that are gold. Above 0, whoever has
+    // not passed the test yet gets gold only.
+    double gold_share = 0;
+    uint64_t seed = 1;
+    // File for what persons say; empty: none.
+    std::string pauses_path;
+    PersonsWords words;
+    // The group of each worker that has one.
+    std::map<std::string, std::string> groups;
+  };
+
+  explicit WorkerBook(Options options);
+
+  // The book of a run, whose feedback folder is `folder`:
+  //   pauses.json  what persons said, kept by SetPaused
+  //   groups.json  {"WORKER": "GROUP", …}, if there is one; read only now
+  //
+  // Errors: as reading the gold questions and the two files.
+  static absl::StatusOr<std::unique_ptr<WorkerBook>> Open(
+      const v1::RunConfig& config, const std::string& folder);
+
+  // Counts a comparison of the log, in its order.
+  void Add(const v1::Comparison& comparison);
+
+  // Errors: PermissionDenied with a friendly word if the worker is paused.
+  absl::Status CheckMayWork(const std::string& worker_id) const;
+
+  // The gold question that a worker who needs a task should get now, if any.
+  std::optional<Task> NextGold(const std::string& worker_id) const;
+
+  // A person pauses a worker or ends a pause; `num_comparisons` is the
+  // length of the log. Who is let back in qualifies anew. Durable when it
+  // returns.
+  // Errors: as WriteFileAtomically; nothing changed then.
+  absl::Status SetPaused(const std::string& worker_id, bool paused,
+                         const std::string& by, const std::string& reason,
+                         int64_t num_comparisons);
+
+  // Empty: none.
+  std::string GroupOf(const std::string& worker_id) const;
+
+  // Every worker who answered or was paused, by name.
+  std::vector<WorkerStatus> Workers() const;
+  int NumPaused() const;
+
+  const WorkerLedger& ledger() const { return ledger_; }
+
+ private:
+  bool IsPaused(const std::string& worker_id) const;
+  WorkerStatus StatusOf(WorkerView view) const;
+
+  const Options options_;
+  PersonsWords words_;
+  WorkerLedger ledger_;
+};
+
+}  // namespace rlhf
