@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
+#include "core/rpc/channel.h"
 #include "feedback/access/access_control.h"
 #include "feedback/access/login_api.h"
 #include "feedback/access/private_file.h"
@@ -96,6 +97,14 @@ absl::StatusOr<std::string> OperatorToken(const v1::RunConfig& config) {
   if (!config.feedback().access().require_login()) return std::string();
   return LoadOrCreateSecret(
       AccessFiles(FeedbackFolder(config)).operator_token());
+}
+
+absl::StatusOr<std::unique_ptr<grpc::ClientContext>> OperatorContext(
+    const v1::RunConfig& config, absl::Duration timeout) {
+  RLHF_ASSIGN_OR_RETURN(const std::string token, OperatorToken(config));
+  std::unique_ptr<grpc::ClientContext> context = ContextWithDeadline(timeout);
+  if (!token.empty()) context->AddMetadata("authorization", "Bearer " + token);
+  return context;
 }
 
 }  // namespace rlhf

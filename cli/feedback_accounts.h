@@ -2,11 +2,15 @@
 // a run. They change the run's accounts.json, and a running service sees it.
 #pragma once
 
+#include <grpcpp/client_context.h>
+
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "cli/flags.h"
 #include "rlhf/v1/config.pb.h"
 
@@ -27,5 +31,10 @@ absl::Status RunAccountsCommand(const v1::RunConfig& config,
 //
 // Errors: as LoadOrCreateSecret.
 absl::StatusOr<std::string> OperatorToken(const v1::RunConfig& config);
+
+// A call to the run's service that shows OperatorToken and ends with
+// DEADLINE_EXCEEDED after `timeout`. Errors: as OperatorToken.
+absl::StatusOr<std::unique_ptr<grpc::ClientContext>> OperatorContext(
+    const v1::RunConfig& config, absl::Duration timeout);
 
 }  // namespace rlhf

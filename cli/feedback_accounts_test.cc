@@ -5,10 +5,12 @@
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/config/run_config.h"
+#include "core/rpc/channel.h"
 #include "feedback/access/access_control.h"
 #include "feedback/feedback_server.h"
 #include "feedback/open_store.h"
 #include "gtest/gtest.h"
+#include "rlhf/v1/feedback_import.grpc.pb.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -23,13 +25,14 @@ class FeedbackAccountsTest : public testing::Test {
   void SetUp() override { WriteConfig("require_login: true"); }
 
   void WriteConfig(const std::string& access,
-                   const std::string& http_address = "127.0.0.1:1") {
+                   const std::string& http_address = "127.0.0.1:1",
+                   const std::string& address = "127.0.0.1:2") {
     ASSERT_OK(WriteFileAtomically(
         config_path_,
         absl::StrCat("name: \"a\"\ninitial_policy: \"m\"\n"
                      "prompts: \"p.jsonl\"\nruns_dir: \"",
                      folder_.path(), "\"\nfeedback { http_address: \"",
-                     http_address, "\" address: \"127.0.0.1:2\" access { ",
+                     http_address, "\" address: \"", address, "\" access { ",
                      access, " } }\n")));
   }
 
@@ -41,7 +44,13 @@ class FeedbackAccountsTest : public testing::Test {
                       {"set", FlagSpec::Kind::kRepeated},
                       {"role", FlagSpec::Kind::kString, "worker"},
                       {"name"},
-                      {"hours", FlagSpec::Kind::kDouble, "72"}},
+                      {"hours", FlagSpec::Kind::kDouble, "72"},
+                      {"dry-run", FlagSpec::Kind::kBool},
+                      {"worker"},
+                      {"batch"},
+                      {"comparison"},
+                      {"by"},
+                      {"reason"}},
                      args);
     EXPECT_OK(flags);
     testing::internal::CaptureStdout();
@@ -121,12 +130,27 @@ TEST_F(FeedbackAccountsTest, ImportIntoAServiceWithALoginNeedsNoPassword) {
   ASSERT_OK_AND_ASSIGN(const auto server,
                        FeedbackServer::Start(config, {prompt}));
   WriteConfig("require_login: true",
-              absl::StrCat("127.0.0.1:", server->http_port()));
+              absl::StrCat("127.0.0.1:", server->http_port()),
+              absl::StrCat("127.0.0.1:", server->grpc_port()));
   ASSERT_OK(WriteFileAtomically(
       folder_ / "batch.jsonl",
       "{\"prompt\": \"2+2?\", \"chosen\": \"4\", \"rejected\": \"5\"}\n"));
   ASSERT_OK(Feedback({"import", folder_ / "batch.jsonl"}));
   EXPECT_THAT(out_, HasSubstr("1 comparisons accepted"));
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, HasSubstr("1 comparisons, 0 of them retracted"));
+  ASSERT_OK(Feedback({"retract", "--worker=import:batch.jsonl", "--by=grace",
+                      "--reason=asked"}));
+  EXPECT_THAT(out_, HasSubstr("1 comparisons retracted"));
+
+  // Nobody else does it without a token.
+  const auto stub = v1::FeedbackImport::NewStub(
+      MakeChannel(absl::StrCat("127.0.0.1:", server->grpc_port())));
+  v1::BatchList list;
+  EXPECT_EQ(
+      stub->ListBatches(ContextWithDeadline(absl::Seconds(10)).get(), {}, &list)
+          .error_code(),
+      grpc::StatusCode::UNAUTHENTICATED);
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ namespace {
 using absl::StatusCode;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 constexpr char kPair[] = R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"
                          "\n";
@@ -55,7 +57,13 @@ class FeedbackVerbTest : public testing::Test {
     const auto flags =
         Flags::Parse({{"config"},
                       {"set", FlagSpec::Kind::kRepeated},
-                      {"format", FlagSpec::Kind::kString, "rlhf"}},
+                      {"format", FlagSpec::Kind::kString, "rlhf"},
+                      {"dry-run", FlagSpec::Kind::kBool},
+                      {"worker"},
+                      {"batch"},
+                      {"comparison"},
+                      {"by"},
+                      {"reason"}},
                      args);
     EXPECT_OK(flags);
     testing::internal::CaptureStdout();
@@ -78,8 +86,9 @@ TEST_F(FeedbackVerbTest, ItSaysWhatItWants) {
     EXPECT_THAT(Feedback(args),
                 StatusIs(StatusCode::kInvalidArgument,
                          "wanted: nothing (the service), import FILE, export "
-                         "FILE, backup FILE, verify, invite, accounts, token, "
-                         "or disable NAME"));
+                         "FILE, batches [ID], release ID, refuse ID, retract, "
+                         "backup FILE, verify, invite, accounts, token, or "
+                         "disable NAME"));
   }
 }
 
@@ -87,11 +96,14 @@ TEST_F(FeedbackVerbTest, WhatIsImportedIsExported) {
   const std::string batch =
       File("batch.jsonl", absl::StrCat(kPair, kOtherPair));
   ASSERT_OK(Feedback({"import", batch}));
-  EXPECT_EQ(out_, "2 comparisons accepted, 0 were there before, 0 refused\n");
+  EXPECT_THAT(out_, StartsWith("2 comparisons accepted, 0 were there before, "
+                               "0 refused\n"));
   ASSERT_OK(Feedback({"import", batch}));
-  EXPECT_EQ(out_, "0 comparisons accepted, 2 were there before, 0 refused\n");
+  EXPECT_THAT(out_, StartsWith("0 comparisons accepted, 2 were there before, "
+                               "0 refused\n"));
   ASSERT_OK(Feedback({"import", File("copy.jsonl", kOtherPair)}));
-  EXPECT_EQ(out_, "0 comparisons accepted, 1 were there before, 0 refused\n");
+  EXPECT_THAT(out_, StartsWith("0 comparisons accepted, 1 were there before, "
+                               "0 refused\n"));
 
   const std::string out = folder_ / "out.jsonl";
   ASSERT_OK(Feedback({"export", out, "--format", "trl"}));
@@ -109,11 +121,9 @@ TEST_F(FeedbackVerbTest, AMalformedLineIsNamedAndNothingIsStored) {
       StatusIs(StatusCode::kInvalidArgument,
                AllOf(HasSubstr("bad.jsonl:2: "),
                      HasSubstr("nothing was imported"))));
-  EXPECT_THAT(Feedback({"export", folder_ / "out.jsonl"}),
-              StatusIs(StatusCode::kNotFound,
-                       AllOf(HasSubstr("a/feedback/comparisons.db"),
-                             HasSubstr("there is no preference store"))));
-  EXPECT_FALSE(FileExists(folder_ / "out.jsonl"));
+  EXPECT_THAT(Feedback({"export", folder_ / "out.jsonl"}), IsOk());
+  EXPECT_EQ(out_, absl::StrCat("0 comparisons written to ", folder_.path(),
+                               "/out.jsonl\n"));
 }
 
 TEST_F(FeedbackVerbTest, ALineThatIsNoPreferenceIsRefusedByNumber) {
@@ -122,6 +132,57 @@ TEST_F(FeedbackVerbTest, ALineThatIsNoPreferenceIsRefusedByNumber) {
   EXPECT_THAT(out_,
               AllOf(HasSubstr("1 comparisons accepted"), HasSubstr("1 refused"),
                     HasSubstr("mixed.jsonl:2: ")));
+}
+
+TEST_F(FeedbackVerbTest, WhatHasNoStoreHasNothingToExportOrToDecideOn) {
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"export", folder_ / "out.jsonl"},
+        {"batches"},
+        {"import", "--dry-run", File("batch.jsonl", kPair)}}) {
+    EXPECT_THAT(Feedback(args),
+                StatusIs(StatusCode::kNotFound,
+                         AllOf(HasSubstr("a/feedback/comparisons.db"),
+                               HasSubstr("there is no preference store"))));
+  }
+  EXPECT_FALSE(FileExists(folder_ / "out.jsonl"));
+}
+
+TEST_F(FeedbackVerbTest, ADryRunReportsAndWritesNothing) {
+  ASSERT_OK(Feedback({"import", File("first.jsonl", kPair)}));
+  ASSERT_OK(Feedback({"import", "--dry-run", File("next.jsonl", kOtherPair)}));
+  EXPECT_THAT(out_, AllOf(StartsWith("dry run: nothing was written"),
+                          HasSubstr("would be accepted")));
+  ASSERT_OK(Feedback({"export", folder_ / "out.jsonl"}));
+  EXPECT_THAT(out_, StartsWith("1 comparisons written"));
+  ASSERT_OK(Feedback({"batches"}));
+  EXPECT_THAT(out_, Not(HasSubstr("next.jsonl")));
+}
+
+TEST_F(FeedbackVerbTest, AQuarantinedBatchIsReleasedByNameAndReason) {
+  const std::string batch = File(
+      "mail.jsonl",
+      R"({"prompt": "Who?", "chosen": "ada@example.org", "rejected": "no"})"
+      "\n");
+  ASSERT_OK(Feedback({"import", batch}));
+  EXPECT_THAT(out_, AllOf(StartsWith("1 comparisons wait for a person"),
+                          HasSubstr("LOOK personal_data"),
+                          HasSubstr("e-mail address 1")));
+  ASSERT_OK(Feedback({"batches"}));
+  EXPECT_THAT(out_, HasSubstr("quarantined"));
+  const std::string id = out_.substr(out_.find("b-"), 26);
+
+  EXPECT_THAT(Feedback({"release", id}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("--by NAME")));
+  ASSERT_OK(Feedback({"release", id, "--by", "ada", "--reason=mine"}));
+  EXPECT_THAT(out_, AllOf(StartsWith("1 comparisons accepted"),
+                          HasSubstr("released by ada: mine")));
+  ASSERT_OK(Feedback({"batches", id}));
+  EXPECT_THAT(out_, HasSubstr("released by ada: mine"));
+  EXPECT_THAT(Feedback({"refuse", id, "--by", "ada", "--reason=no"}),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("nothing to decide")));
+  EXPECT_THAT(Feedback({"refuse", "b-0", "--by", "ada", "--reason=no"}),
+              StatusIs(StatusCode::kNotFound, HasSubstr("no batch \"b-0\"")));
 }
 
 TEST_F(FeedbackVerbTest, BackupIsAStoreAndVerifyProvesTheLog) {
@@ -149,6 +210,32 @@ TEST_F(FeedbackVerbTest, ADatabaseThatIsNoneIsNamed) {
               StatusIs(StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("feedback.database"),
                              HasSubstr("postgresql://USER@HOST/DATABASE"))));
+}
+
+TEST_F(FeedbackVerbTest, WhatIsRetractedIsGoneAndDoesNotComeBack) {
+  ASSERT_OK(
+      Feedback({"import", File("f.jsonl", absl::StrCat(kPair, kOtherPair))}));
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"retract", "--by=ada", "--reason=x"},
+        {"retract", "--worker=a", "--batch=b", "--by=ada", "--reason=x"},
+        {"retract", "--worker=a", "--by=ada"},
+        {"retract", "--worker=a", "--reason=x"}}) {
+    EXPECT_THAT(Feedback(args), StatusIs(StatusCode::kInvalidArgument,
+                                         HasSubstr("one of --worker ID")));
+  }
+  EXPECT_THAT(
+      Feedback({"retract", "--comparison=c", "--by=ada", "--reason=x"}),
+      StatusIs(StatusCode::kNotFound, HasSubstr("there is no comparison")));
+  ASSERT_OK(Feedback(
+      {"retract", "--worker=import:f.jsonl", "--by=ada", "--reason=asked"}));
+  EXPECT_EQ(out_,
+            "2 comparisons retracted, 0 were before, 0 taken out of batches "
+            "that wait\n");
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, StartsWith("2 comparisons, 2 of them retracted"));
+  ASSERT_OK(Feedback({"import", File("again.jsonl", kPair)}));
+  EXPECT_THAT(out_, AllOf(StartsWith("0 comparisons accepted"),
+                          HasSubstr("1 of its comparisons were taken back")));
 }
 
 TEST_F(FeedbackVerbTest, RefusesFilesAndFormatsThatItCannotUse) {
@@ -179,8 +266,7 @@ TEST_F(FeedbackVerbTest, BatchesGoInAndOutThroughTheServiceThatHasTheStore) {
   const std::string batch = File(
       "a batch & more.jsonl", absl::StrCat(kPair, kNoPreference, kOtherPair));
   EXPECT_THAT(Feedback({"import", batch}),
-              StatusIs(StatusCode::kUnavailable,
-                       HasSubstr("http://127.0.0.1:1/api/import")));
+              StatusIs(StatusCode::kUnavailable, HasSubstr("127.0.0.1:2")));
   WriteConfig(absl::StrCat("127.0.0.1:", server->http_port()),
               absl::StrCat("127.0.0.1:", server->grpc_port()));
   ASSERT_OK(Feedback({"import", batch}));
@@ -188,8 +274,16 @@ TEST_F(FeedbackVerbTest, BatchesGoInAndOutThroughTheServiceThatHasTheStore) {
               AllOf(HasSubstr("2 comparisons accepted, 0 were there before, 1 "
                               "refused"),
                     HasSubstr("a batch & more.jsonl:2: ")));
+  ASSERT_OK(Feedback({"batches"}));
+  EXPECT_THAT(out_, AllOf(HasSubstr("accepted"),
+                          HasSubstr("import:a batch & more.jsonl")));
   ASSERT_OK(Feedback({"export", folder_ / "out.jsonl", "--format=trl"}));
   EXPECT_THAT(out_, HasSubstr("2 comparisons written"));
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, StartsWith("2 comparisons, 0 of them retracted"));
+  ASSERT_OK(Feedback({"retract", "--worker=import:a batch & more.jsonl",
+                      "--by=ada", "--reason=asked"}));
+  EXPECT_THAT(out_, StartsWith("2 comparisons retracted"));
   ASSERT_OK_AND_ASSIGN(const std::string lines,
                        ReadFile(folder_ / "out.jsonl"));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 2);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/comparison_log.h"
+#include "cli/feedback_accounts.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
@@ -43,8 +44,9 @@ absl::StatusOr<v1::StoreState> BackupThroughService(const v1::RunConfig& config,
   v1::BackupStoreRequest request;
   request.set_name(path.substr(path.rfind('/') + 1));
   v1::BackupStoreResponse response;
-  RLHF_RETURN_IF_ERROR(FromGrpcStatus(ServiceOf(config)->Backup(
-      ContextWithDeadline(kTimeout).get(), request, &response)));
+  RLHF_ASSIGN_OR_RETURN(const auto context, OperatorContext(config, kTimeout));
+  RLHF_RETURN_IF_ERROR(FromGrpcStatus(
+      ServiceOf(config)->Backup(context.get(), request, &response)));
   if (::rename(response.path().c_str(), path.c_str()) != 0) {
     return WithContext(
         ErrnoStatus(errno, "moving it to", path),
@@ -82,8 +84,9 @@ absl::Status VerifyStore(const v1::RunConfig& config) {
   if (store != nullptr) {
     state = StateOf(store->GetStats());
   } else {
-    RLHF_RETURN_IF_ERROR(FromGrpcStatus(ServiceOf(config)->Verify(
-        ContextWithDeadline(kTimeout).get(), {}, &state)));
+    RLHF_ASSIGN_OR_RETURN(const auto call, OperatorContext(config, kTimeout));
+    RLHF_RETURN_IF_ERROR(
+        FromGrpcStatus(ServiceOf(config)->Verify(call.get(), {}, &state)));
   }
   std::cout << state.num_comparisons() << " comparisons, "
             << state.num_retracted() << " of them retracted, of "

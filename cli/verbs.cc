@@ -48,13 +48,19 @@ std::vector<Verb> MakeVerbs() {
        {kConfig, kSet},
        RefresherVerb},
       {"feedback",
-       "role: the preference store and its page; or its files and accounts",
-       "[import FILE | export FILE | backup FILE | verify | invite | accounts "
-       "| "
-       "token | disable NAME] --config C",
+       "role: the preference store and its page; or its batches and accounts",
+       "[import FILE | export FILE | batches [ID] | release ID | refuse ID | "
+       "retract | backup FILE | verify | invite | accounts | token | "
+       "disable NAME] --config C",
        {kConfig,
         kSet,
         {"format", Kind::kString, "rlhf", "of an export: rlhf or trl"},
+        {"dry-run", Kind::kBool, "", "judge an import and write nothing"},
+        {"worker", Kind::kString, "", "retract: whose comparisons"},
+        {"batch", Kind::kString, "", "retract: those of this batch"},
+        {"comparison", Kind::kString, "", "retract: this one"},
+        {"by", Kind::kString, "", "who releases, refuses or retracts"},
+        {"reason", Kind::kString, "", "and why"},
         {"role", Kind::kString, "worker",
          "invite, token: worker, requester or admin"},
         {"name", Kind::kString, "",

@@ -2,6 +2,9 @@
 
 #include <string>
 
+#include "core/base/check.h"
+#include "feedback/batch/batch_gate.h"
+
 namespace rlhf {
 namespace {
 
@@ -27,6 +30,20 @@ Counter& AddGoldAnswers(Registry& registry, const std::string& result) {
 }
 
 }  // namespace
+
+CounterByName::CounterByName(Registry& registry, const std::string& metric,
+                             const std::string& help, const std::string& label,
+                             const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    counters_[name] = &AddCounter(registry, metric, help, {{label, name}});
+  }
+}
+
+Counter& CounterByName::Of(const std::string& name) const {
+  const auto found = counters_.find(name);
+  RLHF_CHECK(found != counters_.end()) << name;
+  return *found->second;
+}
 
 FeedbackMetrics::FeedbackMetrics(Registry& registry)
     : comparisons_accepted(AddComparisons(registry, "accepted")),
@@ -64,6 +81,12 @@ FeedbackMetrics::FeedbackMetrics(Registry& registry)
                    "Krippendorff's alpha of answers to the same tasks.")),
       tasks_dropped(
           AddCounter(registry, "rlhf_tasks_dropped_total",
-                     "Tasks dropped because both responses were the same.")) {}
+                     "Tasks dropped because both responses were the same.")),
+      batches(registry, "rlhf_feedback_batches_total",
+              "Batches of imported comparisons, by verdict.", "verdict",
+              {"accepted", "quarantined", "released", "refused"}),
+      batch_findings(registry, "rlhf_feedback_batch_findings_total",
+                     "Checks that a batch did not pass.", "check",
+                     BatchChecks()) {}
 
 }  // namespace rlhf

@@ -1,9 +1,27 @@
 // The series of the feedback process.
 #pragma once
 
+#include <map>
+#include <string>
+#include <vector>
+
 #include "core/telemetry/series.h"
 
 namespace rlhf {
+
+// A counter for each of some names, all there from the start. Thread-safe.
+class CounterByName {
+ public:
+  CounterByName(prometheus::Registry& registry, const std::string& metric,
+                const std::string& help, const std::string& label,
+                const std::vector<std::string>& names);
+
+  // Dies if `name` is none of them.
+  prometheus::Counter& Of(const std::string& name) const;
+
+ private:
+  std::map<std::string, prometheus::Counter*> counters_;
+};
 
 // Registers the series once and holds a handle to each. `registry` must outlive
 // this object. Thread-safe.
@@ -62,6 +80,14 @@ class FeedbackMetrics {
   // rlhf_tasks_dropped_total
   // Tasks dropped because both responses were the same.
   prometheus::Counter& tasks_dropped;
+
+  // rlhf_feedback_batches_total{verdict}
+  // Batches of imported comparisons, by the gate's verdict: accepted,
+  // quarantined, refused; and by a person's: released, refused.
+  CounterByName batches;
+  // rlhf_feedback_batch_findings_total{check}
+  // Checks of the batch gate that a batch did not pass (batch/batch_gate.h).
+  CounterByName batch_findings;
 };
 
 }  // namespace rlhf

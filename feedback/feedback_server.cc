@@ -11,11 +11,16 @@
 #include "core/registry/model_registry.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/reward_client.h"
+#include "feedback/pm_margins.h"
 #include "feedback/training_prompts.h"
+#include "feedback/webhook_signature.h"
 #include "feedback/worker_book.h"
 
 namespace rlhf {
 namespace {
+
+// The serving PM is asked about a batch for at most this long.
+constexpr absl::Duration kPmTimeout = absl::Seconds(60);
 
 // RPCs that still run when the process drains are cancelled after this.
 constexpr absl::Duration kDrain = absl::Seconds(5);
@@ -42,6 +47,11 @@ absl::StatusOr<std::unique_ptr<FeedbackServer>> FeedbackServer::Start(
     const v1::RunConfig& config, std::vector<v1::Prompt> prompts) {
   std::unique_ptr<FeedbackServer> server(new FeedbackServer);
   RLHF_RETURN_IF_ERROR(server->OpenStore(config));
+  RLHF_RETURN_IF_ERROR(server->OpenBatches(config));
+  RLHF_ASSIGN_OR_RETURN(
+      server->access_,
+      AccessControl::Open(config.feedback().access(), FeedbackFolder(config),
+                          &server->clock_));
   RLHF_RETURN_IF_ERROR(server->StartGrpc(config));
   RLHF_RETURN_IF_ERROR(server->StartHttp(config));
   server->StartTasks(config, std::move(prompts));
@@ -73,13 +83,40 @@ absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
   return desk_->ReadLog();
 }
 
+absl::Status FeedbackServer::OpenBatches(const v1::RunConfig& config) {
+  const v1::FeedbackConfig& feedback = config.feedback();
+  std::string secret;
+  if (!feedback.webhook_secret_file().empty()) {
+    auto read = ReadWebhookSecret(feedback.webhook_secret_file());
+    RLHF_RETURN_IF_ERROR(
+        WithContext(read.status(), "feedback.webhook_secret_file"));
+    secret = *std::move(read);
+  }
+  auto options = BatchDeskOptions(feedback);
+  RLHF_RETURN_IF_ERROR(
+      WithContext(options.status(), "feedback.gold_questions"));
+  batches_ = std::make_unique<BatchDesk>(
+      *std::move(options), store_.get(),
+      [this](const std::vector<v1::Comparison>& comparisons) {
+        return desk_->Import(comparisons);
+      },
+      MarginsOfServingPm(config.reward_server().address(), kPmTimeout), &clock_,
+      &metrics_);
+  batch_api_ =
+      std::make_unique<BatchApi>(batches_.get(), &clock_, std::move(secret));
+  return absl::OkStatus();
+}
+
 absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
   service_ = std::make_unique<FeedbackService>(store_.get(), desk_.get());
+  import_service_ =
+      std::make_unique<ImportService>(batches_.get(), access_.get());
   store_service_ = std::make_unique<StoreService>(
-      store_.get(), FeedbackFolder(config) + "/backups");
-  auto server =
-      GrpcServer::Start(config.feedback().address(),
-                        {service_.get(), store_service_.get()}, &registry_);
+      store_.get(), FeedbackFolder(config) + "/backups", access_.get());
+  auto server = GrpcServer::Start(
+      config.feedback().address(),
+      {service_.get(), import_service_.get(), store_service_.get()},
+      &registry_);
   RLHF_RETURN_IF_ERROR(WithContext(server.status(), "feedback.address"));
   grpc_ = *std::move(server);
   return absl::OkStatus();
@@ -96,6 +133,7 @@ absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
       store_.get(), &clock_);
   api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
                                    access_.get(), requester_.get());
+  batch_api_->AddTo(*api_);
   auto server = HttpServer::Start(
       config.feedback().http_address(),
       [this](const HttpRequest& request) { return api_->Handle(request); },

@@ -12,9 +12,12 @@
 #include "core/telemetry/http_server.h"
 #include "feedback/access/access_control.h"
 #include "feedback/answer_desk.h"
+#include "feedback/batch_api.h"
+#include "feedback/batch_desk.h"
 #include "feedback/feedback_metrics.h"
 #include "feedback/feedback_service.h"
 #include "feedback/http_api.h"
+#include "feedback/import_service.h"
 #include "feedback/open_store.h"
 #include "feedback/preference_store.h"
 #include "feedback/requester_api.h"
@@ -36,8 +39,8 @@ class FeedbackServer {
   // Tasks are made of `prompts` (not empty).
   //
   // Errors: as OpenPreferenceStore, AccessControl::Open, WorkerBook::Open,
-  // GrpcServer::Start and HttpServer::Start; those of an address name its
-  // field.
+  // BatchDeskOptions, ReadWebhookSecret, GrpcServer::Start and
+  // HttpServer::Start; those of a field name it.
   static absl::StatusOr<std::unique_ptr<FeedbackServer>> Start(
       const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
   ~FeedbackServer();
@@ -49,6 +52,7 @@ class FeedbackServer {
  private:
   FeedbackServer() = default;
   absl::Status OpenStore(const v1::RunConfig& config);
+  absl::Status OpenBatches(const v1::RunConfig& config);
   absl::Status StartGrpc(const v1::RunConfig& config);
   absl::Status StartHttp(const v1::RunConfig& config);
   void StartTasks(const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
@@ -59,10 +63,13 @@ class FeedbackServer {
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
-  std::unique_ptr<FeedbackService> service_;
   std::unique_ptr<RequesterApi> requester_;
-  std::unique_ptr<StoreService> store_service_;
+  std::unique_ptr<BatchDesk> batches_;
+  std::unique_ptr<BatchApi> batch_api_;
   std::unique_ptr<AccessControl> access_;
+  std::unique_ptr<FeedbackService> service_;
+  std::unique_ptr<ImportService> import_service_;
+  std::unique_ptr<StoreService> store_service_;
   std::unique_ptr<HttpApi> api_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<HttpServer> http_;

@@ -13,7 +13,6 @@
 #include "feedback/admission.h"
 #include "feedback/api_messages.h"
 #include "feedback/api_responses.h"
-#include "feedback/import_export.h"
 #include "feedback/open_api.h"
 #include "feedback/page_files.h"
 
@@ -83,8 +82,6 @@ void HttpApi::SetHandlers() {
      [this](const ApiCall& call) { return PostComparison(call.request); });
   On("POST", "/api/continue",
      [this](const ApiCall& call) { return PostContinue(call.request); });
-  On("POST", "/api/import",
-     [this](const ApiCall& call) { return PostImport(call.request); });
   On("GET", "/api/stats",
      [this](const ApiCall& call) { return GetStats(call.request); });
   On("GET", "/api/workers", [this](const ApiCall&) {
@@ -131,8 +128,6 @@ void HttpApi::SetRequesterHandlers() {
      [this](const ApiCall&) { return requester_->GetSummary(); });
   On("GET", "/api/pms",
      [this](const ApiCall&) { return requester_->GetPms(); });
-  On("GET", "/api/batches",
-     [this](const ApiCall&) { return requester_->GetBatches(); });
   On("GET", "/api/export", [this](const ApiCall& call) {
     return requester_->GetExport(call.request);
   });
@@ -228,21 +223,6 @@ HttpResponse HttpApi::PostContinue(const HttpRequest& request) {
   const absl::Status queued = desk_->CarryOn(*turn);
   if (!queued.ok()) return ErrorResponse(queued);
   return JsonResponse(DumpJson({{"queued", true}}));
-}
-
-HttpResponse HttpApi::PostImport(const HttpRequest& request) {
-  const auto source = request.query.find("source");
-  const std::string name =
-      source == request.query.end() ? "request" : source->second;
-  const auto report = ImportText(desk_, request.body, name);
-  if (!report.ok()) return ErrorResponse(report.status());
-  Json refused = Json::array();
-  for (const RefusedLine& line : report->refused) {
-    refused.push_back({{"line", line.line}, {"reason", line.reason}});
-  }
-  return JsonResponse(DumpJson({{"accepted", report->num_accepted},
-                                {"duplicates", report->num_duplicates},
-                                {"refused", std::move(refused)}}));
 }
 
 HttpResponse HttpApi::PostPause(const HttpRequest& request) {

@@ -8,12 +8,9 @@
 //   POST /api/comparison   an answer: 200 {"seq", "saved": true} once durable
 //   POST /api/continue     the next human turn of an answered dialogue:
 //                          200 {"queued": true}
-//   POST /api/import       comparisons as JSONL (import_export.h),
-//   ?source=NAME:
-//                          200 {"accepted", "duplicates", "refused": [{"line",
-//                          "reason"}]}
+//   /api/import, /api/batches…, /api/webhook/…   batch_api.h
 //   GET  /api/stats        counts; ?worker_id=NAME adds the worker's own
-//   GET  /api/comparisons, /api/summary, /api/pms, /api/batches, /api/export:
+//   GET  /api/comparisons, /api/summary, /api/pms, /api/export:
 //                          requester_api.h
 //   GET  /api/workers      what is known of each worker
 //   POST /api/workers/pause  {"worker_id", "paused"}: 200 {"paused"}
@@ -91,7 +88,6 @@ class HttpApi {
   HttpResponse PostTask(const HttpRequest& request);
   HttpResponse PostComparison(const HttpRequest& request);
   HttpResponse PostContinue(const HttpRequest& request);
-  HttpResponse PostImport(const HttpRequest& request);
   HttpResponse PostPause(const HttpRequest& request);
   HttpResponse GetStats(const HttpRequest& request);
 

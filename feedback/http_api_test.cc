@@ -9,6 +9,7 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/telemetry/http_test_client.h"
+#include "feedback/batch_api.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
@@ -31,7 +32,15 @@ class HttpApiTest : public ::testing::Test {
     store_ = *std::move(store);
     desk_ =
         std::make_unique<AnswerDesk>(options, store_.get(), &clock_, &metrics_);
+    batches_ = std::make_unique<BatchDesk>(
+        BatchDesk::Options(), store_.get(),
+        [this](const std::vector<v1::Comparison>& comparisons) {
+          return desk_->Import(comparisons);
+        },
+        nullptr, &clock_, &metrics_);
+    batch_api_ = std::make_unique<BatchApi>(batches_.get(), &clock_, "");
     api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+    batch_api_->AddTo(*api_);
     auto server = HttpServer::Start(
         "127.0.0.1:0",
         [this](const HttpRequest& request) { return api_->Handle(request); },
@@ -71,6 +80,8 @@ class HttpApiTest : public ::testing::Test {
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
+  std::unique_ptr<BatchDesk> batches_;
+  std::unique_ptr<BatchApi> batch_api_;
   std::unique_ptr<HttpApi> api_;
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<HttpTestClient> client_;
@@ -361,12 +372,22 @@ TEST_F(HttpApiTest, MalformedImportWritesNothingAndAGoodOneIsStoredOnce) {
   EXPECT_THAT(bad.body, HasSubstr("batch.jsonl:2"));
   EXPECT_EQ(store_->GetStats().num_comparisons, 0);
 
-  EXPECT_EQ(client_->Post("/api/import?source=batch.jsonl", good, type).body,
-            "{\"accepted\":1,\"duplicates\":0,\"refused\":[]}\n");
-  EXPECT_EQ(client_->Post("/api/import?source=batch.jsonl", good, type).body,
-            "{\"accepted\":0,\"duplicates\":1,\"refused\":[]}\n");
+  const auto import = [&] {
+    return *ParseJson(
+        client_->Post("/api/import?source=batch.jsonl", good, type).body);
+  };
+  EXPECT_EQ(import()["accepted"], 1);
+  const Json again = import();
+  EXPECT_EQ(again["accepted"], 0);
+  EXPECT_EQ(again["duplicates"], 1);
   EXPECT_EQ(store_->Read(1, 1)->at(0).source(), "import:batch.jsonl");
   EXPECT_EQ(client_->Post("/api/import", good).status, 415);
+}
+
+TEST_F(HttpApiTest, BatchesAreListedAndWebhooksAreNotServedWithoutASecret) {
+  EXPECT_EQ(client_->Get("/api/batches").body, "{\"batches\":[]}\n");
+  EXPECT_EQ(client_->Get("/api/batches/b-0").status, 404);
+  EXPECT_EQ(client_->Post("/api/webhook/argilla", "{}").status, 404);
 }
 
 TEST_F(HttpApiTest, FullDiskIs507AndTheSameAnswerCountsOnceThereIsSpace) {

@@ -16,16 +16,6 @@ namespace {
 // Comparisons read from the store at once.
 constexpr int64_t kPageRows = 1000;
 
-ImportReport MakeReport(const std::vector<PreferenceStore::Appended>& appended,
-                        std::vector<RefusedLine> refused) {
-  ImportReport report;
-  for (const PreferenceStore::Appended& one : appended) {
-    ++(one.duplicate ? report.num_duplicates : report.num_accepted);
-  }
-  report.refused = std::move(refused);
-  return report;
-}
-
 std::string TrlLine(const v1::Comparison& comparison) {
   Json prompt = Json::array();
   for (const v1::Message& message : comparison.prompt().messages()) {
@@ -44,22 +34,6 @@ std::string TrlLine(const v1::Comparison& comparison) {
 }
 
 }  // namespace
-
-absl::StatusOr<ImportReport> ImportText(AnswerDesk* desk,
-                                        absl::string_view text,
-                                        absl::string_view name) {
-  RLHF_ASSIGN_OR_RETURN(ParsedComparisons parsed, ParseComparisons(text, name));
-  RLHF_ASSIGN_OR_RETURN(const auto appended, desk->Import(parsed.comparisons));
-  return MakeReport(appended, std::move(parsed.refused));
-}
-
-absl::StatusOr<ImportReport> ImportComparisons(PreferenceStore* store,
-                                               const std::string& path) {
-  RLHF_ASSIGN_OR_RETURN(ParsedComparisons parsed, ReadComparisons(path));
-  RLHF_ASSIGN_OR_RETURN(const auto appended,
-                        store->AppendAll(parsed.comparisons));
-  return MakeReport(appended, std::move(parsed.refused));
-}
 
 absl::StatusOr<std::string> ComparisonLine(const v1::Comparison& comparison) {
   google::protobuf::util::JsonPrintOptions options;
@@ -85,6 +59,16 @@ absl::StatusOr<std::string> ExportLine(const v1::Comparison& comparison,
     return line + "\n";
   }
   return IsTrainable(comparison) ? TrlLine(comparison) + "\n" : std::string();
+}
+
+absl::StatusOr<std::string> ComparisonLines(
+    const std::vector<v1::Comparison>& comparisons) {
+  std::string lines;
+  for (const v1::Comparison& comparison : comparisons) {
+    RLHF_ASSIGN_OR_RETURN(const std::string line, ComparisonLine(comparison));
+    absl::StrAppend(&lines, line, "\n");
+  }
+  return lines;
 }
 
 absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,

@@ -1,4 +1,4 @@
-// Comparisons into a store from files, and out of it as JSONL.
+// Comparisons out of a log as JSONL. (Into it: batch_desk.h.)
 #pragma once
 
 #include <cstdint>
@@ -6,33 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
-#include "core/comparisons/parse_comparisons.h"
-#include "feedback/answer_desk.h"
-#include "feedback/preference_store.h"
 #include "rlhf/v1/feedback.pb.h"
 
 namespace rlhf {
-
-struct ImportReport {
-  int64_t num_accepted = 0;
-  // Stored before.
-  int64_t num_duplicates = 0;
-  std::vector<RefusedLine> refused;
-};
-
-// Into a running service. Errors: as ParseComparisons and
-// PreferenceStore::AppendAll.
-absl::StatusOr<ImportReport> ImportText(AnswerDesk* desk,
-                                        absl::string_view text,
-                                        absl::string_view name);
-
-// From a file into a store that no service holds.
-// Errors: as ReadFile, ParseComparisons and PreferenceStore::AppendAll.
-absl::StatusOr<ImportReport> ImportComparisons(PreferenceStore* store,
-                                               const std::string& path);
 
 enum class ExportFormat {
   // Every comparison that is not retracted, every field.
@@ -52,6 +29,10 @@ absl::StatusOr<std::string> ComparisonLine(const v1::Comparison& comparison);
 // leaves it out. Errors: as ComparisonLine.
 absl::StatusOr<std::string> ExportLine(const v1::Comparison& comparison,
                                        ExportFormat format);
+
+// A ComparisonLine of each, with line ends.
+absl::StatusOr<std::string> ComparisonLines(
+    const std::vector<v1::Comparison>& comparisons);
 
 // Comparisons first_seq to last_seq of a log, from wherever it is.
 using ComparisonReader =

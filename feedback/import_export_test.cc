@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
+#include "core/comparisons/parse_comparisons.h"
+#include "feedback/preference_store.h"
 #include "gtest/gtest.h"
 #include "prometheus/registry.h"
 #include "tests/fixtures/comparisons/fixture.h"
@@ -27,11 +29,6 @@ class ImportExportTest : public ::testing::Test {
     EXPECT_OK(store);
     return *std::move(store);
   }
-  std::string WriteLines(const std::string& text) {
-    const std::string path = dir_ / "batch.jsonl";
-    EXPECT_OK(WriteFileAtomically(path, text));
-    return path;
-  }
   absl::StatusOr<int64_t> Export(const PreferenceStore& store,
                                  ExportFormat format) {
     return ExportComparisons(
@@ -46,50 +43,13 @@ class ImportExportTest : public ::testing::Test {
   FeedbackMetrics metrics_{registry_};
 };
 
-TEST_F(ImportExportTest, LinesThatAreNoPreferenceAreLeftOutAndReported) {
-  const auto store = OpenStore("comparisons.db");
-  const std::string same =
-      R"({"prompt": "2+2?", "chosen": "4", "rejected": "4"})";
-  ASSERT_OK_AND_ASSIGN(
-      const ImportReport report,
-      ImportComparisons(store.get(),
-                        WriteLines(absl::StrCat(same, "\n", kPair, "\n"))));
-  EXPECT_EQ(report.num_accepted, 1);
-  ASSERT_THAT(report.refused, SizeIs(1));
-  EXPECT_EQ(report.refused[0].line, 1);
-  EXPECT_THAT(report.refused[0].reason, HasSubstr("are the same"));
-}
-
-TEST_F(ImportExportTest, ImportingTwiceStoresOnce) {
-  const auto store = OpenStore("comparisons.db");
-  const std::string path = WriteLines(absl::StrCat(kPair, "\n", kPair, "\n"));
-  ASSERT_OK_AND_ASSIGN(const ImportReport first,
-                       ImportComparisons(store.get(), path));
-  EXPECT_EQ(first.num_accepted, 1);
-  EXPECT_EQ(first.num_duplicates, 1);
-  ASSERT_OK_AND_ASSIGN(const ImportReport second,
-                       ImportComparisons(store.get(), path));
-  EXPECT_EQ(second.num_accepted, 0);
-  EXPECT_EQ(second.num_duplicates, 2);
-}
-
-TEST_F(ImportExportTest, MalformedLineLeavesTheStoreUntouched) {
-  const auto store = OpenStore("comparisons.db");
-  EXPECT_THAT(
-      ImportComparisons(store.get(), WriteLines(absl::StrCat(kPair, "\n{\n"))),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("batch.jsonl:2: ")));
-  EXPECT_EQ(store->GetStats().num_comparisons, 0);
-}
-
 TEST_F(ImportExportTest, LinesOfOurOwnFormCarryWhatAnyFileGave) {
   const auto store = OpenStore("comparisons.db");
   for (const char* const name : {"label_studio.json", "mturk.csv"}) {
     const std::string text = FeedbackFixture(name);
     ASSERT_OK_AND_ASSIGN(const ParsedComparisons parsed,
                          ParseComparisons(text, name));
-    ASSERT_OK(WriteFileAtomically(dir_ / name, text));
-    ASSERT_OK(ImportComparisons(store.get(), dir_ / name));
+    ASSERT_OK(store->AppendAll(parsed.comparisons));
 
     std::string lines;
     for (const v1::Comparison& comparison : parsed.comparisons) {
@@ -97,11 +57,12 @@ TEST_F(ImportExportTest, LinesOfOurOwnFormCarryWhatAnyFileGave) {
       absl::StrAppend(&lines, line, "\n");
     }
     // Under the name of a CSV file, as a service is told where they come from.
-    ASSERT_OK(WriteFileAtomically(dir_ / "lines.csv", lines));
-    ASSERT_OK_AND_ASSIGN(const ImportReport again,
-                         ImportComparisons(store.get(), dir_ / "lines.csv"));
-    EXPECT_EQ(again.num_accepted, 0) << name;
-    EXPECT_EQ(again.num_duplicates, 2) << name;
+    ASSERT_OK_AND_ASSIGN(const ParsedComparisons back,
+                         ParseComparisons(lines, "lines.csv"));
+    ASSERT_OK_AND_ASSIGN(const auto again, store->AppendAll(back.comparisons));
+    ASSERT_THAT(again, SizeIs(2)) << name;
+    EXPECT_TRUE(again[0].duplicate) << name;
+    EXPECT_TRUE(again[1].duplicate) << name;
   }
 }
 
@@ -127,7 +88,9 @@ TEST_F(ImportExportTest, OwnFormatBringsEveryFieldBack) {
   EXPECT_EQ(num_lines, 1);
 
   const auto copy = OpenStore("copy.db");
-  ASSERT_OK(ImportComparisons(copy.get(), dir_ / "out.jsonl"));
+  ASSERT_OK_AND_ASSIGN(const ParsedComparisons parsed,
+                       ReadComparisons(dir_ / "out.jsonl"));
+  ASSERT_OK(copy->AppendAll(parsed.comparisons));
   v1::Comparison back = copy->Read(1, 1)->at(0);
   // The prompt's name is made anew from its messages.
   back.mutable_prompt()->clear_prompt_id();
@@ -138,7 +101,9 @@ TEST_F(ImportExportTest, OwnFormatBringsEveryFieldBack) {
 
 TEST_F(ImportExportTest, RetractedComparisonsAreInNoExport) {
   const auto store = OpenStore("comparisons.db");
-  ASSERT_OK(ImportComparisons(store.get(), WriteLines(kPair)));
+  ASSERT_OK_AND_ASSIGN(const ParsedComparisons parsed,
+                       ParseComparisons(kPair, "f.jsonl"));
+  ASSERT_OK(store->AppendAll(parsed.comparisons));
   const v1::Comparison only = store->Read(1, 1)->at(0);
   ASSERT_OK(store->Retract({.comparison_ids = {only.comparison_id()}},
                            "asked to", "grace"));
@@ -148,19 +113,16 @@ TEST_F(ImportExportTest, RetractedComparisonsAreInNoExport) {
     EXPECT_EQ(*ReadFile(dir_ / "out.jsonl"), "");
   }
   // Nor does the file that it came in bring it back.
-  ASSERT_OK_AND_ASSIGN(const ImportReport again,
-                       ImportComparisons(store.get(), WriteLines(kPair)));
-  EXPECT_EQ(again.num_accepted, 0);
+  ASSERT_OK_AND_ASSIGN(const auto again, store->AppendAll(parsed.comparisons));
+  EXPECT_TRUE(again[0].duplicate);
   EXPECT_EQ(store->Read(1, 1)->at(0).choice(), v1::RETRACTED);
 }
 
 TEST_F(ImportExportTest, LineThatSaysRetractedIsMalformed) {
-  const auto store = OpenStore("comparisons.db");
-  EXPECT_THAT(ImportComparisons(
-                  store.get(),
-                  WriteLines(R"({"prompt": {"messages": [{"role": "user", )"
-                             R"("content": "Hi"}]}, "response_a": "a", )"
-                             R"("response_b": "b", "choice": "RETRACTED"})")),
+  EXPECT_THAT(ParseComparisons(R"({"prompt": {"messages": [{"role": "user", )"
+                               R"("content": "Hi"}]}, "response_a": "a", )"
+                               R"("response_b": "b", "choice": "RETRACTED"})",
+                               "f.jsonl"),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("\"choice\" must be")));
 }

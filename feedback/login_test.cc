@@ -9,6 +9,7 @@
 #include "core/base/json.h"
 #include "core/telemetry/http_test_client.h"
 #include "feedback/access/secrets.h"
+#include "feedback/batch_api.h"
 #include "feedback/http_api.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
@@ -64,6 +65,14 @@ class LoginTest : public testing::Test {
     store_ = *std::move(store);
     desk_ = std::make_unique<AnswerDesk>(TaskScheduler::Options(), store_.get(),
                                          &clock_, &metrics_);
+    batches_ = std::make_unique<BatchDesk>(
+        BatchDesk::Options(), store_.get(),
+        [this](const std::vector<v1::Comparison>& comparisons) {
+          return desk_->Import(comparisons);
+        },
+        nullptr, &clock_, &metrics_);
+    batch_api_ = std::make_unique<BatchApi>(batches_.get(), &clock_,
+                                            "0123456789abcdef!");
     Start({});
   }
 
@@ -76,6 +85,7 @@ class LoginTest : public testing::Test {
     access_ = *std::move(access);
     api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
                                      access_.get());
+    batch_api_->AddTo(*api_);
     auto server = HttpServer::Start(
         "127.0.0.1:0",
         [this](const HttpRequest& request) { return api_->Handle(request); },
@@ -115,6 +125,8 @@ class LoginTest : public testing::Test {
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
+  std::unique_ptr<BatchDesk> batches_;
+  std::unique_ptr<BatchApi> batch_api_;
   std::unique_ptr<AccessControl> access_;
   std::unique_ptr<HttpApi> api_;
   std::unique_ptr<HttpServer> server_;
@@ -206,6 +218,34 @@ TEST_F(LoginTest, ProgramImportsWithATokenOfARequesterOnly) {
     EXPECT_EQ(reply.status, role == Role::kWorker ? 403 : 200) << reply.body;
   }
   EXPECT_EQ(store_->GetStats().num_comparisons, 1);
+}
+
+TEST_F(LoginTest, WebhookNeedsNoAccountAndASecretOfItsOwn) {
+  const HttpTestClient client(server_->port());
+  const std::string event = R"({"action": "PROJECT_UPDATED"})";
+  for (const char* const secret : {"0123456789abcdef!", "0123456789abcdef?"}) {
+    const HttpTestReply reply =
+        client.Post("/api/webhook/label-studio", event,
+                    {"Content-Type: application/json",
+                     absl::StrCat("X-Webhook-Secret: ", secret)});
+    EXPECT_EQ(reply.status, absl::EndsWith(secret, "!") ? 200 : 401)
+        << reply.body;
+  }
+}
+
+TEST_F(LoginTest, BatchIsReleasedByTheSessionsAccount) {
+  Browser ada = Join("ada", Role::kRequester);
+  ASSERT_OK_AND_ASSIGN(
+      const v1::BatchReport waits,
+      batches_->Import({.text = "{\"prompt\": \"Who?\", \"chosen\": "
+                                "\"ada@example.org\", \"rejected\": \"no\"}\n",
+                        .name = "f"}));
+  const std::string path = absl::StrCat("/api/batches/", waits.batch_id());
+  EXPECT_EQ(ada.Get(path).status, 200);
+  const HttpTestReply reply = ada.Post(
+      path + "/release", {{"by", "somebody else"}, {"reason", "hers"}});
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(batches_->Get(waits.batch_id())->decision().by(), "ada");
 }
 
 TEST_F(LoginTest, AdminInvitesListsAndDisables) {

@@ -17,6 +17,9 @@ struct BodySchema {
   const char* path;
   const char* schema;
 };
+constexpr char kDecision[] = R"({"required": ["reason"], "properties": {
+        "by": {"type": "string"},
+        "reason": {"type": "string", "minLength": 1}}})";
 constexpr BodySchema kBodies[] = {
     {"/api/login", R"({"required": ["name", "password"], "properties": {
         "name": {"type": "string"}, "password": {"type": "string"}}})"},
@@ -24,6 +27,8 @@ constexpr BodySchema kBodies[] = {
         "token": {"type": "string"},
         "name": {"type": "string", "minLength": 1, "maxLength": 40},
         "password": {"type": "string", "minLength": 10, "maxLength": 256}}})"},
+    {"/api/batches/{id}/release", kDecision},
+    {"/api/batches/{id}/refuse", kDecision},
     {"/api/invitations", R"({"required": ["role"], "properties": {
         "role": {"type": "string", "enum": ["worker", "requester", "admin"]},
         "name": {"type": "string", "maxLength": 40},
@@ -106,6 +111,7 @@ Json ParametersOf(const Route& route) {
   }
   if (path == "/api/import") {
     parameters.push_back(Parameter("source", "query"));
+    parameters.push_back(Parameter("dry_run", "query"));
   }
   return parameters;
 }

@@ -123,17 +123,27 @@ class PreferenceStore {
   //   and those of the database, as Append
   absl::Status AddBatch(const Batch& batch);
 
-  // Ends a quarantine, durably, and removes the payload. To release a batch,
-  // append the comparisons of GetBatch's payload first, then set the state: who
-  // is cut off between does both again, and none is stored twice. The state
-  // that it has already is acknowledged.
+  // Ends a quarantine, durably, with the report as it is from now on, and
+  // removes the payload. To release a batch, append the comparisons of
+  // GetBatch's payload first, then set the state: who is cut off between does
+  // both again, and none is stored twice. The state that it has already is
+  // acknowledged.
   //
   // Errors:
   //   NotFound            no such batch
   //   FailedPrecondition  the batch is not quarantined, or `state` is neither
   //                       kReleased nor kRefused
   //   and those of the database, as Append
-  absl::Status SetBatchState(const std::string& batch_id, BatchState state);
+  absl::Status SetBatchState(const std::string& batch_id, BatchState state,
+                             const std::string& report);
+
+  // Puts another report and payload in the place of a waiting batch's, durably.
+  //
+  // Errors: NotFound; FailedPrecondition if the batch is not quarantined; those
+  // of the database, as Append.
+  absl::Status ReplaceWaiting(const std::string& batch_id,
+                              const std::string& report,
+                              const std::string& payload);
 
   // All batches, newest first, without their payloads.
   absl::StatusOr<std::vector<Batch>> ListBatches() const;
@@ -166,6 +176,8 @@ class PreferenceStore {
                                         const std::string& reason,
                                         const std::string& who,
                                         TableChange change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  absl::StatusOr<Batch> MustGetBatch(const std::string& batch_id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   absl::Status PutBatch(Batch batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);

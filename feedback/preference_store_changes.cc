@@ -181,26 +181,48 @@ absl::Status PreferenceStore::AddBatch(const Batch& batch) {
                    "or state: make a new id for a new batch"));
 }
 
-absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
-                                            BatchState state) {
-  MutexLock lock(&table_mutex_);
+absl::StatusOr<Batch> PreferenceStore::MustGetBatch(
+    const std::string& batch_id) const {
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, table_->GetBatch(batch_id));
-  if (!batch.has_value()) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no batch \"", batch_id, "\""));
-  }
-  if (batch->state == state) return absl::OkStatus();
+  if (batch.has_value()) return *std::move(batch);
+  return absl::NotFoundError(
+      absl::StrCat("there is no batch \"", batch_id, "\""));
+}
+
+absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
+                                            BatchState state,
+                                            const std::string& report) {
+  MutexLock lock(&table_mutex_);
+  RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
+  if (batch.state == state) return absl::OkStatus();
   const bool is_end =
       state == BatchState::kReleased || state == BatchState::kRefused;
-  if (batch->state != BatchState::kQuarantined || !is_end) {
+  if (batch.state != BatchState::kQuarantined || !is_end) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "batch \"", batch_id, "\" is ", BatchStateName(batch->state),
+        "batch \"", batch_id, "\" is ", BatchStateName(batch.state),
         " and cannot become ", BatchStateName(state),
         "; only a quarantined one can be released or refused"));
   }
-  batch->state = state;
-  batch->payload.clear();
-  return PutBatch(*std::move(batch));
+  batch.state = state;
+  batch.report = report;
+  batch.payload.clear();
+  return PutBatch(std::move(batch));
+}
+
+absl::Status PreferenceStore::ReplaceWaiting(const std::string& batch_id,
+                                             const std::string& report,
+                                             const std::string& payload) {
+  MutexLock lock(&table_mutex_);
+  RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
+  if (batch.state != BatchState::kQuarantined) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("batch \"", batch_id, "\" is ",
+                     BatchStateName(batch.state), ": nothing of it waits"));
+  }
+  batch.report = report;
+  batch.payload = payload;
+  RLHF_RETURN_IF_ERROR(PutBatch(std::move(batch)));
+  return table_->EraseTraces();
 }
 
 absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches() const {
@@ -211,12 +233,7 @@ absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches() const {
 absl::StatusOr<Batch> PreferenceStore::GetBatch(
     const std::string& batch_id) const {
   MutexLock lock(&table_mutex_);
-  RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, table_->GetBatch(batch_id));
-  if (!batch.has_value()) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no batch \"", batch_id, "\""));
-  }
-  return *std::move(batch);
+  return MustGetBatch(batch_id);
 }
 
 }  // namespace rlhf

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -19,7 +18,6 @@ namespace {
 
 constexpr int64_t kMaxShown = 100;
 constexpr size_t kMaxPms = 50;
-constexpr size_t kMaxBatches = 100;
 // Comparisons read from the store at once, and counted in one call.
 constexpr int64_t kPageRows = 1'000;
 constexpr int64_t kMaxCounted = 50'000;
@@ -47,15 +45,6 @@ absl::StatusOr<ExportFormat> GetFormat(const HttpRequest& request) {
   if (found->second == "trl") return ExportFormat::kTrl;
   return absl::InvalidArgumentError(absl::StrCat(
       "\"format\" is \"", found->second, "\"; it must be rlhf or trl"));
-}
-
-Json BatchJson(const Batch& batch) {
-  const absl::StatusOr<Json> report = ParseJson(batch.report);
-  return {{"batch_id", batch.batch_id},
-          {"source", batch.source},
-          {"received_unix_ms", batch.received_unix_ms},
-          {"state", absl::AsciiStrToLower(BatchStateName(batch.state))},
-          {"report", report.ok() ? *report : Json(batch.report)}};
 }
 
 }  // namespace
@@ -107,17 +96,6 @@ HttpResponse RequesterApi::GetPms() {
     if (pms_.size() > kMaxPms) pms_.pop_front();
   }
   return JsonResponse(DumpJson({{"pms", pms_}}));
-}
-
-HttpResponse RequesterApi::GetBatches() const {
-  const auto batches = store_->ListBatches();
-  if (!batches.ok()) return ErrorResponse(batches.status());
-  Json list = Json::array();
-  for (const Batch& batch : *batches) {
-    if (list.size() == kMaxBatches) break;
-    list.push_back(BatchJson(batch));
-  }
-  return JsonResponse(DumpJson({{"batches", std::move(list)}}));
 }
 
 HttpResponse RequesterApi::GetExport(const HttpRequest& request) const {

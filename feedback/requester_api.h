@@ -1,16 +1,12 @@
 // What the requester's page asks for, beside what workers ask for: the newest
-// comparisons, what they add up to, the run's PMs, the batches that came in,
-// and the log as a file. Reads only.
+// comparisons, what they add up to, the run's PMs, and the log as a file. Reads
+// only. The batches are told by batch_api.h.
 //
 //   GET /api/comparisons?last=N   the newest 1 to 100 (default 20), newest
 //                                 first: {"comparisons": [as exported]}
 //   GET /api/summary              LabelTally
 //   GET /api/pms                  {"pms": [PmReport as the refresher wrote
 //                                 it]}, the newest 50, oldest first
-//   GET /api/batches              {"batches": [{"batch_id", "source",
-//                                 "received_unix_ms", "state": "accepted",
-//                                 "quarantined", "released" or "refused",
-//                                 "report"}]}, the newest 100, newest first
 //   GET /api/export?format=F&first=SEQ
 //                                 "rlhf" (default) or "trl", as JSONL from SEQ
 //                                 (default 1) on; 413 if it is over
@@ -55,7 +51,6 @@ class RequesterApi {
   HttpResponse GetComparisons(const HttpRequest& request) const;
   HttpResponse GetSummary();
   HttpResponse GetPms();
-  HttpResponse GetBatches() const;
   HttpResponse GetExport(const HttpRequest& request) const;
 
  private:

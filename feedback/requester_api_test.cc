@@ -146,21 +146,6 @@ TEST_F(RequesterApiTest, RetractedComparisonsAreNotExported) {
       "RETRACTED");
 }
 
-TEST_F(RequesterApiTest, BatchesAreListedWithWhatTheGateFound) {
-  ASSERT_OK(store_->AddBatch({.batch_id = "b1",
-                              .source = "import:hh.jsonl",
-                              .received_unix_ms = 1,
-                              .state = BatchState::kQuarantined,
-                              .report = R"({"too_fast_share": 0.5})",
-                              .payload = "secret"}));
-  const HttpResponse response = Get("/api/batches");
-  EXPECT_THAT(response.body, Not(HasSubstr("secret")));
-  const Json batch = ParseJson(response.body)->at("batches").at(0);
-  EXPECT_EQ(batch["batch_id"], "b1");
-  EXPECT_EQ(batch["state"], "quarantined");
-  EXPECT_EQ(batch["report"]["too_fast_share"], 0.5);
-}
-
 TEST_F(RequesterApiTest, WithoutItItsRoutesAreNotThere) {
   HttpApi without(/*desk=*/nullptr, store_.get(), &registry_);
   EXPECT_EQ(without

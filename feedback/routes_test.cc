@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "feedback/batch_api.h"
 #include "feedback/http_api.h"
 #include "feedback/open_api.h"
 #include "feedback/page_files.h"
@@ -54,6 +55,13 @@ class RoutesTest : public testing::Test {
     store_ = *std::move(store);
     desk_ = std::make_unique<AnswerDesk>(TaskScheduler::Options(), store_.get(),
                                          &clock_, &metrics_);
+    batches_ = std::make_unique<BatchDesk>(
+        BatchDesk::Options(), store_.get(),
+        [this](const std::vector<v1::Comparison>& comparisons) {
+          return desk_->Import(comparisons);
+        },
+        nullptr, &clock_, &metrics_);
+    batch_api_ = std::make_unique<BatchApi>(batches_.get(), &clock_, "");
     v1::AccessConfig config;
     config.set_require_login(true);
     config.set_public_origin(kOrigin);
@@ -75,6 +83,7 @@ class RoutesTest : public testing::Test {
         &clock_);
     api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
                                      access_.get(), requester_.get());
+    batch_api_->AddTo(*api_);
   }
 
   HttpRequest Request(const Route& route, Sender sender, Forgery forgery) {
@@ -111,6 +120,8 @@ class RoutesTest : public testing::Test {
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;
   std::unique_ptr<AnswerDesk> desk_;
+  std::unique_ptr<BatchDesk> batches_;
+  std::unique_ptr<BatchApi> batch_api_;
   std::unique_ptr<AccessControl> access_;
   std::unique_ptr<RequesterApi> requester_;
   std::unique_ptr<HttpApi> api_;

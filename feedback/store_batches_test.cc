@@ -72,19 +72,36 @@ TEST_P(StoreBatchesTest, AddingTheSameBatchAgainChangesNothing) {
 TEST_P(StoreBatchesTest, QuarantineEndsOnceAndThePayloadGoes) {
   const auto store = MustOpen();
   ASSERT_OK(store->AddBatch(MakeBatch("b", BatchState::kQuarantined)));
-  EXPECT_THAT(store->SetBatchState("b", BatchState::kAccepted),
+  EXPECT_THAT(store->SetBatchState("b", BatchState::kAccepted, "looked at"),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        AllOf(HasSubstr("QUARANTINED"), HasSubstr("ACCEPTED"))));
-  ASSERT_OK(store->SetBatchState("b", BatchState::kReleased));
-  EXPECT_OK(store->SetBatchState("b", BatchState::kReleased));
+  ASSERT_OK(store->SetBatchState("b", BatchState::kReleased, "looked at"));
+  EXPECT_OK(store->SetBatchState("b", BatchState::kReleased, "looked at"));
   EXPECT_EQ(store->GetBatch("b")->state, BatchState::kReleased);
   EXPECT_EQ(store->GetBatch("b")->payload, "");
-  EXPECT_THAT(store->SetBatchState("b", BatchState::kRefused),
+  EXPECT_EQ(store->GetBatch("b")->report, "looked at");
+  EXPECT_THAT(store->SetBatchState("b", BatchState::kRefused, "looked at"),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        HasSubstr("only a quarantined one")));
-  EXPECT_THAT(store->SetBatchState("c", BatchState::kRefused),
+  EXPECT_THAT(store->SetBatchState("c", BatchState::kRefused, "looked at"),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c\"")));
   EXPECT_THAT(store->GetBatch("c"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c\"")));
+}
+
+TEST_P(StoreBatchesTest, OnlyWhatWaitsIsReplaced) {
+  const auto store = MustOpen();
+  ASSERT_OK(store->AddBatch(MakeBatch("b", BatchState::kQuarantined)));
+  ASSERT_OK(store->ReplaceWaiting("b", "fewer", "the other comparisons"));
+  EXPECT_EQ(store->GetBatch("b")->report, "fewer");
+  EXPECT_EQ(store->GetBatch("b")->payload, "the other comparisons");
+  EXPECT_EQ(store->GetBatch("b")->state, BatchState::kQuarantined);
+  ASSERT_OK(store->SetBatchState("b", BatchState::kRefused, "no"));
+  EXPECT_THAT(store->ReplaceWaiting("b", "fewer", "all of them"),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("nothing of it waits")));
+  EXPECT_EQ(store->GetBatch("b")->payload, "");
+  EXPECT_THAT(store->ReplaceWaiting("c", "", ""),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c\"")));
 }
 

@@ -7,6 +7,7 @@
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/grpc_status.h"
+#include "feedback/rpc_access.h"
 
 namespace rlhf {
 namespace {
@@ -24,16 +25,20 @@ v1::StoreState StateOf(const PreferenceStore::Stats& stats) {
   return state;
 }
 
-grpc::Status StoreService::Verify(grpc::ServerContext* /*context*/,
+grpc::Status StoreService::Verify(grpc::ServerContext* context,
                                   const v1::VerifyStoreRequest* /*request*/,
                                   v1::StoreState* response) {
+  const auto caller = AdmitRequester(access_, *context);
+  if (!caller.ok()) return ToGrpcStatus(caller.status());
   *response = StateOf(store_->GetStats());
   return ToGrpcStatus(store_->VerifyChain());
 }
 
-grpc::Status StoreService::Backup(grpc::ServerContext* /*context*/,
+grpc::Status StoreService::Backup(grpc::ServerContext* context,
                                   const v1::BackupStoreRequest* request,
                                   v1::BackupStoreResponse* response) {
+  const auto caller = AdmitRequester(access_, *context);
+  if (!caller.ok()) return ToGrpcStatus(caller.status());
   return ToGrpcStatus(BackUp(request->name(), *response));
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "feedback/access/access_control.h"
 #include "feedback/preference_store.h"
 #include "rlhf/v1/store.grpc.pb.h"
 
@@ -15,10 +16,11 @@ v1::StoreState StateOf(const PreferenceStore::Stats& stats);
 // Thread-safe.
 class StoreService final : public v1::Store::Service {
  public:
-  // `store` is not owned and must outlive the service. Backups are made in
-  // `folder`.
-  StoreService(const PreferenceStore* store, std::string folder)
-      : store_(store), folder_(std::move(folder)) {}
+  // `store` and `access` (null: no login) are not owned and must outlive the
+  // service. Backups are made in `folder`.
+  StoreService(const PreferenceStore* store, std::string folder,
+               AccessControl* access)
+      : store_(store), folder_(std::move(folder)), access_(access) {}
 
   grpc::Status Verify(grpc::ServerContext* context,
                       const v1::VerifyStoreRequest* request,
@@ -37,6 +39,7 @@ class StoreService final : public v1::Store::Service {
 
   const PreferenceStore* const store_;
   const std::string folder_;
+  AccessControl* const access_;
 };
 
 }  // namespace rlhf

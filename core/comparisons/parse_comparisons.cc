@@ -123,11 +123,36 @@ absl::StatusOr<RecordComparisons> FromOthers(
   return record;
 }
 
-absl::StatusOr<RecordComparisons> ReadRecord(const Json& json) {
-  if (IsArgillaRecord(json)) return FromOthers(ReadArgillaRecord(json));
-  if (IsLabelStudioTask(json)) return FromOthers(ReadLabelStudioTask(json));
-  return FromOneOfOurs(json.contains("response_a") ? FromOwnFormat(json)
-                                                   : FromPair(json));
+// Whether a record of our own says what was on the left. One that was imported
+// as a pair, and exported since, has the member and knows nothing.
+bool OursKnowsSides(const Json& json) {
+  return Names(json, "shown_swapped", "shownSwapped") &&
+         !(json.contains("source") && json.at("source").is_string() &&
+           absl::StartsWith(json.at("source").get<std::string>(), "import:"));
+}
+
+struct Record {
+  RecordComparisons comparisons;
+  bool sides_known = true;
+};
+
+absl::StatusOr<Record> ReadRecord(const Json& json) {
+  Record record;
+  if (IsArgillaRecord(json)) {
+    RLHF_ASSIGN_OR_RETURN(record.comparisons,
+                          FromOthers(ReadArgillaRecord(json)));
+  } else if (IsLabelStudioTask(json)) {
+    RLHF_ASSIGN_OR_RETURN(record.comparisons,
+                          FromOthers(ReadLabelStudioTask(json)));
+  } else if (json.contains("response_a")) {
+    RLHF_ASSIGN_OR_RETURN(record.comparisons,
+                          FromOneOfOurs(FromOwnFormat(json)));
+    record.sides_known = OursKnowsSides(json);
+  } else {
+    RLHF_ASSIGN_OR_RETURN(record.comparisons, FromOneOfOurs(FromPair(json)));
+    record.sides_known = false;
+  }
+  return record;
 }
 
 // Takes the records of a file in.
@@ -138,39 +163,39 @@ class Collector {
 
   // Record `number`, which messages call `where`.
   void Add(int64_t number, absl::string_view where,
-           absl::StatusOr<RecordComparisons> record) {
+           absl::StatusOr<Record> record) {
     if (!record.ok()) return AddMalformed(where, record.status());
-    for (v1::Comparison& comparison : record->comparisons) {
+    ++read_.num_records;
+    for (v1::Comparison& comparison : record->comparisons.comparisons) {
       if (comparison.source().empty()) comparison.set_source(source_);
       if (comparison.worker_id().empty()) {
         comparison.set_worker_id(comparison.source());
       }
-      parsed_.comparisons.push_back(std::move(comparison));
+      read_.parsed.comparisons.push_back(std::move(comparison));
+      read_.parsed.sides_known.push_back(record->sides_known);
     }
-    for (std::string& reason : record->left_out) {
-      parsed_.refused.push_back({number, std::move(reason)});
+    for (std::string& reason : record->comparisons.left_out) {
+      read_.parsed.refused.push_back({number, std::move(reason)});
     }
   }
 
   void AddMalformed(absl::string_view where, const absl::Status& status) {
-    if (malformed_.size() == kMaxProblemsShown) return;
-    malformed_.push_back(absl::StrCat(name_, where, ": ", status.message()));
+    ++read_.num_records;
+    ++read_.num_malformed;
+    if (read_.malformed.size() == kMaxProblemsShown) return;
+    read_.malformed.push_back(
+        absl::StrCat(name_, where, ": ", status.message()));
   }
 
-  absl::StatusOr<ParsedComparisons> Finish() && {
-    if (malformed_.empty()) return std::move(parsed_);
-    return absl::InvalidArgumentError(absl::StrCat(
-        absl::StrJoin(malformed_, "\n"), "\nnothing was imported"));
-  }
+  ReadableComparisons Finish() && { return std::move(read_); }
 
  private:
   const std::string name_;
   const std::string source_;
-  ParsedComparisons parsed_;
-  std::vector<std::string> malformed_;
+  ReadableComparisons read_;
 };
 
-absl::StatusOr<RecordComparisons> ReadLine(absl::string_view line) {
+absl::StatusOr<Record> ReadLine(absl::string_view line) {
   RLHF_ASSIGN_OR_RETURN(const Json json, ParseJson(line));
   if (json.is_object()) return ReadRecord(json);
   return absl::InvalidArgumentError("the line is no JSON object");
@@ -192,11 +217,11 @@ void ReadArray(absl::string_view text, Collector& collector) {
   int64_t number = 0;
   for (const Json& json : *array) {
     const std::string which = absl::StrCat("record ", ++number);
-    auto record = json.is_object()
-                      ? ReadRecord(json)
-                      : absl::InvalidArgumentError("it is no JSON object");
+    absl::StatusOr<Record> record =
+        json.is_object() ? ReadRecord(json)
+                         : absl::InvalidArgumentError("it is no JSON object");
     if (record.ok()) {
-      for (std::string& reason : record->left_out) {
+      for (std::string& reason : record->comparisons.left_out) {
         reason = absl::StrCat(which, ": ", reason);
       }
     }
@@ -204,12 +229,14 @@ void ReadArray(absl::string_view text, Collector& collector) {
   }
 }
 
-absl::StatusOr<RecordComparisons> ReadCsvRecord(
-    const ComparisonColumns& columns, const std::vector<std::string>& fields) {
-  RecordComparisons record;
+absl::StatusOr<Record> ReadCsvRecord(const ComparisonColumns& columns,
+                                     const std::vector<std::string>& fields) {
+  RecordComparisons read;
   RLHF_RETURN_IF_ERROR(
-      AddJudgement(ReadCsvComparison(columns, fields), "", record));
-  return FromOthers(std::move(record));
+      AddJudgement(ReadCsvComparison(columns, fields), "", read));
+  Record record;
+  RLHF_ASSIGN_OR_RETURN(record.comparisons, FromOthers(std::move(read)));
+  return record;
 }
 
 void ReadCsv(absl::string_view text, Collector& collector) {
@@ -231,8 +258,8 @@ void ReadCsv(absl::string_view text, Collector& collector) {
 
 }  // namespace
 
-absl::StatusOr<ParsedComparisons> ParseComparisons(absl::string_view text,
-                                                   absl::string_view name) {
+ReadableComparisons ParseReadable(absl::string_view text,
+                                  absl::string_view name) {
   Collector collector(name);
   text = absl::StripPrefix(text, "\xEF\xBB\xBF");
   const absl::string_view begin =
@@ -245,6 +272,14 @@ absl::StatusOr<ParsedComparisons> ParseComparisons(absl::string_view text,
     ReadLines(text, collector);
   }
   return std::move(collector).Finish();
+}
+
+absl::StatusOr<ParsedComparisons> ParseComparisons(absl::string_view text,
+                                                   absl::string_view name) {
+  ReadableComparisons read = ParseReadable(text, name);
+  if (read.malformed.empty()) return std::move(read.parsed);
+  return absl::InvalidArgumentError(absl::StrCat(
+      absl::StrJoin(read.malformed, "\n"), "\nnothing was imported"));
 }
 
 absl::StatusOr<ParsedComparisons> ReadComparisons(const std::string& path) {

@@ -35,8 +35,26 @@ struct RefusedLine {
 
 struct ParsedComparisons {
   std::vector<v1::Comparison> comparisons;
+  // Of each comparison, whether its form says which response was on the left:
+  // pairs of a chosen and a rejected one do not, and all have A_BETTER.
+  std::vector<bool> sides_known;
   std::vector<RefusedLine> refused;
 };
+
+// All that can be read of a file, for whoever judges files with faults.
+struct ReadableComparisons {
+  ParsedComparisons parsed;
+  // Lines, or elements of an array, that hold something.
+  int64_t num_records = 0;
+  int64_t num_malformed = 0;
+  // The first ten malformed ones: name:line, or name and the record, and what
+  // is wrong.
+  std::vector<std::string> malformed;
+};
+
+// As ParseComparisons, but malformed records are left out and reported.
+ReadableComparisons ParseReadable(absl::string_view text,
+                                  absl::string_view name);
 
 // Reads `text`, which is the contents of `name`.
 //

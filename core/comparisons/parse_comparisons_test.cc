@@ -256,5 +256,49 @@ TEST(ParseComparisonsTest, EmptyFilesHoldNothing) {
   }
 }
 
+TEST(ParseReadableTest, WhatCanBeReadIsReadAndTheRestIsCounted) {
+  const ReadableComparisons read =
+      ParseReadable(R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"
+                    "\n{\n\n[]\n"
+                    R"({"prompt": "2+2?", "chosen": "4", "rejected": "4"})",
+                    "f.jsonl");
+  EXPECT_EQ(read.num_records, 4);
+  EXPECT_EQ(read.num_malformed, 2);
+  ASSERT_EQ(read.malformed.size(), 2u);
+  EXPECT_EQ(read.malformed[0].substr(0, 10), "f.jsonl:2:");
+  EXPECT_EQ(read.malformed[1].substr(0, 10), "f.jsonl:4:");
+  EXPECT_EQ(read.parsed.comparisons.size(), 1u);
+  EXPECT_EQ(read.parsed.refused.size(), 1u);
+}
+
+TEST(ParseReadableTest, TenMalformedRecordsAreShownAndAllAreCounted) {
+  std::string text;
+  for (int i = 0; i < 30; ++i) text += "{\n";
+  const ReadableComparisons read = ParseReadable(text, "f.jsonl");
+  EXPECT_EQ(read.num_malformed, 30);
+  EXPECT_EQ(read.malformed.size(), 10u);
+}
+
+TEST(ParseReadableTest, APairOfChosenAndRejectedHasNoSides) {
+  const auto sides_known = [](const std::string& line) {
+    const ReadableComparisons read = ParseReadable(line, "f.jsonl");
+    EXPECT_EQ(read.parsed.sides_known.size(), 1u) << line;
+    return read.parsed.sides_known[0];
+  };
+  const std::string ours =
+      R"({"prompt": {"messages": [{"role": "user", "content": "Hi"}]}, )"
+      R"("response_a": "x", "response_b": "y", "choice": "A_BETTER", )"
+      R"("strength": 2)";
+  EXPECT_FALSE(
+      sides_known(R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"));
+  EXPECT_FALSE(sides_known(ours + "}"));
+  EXPECT_TRUE(sides_known(ours + R"(, "shown_swapped": false})"));
+  EXPECT_TRUE(
+      sides_known(ours + R"(, "shownSwapped": true, "source": "page"})"));
+  // A pair that was imported, exported, and comes again.
+  EXPECT_FALSE(sides_known(
+      ours + R"(, "shown_swapped": false, "source": "import:hh.jsonl"})"));
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -134,6 +134,7 @@ Caller AccessControl::ByToken(absl::string_view token,
             .role = Role::kAdmin,
             .name = "operator",
             .worker_id = pseudonym(kOperatorKey),
+            .is_operator = true,
             .limit_key = kOperatorKey};
   }
   const Account* const account = accounts.ByToken(token);

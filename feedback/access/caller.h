@@ -21,12 +21,20 @@ struct Caller {
     return proof == Proof::kSession || proof == Proof::kToken;
   }
 
+  // Whom to write down for what this caller decides: the account, or whom the
+  // caller names where there is none, or where it is this machine's operator.
+  const std::string& NameOr(const std::string& named) const {
+    return has_account() && !is_operator ? name : named;
+  }
+
   Proof proof = Proof::kNone;
   Role role = Role::kWorker;
   // The account's, and the pseudonym that is stored with answers. Empty without
   // an account.
   std::string name;
   std::string worker_id;
+  // Holds the run's operator token.
+  bool is_operator = false;
   // Of a session.
   std::string session_id;
   std::string csrf_token;

@@ -8,13 +8,18 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/check.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/comparisons/parse_comparisons.h"
 #include "core/config/run_config.h"
 #include "core/nn/model_directory.h"
 #include "core/text/chat_format.h"
 #include "core/text/tokenizer.h"
-#include "feedback/import_export.h"
+#include "feedback/batch/language.h"
+#include "feedback/batch/min_hash.h"
+#include "feedback/batch/personal_data.h"
+#include "feedback/webhook_payloads.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
@@ -148,6 +153,38 @@ TEST_F(MutationsTest, BatchesOfComparisons) {
 )",
       [](const std::string& text) {
         return ParseComparisons(text, "batch.jsonl").status();
+      });
+}
+
+TEST_F(MutationsTest, WebhooksOfLabellingTools) {
+  Survives(
+      R"({"type": "response.created", "timestamp": "2026-11-27T05:00:00Z", "data": {"values": {"preference": {"value": "response2"}}, "status": "submitted", "record": {"id": "1", "fields": {"prompt": "a", "response1": "b", "response2": "c"}}, "user": {"id": "u"}}})",
+      [](const std::string& text) { return ReadArgillaEvent(text).status(); });
+  Survives(
+      R"({"action": "ANNOTATION_CREATED", "annotation": {"updated_at": "2026-11-27T05:00:00Z", "result": []}, "task": {"id": 1, "data": {"prompt": "a"}}})",
+      [](const std::string& text) {
+        return ReadLabelStudioEvent(text).status();
+      });
+}
+
+TEST_F(MutationsTest, TextsThatTheBatchGateReads) {
+  Survives(
+      "Write to ada@mail.example.org or +49 30 1234567, (415) 234-5678, "
+      "DE89 3704 0044 0532 0130 00, 4111 1111 1111 1111, 93.184.216.34, "
+      "536-22-1234. Größe, 世界, привет",
+      [](const std::string& text) {
+        std::vector<uint32_t> shingles;
+        AddShingles(text, shingles);
+        DetectLanguage(text);
+        size_t end = 0;
+        const std::vector<PersonalDatum> found = FindPersonalData(text);
+        for (const PersonalDatum& datum : found) {
+          RLHF_CHECK(datum.begin >= end && datum.size > 0);
+          end = datum.begin + datum.size;
+        }
+        RLHF_CHECK(end <= text.size());
+        return found.size() == 7 ? absl::OkStatus()
+                                 : absl::NotFoundError("another number");
       });
 }
 

@@ -1,0 +1,139 @@
+// How often the batch gate sees poison, and how often it sees some where none
+// is.
+//
+//     poison_study [BATCHES] [SIZE]
+//
+// Batches of simulated comparisons (poison_crowd.h) of 12 kinds of poison at 1,
+// 5 and 30 %, by few workers and spread over all, and as many clean ones, are
+// measured against a log of 5,000 clean comparisons and judged with the default
+// limits. A batch counts as seen if it is not accepted. Prints a table on
+// stderr and JSON on stdout.
+#include <algorithm>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "bench/poison_crowd.h"
+#include "core/base/hash.h"
+#include "core/base/json.h"
+#include "feedback/batch/batch_gate.h"
+
+namespace rlhf {
+namespace {
+
+constexpr int kLogSize = 5000;
+// Comparisons of a batch that the PM is asked about (batch_desk.cc).
+constexpr size_t kPmSample = 200;
+
+struct Log {
+  ComparisonIndex index;
+  LogProfile profile;
+};
+
+void FillLog(Log& log) {
+  const SimulatedBatch past =
+      SimulateBatch(7, kLogSize, Poison::kNone, 0, Spread::kAllWorkers);
+  for (const SimulatedComparison& simulated : past.comparisons) {
+    const ComparisonKey key = KeyOf(simulated.comparison);
+    log.index.Add(key, NearKeyOf(simulated.comparison, key.pair));
+    log.profile.Add(TraitsOf(simulated.comparison));
+  }
+}
+
+BatchVerdict Judge(const SimulatedBatch& batch, const Log& log) {
+  std::vector<BatchItem> items;
+  const size_t step = std::max<size_t>(1, batch.comparisons.size() / kPmSample);
+  for (size_t i = 0; i < batch.comparisons.size(); ++i) {
+    items.push_back(
+        {.comparison = &batch.comparisons[i].comparison, .sides_known = true});
+    if (i % step == 0) items.back().pm_margin = batch.comparisons[i].pm_margin;
+  }
+  BatchEvidence evidence = MeasureBatch(
+      items,
+      {.index = &log.index, .profile = &log.profile, .gold = &batch.gold});
+  evidence.malformed.total = evidence.num_comparisons;
+  return JudgeBatch(evidence);
+}
+
+struct Outcome {
+  int batches = 0;
+  int seen = 0;
+  // Batches in which each check failed.
+  std::map<std::string, int> by_check;
+
+  void Add(const BatchVerdict& verdict) {
+    ++batches;
+    seen += verdict.kind == BatchVerdictKind::kAccepted ? 0 : 1;
+    for (const BatchFinding& finding : verdict.findings) {
+      if (!finding.passed) ++by_check[finding.check];
+    }
+  }
+  Json ToJson() const {
+    return {{"batches", batches}, {"seen", seen}, {"by_check", by_check}};
+  }
+};
+
+Outcome Study(const Log& log, int batches, int size, Poison poison, double rate,
+              Spread spread) {
+  Outcome outcome;
+  for (int i = 0; i < batches; ++i) {
+    const uint64_t seed =
+        MixHash(MixHash(static_cast<uint64_t>(poison),
+                        static_cast<uint64_t>(1000 * rate) +
+                            (spread == Spread::kFewWorkers ? 0 : 5)),
+                static_cast<uint64_t>(i) + 1000);
+    outcome.Add(Judge(SimulateBatch(seed, size, poison, rate, spread), log));
+  }
+  return outcome;
+}
+
+std::string Checks(const Outcome& outcome) {
+  std::string text;
+  for (const auto& [check, count] : outcome.by_check) {
+    text += absl::StrFormat("%s%s %d", text.empty() ? "" : ", ", check, count);
+  }
+  return text;
+}
+
+int Main(int argc, char** argv) {
+  const int batches = argc > 1 ? std::stoi(argv[1]) : 50;
+  const int size = argc > 2 ? std::stoi(argv[2]) : 1000;
+  Log log;
+  FillLog(log);
+  const Outcome clean =
+      Study(log, 4 * batches, size, Poison::kNone, 0, Spread::kAllWorkers);
+  std::cerr << absl::StrFormat("clean: %d of %d not accepted  %s\n", clean.seen,
+                               clean.batches, Checks(clean));
+  Json rows = Json::array();
+  for (int kind = 1; kind <= kNumPoisons; ++kind) {
+    for (const Spread spread : {Spread::kFewWorkers, Spread::kAllWorkers}) {
+      for (const double rate : {0.01, 0.05, 0.3}) {
+        const auto poison = static_cast<Poison>(kind);
+        const char* const by =
+            spread == Spread::kFewWorkers ? "few workers" : "all workers";
+        const Outcome found = Study(log, batches, size, poison, rate, spread);
+        Json row = found.ToJson();
+        row["poison"] = PoisonName(poison);
+        row["by"] = by;
+        row["rate"] = rate;
+        rows.push_back(std::move(row));
+        std::cerr << absl::StrFormat("%-25s %-12s %3.0f %%  %3d of %d  %s\n",
+                                     PoisonName(poison), by, 100 * rate,
+                                     found.seen, found.batches, Checks(found));
+      }
+    }
+  }
+  std::cout << DumpJson({{"size", size},
+                         {"log", kLogSize},
+                         {"clean", clean.ToJson()},
+                         {"rows", rows}})
+            << "\n";
+  return 0;
+}
+
+}  // namespace
+}  // namespace rlhf
+
+int main(int argc, char** argv) { return rlhf::Main(argc, argv); }

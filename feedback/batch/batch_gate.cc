@@ -1,0 +1,353 @@
+#include "feedback/batch/batch_gate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+
+namespace rlhf {
+namespace {
+
+constexpr char kMalformed[] = "malformed";
+constexpr char kDuplicates[] = "duplicates";
+constexpr char kPersonalData[] = "personal_data";
+constexpr char kLanguage[] = "language";
+constexpr char kPosition[] = "position";
+constexpr char kTooFast[] = "too_fast";
+constexpr char kGold[] = "gold";
+constexpr char kPmAgreement[] = "pm_agreement";
+constexpr char kWorkerAgreement[] = "worker_agreement";
+constexpr char kCopied[] = "copied_answers";
+constexpr char kLengthPreference[] = "length_preference";
+constexpr char kResponseLength[] = "response_length";
+constexpr char kChoiceMix[] = "choice_mix";
+
+std::string Percent(double share) {
+  return absl::StrFormat("%.1f %%", 100 * share);
+}
+
+bool SurelyAbove(const SeenShare& share, double limit, double quantile) {
+  return share.total > 0 && IntervalOf(share, quantile).low > limit;
+}
+bool SurelyBelow(const SeenShare& share, double limit, double quantile) {
+  return share.total > 0 && IntervalOf(share, quantile).high < limit;
+}
+
+// A share of the batch that may not surely be above `limit`.
+BatchFinding JudgeMost(const char* check, absl::string_view what,
+                       const SeenShare& share, double limit) {
+  return {check, !SurelyAbove(share, limit, kBatchQuantile),
+          absl::StrCat(what, ": ", DescribeShare(share, kBatchQuantile),
+                       ", at most ", Percent(limit))};
+}
+
+// A question that is asked of the whole batch, then of each of its workers.
+struct AnswerCheck {
+  const char* check;
+  std::string what;
+  std::string limit;
+  SeenShare AnswerEvidence::*share;
+  std::function<bool(const SeenShare&, double quantile)> crossed;
+  // Why nothing is known, if nothing is.
+  std::string unknown;
+};
+
+BatchFinding JudgeAnswers(const AnswerCheck& check,
+                          const BatchEvidence& evidence) {
+  const SeenShare& all = evidence.everybody.*check.share;
+  if (all.total == 0) {
+    return {check.check, true,
+            absl::StrCat(check.what, ": not checked, ", check.unknown)};
+  }
+  BatchFinding finding = {
+      check.check, !check.crossed(all, kBatchQuantile),
+      absl::StrCat(check.what, ": ", DescribeShare(all, kBatchQuantile), ", ",
+                   check.limit)};
+  std::vector<std::string> crossing;
+  for (const AnswerEvidence& worker : evidence.workers) {
+    const SeenShare& own = worker.*check.share;
+    if (own.total == 0 || !check.crossed(own, kWorkerQuantile)) continue;
+    finding.passed = false;
+    crossing.push_back(absl::StrCat("worker ", worker.worker_id, ": ",
+                                    DescribeShare(own, kWorkerQuantile)));
+  }
+  constexpr size_t kShown = 5;
+  if (crossing.size() > kShown) {
+    const size_t more = crossing.size() - kShown;
+    crossing.resize(kShown);
+    crossing.push_back(absl::StrCat(more, " more workers"));
+  }
+  if (!crossing.empty()) {
+    absl::StrAppend(&finding.detail, "; ", absl::StrJoin(crossing, "; "));
+  }
+  return finding;
+}
+
+AnswerCheck Least(const char* check, std::string what, double least,
+                  SeenShare AnswerEvidence::*share, std::string unknown) {
+  return {check,
+          std::move(what),
+          absl::StrCat("at least ", Percent(least)),
+          share,
+          [least](const SeenShare& seen, double quantile) {
+            return SurelyBelow(seen, least, quantile);
+          },
+          std::move(unknown)};
+}
+
+AnswerCheck Most(const char* check, std::string what, double most,
+                 SeenShare AnswerEvidence::*share, std::string unknown) {
+  return {check,
+          std::move(what),
+          absl::StrCat("at most ", Percent(most)),
+          share,
+          [most](const SeenShare& seen, double quantile) {
+            return SurelyAbove(seen, most, quantile);
+          },
+          std::move(unknown)};
+}
+
+AnswerCheck PositionCheck(const BatchLimits& limits) {
+  const double bias = limits.max_position_bias;
+  return {kPosition,
+          "answers for the left side",
+          absl::StrCat("within ", Percent(bias), " of a half"),
+          &AnswerEvidence::left,
+          [bias](const SeenShare& seen, double quantile) {
+            return SurelyAbove(seen, 0.5 + bias, quantile) ||
+                   SurelyBelow(seen, 0.5 - bias, quantile);
+          },
+          "nobody says which response was on the left"};
+}
+
+AnswerCheck LengthCheck(const BatchEvidence& evidence,
+                        const BatchLimits& limits) {
+  const double shift = limits.max_length_shift;
+  const SeenShare log = evidence.log_longer;
+  const bool known = log.total > 0;
+  return {kLengthPreference,
+          "answers for the longer response",
+          known ? absl::StrCat("within ", Percent(shift), " of the log's ",
+                               Percent(log.value()))
+                : "not checked, the log is short",
+          &AnswerEvidence::longer,
+          [=](const SeenShare& seen, double quantile) {
+            const ShareInterval difference =
+                DifferenceInterval(seen, log, quantile);
+            return known &&
+                   (difference.low > shift || difference.high < -shift);
+          },
+          "none is longer"};
+}
+
+BatchFinding JudgeDuplicates(const BatchEvidence& evidence,
+                             const BatchLimits& limits) {
+  SeenShare all = evidence.exact_duplicates;
+  all.count += evidence.near_duplicates.count;
+  BatchFinding finding = JudgeMost(kDuplicates, "were there before", all,
+                                   limits.max_duplicate_share);
+  absl::StrAppend(&finding.detail, "; ", evidence.exact_duplicates.count,
+                  " exactly, ", evidence.near_duplicates.count, " nearly");
+  return finding;
+}
+
+BatchFinding JudgePersonalData(const BatchEvidence& evidence,
+                               const BatchLimits& limits) {
+  BatchFinding finding =
+      JudgeMost(kPersonalData, "hold personal data", evidence.personal_data,
+                limits.max_personal_data_share);
+  std::vector<std::string> kinds;
+  for (const auto& [kind, count] : evidence.personal_data_kinds) {
+    kinds.push_back(absl::StrCat(kind, " ", count));
+  }
+  if (!kinds.empty()) {
+    absl::StrAppend(&finding.detail, "; ", absl::StrJoin(kinds, ", "));
+  }
+  return finding;
+}
+
+BatchFinding JudgeLanguage(const BatchEvidence& evidence,
+                           const BatchLimits& limits) {
+  if (evidence.other_language.total == 0) {
+    return {kLanguage, true,
+            "prompts in another language than the log's: not checked, too few "
+            "are known"};
+  }
+  return JudgeMost(kLanguage, "prompts in another language than the log's",
+                   evidence.other_language, limits.max_other_language_share);
+}
+
+BatchFinding JudgeResponseLength(const BatchEvidence& evidence,
+                                 const BatchLimits& limits) {
+  constexpr char kWhat[] = "responses of a length that is rare in the log";
+  if (evidence.unusual_length.total == 0) {
+    return {kResponseLength, true,
+            absl::StrCat(kWhat, ": not checked, the log is short")};
+  }
+  return JudgeMost(kResponseLength, kWhat, evidence.unusual_length,
+                   limits.max_unusual_length_share);
+}
+
+BatchFinding JudgeCopies(const BatchEvidence& evidence,
+                         const BatchLimits& limits) {
+  BatchFinding finding = {kCopied, true,
+                          absl::StrCat("no worker agrees with one other surely "
+                                       "more often than ",
+                                       Percent(limits.max_twin_agreement))};
+  std::vector<std::string> twins;
+  for (const AnswerEvidence& worker : evidence.workers) {
+    if (SurelyAbove(worker.twin, limits.max_twin_agreement, kWorkerQuantile)) {
+      twins.push_back(absl::StrCat(
+          "worker ", worker.worker_id, " agrees with one other on ",
+          DescribeShare(worker.twin, kWorkerQuantile)));
+    }
+  }
+  if (twins.empty()) return finding;
+  return {kCopied, false,
+          absl::StrCat(absl::StrJoin(twins, "; "), ", at most ",
+                       Percent(limits.max_twin_agreement))};
+}
+
+BatchFinding JudgeChoiceMix(const BatchEvidence& evidence,
+                            const BatchLimits& limits) {
+  if (evidence.log_choices[0].total == 0) {
+    return {kChoiceMix, true,
+            "shares of better side, tie, both bad, skipped: not checked, the "
+            "log is short"};
+  }
+  BatchFinding finding = {kChoiceMix, true, ""};
+  std::vector<std::string> shares;
+  for (int kind = 0; kind < kNumChoiceKinds; ++kind) {
+    const SeenShare& own = evidence.choices[kind];
+    const SeenShare& log = evidence.log_choices[kind];
+    const ShareInterval difference =
+        DifferenceInterval(own, log, kBatchQuantile);
+    if (difference.low > limits.max_length_shift ||
+        difference.high < -limits.max_length_shift) {
+      finding.passed = false;
+    }
+    shares.push_back(absl::StrCat(ChoiceKindName(static_cast<ChoiceKind>(kind)),
+                                  " ", Percent(own.value()), " (log ",
+                                  Percent(log.value()), ")"));
+  }
+  finding.detail = absl::StrCat(absl::StrJoin(shares, ", "), ", each within ",
+                                Percent(limits.max_length_shift));
+  return finding;
+}
+
+// The checks that need no numbers: all that is said of a small batch.
+std::vector<BatchFinding> JudgeOneByOne(const BatchEvidence& evidence) {
+  return {
+      {kMalformed, evidence.malformed.count == 0,
+       absl::StrCat(evidence.malformed.count, " of ", evidence.malformed.total,
+                    " records cannot be read; of so few none may be")},
+      {kPersonalData, evidence.personal_data.count == 0,
+       JudgePersonalData(evidence, {.max_personal_data_share = 0}).detail}};
+}
+
+std::vector<BatchFinding> JudgeAll(const BatchEvidence& evidence,
+                                   const BatchLimits& limits) {
+  const std::string no_pm =
+      evidence.no_pm.empty() ? "it has not scored any" : evidence.no_pm;
+  return {
+      JudgeMost(kMalformed, "records that cannot be read", evidence.malformed,
+                limits.max_malformed_share),
+      JudgeDuplicates(evidence, limits),
+      JudgePersonalData(evidence, limits),
+      JudgeLanguage(evidence, limits),
+      JudgeAnswers(PositionCheck(limits), evidence),
+      JudgeAnswers(Most(kTooFast, "answers faster than reading",
+                        limits.max_too_fast_share, &AnswerEvidence::too_fast,
+                        "no times are given"),
+                   evidence),
+      JudgeAnswers(Least(kGold, "right answers to gold questions",
+                         limits.min_gold_accuracy, &AnswerEvidence::gold_right,
+                         "there is none among them"),
+                   evidence),
+      JudgeAnswers(
+          Least(kPmAgreement, "agreement with the serving PM",
+                limits.min_pm_agreement, &AnswerEvidence::pm_agrees, no_pm),
+          evidence),
+      JudgeAnswers(
+          Least(kWorkerAgreement,
+                "agreement with other workers on the same pairs",
+                limits.min_worker_agreement, &AnswerEvidence::others_agree,
+                "no pair has two named workers"),
+          evidence),
+      JudgeCopies(evidence, limits),
+      JudgeAnswers(LengthCheck(evidence, limits), evidence),
+      JudgeResponseLength(evidence, limits),
+      JudgeChoiceMix(evidence, limits)};
+}
+
+}  // namespace
+
+BatchLimits LimitsOf(const v1::FeedbackConfig& config) {
+  const v1::BatchGateConfig& gate = config.batch_gate();
+  return {.min_size = gate.min_size(),
+          .max_malformed_share = gate.max_malformed_share(),
+          .max_duplicate_share = gate.max_duplicate_share(),
+          .max_personal_data_share = gate.max_personal_data_share(),
+          .max_position_bias = gate.max_position_bias(),
+          .max_length_shift = gate.max_length_shift(),
+          .max_too_fast_share = gate.max_too_fast_share(),
+          .min_pm_agreement = gate.min_pm_agreement(),
+          .min_worker_agreement = gate.min_worker_agreement(),
+          .max_other_language_share = gate.max_other_language_share(),
+          .min_gold_accuracy = config.worker_test().good_accuracy()};
+}
+
+const char* BatchVerdictName(BatchVerdictKind kind) {
+  switch (kind) {
+    case BatchVerdictKind::kAccepted:
+      return "accepted";
+    case BatchVerdictKind::kQuarantined:
+      return "quarantined";
+    case BatchVerdictKind::kRefused:
+      return "refused";
+  }
+  return "?";
+}
+
+const std::vector<std::string>& BatchChecks() {
+  static const auto* const kChecks = new std::vector<std::string>{
+      kMalformed, kDuplicates,       kPersonalData,
+      kLanguage,  kPosition,         kTooFast,
+      kGold,      kPmAgreement,      kWorkerAgreement,
+      kCopied,    kLengthPreference, kResponseLength,
+      kChoiceMix};
+  return *kChecks;
+}
+
+BatchVerdict JudgeBatch(const BatchEvidence& evidence,
+                        const BatchLimits& limits) {
+  const bool small = evidence.num_comparisons < limits.min_size;
+  BatchVerdict verdict;
+  // Few comparisons of many records are no small batch: most are malformed.
+  if (small && evidence.malformed.total < limits.min_size) {
+    verdict.findings = JudgeOneByOne(evidence);
+  } else {
+    verdict.findings = JudgeAll(evidence, limits);
+  }
+  std::vector<std::string> failed;
+  for (const BatchFinding& finding : verdict.findings) {
+    if (finding.passed) continue;
+    failed.push_back(finding.detail);
+    verdict.kind = std::max(verdict.kind, finding.check == kMalformed
+                                              ? BatchVerdictKind::kRefused
+                                              : BatchVerdictKind::kQuarantined);
+  }
+  verdict.reason =
+      failed.empty()
+          ? absl::StrCat("nothing stands against ", evidence.num_comparisons,
+                         " comparisons",
+                         small ? ", which are too few for shares" : "")
+          : absl::StrJoin(failed, ". ");
+  return verdict;
+}
+
+}  // namespace rlhf

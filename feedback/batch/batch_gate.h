@@ -1,0 +1,78 @@
+// Whether a batch of comparisons may be learned from. Pure, as
+// trainer/preference/gate.h is for preference models.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "feedback/batch/batch_evidence.h"
+#include "rlhf/v1/config.pb.h"
+
+namespace rlhf {
+
+// Of BatchGateConfig and WorkerTestConfig in config.proto, where each is
+// explained, and two that have no field there.
+struct BatchLimits {
+  int64_t min_size = 50;
+  double max_malformed_share = 0.2;
+  double max_duplicate_share = 0.2;
+  double max_personal_data_share = 0.02;
+  double max_position_bias = 0.2;
+  double max_length_shift = 0.2;
+  double max_too_fast_share = 0.2;
+  double min_pm_agreement = 0.5;
+  double min_worker_agreement = 0.5;
+  double max_other_language_share = 0.5;
+  // Share of right answers to gold questions: WorkerTestConfig.good_accuracy.
+  double min_gold_accuracy = 0.8;
+  // No two people agree so often on which of two answers is better; who does
+  // has copied. (Bai et al. 2022, section 2.1, saw 63 % between crowdworkers
+  // and researchers.)
+  double max_twin_agreement = 0.9;
+  // Share of responses longer than 99 %, or shorter than 1 %, of the log's; by
+  // themselves 2 %.
+  double max_unusual_length_share = 0.1;
+};
+BatchLimits LimitsOf(const v1::FeedbackConfig& config);
+
+enum class BatchVerdictKind {
+  // Goes into the log.
+  kAccepted,
+  // Waits for a person, who releases or refuses it.
+  kQuarantined,
+  // Is not taken.
+  kRefused,
+};
+// "accepted", "quarantined", "refused".
+const char* BatchVerdictName(BatchVerdictKind kind);
+
+struct BatchFinding {
+  // A short name, the same in every report: one of BatchChecks().
+  std::string check;
+  bool passed = false;
+  // What was found and what was wanted, or why nothing could be said.
+  std::string detail;
+};
+
+struct BatchVerdict {
+  BatchVerdictKind kind = BatchVerdictKind::kAccepted;
+  // One line for people.
+  std::string reason;
+  std::vector<BatchFinding> findings;
+};
+
+// The names of all checks, in the order in which they are reported.
+const std::vector<std::string>& BatchChecks();
+
+// A limit is crossed where the interval of what was seen lies beyond it: 95 %
+// for the batch, 99.9 % for each worker in it, as there are many. A check that
+// saw nothing passes and says so.
+//
+// Malformed records refuse the batch; what else is crossed quarantines it. A
+// batch of fewer than min_size comparisons is refused for any malformed record,
+// quarantined for any comparison with personal data, and not judged otherwise.
+BatchVerdict JudgeBatch(const BatchEvidence& evidence,
+                        const BatchLimits& limits = {});
+
+}  // namespace rlhf

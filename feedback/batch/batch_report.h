@@ -1,0 +1,30 @@
+// A batch's report, for programs (v1::BatchReport, also as JSON) and people.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "feedback/batch.h"
+#include "feedback/batch/batch_gate.h"
+#include "rlhf/v1/feedback_import.pb.h"
+
+namespace rlhf {
+
+// Verdict, reason and findings of the gate into `report`.
+void SetVerdict(const BatchVerdict& verdict, v1::BatchReport& report);
+
+// The report as one line of JSON, and back. Errors: DataLoss.
+std::string BatchReportJson(const v1::BatchReport& report);
+absl::StatusOr<v1::BatchReport> ReportOf(const Batch& batch);
+
+// In which state the archive has a batch with this report.
+BatchState StateOf(const v1::BatchReport& report);
+
+// "accepted", "quarantined", "released" or "refused".
+std::string BatchStateWord(const v1::BatchReport& report);
+
+// What `rlhf feedback import` prints: what became of the batch, then each
+// finding with a mark, then the records that were left out.
+std::string BatchReportText(const v1::BatchReport& report);
+
+}  // namespace rlhf

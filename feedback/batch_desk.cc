@@ -1,0 +1,298 @@
+#include "feedback/batch_desk.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+#include "core/comparisons/choice.h"
+#include "feedback/batch/batch_report.h"
+#include "feedback/import_export.h"
+
+namespace rlhf {
+namespace {
+
+// Comparisons read from the log at once.
+constexpr int64_t kPageRows = 1000;
+
+// Comparisons that the serving PM is asked about: enough to tell 0.5 from 0.6,
+// few enough for a reward server that works for the learner.
+constexpr size_t kPmSample = 200;
+
+constexpr size_t kMaxRefusedShown = 1000;
+
+std::string BatchIdOf(absl::string_view text) {
+  return absl::StrCat("b-", Sha256Hex(text).substr(0, 24));
+}
+
+// What was found when the batch came first.
+v1::BatchReport SeenBefore(v1::BatchReport report, bool dry_run) {
+  report.set_seen_before(true);
+  report.set_dry_run(dry_run);
+  report.set_duplicates(report.duplicates() + report.accepted());
+  report.set_accepted(0);
+  return report;
+}
+
+// What reading alone tells.
+v1::BatchReport StartReport(const BatchDesk::File& file,
+                            const ReadableComparisons& read,
+                            absl::Time received) {
+  v1::BatchReport report;
+  report.set_batch_id(BatchIdOf(file.text));
+  report.set_source(absl::StrCat("import:", file.name));
+  report.set_dry_run(file.dry_run);
+  report.set_received_unix_ms(absl::ToUnixMillis(received));
+  report.set_num_records(static_cast<int32_t>(read.num_records));
+  report.set_num_malformed(static_cast<int32_t>(read.num_malformed));
+  report.mutable_malformed()->Add(read.malformed.begin(), read.malformed.end());
+  report.set_num_comparisons(
+      static_cast<int32_t>(read.parsed.comparisons.size()));
+  for (const RefusedLine& line : read.parsed.refused) {
+    if (report.refused_size() == kMaxRefusedShown) break;
+    v1::RefusedRecord* const refused = report.add_refused();
+    refused->set_line(static_cast<int32_t>(line.line));
+    refused->set_reason(line.reason);
+  }
+  return report;
+}
+
+// Takes the answers to gold questions out; returns how many.
+int32_t RemoveGold(const GoldAnswers& gold,
+                   std::vector<v1::Comparison>& comparisons) {
+  if (gold.empty()) return 0;
+  const auto end = std::remove_if(
+      comparisons.begin(), comparisons.end(),
+      [&](const v1::Comparison& c) { return gold.contains(KeyOf(c).pair); });
+  const auto removed = static_cast<int32_t>(comparisons.end() - end);
+  comparisons.erase(end, comparisons.end());
+  return removed;
+}
+
+}  // namespace
+
+BatchDesk::BatchDesk(Options options, PreferenceStore* store, Append append,
+                     PmMargins margins, const Clock* clock,
+                     FeedbackMetrics* metrics)
+    : options_(std::move(options)),
+      store_(store),
+      append_(std::move(append)),
+      margins_(std::move(margins)),
+      clock_(clock),
+      metrics_(metrics) {}
+
+absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
+  MutexLock lock(&mutex_);
+  const auto known = store_->GetBatch(BatchIdOf(file.text));
+  if (known.ok()) {
+    RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(*known));
+    return SeenBefore(std::move(report), file.dry_run);
+  }
+  if (!absl::IsNotFound(known.status())) return known.status();
+
+  ReadableComparisons read = ParseReadable(file.text, file.name);
+  v1::BatchReport report = StartReport(file, read, clock_->Now());
+  RLHF_RETURN_IF_ERROR(Judge(read, report));
+  if (file.dry_run) return report;
+  std::vector<v1::Comparison> comparisons = std::move(read.parsed.comparisons);
+  report.set_num_gold(RemoveGold(options_.gold, comparisons));
+  const std::string batch_id = file.single ? "" : report.batch_id();
+  if (report.verdict() == v1::BATCH_ACCEPTED) {
+    RLHF_RETURN_IF_ERROR(Store(std::move(comparisons), batch_id, report));
+    comparisons.clear();
+  }
+  if (report.verdict() != v1::BATCH_ACCEPTED || !file.single) {
+    RLHF_RETURN_IF_ERROR(Keep(comparisons, report));
+  }
+  Count(report);
+  return report;
+}
+
+absl::Status BatchDesk::Judge(const ReadableComparisons& read,
+                              v1::BatchReport& report) {
+  BatchEvidence evidence;
+  if (!options_.enabled) {
+    // As a small batch: nothing malformed, and no shares.
+    evidence.malformed = {.count = read.num_malformed,
+                          .total = std::min<int64_t>(
+                              read.num_records, options_.limits.min_size - 1)};
+    evidence.malformed.count =
+        std::min(evidence.malformed.count, evidence.malformed.total);
+    SetVerdict(JudgeBatch(evidence, options_.limits), report);
+    report.set_reason("the batch gate is off");
+    return absl::OkStatus();
+  }
+  RLHF_ASSIGN_OR_RETURN(const bool stored,
+                        IsStored(read.parsed.comparisons, report.batch_id()));
+  if (stored) {
+    // The service stopped between storing them and writing the report.
+    SetVerdict({.reason = "its comparisons were stored before"}, report);
+    return absl::OkStatus();
+  }
+  RLHF_RETURN_IF_ERROR(CatchUp());
+  std::string no_pm;
+  const std::vector<BatchItem> items = ItemsOf(read.parsed, no_pm);
+  evidence = MeasureBatch(items, {.index = &index_,
+                                  .profile = &profile_,
+                                  .gold = &options_.gold,
+                                  .min_log_size = options_.limits.min_size,
+                                  .min_seconds = options_.min_seconds});
+  evidence.malformed = {.count = read.num_malformed, .total = read.num_records};
+  evidence.no_pm = std::move(no_pm);
+  SetVerdict(JudgeBatch(evidence, options_.limits), report);
+  return absl::OkStatus();
+}
+
+// What is before the newest that the index holds is not read.
+absl::Status BatchDesk::CatchUp() {
+  const int64_t last = store_->GetStats().num_comparisons;
+  const auto capacity = static_cast<int64_t>(ComparisonIndex::kLogCapacity);
+  next_seq_ = std::max(next_seq_, last - capacity + 1);
+  while (next_seq_ <= last) {
+    RLHF_ASSIGN_OR_RETURN(
+        const std::vector<v1::Comparison> page,
+        store_->Read(next_seq_, std::min(last, next_seq_ + kPageRows - 1)));
+    for (const v1::Comparison& comparison : page) {
+      if (comparison.choice() == v1::RETRACTED || IsGold(comparison)) continue;
+      const ComparisonKey key = KeyOf(comparison);
+      index_.Add(key, NearKeyOf(comparison, key.pair));
+      profile_.Add(TraitsOf(comparison));
+    }
+    next_seq_ += kPageRows;
+  }
+  next_seq_ = last + 1;
+  return absl::OkStatus();
+}
+
+std::vector<BatchItem> BatchDesk::ItemsOf(const ParsedComparisons& parsed,
+                                          std::string& no_pm) const {
+  std::vector<BatchItem> items;
+  std::vector<size_t> decided;
+  for (size_t i = 0; i < parsed.comparisons.size(); ++i) {
+    items.push_back({.comparison = &parsed.comparisons[i],
+                     .sides_known = parsed.sides_known[i]});
+    if (IsDecided(parsed.comparisons[i])) decided.push_back(i);
+  }
+  if (margins_ == nullptr) {
+    no_pm = "no PM is asked";
+    return items;
+  }
+  if (static_cast<int64_t>(items.size()) < options_.limits.min_size) {
+    return items;
+  }
+  std::vector<size_t> asked;
+  const size_t count = std::min(kPmSample, decided.size());
+  for (size_t i = 0; i < count; ++i) {
+    asked.push_back(decided[i * decided.size() / count]);
+  }
+  std::vector<const v1::Comparison*> comparisons;
+  for (const size_t i : asked) comparisons.push_back(&parsed.comparisons[i]);
+  const auto margins = margins_(comparisons);
+  if (!margins.ok()) {
+    no_pm = std::string(margins.status().message());
+    return items;
+  }
+  for (size_t i = 0; i < asked.size() && i < margins->size(); ++i) {
+    items[asked[i]].pm_margin = (*margins)[i];
+  }
+  return items;
+}
+
+absl::StatusOr<bool> BatchDesk::IsStored(
+    const std::vector<v1::Comparison>& comparisons,
+    const std::string& batch_id) const {
+  for (const v1::Comparison& comparison : comparisons) {
+    RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
+                          store_->Find(comparison.comparison_id()));
+    if (!stored.has_value() || stored->batch_id() != batch_id) return false;
+  }
+  return !comparisons.empty();
+}
+
+absl::Status BatchDesk::Store(std::vector<v1::Comparison> comparisons,
+                              const std::string& batch_id,
+                              v1::BatchReport& report) {
+  std::vector<v1::Comparison> wanted;
+  for (v1::Comparison& comparison : comparisons) {
+    RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
+                          store_->Find(comparison.comparison_id()));
+    if (stored.has_value() && stored->choice() == v1::RETRACTED) {
+      report.set_num_retracted(report.num_retracted() + 1);
+      continue;
+    }
+    // A comparison belongs to the batch that it came in first.
+    comparison.set_batch_id(stored.has_value() ? stored->batch_id() : batch_id);
+    wanted.push_back(std::move(comparison));
+  }
+  RLHF_ASSIGN_OR_RETURN(const std::vector<PreferenceStore::Appended> appended,
+                        append_(wanted));
+  int32_t duplicates = 0;
+  for (const PreferenceStore::Appended& one : appended) {
+    duplicates += one.duplicate ? 1 : 0;
+  }
+  report.set_accepted(static_cast<int32_t>(appended.size()) - duplicates);
+  report.set_duplicates(duplicates);
+  return absl::OkStatus();
+}
+
+absl::Status BatchDesk::Keep(const std::vector<v1::Comparison>& comparisons,
+                             const v1::BatchReport& report) {
+  Batch batch = {.batch_id = report.batch_id(),
+                 .source = report.source(),
+                 .received_unix_ms = report.received_unix_ms(),
+                 .state = StateOf(report),
+                 .report = BatchReportJson(report)};
+  if (batch.state == BatchState::kQuarantined) {
+    RLHF_ASSIGN_OR_RETURN(batch.payload, ComparisonLines(comparisons));
+  }
+  return store_->AddBatch(batch);
+}
+
+void BatchDesk::Count(const v1::BatchReport& report) {
+  metrics_->batches.Of(BatchStateWord(report)).Increment();
+  if (report.has_decision()) return;
+  for (const v1::BatchReportFinding& finding : report.findings()) {
+    if (finding.passed()) continue;
+    metrics_->batch_findings.Of(finding.check()).Increment();
+  }
+  if (report.verdict() != v1::BATCH_ACCEPTED) {
+    RLHF_LOG(WARNING) << "batch " << report.batch_id() << " ("
+                      << report.source() << ") is " << BatchStateWord(report)
+                      << ": " << report.reason();
+  }
+}
+
+absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
+  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
+                        store_->ListBatches());
+  std::vector<v1::BatchReport> reports;
+  for (const Batch& batch : batches) {
+    RLHF_ASSIGN_OR_RETURN(reports.emplace_back(), ReportOf(batch));
+  }
+  return reports;
+}
+
+absl::StatusOr<v1::BatchReport> BatchDesk::Get(
+    const std::string& batch_id) const {
+  RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(batch_id));
+  return ReportOf(batch);
+}
+
+absl::StatusOr<BatchDesk::Options> BatchDeskOptions(
+    const v1::FeedbackConfig& config) {
+  BatchDesk::Options options = {
+      .enabled = config.batch_gate().enabled(),
+      .limits = LimitsOf(config),
+      .min_seconds = config.batch_gate().min_seconds()};
+  if (!config.gold_questions().empty()) {
+    RLHF_ASSIGN_OR_RETURN(const ParsedComparisons gold,
+                          ReadComparisons(config.gold_questions()));
+    options.gold = MakeGoldAnswers(gold.comparisons);
+  }
+  return options;
+}
+
+}  // namespace rlhf

@@ -1,0 +1,138 @@
+// Where batches come in: read, measured, judged, and stored as the verdict
+// says; and where people decide on them and take comparisons back.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
+#include "core/comparisons/parse_comparisons.h"
+#include "feedback/batch/batch_gate.h"
+#include "feedback/batch/comparison_index.h"
+#include "feedback/batch/log_profile.h"
+#include "feedback/feedback_metrics.h"
+#include "feedback/pm_margins.h"
+#include "feedback/preference_store.h"
+#include "rlhf/v1/config.pb.h"
+#include "rlhf/v1/feedback_import.pb.h"
+
+namespace rlhf {
+
+// One batch is judged at a time, against the log as it is then: memory is that
+// of the batch and of a ComparisonIndex. Thread-safe.
+class BatchDesk {
+ public:
+  struct Options {
+    // False: whatever can be read is taken, as long as nothing is malformed.
+    bool enabled = true;
+    BatchLimits limits;
+    double min_seconds = 2;
+    GoldAnswers gold;
+  };
+
+  // Stores comparisons, all or none (AnswerDesk::Import and
+  // PreferenceStore::AppendAll).
+  using Append =
+      std::function<absl::StatusOr<std::vector<PreferenceStore::Appended>>(
+          const std::vector<v1::Comparison>&)>;
+
+  // Nothing is owned; everything must outlive the desk. `append` puts into
+  // `store`. `margins` may be empty: no PM is asked.
+  BatchDesk(Options options, PreferenceStore* store, Append append,
+            PmMargins margins, const Clock* clock, FeedbackMetrics* metrics);
+
+  struct File {
+    absl::string_view text;
+    // Without its folders.
+    std::string name;
+    // Nothing is written.
+    bool dry_run = false;
+    // What comes one by one: accepted comparisons get no batch_id, and only
+    // what is not accepted is kept as a batch.
+    bool single = false;
+  };
+
+  // Takes a file in. A verdict is no error, whatever it is.
+  //
+  // Accepted comparisons are stored with the batch's id, durably; a quarantined
+  // batch is written down with its comparisons; of a refused one only the
+  // report is kept. The same bytes again are the same batch, and what was found
+  // then is told. Cut off at any moment, the file can be handed in again and
+  // nothing is stored twice. Comparisons that were retracted are left out.
+  //
+  // Errors: those of PreferenceStore::AppendAll and PreferenceStore::AddBatch.
+  absl::StatusOr<v1::BatchReport> Import(const File& file);
+
+  // A person's decision on a quarantined batch; what is released is stored, but
+  // for what was retracted.
+  //
+  // Errors: InvalidArgument without `by` or `reason`; NotFound; then
+  // FailedPrecondition if it is not in quarantine; those of Import.
+  absl::StatusOr<v1::BatchReport> Decide(const v1::DecideBatchRequest& request);
+
+  // Takes comparisons back: out of the log (PreferenceStore::Retract), and out
+  // of the batches that wait, so that no release brings them into it. A batch
+  // that waits is refused. Cut off at any moment, it can be asked for again.
+  //
+  // Errors: those of PreferenceStore::Retract and
+  // PreferenceStore::SetBatchState.
+  absl::StatusOr<v1::RetractResponse> Retract(
+      const v1::RetractRequest& request);
+
+  // Reports, newest first.
+  absl::StatusOr<std::vector<v1::BatchReport>> List() const;
+  // Errors: NotFound.
+  absl::StatusOr<v1::BatchReport> Get(const std::string& batch_id) const;
+
+ private:
+  absl::Status CatchUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Judge(const ReadableComparisons& read, v1::BatchReport& report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<BatchItem> ItemsOf(const ParsedComparisons& parsed,
+                                 std::string& no_pm) const;
+  // Whether all comparisons are in the log as this batch's.
+  absl::StatusOr<bool> IsStored(const std::vector<v1::Comparison>& comparisons,
+                                const std::string& batch_id) const;
+  absl::Status Store(std::vector<v1::Comparison> comparisons,
+                     const std::string& batch_id, v1::BatchReport& report);
+  absl::Status Keep(const std::vector<v1::Comparison>& comparisons,
+                    const v1::BatchReport& report);
+  absl::StatusOr<v1::BatchReport> DecideLocked(
+      const v1::DecideBatchRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // These return how many comparisons do not wait any more.
+  absl::StatusOr<int64_t> RefuseWaiting(const v1::RetractRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<int64_t> RemoveWaiting(const v1::RetractRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<int64_t> RemoveFrom(const Batch& batch,
+                                     const v1::RetractRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Count(const v1::BatchReport& report);
+
+  const Options options_;
+  PreferenceStore* const store_;
+  const Append append_;
+  const PmMargins margins_;
+  const Clock* const clock_;
+  FeedbackMetrics* const metrics_;
+
+  Mutex mutex_;
+  // Of the log up to `next_seq_`.
+  ComparisonIndex index_ ABSL_GUARDED_BY(mutex_);
+  LogProfile profile_ ABSL_GUARDED_BY(mutex_);
+  int64_t next_seq_ ABSL_GUARDED_BY(mutex_) = 1;
+};
+
+// From the run's configuration, gold questions included.
+// Errors: as ReadComparisons of feedback.gold_questions.
+absl::StatusOr<BatchDesk::Options> BatchDeskOptions(
+    const v1::FeedbackConfig& config);
+
+}  // namespace rlhf

@@ -1,0 +1,155 @@
+// What people decide at the batch desk: on batches that wait, and on
+// comparisons to take back.
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "feedback/batch/batch_report.h"
+#include "feedback/batch_desk.h"
+#include "feedback/import_export.h"
+
+namespace rlhf {
+namespace {
+
+int64_t NumLines(const std::string& payload) {
+  return std::count(payload.begin(), payload.end(), '\n');
+}
+
+absl::StatusOr<std::vector<v1::Comparison>> ComparisonsOf(const Batch& batch) {
+  if (batch.payload.empty()) return std::vector<v1::Comparison>();
+  RLHF_ASSIGN_OR_RETURN(
+      ParsedComparisons parsed,
+      ParseComparisons(batch.payload, "batch " + batch.batch_id));
+  return std::move(parsed.comparisons);
+}
+
+bool IsSelected(const v1::Comparison& comparison,
+                const v1::RetractRequest& request) {
+  if (!request.worker_id().empty()) {
+    return comparison.worker_id() == request.worker_id();
+  }
+  const auto& ids = request.comparison_ids();
+  return std::find(ids.begin(), ids.end(), comparison.comparison_id()) !=
+         ids.end();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::BatchReport> BatchDesk::Decide(
+    const v1::DecideBatchRequest& request) {
+  MutexLock lock(&mutex_);
+  return DecideLocked(request);
+}
+
+absl::StatusOr<v1::BatchReport> BatchDesk::DecideLocked(
+    const v1::DecideBatchRequest& request) {
+  if (request.by().empty() || request.reason().empty()) {
+    return absl::InvalidArgumentError(
+        "who decides on a batch gives a name and a reason");
+  }
+  RLHF_ASSIGN_OR_RETURN(const Batch batch,
+                        store_->GetBatch(request.batch_id()));
+  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
+  if (batch.state != BatchState::kQuarantined) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("batch ", batch.batch_id, " is ", BatchStateWord(report),
+                     ", not in quarantine: there is nothing to decide"));
+  }
+  if (request.release()) {
+    RLHF_ASSIGN_OR_RETURN(std::vector<v1::Comparison> comparisons,
+                          ComparisonsOf(batch));
+    RLHF_RETURN_IF_ERROR(Store(std::move(comparisons), batch.batch_id, report));
+  }
+  v1::BatchDecision* const decision = report.mutable_decision();
+  decision->set_released(request.release());
+  decision->set_by(request.by());
+  decision->set_reason(request.reason());
+  decision->set_unix_ms(absl::ToUnixMillis(clock_->Now()));
+  RLHF_RETURN_IF_ERROR(store_->SetBatchState(batch.batch_id, StateOf(report),
+                                             BatchReportJson(report)));
+  Count(report);
+  return report;
+}
+
+absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
+    const v1::RetractRequest& request) {
+  MutexLock lock(&mutex_);
+  v1::RetractResponse response;
+  RLHF_ASSIGN_OR_RETURN(const int64_t num_refused, RefuseWaiting(request));
+  RLHF_ASSIGN_OR_RETURN(
+      const PreferenceStore::Retracted retracted,
+      store_->Retract({.comparison_ids = {request.comparison_ids().begin(),
+                                          request.comparison_ids().end()},
+                       .worker_id = request.worker_id(),
+                       .batch_id = request.batch_id()},
+                      request.reason(), request.by()));
+  // Batches are held against the log without them from now on.
+  index_ = ComparisonIndex();
+  profile_ = LogProfile();
+  next_seq_ = 1;
+  RLHF_ASSIGN_OR_RETURN(const int64_t num_removed, RemoveWaiting(request));
+  response.set_num_retracted(static_cast<int64_t>(retracted.seqs.size()));
+  response.set_num_retracted_before(retracted.num_retracted_before);
+  response.set_num_waiting(num_refused + num_removed);
+  return response;
+}
+
+// The store would refuse it too, but not write down in the report who did.
+absl::StatusOr<int64_t> BatchDesk::RefuseWaiting(
+    const v1::RetractRequest& request) {
+  if (request.batch_id().empty() || !request.worker_id().empty() ||
+      !request.comparison_ids().empty()) {
+    return 0;
+  }
+  const absl::StatusOr<Batch> batch = store_->GetBatch(request.batch_id());
+  if (absl::IsNotFound(batch.status())) return 0;
+  RLHF_RETURN_IF_ERROR(batch.status());
+  if (batch->state != BatchState::kQuarantined) return 0;
+  v1::DecideBatchRequest refusal;
+  refusal.set_batch_id(request.batch_id());
+  refusal.set_by(request.by());
+  refusal.set_reason(request.reason());
+  RLHF_RETURN_IF_ERROR(DecideLocked(refusal).status());
+  return NumLines(batch->payload);
+}
+
+absl::StatusOr<int64_t> BatchDesk::RemoveWaiting(
+    const v1::RetractRequest& request) {
+  if (!request.batch_id().empty()) return 0;
+  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
+                        store_->ListBatches());
+  int64_t num_removed = 0;
+  for (const Batch& listed : batches) {
+    if (listed.state != BatchState::kQuarantined) continue;
+    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(listed.batch_id));
+    RLHF_ASSIGN_OR_RETURN(const int64_t num_of_batch,
+                          RemoveFrom(batch, request));
+    num_removed += num_of_batch;
+  }
+  return num_removed;
+}
+
+absl::StatusOr<int64_t> BatchDesk::RemoveFrom(
+    const Batch& batch, const v1::RetractRequest& request) {
+  RLHF_ASSIGN_OR_RETURN(std::vector<v1::Comparison> comparisons,
+                        ComparisonsOf(batch));
+  const size_t num_before = comparisons.size();
+  std::erase_if(comparisons, [&](const v1::Comparison& comparison) {
+    return IsSelected(comparison, request);
+  });
+  const auto num_removed =
+      static_cast<int32_t>(num_before - comparisons.size());
+  if (num_removed == 0) return 0;
+  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
+  report.set_num_retracted(report.num_retracted() + num_removed);
+  RLHF_ASSIGN_OR_RETURN(const std::string payload,
+                        ComparisonLines(comparisons));
+  RLHF_RETURN_IF_ERROR(
+      store_->ReplaceWaiting(batch.batch_id, BatchReportJson(report), payload));
+  return num_removed;
+}
+
+}  // namespace rlhf

@@ -1,0 +1,215 @@
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "feedback/batch/batch_fixtures.h"
+#include "feedback/batch/batch_report.h"
+#include "feedback/batch_desk.h"
+#include "feedback/import_export.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "prometheus/registry.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kMail[] =
+    R"({"prompt": "Who?", "chosen": "ada@example.org", "rejected": "no"})"
+    "\n";
+
+class BatchDecisionsTest : public ::testing::Test {
+ protected:
+  BatchDecisionsTest() {
+    auto store =
+        PreferenceStore::Open(dir_ / "comparisons.db", &clock_, &metrics_);
+    EXPECT_OK(store);
+    store_ = *std::move(store);
+    desk_ = std::make_unique<BatchDesk>(
+        BatchDesk::Options(), store_.get(),
+        [this](const std::vector<v1::Comparison>& comparisons) {
+          return store_->AppendAll(comparisons);
+        },
+        nullptr, &clock_, &metrics_);
+  }
+
+  v1::BatchReport Import(const std::string& text) {
+    const auto report = desk_->Import({.text = text, .name = "f.jsonl"});
+    EXPECT_OK(report);
+    return report.ok() ? *report : v1::BatchReport();
+  }
+
+  // A line of our own form; with personal data, so that it waits.
+  std::string Line(int number, const std::string& worker, bool waits) {
+    v1::Comparison comparison = FixtureComparison(number, worker, v1::A_BETTER);
+    if (waits) comparison.set_response_a("ask ada@example.org");
+    return absl::StrCat(*ComparisonLine(comparison), "\n");
+  }
+
+  int64_t stored() const { return store_->GetStats().num_comparisons; }
+
+  v1::DecideBatchRequest Decision(const std::string& id, bool release) {
+    v1::DecideBatchRequest request;
+    request.set_batch_id(id);
+    request.set_release(release);
+    request.set_by("ada");
+    request.set_reason("looked");
+    return request;
+  }
+
+  v1::RetractRequest Retraction() {
+    v1::RetractRequest request;
+    request.set_by("grace");
+    request.set_reason("careless");
+    return request;
+  }
+
+  TempDir dir_;
+  FakeClock clock_;
+  prometheus::Registry registry_;
+  FeedbackMetrics metrics_{registry_};
+  std::unique_ptr<PreferenceStore> store_;
+  std::unique_ptr<BatchDesk> desk_;
+};
+
+TEST_F(BatchDecisionsTest, AReleasedBatchIsStoredWhole) {
+  const std::string id = Import(kMail).batch_id();
+  EXPECT_EQ(stored(), 0);
+  clock_.Advance(absl::Seconds(5));
+  ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,
+                       desk_->Decide(Decision(id, true)));
+  EXPECT_EQ(report.accepted(), 1);
+  EXPECT_EQ(report.decision().by(), "ada");
+  EXPECT_EQ(report.decision().unix_ms() - report.received_unix_ms(), 5000);
+  ASSERT_EQ(stored(), 1);
+  const v1::Comparison comparison = store_->Read(1, 1)->at(0);
+  EXPECT_EQ(comparison.batch_id(), id);
+  EXPECT_EQ(comparison.source(), "import:f.jsonl");
+  EXPECT_EQ(comparison.response_a(), "ada@example.org");
+  EXPECT_EQ(store_->GetBatch(id)->payload, "");
+  EXPECT_THAT(desk_->Decide(Decision(id, false)),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("is released, not in quarantine")));
+}
+
+TEST_F(BatchDecisionsTest, ARefusedBatchKeepsItsReportAlone) {
+  const std::string id = Import(kMail).batch_id();
+  ASSERT_OK(desk_->Decide(Decision(id, false)));
+  EXPECT_EQ(stored(), 0);
+  EXPECT_EQ(store_->GetBatch(id)->payload, "");
+  const v1::BatchReport again = Import(kMail);
+  EXPECT_TRUE(again.seen_before());
+  EXPECT_EQ(again.decision().reason(), "looked");
+  EXPECT_EQ(stored(), 0);
+}
+
+TEST_F(BatchDecisionsTest, ADecisionNeedsANameAReasonAndABatch) {
+  EXPECT_THAT(
+      desk_->Decide(Decision("b-0", true)),
+      StatusIs(absl::StatusCode::kNotFound, HasSubstr("no batch \"b-0\"")));
+  v1::DecideBatchRequest nameless = Decision("b-0", true);
+  nameless.clear_by();
+  EXPECT_THAT(desk_->Decide(nameless),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("a name and a reason")));
+}
+
+TEST_F(BatchDecisionsTest, ARetractedWorkerDoesNotComeBackByARelease) {
+  Import(Line(0, "bob", false));
+  const std::string id =
+      Import(Line(1, "bob", true) + Line(2, "eve", true)).batch_id();
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("bob");
+  ASSERT_OK_AND_ASSIGN(const v1::RetractResponse done, desk_->Retract(request));
+  EXPECT_EQ(done.num_retracted(), 1);
+  EXPECT_EQ(done.num_waiting(), 1);
+  EXPECT_THAT(store_->GetBatch(id)->payload,
+              AllOf(HasSubstr("c2-eve"), Not(HasSubstr("bob"))));
+  EXPECT_THAT(BatchReportText(*desk_->Get(id)),
+              HasSubstr("1 of its comparisons were taken back"));
+
+  ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,
+                       desk_->Decide(Decision(id, true)));
+  EXPECT_EQ(report.accepted(), 1);
+  EXPECT_EQ(stored(), 2);
+  EXPECT_EQ(store_->Read(2, 2)->at(0).worker_id(), "eve");
+  EXPECT_EQ(store_->GetStats().num_by_worker.count("bob"), 0u);
+}
+
+TEST_F(BatchDecisionsTest, ARetractedComparisonDoesNotComeBackByARelease) {
+  Import(Line(0, "bob", false));
+  // It waits too, in another file, before it is retracted, and after.
+  const std::string before =
+      Import(Line(0, "bob", false) + Line(1, "eve", true)).batch_id();
+  v1::RetractRequest request = Retraction();
+  request.add_comparison_ids("c0-bob");
+  ASSERT_OK(desk_->Retract(request));
+  const std::string after =
+      Import(Line(0, "bob", false) + Line(2, "eve", true)).batch_id();
+  for (const std::string& id : {before, after}) {
+    ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,
+                         desk_->Decide(Decision(id, true)));
+    EXPECT_EQ(report.accepted(), 1);
+    EXPECT_EQ(report.duplicates(), 0);
+    EXPECT_EQ(report.num_retracted(), 1);
+  }
+  EXPECT_EQ(store_->Read(1, 1)->at(0).choice(), v1::RETRACTED);
+  EXPECT_EQ(stored(), 3);
+}
+
+TEST_F(BatchDecisionsTest, ABatchOfWhichNothingIsLeftCanBeReleased) {
+  const std::string id = Import(Line(1, "bob", true)).batch_id();
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("bob");
+  ASSERT_OK(desk_->Retract(request));
+  ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,
+                       desk_->Decide(Decision(id, true)));
+  EXPECT_EQ(report.accepted(), 0);
+  EXPECT_EQ(stored(), 0);
+}
+
+TEST_F(BatchDecisionsTest, ARetractedBatchThatWaitsIsRefusedByName) {
+  const std::string id = Import(kMail).batch_id();
+  v1::RetractRequest request = Retraction();
+  request.set_batch_id(id);
+  ASSERT_OK_AND_ASSIGN(const v1::RetractResponse done, desk_->Retract(request));
+  EXPECT_EQ(done.num_waiting(), 1);
+  ASSERT_OK_AND_ASSIGN(const v1::BatchReport report, desk_->Get(id));
+  EXPECT_EQ(BatchStateWord(report), "refused");
+  EXPECT_EQ(report.decision().by(), "grace");
+  EXPECT_EQ(store_->GetBatch(id)->payload, "");
+}
+
+TEST_F(BatchDecisionsTest, AnAcceptedBatchIsTakenBackOutOfTheLog) {
+  const std::string id = Import(Line(0, "bob", false)).batch_id();
+  v1::RetractRequest request = Retraction();
+  request.set_batch_id(id);
+  ASSERT_OK_AND_ASSIGN(v1::RetractResponse done, desk_->Retract(request));
+  EXPECT_EQ(done.num_retracted(), 1);
+  ASSERT_OK_AND_ASSIGN(done, desk_->Retract(request));
+  EXPECT_EQ(done.num_retracted(), 0);
+  EXPECT_EQ(done.num_retracted_before(), 1);
+}
+
+TEST_F(BatchDecisionsTest, ARetractionOfTwoKindsOrWithoutANameChangesNothing) {
+  const std::string id = Import(kMail).batch_id();
+  v1::RetractRequest both = Retraction();
+  both.set_batch_id(id);
+  both.set_worker_id("bob");
+  v1::RetractRequest nameless = Retraction();
+  nameless.set_batch_id(id);
+  nameless.clear_by();
+  for (const v1::RetractRequest& request : {both, nameless}) {
+    EXPECT_THAT(desk_->Retract(request),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  }
+  EXPECT_EQ(store_->GetBatch(id)->state, BatchState::kQuarantined);
+}
+
+}  // namespace
+}  // namespace rlhf

@@ -1,0 +1,267 @@
+#include "feedback/batch_desk.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/file.h"
+#include "feedback/batch/batch_fixtures.h"
+#include "feedback/import_export.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "prometheus/registry.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr char kPair[] = R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"
+                         "\n";
+constexpr char kMail[] =
+    R"({"prompt": "Who?", "chosen": "ada@example.org", "rejected": "no"})"
+    "\n";
+
+// Lines of our own form, `first` to `first + count - 1`.
+std::string Lines(int first, int count, const std::string& worker = "ada") {
+  std::string text;
+  for (int i = first; i < first + count; ++i) {
+    v1::Comparison comparison =
+        FixtureComparison(i, worker, i % 2 == 0 ? v1::A_BETTER : v1::B_BETTER);
+    comparison.set_source("other");
+    comparison.set_shown_swapped((i / 2) % 2 == 1);
+    absl::StrAppend(&text, *ComparisonLine(comparison), "\n");
+  }
+  return text;
+}
+
+class BatchDeskTest : public ::testing::Test {
+ protected:
+  BatchDeskTest() {
+    auto store =
+        PreferenceStore::Open(dir_ / "comparisons.db", &clock_, &metrics_);
+    EXPECT_OK(store);
+    store_ = *std::move(store);
+    MakeDesk({});
+  }
+
+  void MakeDesk(BatchDesk::Options options, PmMargins margins = nullptr) {
+    desk_ = std::make_unique<BatchDesk>(
+        std::move(options), store_.get(),
+        [this](const std::vector<v1::Comparison>& comparisons) {
+          return store_->AppendAll(comparisons);
+        },
+        std::move(margins), &clock_, &metrics_);
+  }
+
+  v1::BatchReport Import(const std::string& text,
+                         const std::string& name = "f.jsonl",
+                         bool dry_run = false) {
+    const auto report =
+        desk_->Import({.text = text, .name = name, .dry_run = dry_run});
+    EXPECT_OK(report);
+    return report.ok() ? *report : v1::BatchReport();
+  }
+
+  int64_t stored() const { return store_->GetStats().num_comparisons; }
+
+  v1::DecideBatchRequest Decision(const std::string& id, bool release) {
+    v1::DecideBatchRequest request;
+    request.set_batch_id(id);
+    request.set_release(release);
+    request.set_by("ada");
+    request.set_reason("looked");
+    return request;
+  }
+
+  TempDir dir_;
+  FakeClock clock_;
+  prometheus::Registry registry_;
+  FeedbackMetrics metrics_{registry_};
+  std::unique_ptr<PreferenceStore> store_;
+  std::unique_ptr<BatchDesk> desk_;
+};
+
+TEST_F(BatchDeskTest, AnAcceptedBatchIsStoredWithItsId) {
+  const v1::BatchReport report = Import(Lines(0, 60));
+  EXPECT_EQ(report.verdict(), v1::BATCH_ACCEPTED) << report.reason();
+  EXPECT_EQ(report.accepted(), 60);
+  EXPECT_EQ(stored(), 60);
+  EXPECT_EQ(store_->Read(1, 1)->at(0).batch_id(), report.batch_id());
+  EXPECT_EQ(store_->GetBatch(report.batch_id())->state, BatchState::kAccepted);
+  EXPECT_EQ(metrics_.batches.Of("accepted").Value(), 1);
+}
+
+TEST_F(BatchDeskTest, TheSameBytesAreTheSameBatch) {
+  const v1::BatchReport first = Import(kPair);
+  const v1::BatchReport again = Import(kPair, "copy.jsonl");
+  EXPECT_EQ(again.batch_id(), first.batch_id());
+  EXPECT_TRUE(again.seen_before());
+  EXPECT_EQ(again.accepted(), 0);
+  EXPECT_EQ(again.duplicates(), 1);
+  EXPECT_THAT(*desk_->List(), SizeIs(1));
+  EXPECT_EQ(stored(), 1);
+}
+
+TEST_F(BatchDeskTest, WhatWasThereBeforeIsNotStoredTwice) {
+  Import(kPair);
+  const v1::BatchReport report = Import(absl::StrCat(
+      kPair, R"({"prompt": "3+3?", "chosen": "6", "rejected": "5"})", "\n"));
+  EXPECT_EQ(report.accepted(), 1);
+  EXPECT_EQ(report.duplicates(), 1);
+  EXPECT_EQ(stored(), 2);
+}
+
+TEST_F(BatchDeskTest, AQuarantinedBatchWaitsWithItsComparisons) {
+  Import(Lines(0, 60));
+  // The same answers, but five, in another file.
+  const v1::BatchReport report = Import(Lines(5, 60));
+  EXPECT_EQ(report.verdict(), v1::BATCH_QUARANTINED);
+  EXPECT_THAT(report.reason(), HasSubstr("55 of 60"));
+  EXPECT_EQ(stored(), 60);
+  EXPECT_THAT(store_->GetBatch(report.batch_id())->payload,
+              HasSubstr("c64-ada"));
+  EXPECT_EQ(metrics_.batches.Of("quarantined").Value(), 1);
+  EXPECT_EQ(metrics_.batch_findings.Of("duplicates").Value(), 1);
+}
+
+TEST_F(BatchDeskTest, AMalformedRecordRefusesASmallBatch) {
+  const v1::BatchReport report = Import(absl::StrCat(kPair, "{\n"));
+  EXPECT_EQ(report.verdict(), v1::BATCH_REFUSED);
+  ASSERT_THAT(report.malformed(), SizeIs(1));
+  EXPECT_THAT(report.malformed(0), HasSubstr("f.jsonl:2: "));
+  EXPECT_EQ(stored(), 0);
+  EXPECT_EQ(store_->GetBatch(report.batch_id())->payload, "");
+}
+
+TEST_F(BatchDeskTest, AMalformedRecordOfManyIsLeftOut) {
+  const v1::BatchReport report = Import(Lines(0, 60) + "{\n");
+  EXPECT_EQ(report.verdict(), v1::BATCH_ACCEPTED) << report.reason();
+  EXPECT_EQ(report.num_records(), 61);
+  EXPECT_EQ(report.num_malformed(), 1);
+  EXPECT_EQ(stored(), 60);
+}
+
+TEST_F(BatchDeskTest, WhatIsNoPreferenceIsLeftOutAndReported) {
+  const v1::BatchReport report = Import(absl::StrCat(
+      R"({"prompt": "2+2?", "chosen": "4", "rejected": "4"})", "\n", kPair));
+  EXPECT_EQ(report.accepted(), 1);
+  ASSERT_THAT(report.refused(), SizeIs(1));
+  EXPECT_EQ(report.refused(0).line(), 1);
+  EXPECT_THAT(report.refused(0).reason(), HasSubstr("are the same"));
+}
+
+TEST_F(BatchDeskTest, ADryRunWritesNothing) {
+  for (const char* const text : {kPair, kMail, "{\n"}) {
+    const v1::BatchReport report = Import(text, "f.jsonl", /*dry_run=*/true);
+    EXPECT_TRUE(report.dry_run());
+    EXPECT_EQ(stored(), 0);
+    EXPECT_THAT(*store_->ListBatches(), IsEmpty());
+  }
+  EXPECT_EQ(metrics_.batches.Of("accepted").Value(), 0);
+  // And leaves no trace that would change the verdict.
+  EXPECT_EQ(Import(kPair).accepted(), 1);
+}
+
+TEST_F(BatchDeskTest, CutOffBeforeTheReportItIsImportedAgainAndStoredOnce) {
+  const std::string text = Lines(0, 60);
+  const std::string id = Import(text, "f.jsonl", /*dry_run=*/true).batch_id();
+  // As an import that ended before it wrote its report.
+  std::vector<v1::Comparison> comparisons =
+      ParseComparisons(text, "f.jsonl")->comparisons;
+  for (v1::Comparison& comparison : comparisons) comparison.set_batch_id(id);
+  ASSERT_OK(store_->AppendAll(comparisons));
+  const v1::BatchReport again = Import(text);
+  EXPECT_EQ(again.verdict(), v1::BATCH_ACCEPTED) << again.reason();
+  EXPECT_EQ(again.accepted(), 0);
+  EXPECT_EQ(again.duplicates(), 60);
+  EXPECT_EQ(stored(), 60);
+}
+
+TEST_F(BatchDeskTest, AnswersToGoldQuestionsJudgeAndAreNotStored) {
+  std::vector<v1::Comparison> right;
+  for (int i = 0; i < 30; ++i) {
+    right.push_back(FixtureComparison(i, "", v1::A_BETTER));
+  }
+  MakeDesk({.gold = MakeGoldAnswers(right)});
+  // Every other one of the first 30 is answered with B.
+  const v1::BatchReport bad = Import(Lines(0, 60));
+  EXPECT_EQ(bad.verdict(), v1::BATCH_QUARANTINED);
+  EXPECT_THAT(bad.reason(), HasSubstr("gold questions: 15 of 30"));
+  EXPECT_EQ(bad.num_gold(), 30);
+  ASSERT_OK(desk_->Decide(Decision(bad.batch_id(), true)));
+  EXPECT_EQ(stored(), 30);
+}
+
+TEST_F(BatchDeskTest, TheServingPmIsAskedOrItIsSaidWhyNot) {
+  // Agrees with nobody.
+  MakeDesk({},
+           [](const std::vector<const v1::Comparison*>& comparisons)
+               -> absl::StatusOr<std::vector<double>> {
+             std::vector<double> margins;
+             for (const v1::Comparison* const comparison : comparisons) {
+               margins.push_back(comparison->choice() == v1::A_BETTER ? -1 : 1);
+             }
+             return margins;
+           });
+  EXPECT_THAT(Import(Lines(0, 300)).reason(),
+              HasSubstr("agreement with the serving PM: 0 of 200"));
+  MakeDesk({},
+           [](const std::vector<const v1::Comparison*>&)
+               -> absl::StatusOr<std::vector<double>> {
+             return absl::UnavailableError("no PM serves yet");
+           });
+  const v1::BatchReport report = Import(Lines(1000, 60));
+  EXPECT_EQ(report.verdict(), v1::BATCH_ACCEPTED) << report.reason();
+  EXPECT_THAT(report.DebugString(), HasSubstr("no PM serves yet"));
+}
+
+TEST_F(BatchDeskTest, ASingleIsStoredWithoutABatch) {
+  ASSERT_OK_AND_ASSIGN(
+      v1::BatchReport report,
+      desk_->Import({.text = kPair, .name = "argilla", .single = true}));
+  EXPECT_EQ(report.accepted(), 1);
+  EXPECT_EQ(store_->Read(1, 1)->at(0).batch_id(), "");
+  EXPECT_THAT(*store_->ListBatches(), IsEmpty());
+  ASSERT_OK_AND_ASSIGN(
+      report,
+      desk_->Import({.text = kMail, .name = "argilla", .single = true}));
+  EXPECT_EQ(report.verdict(), v1::BATCH_QUARANTINED);
+  EXPECT_THAT(*store_->ListBatches(), SizeIs(1));
+}
+
+TEST_F(BatchDeskTest, WithoutTheGateEverythingReadableIsTaken) {
+  MakeDesk({.enabled = false});
+  Import(Lines(0, 60));
+  EXPECT_EQ(Import(Lines(5, 60)).verdict(), v1::BATCH_ACCEPTED);
+  EXPECT_EQ(Import(kMail).verdict(), v1::BATCH_ACCEPTED);
+  EXPECT_EQ(Import(Lines(100, 60) + "{\n").verdict(), v1::BATCH_REFUSED);
+  EXPECT_EQ(stored(), 66);
+}
+
+TEST_F(BatchDeskTest, AnIdThatIsTakenByAnotherComparisonIsAnError) {
+  Import(Lines(0, 1));
+  v1::Comparison other = FixtureComparison(0, "ada", v1::TIE);
+  EXPECT_THAT(desk_->Import({.text = *ComparisonLine(other), .name = "f"}),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("c0-ada")));
+  EXPECT_THAT(*desk_->List(), SizeIs(1));
+}
+
+TEST_F(BatchDeskTest, OptionsReadGoldQuestionsFromTheFile) {
+  v1::FeedbackConfig config;
+  config.set_gold_questions(dir_ / "gold.jsonl");
+  EXPECT_THAT(BatchDeskOptions(config).status(),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("gold.jsonl")));
+  ASSERT_OK(WriteFileAtomically(dir_ / "gold.jsonl", kPair));
+  ASSERT_OK_AND_ASSIGN(const BatchDesk::Options options,
+                       BatchDeskOptions(config));
+  EXPECT_THAT(options.gold, SizeIs(1));
+  EXPECT_TRUE(options.enabled);
+}
+
+}  // namespace
+}  // namespace rlhf
