@@ -94,8 +94,7 @@ class CandidateTrialTest : public testing::Test {
     report.set_update(++num_updates_);
     report.mutable_pm()->set_version(version);
     report.set_left_out(left_out);
-    absl::StrAppend(&lines_, ProtoToJsonLine(report), "\n");
-    ASSERT_OK(WriteFileAtomically(folder_ / "metrics.jsonl", lines_));
+    ASSERT_OK(AppendLine(folder_ / "metrics.jsonl", ProtoToJsonLine(report)));
   }
 
   bool IsNobody(const std::string& alias) {
@@ -112,7 +111,6 @@ class CandidateTrialTest : public testing::Test {
   std::function<void(const std::string&, double)> on_show_;
   std::vector<std::string> phases_;
   int64_t num_updates_ = 0;
-  std::string lines_;
 };
 
 TEST_F(CandidateTrialTest, WithoutTrialsNothingIsLookedAt) {
