@@ -136,8 +136,8 @@ Plot SlicePlot(const std::string& title, const Json& held_out) {
   Plot plot = BarsOfShares(title, "accuracy on the held-out comparisons");
   if (held_out.value("num_pairs", 0) == 0) return plot;
   AddBar("all", held_out, "accuracy", plot);
-  for (const auto& [name, values] :
-       held_out.value("slices", Json::object()).items()) {
+  const Json slices = held_out.value("slices", Json::object());
+  for (const auto& [name, values] : slices.items()) {
     for (const auto& [value, slice] : values.items()) {
       AddBar(absl::StrCat(name, " ", value), slice, "accuracy", plot);
     }
