@@ -48,7 +48,8 @@ parity: setup .venv-parity/.made ## compare with references, TRL, transformers a
 .venv-page/.made: tools/requirements-page.txt
 	rm -rf .venv-page
 	/usr/bin/python3 -m venv .venv-page || python3 -m venv .venv-page
-	.venv-page/bin/pip install --progress-bar off --find-links $(WHEELS) -r $<
+	.venv-page/bin/pip install --progress-bar off --retries 5 --timeout 60 \
+	  --only-binary=:all: --find-links $(WHEELS) -r $<
 	touch $@
 
 screenshots: setup .venv-page/.made ## pictures of the pages into docs/images

@@ -1,5 +1,6 @@
 // feedback: the service itself, batches in and out, and the store and accounts.
 #include <iostream>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -8,6 +9,8 @@
 #include "cli/comparison_log.h"
 #include "cli/config_flag.h"
 #include "cli/feedback_accounts.h"
+#include "cli/lineage.h"
+#include "cli/lineage_records.h"
 #include "cli/store_commands.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
@@ -77,6 +80,37 @@ absl::Status Decide(const v1::RunConfig& config, const Flags& flags,
   return absl::OkStatus();
 }
 
+bool IsSelected(const v1::Comparison& comparison,
+                const v1::RetractRequest& request) {
+  if (!request.worker_id().empty()) {
+    return comparison.worker_id() == request.worker_id();
+  }
+  if (!request.batch_id().empty()) {
+    return comparison.batch_id() == request.batch_id();
+  }
+  return comparison.comparison_id() == request.comparison_ids(0);
+}
+
+// Which models may have learned from what is retracted. `records` are of
+// before: a retracted comparison does not say whose it was.
+void PrintPupils(const absl::StatusOr<RunRecords>& records,
+                 const v1::RetractRequest& request) {
+  if (!records.ok()) {
+    std::cout << "which versions learned from it is not known: "
+              << records.status().message() << "\n";
+    return;
+  }
+  std::set<int64_t> pms;
+  for (const v1::Comparison& comparison : records->comparisons) {
+    if (!IsSelected(comparison, request)) continue;
+    pms.merge(PmsTaughtBy(*records, comparison));
+  }
+  std::cout << "PM versions that may have learned from it      "
+            << VersionList(pms) << "\n"
+            << "policy versions that may have learned from it  "
+            << VersionList(PoliciesTaughtBy(*records, pms)) << "\n";
+}
+
 absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
   v1::RetractRequest request;
   request.set_worker_id(flags.String("worker"));
@@ -95,6 +129,7 @@ absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
         "NAME and --reason WHY, which are kept; nothing brings back what is "
         "retracted");
   }
+  const absl::StatusOr<RunRecords> records = ReadRunRecords(config);
   RLHF_ASSIGN_OR_RETURN(const auto commands,
                         BatchCommands::Open(config, /*create=*/false));
   RLHF_ASSIGN_OR_RETURN(const v1::RetractResponse done,
@@ -102,6 +137,7 @@ absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
   std::cout << done.num_retracted() << " comparisons retracted, "
             << done.num_retracted_before() << " were before, "
             << done.num_waiting() << " taken out of batches that wait\n";
+  PrintPupils(records, request);
   return absl::OkStatus();
 }
 

@@ -3,10 +3,12 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/proto_json.h"
 #include "core/config/run_config.h"
 #include "feedback/feedback_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "rlhf/v1/report.pb.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -230,12 +232,36 @@ TEST_F(FeedbackVerbTest, WhatIsRetractedIsGoneAndDoesNotComeBack) {
       {"retract", "--worker=import:f.jsonl", "--by=ada", "--reason=asked"}));
   EXPECT_EQ(out_,
             "2 comparisons retracted, 0 were before, 0 taken out of batches "
-            "that wait\n");
+            "that wait\n"
+            "PM versions that may have learned from it      none\n"
+            "policy versions that may have learned from it  none\n");
   ASSERT_OK(Feedback({"verify"}));
   EXPECT_THAT(out_, StartsWith("2 comparisons, 2 of them retracted"));
   ASSERT_OK(Feedback({"import", File("again.jsonl", kPair)}));
   EXPECT_THAT(out_, AllOf(StartsWith("0 comparisons accepted"),
                           HasSubstr("1 of its comparisons were taken back")));
+}
+
+TEST_F(FeedbackVerbTest, RetractTellsWhichModelsMayHaveLearnedFromIt) {
+  ASSERT_OK(
+      Feedback({"import", File("f.jsonl", absl::StrCat(kPair, kOtherPair))}));
+  v1::PmReport pm;
+  pm.mutable_pm()->set_version(1);
+  pm.mutable_data()->set_last_seq(2);
+  pm.mutable_data()->set_read_unix_ms(absl::ToUnixMillis(absl::Now()));
+  v1::UpdateReport update;
+  update.set_update(1);
+  update.set_policy_version(1);
+  update.mutable_pm()->set_version(1);
+  File("a/pms.jsonl", ProtoToJsonLine(pm) + "\n");
+  File("a/metrics.jsonl", ProtoToJsonLine(update) + "\n");
+  ASSERT_OK(
+      Feedback({"retract", "--worker=import:f.jsonl", "--by=ada",
+                "--reason=asked", "--set", "preference.held_out_share=0.01"}));
+  EXPECT_THAT(out_, AllOf(HasSubstr("PM versions that may have learned from it "
+                                    "     v1\n"),
+                          HasSubstr("policy versions that may have learned "
+                                    "from it  v1\n")));
 }
 
 TEST_F(FeedbackVerbTest, RefusesFilesAndFormatsThatItCannotUse) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/comparisons/choice.h"
 #include "trainer/pm_data.h"
 
 namespace rlhf {
@@ -12,10 +13,10 @@ namespace {
 
 // Wall clock when the comparison was taken back; never: far in the future.
 int64_t RetractedAt(const RunRecords& records, int64_t seq) {
-  for (const v1::Retraction& retraction : records.retractions) {
-    if (retraction.seq() == seq) return retraction.retracted_unix_ms();
-  }
-  return std::numeric_limits<int64_t>::max();
+  const auto found = records.retracted_unix_ms.find(seq);
+  return found == records.retracted_unix_ms.end()
+             ? std::numeric_limits<int64_t>::max()
+             : found->second;
 }
 
 }  // namespace
@@ -23,7 +24,9 @@ int64_t RetractedAt(const RunRecords& records, int64_t seq) {
 std::set<int64_t> PmsTaughtBy(const RunRecords& records,
                               const v1::Comparison& comparison) {
   std::set<int64_t> taught;
-  if (!Teaches(comparison, records.preference)) return taught;
+  if (IsGold(comparison) || !Teaches(comparison, records.preference)) {
+    return taught;
+  }
   const int64_t retracted_at = comparison.choice() == v1::RETRACTED
                                    ? RetractedAt(records, comparison.seq())
                                    : std::numeric_limits<int64_t>::max();

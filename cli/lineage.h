@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,7 +10,6 @@
 #include "rlhf/v1/config.pb.h"
 #include "rlhf/v1/feedback.pb.h"
 #include "rlhf/v1/report.pb.h"
-#include "rlhf/v1/retraction.pb.h"
 
 namespace rlhf {
 
@@ -18,15 +18,17 @@ struct RunRecords {
   v1::PreferenceConfig preference;
   // In order of seq.
   std::vector<v1::Comparison> comparisons;
-  std::vector<v1::Retraction> retractions;
+  // Wall clock, by seq of what was taken back.
+  std::map<int64_t, int64_t> retracted_unix_ms;
   // By rising version, and by rising update.
   std::vector<v1::PmReport> pms;
   std::vector<v1::UpdateReport> updates;
 };
 
-// The PM versions that learned from the comparison. What was retracted taught
-// those whose data was read before. With WARM_START a PM also has what the ones
-// before it learned.
+// The PM versions that may have learned from the comparison. What was retracted
+// taught those whose data was read before, but for answers to gold questions;
+// whether it said which response is better is not known any more. With
+// WARM_START a PM also has what the ones before it learned.
 std::set<int64_t> PmsTaughtBy(const RunRecords& records,
                               const v1::Comparison& comparison);
 

@@ -60,18 +60,22 @@ TEST(LineageTest, WhatMeasuresTeachesNobody) {
 TEST(LineageTest, ARetractedOneTaughtThoseThatReadItBefore) {
   RunRecords records = MakeRecords();
   records.comparisons[0].set_choice(v1::RETRACTED);
-  v1::Retraction& retraction = records.retractions.emplace_back();
-  retraction.set_seq(1);
-  retraction.set_retracted_unix_ms(kRetracted);
+  records.retracted_unix_ms[1] = kRetracted;
   EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), Versions{1});
+}
+
+TEST(LineageTest, ARetractedAnswerToAGoldQuestionTaughtNobody) {
+  RunRecords records = MakeRecords();
+  records.comparisons[0].set_choice(v1::RETRACTED);
+  records.comparisons[0].set_source("gold");
+  records.retracted_unix_ms[1] = kRetracted;
+  EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), Versions{});
 }
 
 TEST(LineageTest, AWarmStartedPmHasWhatTheOnesBeforeItLearned) {
   RunRecords records = MakeRecords();
   records.comparisons[0].set_choice(v1::RETRACTED);
-  v1::Retraction& retraction = records.retractions.emplace_back();
-  retraction.set_seq(1);
-  retraction.set_retracted_unix_ms(kRetracted);
+  records.retracted_unix_ms[1] = kRetracted;
   records.preference.set_refresh_mode(v1::PreferenceConfig::WARM_START);
   EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), (Versions{1, 2}));
 }

@@ -6,29 +6,14 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "cli/comparison_log.h"
 #include "cli/config_flag.h"
 #include "cli/lineage.h"
+#include "cli/lineage_records.h"
 #include "cli/verbs.h"
 #include "core/base/status_macros.h"
-#include "core/config/run_config.h"
-#include "trainer/run_log.h"
 
 namespace rlhf {
 namespace {
-
-absl::StatusOr<RunRecords> ReadRecords(const v1::RunConfig& config) {
-  RunRecords records;
-  records.preference = config.preference();
-  {
-    RLHF_ASSIGN_OR_RETURN(const auto log, ComparisonLog::Open(config));
-    RLHF_ASSIGN_OR_RETURN(records.comparisons, log->ReadAll());
-    RLHF_ASSIGN_OR_RETURN(records.retractions, log->Retractions());
-  }
-  RLHF_ASSIGN_OR_RETURN(records.pms, ReadPmReports(RunDirectory(config)));
-  RLHF_ASSIGN_OR_RETURN(records.updates, ReadUpdates(RunDirectory(config)));
-  return records;
-}
 
 // How many comparisons there are of each kind, the most first.
 void PrintCounts(const std::string& title,
@@ -74,7 +59,7 @@ absl::Status PrintPupils(const RunRecords& records, const std::string& what,
     pms.insert(taught.begin(), taught.end());
   }
   std::cout << what << ": " << found.size() << " comparisons, " << num_retracted
-            << " retracted; " << num_teaching << " taught a PM\n"
+            << " retracted; " << num_teaching << " may have taught a PM\n"
             << "PM versions      " << VersionList(pms) << "\n"
             << "policy versions  "
             << VersionList(PoliciesTaughtBy(records, pms)) << "\n";
@@ -142,7 +127,7 @@ absl::Status LineageVerb(const Flags& flags) {
         "wanted --policy V or --pm V (who taught it), or --comparison ID, "
         "--batch ID or --worker ID (what it taught)");
   }
-  RLHF_ASSIGN_OR_RETURN(const RunRecords records, ReadRecords(config));
+  RLHF_ASSIGN_OR_RETURN(const RunRecords records, ReadRunRecords(config));
   if (asked == "policy" || asked == "pm") {
     return PrintModel(records, flags, asked);
   }

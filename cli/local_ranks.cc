@@ -49,6 +49,10 @@ absl::StatusOr<std::unique_ptr<OtherRanks>> OtherRanks::Start(
     const std::string& log_base) {
   RLHF_ASSIGN_OR_RETURN(const std::string binary, ThisBinary());
   RLHF_ASSIGN_OR_RETURN(const int port, FreePort());
+  const size_t slash = log_base.rfind('/');
+  if (slash != std::string::npos && slash > 0) {
+    RLHF_RETURN_IF_ERROR(MakeDirectories(log_base.substr(0, slash)));
+  }
   std::vector<ProcessSpec> specs;
   for (int rank = 1; rank < num_ranks; ++rank) {
     ProcessSpec& spec = specs.emplace_back();

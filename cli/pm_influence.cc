@@ -63,8 +63,10 @@ absl::StatusOr<std::vector<v1::Comparison>> ReadComparisonsOf(
 }
 
 // Workers' traits as the card has them, under the names that `examples` have.
-WorkerModel WorkersOf(const Json& card,
-                      const std::vector<PmExample>& examples) {
+// Errors: as ModelRegistry::Secret.
+absl::StatusOr<WorkerModel> WorkersOf(const Json& card,
+                                      const ModelRegistry& registry,
+                                      const std::vector<PmExample>& examples) {
   std::map<std::string, WorkerTraits> hidden;
   for (const Json& one : card.value("worker_model", Json::array())) {
     hidden[one.value("worker", "")] = {
@@ -74,8 +76,10 @@ WorkerModel WorkersOf(const Json& card,
   }
   WorkerModel model;
   if (hidden.empty()) return model;
+  RLHF_ASSIGN_OR_RETURN(const std::string secret,
+                        registry.Secret(kHiddenWorkers));
   for (const PmExample& example : examples) {
-    const auto it = hidden.find(HiddenWorker(example.worker));
+    const auto it = hidden.find(HiddenWorker(example.worker, secret));
     if (it != hidden.end()) model[example.worker] = it->second;
   }
   return model;
@@ -110,11 +114,11 @@ absl::StatusOr<Found> Find(const v1::RunConfig& config, int64_t version) {
                         ReadComparisonsOf(config, card));
   const PmData data =
       MakePmData(comparisons, *pm->tokenizer, pm->format, config.preference());
+  RLHF_ASSIGN_OR_RETURN(const WorkerModel workers,
+                        WorkersOf(card, registry, data.training));
   const std::vector<PmExample> training =
-      PlanMembers(
-          config.preference(),
-          ApplyWorkerModel(WorkersOf(card, data.training), data.training),
-          config.seed())
+      PlanMembers(config.preference(), ApplyWorkerModel(workers, data.training),
+                  config.seed())
           .front()
           .training;
   if (training.empty() || data.held_out.empty()) {

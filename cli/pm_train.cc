@@ -230,13 +230,16 @@ void Print(const Json& result, const std::string& out) {
 
 // Rank 0 alone: measures the model and makes its directory whole.
 absl::Status Finish(const Flags& flags, const std::vector<std::string>& files,
-                    const Task& task, AtomicDirectory& folder, Json& result) {
+                    const Task& task, Json& result) {
+  RLHF_ASSIGN_OR_RETURN(AtomicDirectory folder,
+                        AtomicDirectory::Create(flags.String("out")));
   const std::string& from = flags.String("model");
   RLHF_ASSIGN_OR_RETURN(
       const std::vector<MeasuredPair> pairs,
       ScorePairs(task.model, task.data.held_out, kMicroBatchTokens));
   PmMeasurement found = MeasurePm(pairs, kCalibrationBins);
-  HideWorkers(found.agreement);
+  // The card is kept for ever; `rlhf pm eval` tells of each worker.
+  found.agreement.workers.clear();
   result["held_out"] = ToJson(found);
   RLHF_RETURN_IF_ERROR(SaveModel(task.model, from, folder.temporary()));
   RLHF_ASSIGN_OR_RETURN(result["digest"], DirectoryDigest(folder.temporary()));
@@ -253,29 +256,37 @@ absl::Status Finish(const Flags& flags, const std::vector<std::string>& files,
   return absl::OkStatus();
 }
 
+// Rank 0's task. The folder that comes of it is made and removed again: that it
+// can be made is known before the training, and nothing of it stays if this
+// process ends in the middle.
+absl::StatusOr<Task> LoadFirstTask(const Flags& flags,
+                                   const std::vector<std::string>& files) {
+  RLHF_RETURN_IF_ERROR(AtomicDirectory::Create(flags.String("out")).status());
+  return LoadTask(flags, files);
+}
+
+// `task`: what was loaded already.
 absl::Status TrainOnRank(const Flags& flags,
                          const std::vector<std::string>& files,
-                         Communicator& communicator) {
-  std::optional<AtomicDirectory> folder;
-  if (communicator.rank() == 0) {
-    RLHF_ASSIGN_OR_RETURN(AtomicDirectory made,
-                          AtomicDirectory::Create(flags.String("out")));
-    folder.emplace(std::move(made));
+                         std::optional<Task> task, Communicator& communicator) {
+  const bool is_first = communicator.rank() == 0;
+  if (!task.has_value()) {
+    RLHF_ASSIGN_OR_RETURN(
+        task, is_first ? LoadFirstTask(flags, files) : LoadTask(flags, files));
   }
-  RLHF_ASSIGN_OR_RETURN(Task task, LoadTask(flags, files));
-  if (folder.has_value() && !flags.String("write-tokens").empty()) {
+  if (is_first && !flags.String("write-tokens").empty()) {
     RLHF_RETURN_IF_ERROR(
-        WriteTokens(task.data, task.options, flags.String("write-tokens")));
+        WriteTokens(task->data, task->options, flags.String("write-tokens")));
   }
-  RLHF_RETURN_IF_ERROR(CheckSameStart(communicator, task));
-  RLHF_ASSIGN_OR_RETURN(Json result, Train(task, communicator));
-  return folder.has_value() ? Finish(flags, files, task, *folder, result)
-                            : absl::OkStatus();
+  RLHF_RETURN_IF_ERROR(CheckSameStart(communicator, *task));
+  RLHF_ASSIGN_OR_RETURN(Json result, Train(*task, communicator));
+  return is_first ? Finish(flags, files, *task, result) : absl::OkStatus();
 }
 
 absl::Status JoinAndTrain(const Flags& flags,
                           const std::vector<std::string>& files,
-                          const LaunchInfo& launch) {
+                          const LaunchInfo& launch,
+                          std::optional<Task> task = {}) {
   at::set_num_threads(std::max(
       1, static_cast<int>(flags.Int("threads")) / launch.local_world_size));
   RLHF_ASSIGN_OR_RETURN(
@@ -283,7 +294,8 @@ absl::Status JoinAndTrain(const Flags& flags,
       RankGroup::Join(
           RankGroup::OptionsOf(v1::LearnerConfig(), "pm", "begin again"),
           launch));
-  return group->Leave(TrainOnRank(flags, files, group->communicator()));
+  return group->Leave(
+      TrainOnRank(flags, files, std::move(task), group->communicator()));
 }
 
 }  // namespace
@@ -305,13 +317,16 @@ absl::Status TrainPm(const Flags& flags,
         absl::StrCat("--ranks=", ranks, ", but a launcher has started ",
                      launch.world_size, " ranks; leave --ranks out"));
   }
+  // A mistake in the input is told here, before other processes make it too.
+  RLHF_ASSIGN_OR_RETURN(Task task, LoadFirstTask(flags, files));
   std::vector<std::string> args = flags.args();
   args.insert(args.begin(), "pm");
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<OtherRanks> others,
       OtherRanks::Start(args, ranks, static_cast<int>(flags.Int("threads")),
                         std::string(absl::StripSuffix(out, "/"))));
-  return others->End(JoinAndTrain(flags, files, others->launch()));
+  return others->End(
+      JoinAndTrain(flags, files, others->launch(), std::move(task)));
 }
 
 }  // namespace rlhf

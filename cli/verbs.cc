@@ -55,7 +55,7 @@ std::vector<Verb> MakeVerbs() {
        {kConfig,
         kSet,
         {"format", Kind::kString, "rlhf", "of an export: rlhf or trl"},
-        {"dry-run", Kind::kBool, "", "judge an import and write nothing"},
+        {"dry-run", Kind::kBool, "false", "judge an import and write nothing"},
         {"worker", Kind::kString, "", "retract: whose comparisons"},
         {"batch", Kind::kString, "", "retract: those of this batch"},
         {"comparison", Kind::kString, "", "retract: this one"},

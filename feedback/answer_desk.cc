@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/choice.h"
+#include "feedback/access/secrets.h"
 #include "feedback/started_tasks.h"
 
 namespace rlhf {
@@ -93,6 +94,11 @@ AnswerDesk::AnswerDesk(const TaskScheduler::Options& options,
                 ? std::move(book)
                 : std::make_unique<WorkerBook>(WorkerBook::Options())) {}
 
+std::string AnswerDesk::KeyedTaskId(const std::string& task_id) const {
+  if (options_.secret.empty()) return task_id;
+  return HmacSha256Hex(options_.secret, "task/" + task_id).substr(0, 16);
+}
+
 absl::Status AnswerDesk::ReadLog() {
   MutexLock lock(&mutex_);
   StartedTasks started(options_.overlap, options_.ready_tasks);
@@ -110,6 +116,7 @@ absl::Status AnswerDesk::ReadLog() {
                                  worker.view.num_answers);
   }
   for (StartedTask& one : std::move(started).Take()) {
+    one.task.task_id = KeyedTaskId(one.task.task_id);
     scheduler_.Add(std::move(one.task), std::move(one.answered_by));
   }
   UpdateGauges();
@@ -124,6 +131,8 @@ absl::StatusOr<Task> AnswerDesk::LeaseLocked(const std::string& worker_id) {
       return absl::UnavailableError(
           "the next answers of your dialogue are being written");
     }
+    // Who may have no task now keeps the dialogue.
+    RLHF_RETURN_IF_ERROR(scheduler_.CheckMayLease(worker_id, now));
     if (std::optional<Task> next = continuations_.Take(worker_id)) {
       return scheduler_.LeaseOwn(worker_id, *std::move(next), now);
     }
@@ -208,8 +217,10 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
     comparison.set_worker_group(book_->GroupOf(answer.worker_id));
   }
   const auto appended = store_->Append(comparison);
-  const bool saved = appended.ok() && !appended->duplicate;
-  Finish(answer.task_id, std::move(comparison), saved ? appended->seq : 0);
+  // An error only where the answer is in the log: to be sent again.
+  const auto seq = SavedSeq(appended, answer.comparison_id);
+  Finish(answer.task_id, std::move(comparison), seq.value_or(0));
+  RLHF_RETURN_IF_ERROR(seq.status());
   if (appended.ok()) {
     Remember(*task, answer);
     metrics_->comparison_duration.Observe(answer.worker_seconds);
@@ -217,6 +228,17 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
     metrics_->comparisons_refused.Increment();
   }
   return appended;
+}
+
+absl::StatusOr<int64_t> AnswerDesk::SavedSeq(
+    const absl::StatusOr<PreferenceStore::Appended>& appended,
+    const std::string& comparison_id) const {
+  if (!appended.ok()) return 0;
+  if (!appended->duplicate) return appended->seq;
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
+                        store_->Find(comparison_id));
+  const bool is_there = stored.has_value() && stored->choice() != v1::RETRACTED;
+  return is_there ? appended->seq : 0;
 }
 
 void AnswerDesk::Remember(const Task& task, const Answer& answer) {
@@ -240,6 +262,7 @@ std::optional<Continuation> AnswerDesk::NextContinuation() const {
 
 void AnswerDesk::FinishContinuation(const Continuation& continuation,
                                     std::optional<Task> task) {
+  if (task.has_value()) task->task_id = KeyedTaskId(task->task_id);
   MutexLock lock(&mutex_);
   continuations_.Finish(continuation.worker_id, std::move(task));
 }
@@ -282,12 +305,19 @@ AgreementView AnswerDesk::Agreement() const {
   return book_->ledger().Agreement();
 }
 
-std::vector<CopySuspicion> AnswerDesk::Copies() const {
+WorkerLedger AnswerDesk::CopyOfLedger() const {
   MutexLock lock(&mutex_);
-  return book_->ledger().Copies();
+  return book_->ledger();
+}
+
+std::vector<CopySuspicion> AnswerDesk::Copies() const {
+  // Pairs of workers on all tasks: too long to keep the others waiting.
+  const WorkerLedger ledger = CopyOfLedger();
+  return ledger.Copies();
 }
 
 void AnswerDesk::Add(std::vector<Task> tasks) {
+  for (Task& task : tasks) task.task_id = KeyedTaskId(task.task_id);
   MutexLock lock(&mutex_);
   for (Task& task : tasks) scheduler_.Add(std::move(task));
   UpdateGauges();

@@ -125,6 +125,15 @@ class AnswerDesk {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddToBook(const v1::Comparison& comparison)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Where the answer is in the log, also if an earlier commit of it was made
+  // and not acknowledged; 0 if it is not, or was retracted.
+  absl::StatusOr<int64_t> SavedSeq(
+      const absl::StatusOr<PreferenceStore::Appended>& appended,
+      const std::string& comparison_id) const;
+  // Names of tasks are made of what the worker sees; with the run's secret they
+  // tell nobody which is a gold question's.
+  std::string KeyedTaskId(const std::string& task_id) const;
+  WorkerLedger CopyOfLedger() const;
   absl::StatusOr<PreferenceStore::Appended> AcknowledgeAgain(
       const Answer& answer, const absl::Status& why_not_claimed);
   void UpdateGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

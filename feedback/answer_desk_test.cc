@@ -126,6 +126,43 @@ TEST_F(AnswerDeskTest,
   EXPECT_EQ((*store_->Find("c1"))->choice(), v1::RETRACTED);
 }
 
+TEST_F(AnswerDeskTest, AnswerWhoseCommitWasMadeUnheardCountsAsSaved) {
+  const auto desk = MakeDesk(0);
+  desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
+  ASSERT_OK_AND_ASSIGN(const Task task, desk->Lease("ada"));
+  // What the lost commit wrote.
+  v1::Comparison written;
+  written.set_comparison_id("c1");
+  written.mutable_prompt();
+  written.set_response_a("a");
+  written.set_response_b("b");
+  written.set_choice(v1::TIE);
+  written.set_worker_id("ada");
+  written.set_shown_swapped(task.shown_swapped);
+  written.set_policy_version_a(1);
+  written.set_policy_version_b(1);
+  written.set_source("crowd");
+  ASSERT_OK(store_->Append(written));
+  ASSERT_OK_AND_ASSIGN(const auto saved,
+                       desk->Submit(MakeAnswer(task.task_id, "c1")));
+  EXPECT_EQ(saved.seq, 1);
+  EXPECT_THAT(desk->Lease("ada"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no task")))
+      << "the task is not offered again";
+  ASSERT_EQ(desk->Workers().size(), 1u);
+  EXPECT_EQ(desk->Workers()[0].view.num_answers, 1);
+}
+
+TEST_F(AnswerDeskTest, TasksBearOtherNamesThanTheirContentTells) {
+  const Task made = MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0);
+  AnswerDesk desk({.secret = "of the run"}, store_.get(), &clock_, &metrics_);
+  desk.Add({made});
+  ASSERT_OK_AND_ASSIGN(const Task task, desk.Lease("ada"));
+  EXPECT_NE(task.task_id, made.task_id);
+  EXPECT_EQ(task.task_id.size(), made.task_id.size());
+  EXPECT_OK(desk.Submit(MakeAnswer(task.task_id, "c1")));
+}
+
 TEST_F(AnswerDeskTest, IdOfAnotherAnswerIsRefusedAndTheTaskStaysOpen) {
   const auto desk = MakeDesk(0);
   desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0),
@@ -241,6 +278,32 @@ TEST_F(GoldDeskTest, OwnDialogueComesBeforeTheNextGoldQuestion) {
   EXPECT_FALSE(next.gold) << "only its first turn was";
   ASSERT_OK(desk->Submit(MakeAnswer(next.task_id, "c2")));
   EXPECT_EQ(desk->Lease("ada")->response_a, "right") << "the next question";
+}
+
+TEST_F(AnswerDeskTest, DialogueIsKeptForAWorkerWhoMayHaveNoTaskYet) {
+  FakeClock clock;
+  AnswerDesk desk({.max_comparisons = 2}, store_.get(), &clock, &metrics_);
+  desk.Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0),
+            MakeTask(v1::Prompt(), {"c", 1}, {"d", 1}, 1)});
+  ASSERT_OK_AND_ASSIGN(const Task first, desk.Lease("ada"));
+  ASSERT_OK(desk.Lease("ben"));
+  Answer answer = MakeAnswer(first.task_id, "c1");
+  answer.source = "page";
+  ASSERT_OK(desk.Submit(answer));
+  ASSERT_OK(desk.CarryOn({.task_id = first.task_id,
+                          .worker_id = "ada",
+                          .left_chosen = true,
+                          .message = "Why?"}));
+  const std::optional<Continuation> waiting = desk.NextContinuation();
+  ASSERT_TRUE(waiting.has_value());
+  desk.FinishContinuation(*waiting,
+                          MakeTask(waiting->prompt, {"so", 1}, {"thus", 1}, 1));
+  // Ben holds the last comparison of the run.
+  EXPECT_THAT(desk.Lease("ada"), StatusIs(absl::StatusCode::kUnavailable,
+                                          HasSubstr("no task is ready")));
+  clock.Advance(absl::Minutes(11));
+  ASSERT_OK_AND_ASSIGN(const Task next, desk.Lease("ada"));
+  EXPECT_EQ(next.response_a, "so");
 }
 
 TEST_F(AnswerDeskTest, RedTeamChoiceIsStoredInverted) {

@@ -24,8 +24,22 @@ constexpr size_t kPmSample = 200;
 
 constexpr size_t kMaxRefusedShown = 1000;
 
+constexpr size_t kMaxNameBytes = 128;
+
 std::string BatchIdOf(absl::string_view text) {
   return absl::StrCat("b-", Sha256Hex(text).substr(0, 24));
+}
+
+// It is shown, stored with each comparison, and counted by.
+absl::Status CheckName(absl::string_view name) {
+  const bool printable = std::none_of(
+      name.begin(), name.end(),
+      [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; });
+  if (printable && name.size() <= kMaxNameBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the name of the batch has ", name.size(), " bytes",
+                   printable ? "" : ", some of which cannot be printed",
+                   "; wanted at most ", kMaxNameBytes, " printable ones"));
 }
 
 // What was found when the batch came first.
@@ -60,13 +74,19 @@ v1::BatchReport StartReport(const BatchDesk::File& file,
   return report;
 }
 
+// Also an answer to a gold question of another run, which judged a worker there
+// and says nothing that was not told before.
+bool AnswersGold(const GoldAnswers& gold, const v1::Comparison& comparison) {
+  return IsGold(comparison) ||
+         (!gold.empty() && gold.contains(KeyOf(comparison).pair));
+}
+
 // Takes the answers to gold questions out; returns how many.
 int32_t RemoveGold(const GoldAnswers& gold,
                    std::vector<v1::Comparison>& comparisons) {
-  if (gold.empty()) return 0;
   const auto end = std::remove_if(
       comparisons.begin(), comparisons.end(),
-      [&](const v1::Comparison& c) { return gold.contains(KeyOf(c).pair); });
+      [&](const v1::Comparison& c) { return AnswersGold(gold, c); });
   const auto removed = static_cast<int32_t>(comparisons.end() - end);
   comparisons.erase(end, comparisons.end());
   return removed;
@@ -85,6 +105,7 @@ BatchDesk::BatchDesk(Options options, PreferenceStore* store, Append append,
       metrics_(metrics) {}
 
 absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
+  RLHF_RETURN_IF_ERROR(CheckName(file.name));
   MutexLock lock(&mutex_);
   const auto known = store_->GetBatch(BatchIdOf(file.text));
   if (known.ok()) {
@@ -204,12 +225,15 @@ std::vector<BatchItem> BatchDesk::ItemsOf(const ParsedComparisons& parsed,
 absl::StatusOr<bool> BatchDesk::IsStored(
     const std::vector<v1::Comparison>& comparisons,
     const std::string& batch_id) const {
+  bool some = false;
   for (const v1::Comparison& comparison : comparisons) {
+    if (AnswersGold(options_.gold, comparison)) continue;  // never stored
     RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
                           store_->Find(comparison.comparison_id()));
     if (!stored.has_value() || stored->batch_id() != batch_id) return false;
+    some = true;
   }
-  return !comparisons.empty();
+  return some;
 }
 
 absl::Status BatchDesk::Store(std::vector<v1::Comparison> comparisons,
@@ -225,6 +249,11 @@ absl::Status BatchDesk::Store(std::vector<v1::Comparison> comparisons,
     }
     // A comparison belongs to the batch that it came in first.
     comparison.set_batch_id(stored.has_value() ? stored->batch_id() : batch_id);
+    // A file's word does not count for, or against, our workers.
+    if (IsJudgedHere(comparison)) {
+      comparison.set_source(stored.has_value() ? stored->source()
+                                               : report.source());
+    }
     wanted.push_back(std::move(comparison));
   }
   RLHF_ASSIGN_OR_RETURN(const std::vector<PreferenceStore::Appended> appended,

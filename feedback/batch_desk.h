@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -64,9 +65,13 @@ class BatchDesk {
   // batch is written down with its comparisons; of a refused one only the
   // report is kept. The same bytes again are the same batch, and what was found
   // then is told. Cut off at any moment, the file can be handed in again and
-  // nothing is stored twice. Comparisons that were retracted are left out.
+  // nothing is stored twice. Comparisons that were retracted are left out, and
+  // so are answers to gold questions. One that says it was judged at our own
+  // page is stored as imported: what a file says does not judge our workers.
   //
-  // Errors: those of PreferenceStore::AppendAll and PreferenceStore::AddBatch.
+  // Errors: InvalidArgument for a name of more than 128 bytes, or with some
+  // that cannot be printed; those of PreferenceStore::AppendAll and
+  // PreferenceStore::AddBatch.
   absl::StatusOr<v1::BatchReport> Import(const File& file);
 
   // A person's decision on a quarantined batch; what is released is stored, but
@@ -78,7 +83,8 @@ class BatchDesk {
 
   // Takes comparisons back: out of the log (PreferenceStore::Retract), and out
   // of the batches that wait, so that no release brings them into it. A batch
-  // that waits is refused. Cut off at any moment, it can be asked for again.
+  // that waits is refused. Cut off at any moment, it can be asked for again. A
+  // comparison_id need not be in the log if it waits.
   //
   // Errors: those of PreferenceStore::Retract and
   // PreferenceStore::SetBatchState.
@@ -96,7 +102,8 @@ class BatchDesk {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<BatchItem> ItemsOf(const ParsedComparisons& parsed,
                                  std::string& no_pm) const;
-  // Whether all comparisons are in the log as this batch's.
+  // Whether all comparisons, but answers to gold questions, are in the log as
+  // this batch's.
   absl::StatusOr<bool> IsStored(const std::vector<v1::Comparison>& comparisons,
                                 const std::string& batch_id) const;
   absl::Status Store(std::vector<v1::Comparison> comparisons,
@@ -106,6 +113,11 @@ class BatchDesk {
   absl::StatusOr<v1::BatchReport> DecideLocked(
       const v1::DecideBatchRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of the request's comparison_ids, those that the store is asked to retract:
+  // the ones in the log, and the ones that are nowhere.
+  absl::StatusOr<std::vector<std::string>> IdsToRetract(
+      const v1::RetractRequest& request) const;
+  absl::StatusOr<std::set<std::string>> WaitingIds() const;
   // These return how many comparisons do not wait any more.
   absl::StatusOr<int64_t> RefuseWaiting(const v1::RetractRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

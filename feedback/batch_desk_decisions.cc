@@ -1,6 +1,8 @@
 // What people decide at the batch desk: on batches that wait, and on
 // comparisons to take back.
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -79,13 +81,17 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   MutexLock lock(&mutex_);
   v1::RetractResponse response;
   RLHF_ASSIGN_OR_RETURN(const int64_t num_refused, RefuseWaiting(request));
-  RLHF_ASSIGN_OR_RETURN(
-      const PreferenceStore::Retracted retracted,
-      store_->Retract({.comparison_ids = {request.comparison_ids().begin(),
-                                          request.comparison_ids().end()},
-                       .worker_id = request.worker_id(),
-                       .batch_id = request.batch_id()},
-                      request.reason(), request.by()));
+  RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                        IdsToRetract(request));
+  PreferenceStore::Retracted retracted;
+  // Unless all of them only wait.
+  if (!ids.empty() || request.comparison_ids().empty()) {
+    RLHF_ASSIGN_OR_RETURN(retracted,
+                          store_->Retract({.comparison_ids = ids,
+                                           .worker_id = request.worker_id(),
+                                           .batch_id = request.batch_id()},
+                                          request.reason(), request.by()));
+  }
   // Batches are held against the log without them from now on.
   index_ = ComparisonIndex();
   profile_ = LogProfile();
@@ -95,6 +101,45 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   response.set_num_retracted_before(retracted.num_retracted_before);
   response.set_num_waiting(num_refused + num_removed);
   return response;
+}
+
+absl::StatusOr<std::vector<std::string>> BatchDesk::IdsToRetract(
+    const v1::RetractRequest& request) const {
+  std::vector<std::string> ids, elsewhere;
+  for (const std::string& id : request.comparison_ids()) {
+    RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
+                          store_->Find(id));
+    (stored.has_value() ? ids : elsewhere).push_back(id);
+  }
+  // What is wrong with the request, the store says.
+  const bool is_request = request.worker_id().empty() &&
+                          request.batch_id().empty() && !request.by().empty() &&
+                          !request.reason().empty();
+  if (elsewhere.empty()) return ids;
+  std::set<std::string> waiting;
+  if (is_request) {
+    RLHF_ASSIGN_OR_RETURN(waiting, WaitingIds());
+  }
+  for (const std::string& id : elsewhere) {
+    if (!waiting.contains(id)) ids.push_back(id);
+  }
+  return ids;
+}
+
+absl::StatusOr<std::set<std::string>> BatchDesk::WaitingIds() const {
+  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
+                        store_->ListBatches());
+  std::set<std::string> ids;
+  for (const Batch& listed : batches) {
+    if (listed.state != BatchState::kQuarantined) continue;
+    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(listed.batch_id));
+    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
+                          ComparisonsOf(batch));
+    for (const v1::Comparison& one : comparisons) {
+      ids.insert(one.comparison_id());
+    }
+  }
+  return ids;
 }
 
 // The store would refuse it too, but not write down in the report who did.

@@ -162,6 +162,26 @@ TEST_F(BatchDecisionsTest, ARetractedComparisonDoesNotComeBackByARelease) {
   EXPECT_EQ(stored(), 3);
 }
 
+TEST_F(BatchDecisionsTest, AComparisonThatOnlyWaitsIsTakenBackById) {
+  const std::string id =
+      Import(Line(1, "bob", true) + Line(2, "eve", true)).batch_id();
+  v1::RetractRequest request = Retraction();
+  request.add_comparison_ids("c1-bob");
+  request.add_comparison_ids("c9-bob");
+  EXPECT_THAT(desk_->Retract(request),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c9-bob\"")));
+  EXPECT_THAT(store_->GetBatch(id)->payload, HasSubstr("c1-bob"))
+      << "nothing changed";
+  request.mutable_comparison_ids()->RemoveLast();
+  ASSERT_OK_AND_ASSIGN(const v1::RetractResponse done, desk_->Retract(request));
+  EXPECT_EQ(done.num_retracted(), 0);
+  EXPECT_EQ(done.num_waiting(), 1);
+  EXPECT_THAT(store_->GetBatch(id)->payload,
+              AllOf(HasSubstr("c2-eve"), Not(HasSubstr("bob"))));
+  EXPECT_THAT(desk_->Retract(request),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("c1-bob")));
+}
+
 TEST_F(BatchDecisionsTest, ABatchOfWhichNothingIsLeftCanBeReleased) {
   const std::string id = Import(Line(1, "bob", true)).batch_id();
   v1::RetractRequest request = Retraction();

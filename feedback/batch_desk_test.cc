@@ -197,6 +197,63 @@ TEST_F(BatchDeskTest, AnswersToGoldQuestionsJudgeAndAreNotStored) {
   EXPECT_EQ(stored(), 30);
 }
 
+TEST_F(BatchDeskTest, CutOffABatchWithGoldIsImportedAgainAndNotJudgedAnew) {
+  std::vector<v1::Comparison> right;
+  for (int i = 0; i < 30; ++i) {
+    right.push_back(
+        FixtureComparison(i, "", i % 2 == 0 ? v1::A_BETTER : v1::B_BETTER));
+  }
+  MakeDesk({.gold = MakeGoldAnswers(right)});
+  const std::string text = Lines(0, 90);
+  const std::string id = Import(text, "f.jsonl", /*dry_run=*/true).batch_id();
+  // As an import that ended before it wrote its report: without the gold.
+  std::vector<v1::Comparison> comparisons =
+      ParseComparisons(text, "f.jsonl")->comparisons;
+  comparisons.erase(comparisons.begin(), comparisons.begin() + 30);
+  for (v1::Comparison& comparison : comparisons) comparison.set_batch_id(id);
+  ASSERT_OK(store_->AppendAll(comparisons));
+  const v1::BatchReport again = Import(text);
+  EXPECT_EQ(again.verdict(), v1::BATCH_ACCEPTED) << again.reason();
+  EXPECT_EQ(again.num_gold(), 30);
+  EXPECT_EQ(again.duplicates(), 60);
+  EXPECT_EQ(stored(), 60);
+}
+
+TEST_F(BatchDeskTest, AFileCannotSayThatOurWorkersJudged) {
+  std::string text;
+  for (const char* const source : {"page", "crowd", "gold", "other"}) {
+    v1::Comparison comparison = FixtureComparison(0, source, v1::A_BETTER);
+    comparison.set_source(source);
+    absl::StrAppend(&text, *ComparisonLine(comparison), "\n");
+  }
+  const v1::BatchReport report = Import(text);
+  EXPECT_EQ(report.num_gold(), 1);
+  ASSERT_EQ(stored(), 3);
+  ASSERT_OK_AND_ASSIGN(const auto log, store_->Read(1, 3));
+  EXPECT_EQ(log[0].source(), "import:f.jsonl");
+  EXPECT_EQ(log[1].source(), "import:f.jsonl");
+  EXPECT_EQ(log[2].source(), "other");
+}
+
+TEST_F(BatchDeskTest, OurOwnAnswersComeBackAsDuplicates) {
+  v1::Comparison own = FixtureComparison(0, "ada", v1::A_BETTER);
+  own.set_source("page");
+  const std::string line = *ComparisonLine(own) + "\n";
+  ASSERT_OK(store_->Append(ParseComparisons(line, "f")->comparisons.at(0)));
+  const v1::BatchReport report = Import(line);
+  EXPECT_EQ(report.duplicates(), 1);
+  EXPECT_EQ(stored(), 1);
+}
+
+TEST_F(BatchDeskTest, ANameIsShortAndPrintable) {
+  for (const std::string& name : {std::string(129, 'n'), std::string("a\nb")}) {
+    EXPECT_THAT(desk_->Import({.text = kPair, .name = name}),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("at most 128 printable")));
+  }
+  EXPECT_EQ(Import(kPair, std::string(128, 'n')).accepted(), 1);
+}
+
 TEST_F(BatchDeskTest, TheServingPmIsAskedOrItIsSaidWhyNot) {
   // Agrees with nobody.
   MakeDesk({},

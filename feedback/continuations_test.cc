@@ -27,6 +27,7 @@ Task MakeDialogue(int num_turns, int number = 0) {
     message->set_role("user");
     message->set_content(absl::StrCat("Is it so, ", i, "?"));
   }
+  prompt.set_prompt_id(PromptId(prompt.messages()));
   return MakeTask(prompt, {"yes", 1}, {"no", 1}, number);
 }
 

@@ -70,12 +70,15 @@ FeedbackServer::~FeedbackServer() {
 absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
   RLHF_ASSIGN_OR_RETURN(store_,
                         OpenPreferenceStore(config, &clock_, &metrics_));
+  RLHF_ASSIGN_OR_RETURN(std::string secret,
+                        LoadTaskSecret(FeedbackFolder(config)));
   const TaskScheduler::Options options{
       .ready_tasks = config.feedback().ready_tasks(),
       .lease = absl::Seconds(config.feedback().lease_seconds()),
       .max_comparisons = config.feedback().max_comparisons(),
       .overlap = config.feedback().overlap(),
-      .max_answers_per_worker = config.feedback().max_answers_per_worker()};
+      .max_answers_per_worker = config.feedback().max_answers_per_worker(),
+      .secret = std::move(secret)};
   RLHF_ASSIGN_OR_RETURN(auto book,
                         WorkerBook::Open(config, FeedbackFolder(config)));
   desk_ = std::make_unique<AnswerDesk>(options, store_.get(), &clock_,
@@ -123,9 +126,6 @@ absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
 }
 
 absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
-  RLHF_ASSIGN_OR_RETURN(access_,
-                        AccessControl::Open(config.feedback().access(),
-                                            FeedbackFolder(config), &clock_));
   requester_ = std::make_unique<RequesterApi>(
       RequesterApi::Options{
           .run_directory = RunDirectory(config),

@@ -38,6 +38,9 @@ class FakeActor final : public v1::Generation::Service {
       if (prompt.messages_size() == refused_messages) {
         return {grpc::StatusCode::INVALID_ARGUMENT, "the prompt is too long"};
       }
+      if (prompt.messages_size() == failing_messages) {
+        return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too many wait"};
+      }
       v1::PromptResponses* const result = response->add_results();
       const bool same = prompt.prompt_id() == "same";
       result->add_responses()->set_text(same ? "same" : "first");
@@ -49,6 +52,8 @@ class FakeActor final : public v1::Generation::Service {
 
   // Prompts of so many messages are refused.
   std::atomic<int> refused_messages = -1;
+  // And these may be asked for again.
+  std::atomic<int> failing_messages = -1;
 };
 
 // A PM of two members who disagree about dogs alone.
@@ -66,6 +71,7 @@ class FakeReward final : public v1::Reward::Service {
       response->add_scores(0);
     }
     response->mutable_pm()->set_version(3);
+    response->mutable_pm()->set_digest("d");
     return grpc::Status::OK;
   }
 };
@@ -99,17 +105,18 @@ class FeedbackServerTest : public ::testing::Test {
 
   // Works as one worker until the log is complete; returns the number of
   // answers saved.
-  int WorkUntilComplete(const HttpTestClient& client) {
+  int WorkUntilComplete(const HttpTestClient& client,
+                        const std::string& worker = "ada") {
     const absl::Time deadline = absl::Now() + absl::Seconds(20);
     int num_saved = 0;
     while (absl::Now() < deadline) {
       const HttpTestReply task =
-          client.Post("/api/task", R"({"worker_id": "ada"})");
+          client.Post("/api/task", DumpJson({{"worker_id", worker}}));
       if (task.status == 410) return num_saved;
       if (task.status != 200) continue;
       const Json answer = {{"task_id", ParseJson(task.body)->at("task_id")},
-                           {"comparison_id", absl::StrCat("c", num_saved)},
-                           {"worker_id", "ada"},
+                           {"comparison_id", absl::StrCat(worker, num_saved)},
+                           {"worker_id", worker},
                            {"choice", "right_better"},
                            {"strength", 1}};
       const HttpTestReply reply =
@@ -219,6 +226,24 @@ TEST_F(FeedbackServerTest, DialogueThatTheActorRefusesEnds) {
                                          {"message", "And then?"}}));
   EXPECT_EQ(AskForTask(client)["messages"].size(), 1u)
       << "another task instead";
+}
+
+TEST_F(FeedbackServerTest, DialogueThatTheActorFailsOnKeepsNobodyElseWaiting) {
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  actor_.failing_messages = 3;
+  const HttpTestClient client(server->http_port());
+  const Json first = AskForTask(client);
+  client.Post("/api/comparison", DumpJson({{"task_id", first["task_id"]},
+                                           {"comparison_id", "c1"},
+                                           {"worker_id", "ada"},
+                                           {"choice", "tie"}}));
+  client.Post("/api/continue", DumpJson({{"task_id", first["task_id"]},
+                                         {"worker_id", "ada"},
+                                         {"chosen", "left"},
+                                         {"message", "And then?"}}));
+  EXPECT_EQ(WorkUntilComplete(client, "ben"), 4)
+      << "more than were ready before";
 }
 
 TEST_F(FeedbackServerTest, HeldOutPromptsNeverBecomeTasks) {

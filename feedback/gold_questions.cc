@@ -9,6 +9,7 @@
 #include "core/base/status_macros.h"
 #include "core/comparisons/choice.h"
 #include "core/comparisons/parse_comparisons.h"
+#include "feedback/access/secrets.h"
 
 namespace rlhf {
 namespace {
@@ -54,13 +55,16 @@ absl::StatusOr<GoldQuestions> GoldQuestions::Read(const std::string& path) {
   return gold;
 }
 
-Task GoldQuestions::Ask(absl::string_view worker_id, int64_t number) const {
+Task GoldQuestions::Ask(absl::string_view worker_id, int64_t number,
+                        absl::string_view secret) const {
   RLHF_CHECK(!empty());
-  const uint64_t start = Xxh3(absl::StrCat("gold/", worker_id));
+  const uint64_t start =
+      Xxh3(HmacSha256Hex(secret, absl::StrCat("gold/", worker_id)));
   Task task =
       questions_[(start + static_cast<uint64_t>(number)) % questions_.size()];
   task.task_id =
-      Sha256Hex(absl::StrCat("gold/", worker_id, "/", number)).substr(0, 16);
+      HmacSha256Hex(secret, absl::StrCat("gold/", worker_id, "/", number))
+          .substr(0, 16);
   return task;
 }
 

@@ -31,8 +31,10 @@ class GoldQuestions {
   // The task of worker `worker_id`'s gold question `number`, from 0: a walk
   // through all questions that begins somewhere else for each worker, and
   // begins again when all were asked. In the task, A is right. Its name is like
-  // that of any other task. There must be questions.
-  Task Ask(absl::string_view worker_id, int64_t number) const;
+  // that of any other task; nobody without `secret`, which is the run's, can
+  // tell it or the walk. There must be questions.
+  Task Ask(absl::string_view worker_id, int64_t number,
+           absl::string_view secret) const;
 
  private:
   std::vector<Task> questions_;

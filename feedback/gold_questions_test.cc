@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
+#include "core/base/hash.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
@@ -13,6 +14,8 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+
+constexpr char kSecret[] = "of the run";
 
 class GoldQuestionsTest : public ::testing::Test {
  protected:
@@ -35,7 +38,7 @@ TEST_F(GoldQuestionsTest, RightAnswerIsAWhateverTheFileCallsIt) {
   EXPECT_EQ(gold.size(), 2u);
   int num_red_team = 0;
   for (int number = 0; number < 2; ++number) {
-    const Task task = gold.Ask("ada", number);
+    const Task task = gold.Ask("ada", number, kSecret);
     EXPECT_EQ(task.response_a, "4");
     EXPECT_EQ(task.response_b, "5");
     EXPECT_TRUE(task.gold);
@@ -54,15 +57,25 @@ TEST_F(GoldQuestionsTest, WorkerIsAskedAllBeforeAnyAgainAndEachTaskIsNew) {
   ASSERT_OK_AND_ASSIGN(const GoldQuestions gold, Read(lines));
   std::set<std::string> prompts, names;
   for (int number = 0; number < 40; ++number) {
-    const Task task = gold.Ask("ada", number);
+    const Task task = gold.Ask("ada", number, kSecret);
     EXPECT_EQ(task.prompt.prompt_id(),
-              gold.Ask("ada", number + 20).prompt.prompt_id());
+              gold.Ask("ada", number + 20, kSecret).prompt.prompt_id());
     prompts.insert(task.prompt.prompt_id());
     names.insert(task.task_id);
-    names.insert(gold.Ask("ben", number).task_id);
+    names.insert(gold.Ask("ben", number, kSecret).task_id);
   }
   EXPECT_EQ(prompts.size(), 20u);
   EXPECT_EQ(names.size(), 80u);
+}
+
+TEST_F(GoldQuestionsTest, NameCannotBeToldWithoutTheSecret) {
+  ASSERT_OK_AND_ASSIGN(
+      const GoldQuestions gold,
+      Read(R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"));
+  const std::string name = gold.Ask("ada", 0, kSecret).task_id;
+  EXPECT_EQ(name, gold.Ask("ada", 0, kSecret).task_id);
+  EXPECT_NE(name, gold.Ask("ada", 0, "another").task_id);
+  EXPECT_NE(name, Sha256Hex("gold/ada/0").substr(0, 16));
 }
 
 TEST_F(GoldQuestionsTest, QuestionWithoutARightAnswerIsRefused) {

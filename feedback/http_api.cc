@@ -88,7 +88,7 @@ void HttpApi::SetHandlers() {
     return JsonResponse(WorkersJson(desk_->Workers()));
   });
   On("POST", "/api/workers/pause",
-     [this](const ApiCall& call) { return PostPause(call.request); });
+     [this](const ApiCall& call) { return PostPause(call); });
   On("GET", "/api/agreement", [this](const ApiCall&) {
     return JsonResponse(AgreementJson(desk_->Agreement(), desk_->Copies()));
   });
@@ -225,11 +225,12 @@ HttpResponse HttpApi::PostContinue(const HttpRequest& request) {
   return JsonResponse(DumpJson({{"queued", true}}));
 }
 
-HttpResponse HttpApi::PostPause(const HttpRequest& request) {
-  const auto pause = ParsePauseRequest(request.body);
+HttpResponse HttpApi::PostPause(const ApiCall& call) {
+  const auto pause = ParsePauseRequest(call.request.body);
   if (!pause.ok()) return ErrorResponse(pause.status());
-  const absl::Status done = desk_->SetPaused(pause->worker_id, pause->paused,
-                                             pause->by, pause->reason);
+  const absl::Status done =
+      desk_->SetPaused(pause->worker_id, pause->paused,
+                       call.caller.NameOr(pause->by), pause->reason);
   if (!done.ok()) return ErrorResponse(done);
   return JsonResponse(DumpJson({{"paused", pause->paused}}));
 }

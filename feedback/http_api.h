@@ -88,7 +88,7 @@ class HttpApi {
   HttpResponse PostTask(const HttpRequest& request);
   HttpResponse PostComparison(const HttpRequest& request);
   HttpResponse PostContinue(const HttpRequest& request);
-  HttpResponse PostPause(const HttpRequest& request);
+  HttpResponse PostPause(const ApiCall& call);
   HttpResponse GetStats(const HttpRequest& request);
 
   AnswerDesk* const desk_;

@@ -248,6 +248,18 @@ TEST_F(LoginTest, BatchIsReleasedByTheSessionsAccount) {
   EXPECT_EQ(batches_->Get(waits.batch_id())->decision().by(), "ada");
 }
 
+TEST_F(LoginTest, PauseBearsTheNameOfTheSessionsAccount) {
+  Browser ada = Join("ada", Role::kRequester);
+  const HttpTestReply reply =
+      ada.Post("/api/workers/pause", {{"worker_id", "w"},
+                                      {"paused", true},
+                                      {"by", "somebody else"},
+                                      {"reason", "careless"}});
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  ASSERT_EQ(desk_->Workers().size(), 1u);
+  EXPECT_EQ(desk_->Workers()[0].paused_by, "ada");
+}
+
 TEST_F(LoginTest, AdminInvitesListsAndDisables) {
   Browser root = Join("root", Role::kAdmin);
   const HttpTestReply made =

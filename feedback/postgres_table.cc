@@ -148,13 +148,19 @@ absl::Status PostgresTable::Connect(absl::Time lock_deadline) {
   return absl::OkStatus();
 }
 
+absl::Status PostgresTable::ConnectAgain(absl::Time lock_deadline) {
+  const absl::Status status = Connect(lock_deadline);
+  if (!absl::IsFailedPrecondition(status)) return status;
+  return absl::UnavailableError(status.message());
+}
+
 absl::Status PostgresTable::WithSession(
     const std::function<absl::Status(PostgresSession&)>& step) {
   const absl::Time deadline = absl::Now() + options_.retry_for;
   absl::Duration pause = kFirstPause;
   while (true) {
     absl::Status status;
-    if (!session_.has_value()) status = Connect(deadline);
+    if (!session_.has_value()) status = ConnectAgain(deadline);
     if (status.ok()) status = step(*session_);
     if (session_.has_value() && !session_->lost()) return status;
     session_.reset();
@@ -258,7 +264,7 @@ absl::Status PostgresTable::EraseTraces() {
   // The server keeps replaced rows until they are vacuumed. It would do that
   // itself, some day.
   const absl::Status status = WithSession([](PostgresSession& session) {
-    return session.Execute("VACUUM comparisons");
+    return session.Execute("VACUUM comparisons, batches");
   });
   if (!status.ok()) {
     RLHF_LOG(WARNING) << "retracted rows are not vacuumed yet: " << status;

@@ -63,6 +63,9 @@ class PostgresTable final : public ComparisonTable {
 
   // A session that holds the lock. `lock_deadline`: until when to wait for it.
   absl::Status Connect(absl::Time lock_deadline);
+  // Who was open once is not refused for good: another process that holds the
+  // lock now is Unavailable, so that callers keep what they have and try again.
+  absl::Status ConnectAgain(absl::Time lock_deadline);
   // Runs `step` and, if the session is lost meanwhile, runs it again in
   // another, until options_.retry_for has passed.
   absl::Status WithSession(

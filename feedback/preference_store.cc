@@ -131,12 +131,22 @@ absl::Status PreferenceStore::CommitRequests(
     RLHF_ASSIGN_OR_RETURN(stored.emplace_back(),
                           DecodeRow(row, table_->name()));
   }
-  AppendPlan plan(base, std::move(stored), NowMs());
+  AppendPlan plan(base, stored, NowMs());
   for (AppendRequest* const request : requests) {
     request->result = plan.Add(request->comparisons);
   }
   if (plan.rows().empty()) return absl::OkStatus();
-  RLHF_RETURN_IF_ERROR(table_->Commit({.base = base, .appended = plan.rows()}));
+  const absl::Status committed =
+      table_->Commit({.base = base, .appended = plan.rows()});
+  if (!committed.ok()) {
+    // What was refused for a comparison of this group, which is not stored now,
+    // is not refused: each is held against the log alone.
+    for (AppendRequest* const request : requests) {
+      request->result =
+          AppendPlan(base, stored, NowMs()).Add(request->comparisons);
+    }
+    return committed;
+  }
   MutexLock lock(&stats_mutex_);
   plan.CountInto(stats_);
   metrics_->comparisons_stored.Set(static_cast<double>(stats_.num_comparisons));

@@ -194,7 +194,8 @@ absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
                                             const std::string& report) {
   MutexLock lock(&table_mutex_);
   RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
-  if (batch.state == state) return absl::OkStatus();
+  // The last attempt may have ended before its traces were erased.
+  if (batch.state == state) return table_->EraseTraces();
   const bool is_end =
       state == BatchState::kReleased || state == BatchState::kRefused;
   if (batch.state != BatchState::kQuarantined || !is_end) {
@@ -206,7 +207,8 @@ absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
   batch.state = state;
   batch.report = report;
   batch.payload.clear();
-  return PutBatch(std::move(batch));
+  RLHF_RETURN_IF_ERROR(PutBatch(std::move(batch)));
+  return table_->EraseTraces();
 }
 
 absl::Status PreferenceStore::ReplaceWaiting(const std::string& batch_id,

@@ -175,7 +175,7 @@ TEST_F(SqliteTableTest, ReadOnlyDiskIsNamedAndHarmsNothing) {
                     "size=4m"),
             0);
   EXPECT_THAT(Open(path),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr(path)));
+              StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr(path)));
   ASSERT_EQ(::mount("tmpfs", disk.c_str(), "tmpfs", MS_REMOUNT, "size=4m"), 0);
   {
     ASSERT_OK_AND_ASSIGN(const auto store, Open(path));

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "core/base/hash.h"
 #include "core/comparisons/choice.h"
 
@@ -11,8 +10,8 @@ namespace rlhf {
 namespace {
 
 bool IsOfATask(const v1::Comparison& comparison) {
-  return comparison.choice() != v1::RETRACTED && !IsGold(comparison) &&
-         !absl::StartsWith(comparison.source(), "import:");
+  return comparison.choice() != v1::RETRACTED && IsJudgedHere(comparison) &&
+         !IsGold(comparison);
 }
 
 // What all answers to one task have in common.

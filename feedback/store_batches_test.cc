@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/file.h"
 #include "feedback/preference_store.h"
 #include "feedback/test_comparisons.h"
 #include "feedback/test_stores.h"
@@ -14,6 +15,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 Batch MakeBatch(const std::string& id, BatchState state) {
@@ -87,6 +89,17 @@ TEST_P(StoreBatchesTest, QuarantineEndsOnceAndThePayloadGoes) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c\"")));
   EXPECT_THAT(store->GetBatch("c"),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c\"")));
+}
+
+TEST_P(StoreBatchesTest, WhatEndedItsQuarantineLeavesNoTraceInTheFiles) {
+  if (GetParam() != Database::kSqlite) GTEST_SKIP() << "its files are its own";
+  const auto store = MustOpen();
+  ASSERT_OK(store->AddBatch(MakeBatch("b", BatchState::kQuarantined)));
+  ASSERT_OK(store->SetBatchState("b", BatchState::kRefused, "no"));
+  for (const std::string& file : {path_, path_ + "-wal"}) {
+    if (!FileExists(file)) continue;
+    EXPECT_THAT(*ReadFile(file), Not(HasSubstr("the comparisons"))) << file;
+  }
 }
 
 TEST_P(StoreBatchesTest, OnlyWhatWaitsIsReplaced) {

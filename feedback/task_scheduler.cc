@@ -7,6 +7,7 @@
 #include "core/base/check.h"
 #include "core/base/hash.h"
 #include "core/base/status_macros.h"
+#include "feedback/access/secrets.h"
 
 namespace rlhf {
 namespace {
@@ -36,8 +37,12 @@ Task MakeTask(v1::Prompt prompt, VersionedResponse a, VersionedResponse b,
   return task;
 }
 
-bool IsShownSwapped(absl::string_view task_id, absl::string_view worker_id) {
-  return (MixHash(Xxh3(task_id), Xxh3(worker_id)) & 1) != 0;
+bool IsShownSwapped(absl::string_view task_id, absl::string_view worker_id,
+                    absl::string_view secret) {
+  // The name of a task has no "/", which keeps the parts apart.
+  const std::string digest =
+      HmacSha256Hex(secret, absl::StrCat("side/", task_id, "/", worker_id));
+  return (Xxh3(digest) & 1) != 0;
 }
 
 TaskScheduler::TaskScheduler(const Options& options, int64_t num_comparisons)
@@ -189,7 +194,7 @@ Task TaskScheduler::GiveTo(const std::string& worker_id, Entry& entry,
   holder_of_[worker_id] = entry.task.task_id;
   UpdateReady(entry, /*first=*/false);
   Task task = entry.task;
-  task.shown_swapped = IsShownSwapped(task.task_id, worker_id);
+  task.shown_swapped = IsShownSwapped(task.task_id, worker_id, options_.secret);
   return task;
 }
 
@@ -211,6 +216,12 @@ absl::StatusOr<Task> TaskScheduler::Lease(const std::string& worker_id,
     return absl::UnavailableError("no task is ready; ask again in a moment");
   }
   return GiveTo(worker_id, *entry, now);
+}
+
+absl::Status TaskScheduler::CheckMayLease(const std::string& worker_id,
+                                          absl::Time now) {
+  ExpireLeases(now);
+  return CheckLease(worker_id);
 }
 
 absl::StatusOr<Task> TaskScheduler::LeaseOwn(const std::string& worker_id,
@@ -296,7 +307,7 @@ absl::StatusOr<Task> TaskScheduler::Claim(const std::string& task_id,
   ++num_claimed_;
   ++num_answers_of_[worker_id];
   Task task = entry->task;
-  task.shown_swapped = IsShownSwapped(task_id, worker_id);
+  task.shown_swapped = IsShownSwapped(task_id, worker_id, options_.secret);
   return task;
 }
 

@@ -53,8 +53,11 @@ Task MakeTask(v1::Prompt prompt, VersionedResponse a, VersionedResponse b,
               int64_t position);
 
 // The coin that decides whether B is shown on the left: it falls anew for each
-// worker, and the same way whenever that worker sees the task.
-bool IsShownSwapped(absl::string_view task_id, absl::string_view worker_id);
+// worker, and the same way whenever that worker sees the task. Nobody foresees
+// it who does not know `secret`: a worker who did would know A, which is right
+// in a gold question.
+bool IsShownSwapped(absl::string_view task_id, absl::string_view worker_id,
+                    absl::string_view secret);
 
 // A task waits for `overlap` answers, each of another worker. Each place for an
 // answer is open, then leased to a worker, then claimed by an answer, then
@@ -80,6 +83,8 @@ class TaskScheduler {
     int overlap = 1;
     // 0: no limit.
     int64_t max_answers_per_worker = 0;
+    // For IsShownSwapped.
+    std::string secret;
   };
 
   // Workers that may hold a task at the same time.
@@ -117,6 +122,9 @@ class TaskScheduler {
   // Lease; Unavailable also for a task that is there or was answered already.
   absl::StatusOr<Task> LeaseOwn(const std::string& worker_id, Task task,
                                 absl::Time now);
+
+  // Whether the worker may have one more task now. Errors: as Lease.
+  absl::Status CheckMayLease(const std::string& worker_id, absl::Time now);
 
   // Reserves a place of the task for an answer of `worker_id`, until Finish.
   //

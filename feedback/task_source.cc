@@ -26,6 +26,10 @@ constexpr uint64_t kSeedSalt = 0x7461736b73;  // "tasks"
 // Two equal responses are no task: so often a dialogue's are sampled.
 constexpr uint64_t kDialogueAttempts = 3;
 
+// A dialogue that an actor fails on so often ends; one that is not up does not
+// count.
+constexpr int kMaxFailures = 5;
+
 void Pause(const std::stop_token& stop, absl::Duration duration) {
   std::mutex mutex;
   std::condition_variable_any never;
@@ -107,9 +111,14 @@ void TaskSource::Run(const std::stop_token& stop) {
 
 absl::StatusOr<bool> TaskSource::Supply(int wanted,
                                         const std::stop_token& stop) {
-  if (const auto continuation = desk_->NextContinuation()) {
-    return CarryOn(*continuation, stop);
+  const auto continuation = desk_->NextContinuation();
+  // One that fails does not keep the others from their tasks.
+  if (continuation.has_value() && !(dialogue_failed_ && wanted > 0)) {
+    const absl::StatusOr<bool> done = CarryOn(*continuation, stop);
+    dialogue_failed_ = !done.ok();
+    return done;
   }
+  dialogue_failed_ = false;
   if (wanted == 0) return true;  // waited in vain, and may wait again
   const int candidates =
       options_.score_members ? wanted * kCandidatesPerTask : wanted;
@@ -121,6 +130,17 @@ absl::StatusOr<bool> TaskSource::Supply(int wanted,
   return some;
 }
 
+bool TaskSource::MayTryAgain(const Continuation& continuation,
+                             const absl::Status& status) {
+  if (!MayPass(status)) return false;
+  if (absl::IsUnavailable(status) || absl::IsCancelled(status)) return true;
+  const std::string dialogue =
+      absl::StrCat(continuation.task_id, "/", continuation.worker_id);
+  if (failing_dialogue_ != dialogue) num_failures_ = 0;
+  failing_dialogue_ = dialogue;
+  return ++num_failures_ < kMaxFailures;
+}
+
 absl::StatusOr<bool> TaskSource::CarryOn(const Continuation& continuation,
                                          const std::stop_token& stop) {
   const uint64_t key = Xxh3(continuation.task_id + continuation.worker_id);
@@ -130,7 +150,9 @@ absl::StatusOr<bool> TaskSource::CarryOn(const Continuation& continuation,
     SetSampling(request,
                 MixHash(MixHash(options_.seed, kSeedSalt + 2), key + attempt));
     const auto reply = Generate(request, stop);
-    if (!reply.ok() && MayPass(reply.status())) return reply.status();
+    if (!reply.ok() && MayTryAgain(continuation, reply.status())) {
+      return reply.status();
+    }
     if (!reply.ok()) {
       RLHF_LOG(WARNING) << "a dialogue ends here: " << reply.status();
       break;

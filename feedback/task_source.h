@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -67,12 +68,15 @@ class TaskSource {
   // anything came of it.
   absl::StatusOr<bool> Supply(int wanted, const std::stop_token& stop);
   // The next task of a dialogue. Errors of the actor that may pass leave it
-  // where it waits.
+  // where it waits, up to kMaxFailures of one dialogue.
   absl::StatusOr<bool> CarryOn(const Continuation& continuation,
                                const std::stop_token& stop);
   // Asks for `num_prompts` tasks from position_ on, and moves it.
   absl::StatusOr<std::vector<Task>> MakeTasks(int num_prompts,
                                               const std::stop_token& stop);
+  // Whether the dialogue should wait for another attempt after `status`.
+  bool MayTryAgain(const Continuation& continuation,
+                   const absl::Status& status);
   absl::StatusOr<v1::GenerateResponse> Generate(
       const v1::GenerateRequest& request, const std::stop_token& stop);
   // A prompt for each of `pasts`: its own, or the next of the cycle.
@@ -102,6 +106,11 @@ class TaskSource {
   PastResponses past_;
   int64_t newest_version_ = 0;  // that answered
   bool scoring_fails_ = false;
+  // The last request was a dialogue's, and failed.
+  bool dialogue_failed_ = false;
+  // How often that dialogue's request failed, of those that the actor got.
+  std::string failing_dialogue_;
+  int num_failures_ = 0;
 
   std::jthread thread_;  // last: stopped before the rest is destroyed
 };

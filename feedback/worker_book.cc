@@ -9,6 +9,8 @@
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "feedback/access/private_file.h"
+#include "feedback/access/secrets.h"
 
 namespace rlhf {
 namespace {
@@ -36,11 +38,11 @@ absl::StatusOr<std::map<std::string, std::string>> ReadGroups(
 }
 
 // A number in [0, 1) of a worker and the answers so far: nobody foresees it
-// who does not know the seed, and a restart draws the same.
-double Draw(uint64_t seed, const std::string& worker_id, int64_t num_answers) {
-  const uint64_t key =
-      MixHash(MixHash(seed, Xxh3("gold")),
-              MixHash(Xxh3(worker_id), static_cast<uint64_t>(num_answers)));
+// who does not know the secret, and a restart draws the same.
+double Draw(const std::string& secret, const std::string& worker_id,
+            int64_t num_answers) {
+  const uint64_t key = Xxh3(HmacSha256Hex(
+      secret, absl::StrCat("draw/", worker_id, "/", num_answers)));
   return static_cast<double>(key >> 11) * 0x1p-53;
 }
 
@@ -60,7 +62,7 @@ absl::StatusOr<std::unique_ptr<WorkerBook>> WorkerBook::Open(
   const v1::FeedbackConfig& feedback = config.feedback();
   Options options;
   options.gold_share = feedback.gold_share();
-  options.seed = config.seed();
+  RLHF_ASSIGN_OR_RETURN(options.secret, LoadTaskSecret(folder));
   options.pauses_path = folder + "/pauses.json";
   RLHF_ASSIGN_OR_RETURN(options.words, ReadPersonsWords(options.pauses_path));
   RLHF_ASSIGN_OR_RETURN(options.groups, ReadGroups(folder + "/groups.json"));
@@ -80,6 +82,11 @@ absl::StatusOr<std::unique_ptr<WorkerBook>> WorkerBook::Open(
     }
   }
   return std::make_unique<WorkerBook>(std::move(options));
+}
+
+absl::StatusOr<std::string> LoadTaskSecret(const std::string& folder) {
+  RLHF_RETURN_IF_ERROR(MakeDirectories(folder));
+  return LoadOrCreateSecret(folder + "/task_secret");
 }
 
 void WorkerBook::Add(const v1::Comparison& comparison) {
@@ -102,11 +109,12 @@ absl::Status WorkerBook::CheckMayWork(const std::string& worker_id) const {
 std::optional<Task> WorkerBook::NextGold(const std::string& worker_id) const {
   if (options_.gold_share <= 0 || options_.gold.empty()) return std::nullopt;
   const bool qualified = ledger_.VerdictOf(worker_id) == WorkerVerdict::kGood;
-  if (qualified && Draw(options_.seed, worker_id,
+  if (qualified && Draw(options_.secret, worker_id,
                         ledger_.NumAnswers(worker_id)) >= options_.gold_share) {
     return std::nullopt;
   }
-  return options_.gold.Ask(worker_id, ledger_.NumGold(worker_id));
+  return options_.gold.Ask(worker_id, ledger_.NumGold(worker_id),
+                           options_.secret);
 }
 
 absl::Status WorkerBook::SetPaused(const std::string& worker_id, bool paused,

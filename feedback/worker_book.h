@@ -40,7 +40,8 @@ class WorkerBook {
     // Of a qualified worker's tasks, those that are gold. Above 0, whoever has
     // not passed the test yet gets gold only.
     double gold_share = 0;
-    uint64_t seed = 1;
+    // Keeps workers from foreseeing gold: 64 hexadecimal digits of the run.
+    std::string secret;
     // File for what persons say; empty: none.
     std::string pauses_path;
     PersonsWords words;
@@ -52,9 +53,10 @@ class WorkerBook {
 
   // The book of a run, whose feedback folder is `folder`:
   //   pauses.json  what persons said, kept by SetPaused
+  //   task_secret  made if it is not there
   //   groups.json  {"WORKER": "GROUP", …}, if there is one; read only now
   //
-  // Errors: as reading the gold questions and the two files.
+  // Errors: as reading the gold questions and the files.
   static absl::StatusOr<std::unique_ptr<WorkerBook>> Open(
       const v1::RunConfig& config, const std::string& folder);
 
@@ -92,5 +94,10 @@ class WorkerBook {
   PersonsWords words_;
   WorkerLedger ledger_;
 };
+
+// The secret of the run whose feedback folder is `folder`: it keys the names of
+// tasks and the sides of their responses. Makes one if there is none.
+// Errors: as LoadOrCreateSecret.
+absl::StatusOr<std::string> LoadTaskSecret(const std::string& folder);
 
 }  // namespace rlhf

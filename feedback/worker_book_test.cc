@@ -144,6 +144,7 @@ TEST_F(WorkerBookTest, OpensWithTheConfiguredQuestionsAndTheGroupsOfAFile) {
   EXPECT_EQ(book->GroupOf("ada"), "experts");
   EXPECT_EQ(book->GroupOf("ben"), "");
   EXPECT_TRUE(book->NextGold("ada").has_value());
+  EXPECT_EQ(LoadTaskSecret(dir_.path())->size(), 64u);
 
   ASSERT_OK(WriteFileAtomically(dir_ / "groups.json", R"({"ada": 3})"));
   EXPECT_THAT(

@@ -115,6 +115,11 @@ debian_done() {
     [[ $(sort -u <<< "$states") == installed ]]
 }
 
+# is_installed PACKAGE: whether dpkg has it whole.
+is_installed() {
+  [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2> /dev/null) == installed ]]
+}
+
 debian_install() {
   local root
   root=$(as_root)
@@ -123,12 +128,13 @@ debian_install() {
       "$(debian_packages | tr '\n' ' ')"
     return 1
   fi
-  # These packages would start servers; only promtool and a test's own nginx
-  # are wanted.
+  # These packages would start servers; only promtool and tests' own servers are
+  # wanted. A server that was here before stays as it is.
   local service new_services=""
-  for service in prometheus nginx; do
-    command -v "$service" > /dev/null || new_services+=" $service"
-  done
+  is_installed prometheus || new_services+=" prometheus"
+  is_installed nginx || new_services+=" nginx"
+  is_installed postgresql || is_installed postgresql-15 ||
+    new_services+=" postgresql"
   if [[ ! -e /usr/sbin/policy-rc.d ]]; then
     printf '#!/bin/sh\nexit 101\n' > "$WORK/policy-rc.d"
     $root install -m 755 "$WORK/policy-rc.d" /usr/sbin/policy-rc.d

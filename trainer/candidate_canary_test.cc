@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/mutex.h"
 #include "core/base/proto_json.h"
+#include "core/base/shutdown.h"
 #include "core/rpc/grpc_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -59,11 +60,16 @@ class CanaryTrialTest : public testing::Test {
     rewards_.emplace(absl::StrCat("127.0.0.1:", server_->port()));
   }
 
-  std::future<Verdicts> Run() {
+  // A trial that a failed test left would go on for ever.
+  void TearDown() override {
+    if (run_.valid()) RequestShutdown();
+  }
+
+  std::future<Verdicts>& Run() {
     v1::GateConfig gate;
     gate.set_canary_updates(2);
     gate.set_canary_share(1);
-    return std::async(std::launch::async, [this, gate] {
+    run_ = std::async(std::launch::async, [this, gate] {
       return CandidateTrial({.gate = gate,
                              .run_directory = folder_.path(),
                              .registry = &registry_,
@@ -71,6 +77,7 @@ class CanaryTrialTest : public testing::Test {
                              .show = [](const std::string&, double) {}})
           .Run(2);
     });
+    return run_;
   }
 
   // False if it is not the canary within some seconds.
@@ -79,6 +86,7 @@ class CanaryTrialTest : public testing::Test {
     while (absl::Now() < end) {
       const auto canary = registry_.Alias("canary");
       if (canary.ok() && *canary == 2) return true;
+      absl::SleepFor(absl::Milliseconds(5));
     }
     return false;
   }
@@ -95,11 +103,12 @@ class CanaryTrialTest : public testing::Test {
   FakeAdmin admin_;
   std::unique_ptr<GrpcServer> server_;
   std::optional<RewardClient> rewards_;
+  std::future<Verdicts> run_;  // the last one: it uses the others
 };
 
 // The batch that it should reward would never be complete, and no update come.
 TEST_F(CanaryTrialTest, ACanaryThatCannotScoreIsRefused) {
-  std::future<Verdicts> run = Run();
+  std::future<Verdicts>& run = Run();
   ASSERT_TRUE(WaitForCanary());
   admin_.BreakCanary(2, "a dialogue of 90 tokens");
   ASSERT_OK_AND_ASSIGN(const auto verdicts, run.get());
@@ -112,7 +121,7 @@ TEST_F(CanaryTrialTest, ACanaryThatCannotScoreIsRefused) {
 
 TEST_F(CanaryTrialTest, WhatAnotherCanaryCouldNotScoreIsNotItsFault) {
   admin_.BreakCanary(7, "a dialogue of 90 tokens");
-  std::future<Verdicts> run = Run();
+  std::future<Verdicts>& run = Run();
   ASSERT_TRUE(WaitForCanary());
   Tell(1, 2);
   Tell(2, 2);
@@ -123,11 +132,26 @@ TEST_F(CanaryTrialTest, WhatAnotherCanaryCouldNotScoreIsNotItsFault) {
 TEST_F(CanaryTrialTest, AnUpdateThatIsMadeAgainCountsAsItWasMadeLast) {
   Tell(1, 1);
   Tell(2, 2);  // and then the learner was killed
-  std::future<Verdicts> run = Run();
+  std::future<Verdicts>& run = Run();
   ASSERT_TRUE(WaitForCanary());
   Tell(2, 1);
   Tell(3, 2);
   Tell(4, 2);
+  ASSERT_OK_AND_ASSIGN(const auto verdicts, run.get());
+  ASSERT_THAT(verdicts, SizeIs(1));
+  EXPECT_TRUE(verdicts[0].promote);
+  EXPECT_THAT(verdicts[0].reason, HasSubstr("rewarded 2 updates on trial"));
+}
+
+// Moved away to train on from an older checkpoint.
+TEST_F(CanaryTrialTest, AFileThatBeginsAgainIsReadFromItsBeginning) {
+  for (int update = 1; update <= 4; ++update) Tell(update, 1);
+  std::future<Verdicts>& run = Run();
+  ASSERT_TRUE(WaitForCanary());
+  ASSERT_OK(WriteFileAtomically(folder_ / "metrics.jsonl", ""));
+  Tell(1, 1);
+  Tell(2, 2);
+  Tell(3, 2);
   ASSERT_OK_AND_ASSIGN(const auto verdicts, run.get());
   ASSERT_THAT(verdicts, SizeIs(1));
   EXPECT_TRUE(verdicts[0].promote);

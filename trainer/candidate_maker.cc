@@ -88,10 +88,13 @@ bool CandidateMaker::StartsWarm() const {
                     });
 }
 
-absl::StatusOr<Transformer> CandidateMaker::StartOf(size_t index) const {
-  if (StartsWarm()) return incumbent_->models[index].Clone();
+absl::StatusOr<Transformer> CandidateMaker::FirstStart() const {
   return LoadStartModel(initial_, config_.preference().num_layers(),
                         *tokenizer_);
+}
+
+absl::StatusOr<Transformer> CandidateMaker::StartOf(size_t index) const {
+  return StartsWarm() ? incumbent_->models[index].Clone() : FirstStart();
 }
 
 PmTrainerOptions CandidateMaker::TrainerOptions() const {
@@ -108,9 +111,11 @@ PmTrainerOptions CandidateMaker::TrainerOptions() const {
 absl::Status CandidateMaker::WeighWorkers(const PmProgress& progress,
                                           std::vector<PmExample>& training,
                                           WorkerModel& workers) {
-  RLHF_ASSIGN_OR_RETURN(workers, FitWorkersByHalves(
-                                     training, [this] { return StartOf(0); },
-                                     TrainerOptions(), progress));
+  RLHF_ASSIGN_OR_RETURN(
+      workers,
+      FitWorkersByHalves(
+          UsedByMembers(config_.preference(), training),
+          [this] { return FirstStart(); }, TrainerOptions(), progress));
   const size_t before = training.size();
   training = ApplyWorkerModel(workers, std::move(training));
   RLHF_LOG(INFO) << "worker model: " << workers.size() << " workers; "
@@ -193,7 +198,9 @@ absl::Status CandidateMaker::Measure(const PmData& data, Candidate& candidate) {
       const std::vector<MeasuredPair> pairs,
       ScorePairsTogether(candidate.pm, data.held_out, kMicroBatchTokens));
   candidate.held_out = MeasurePm(pairs, kCalibrationBins);
-  HideWorkers(candidate.held_out.agreement);
+  RLHF_ASSIGN_OR_RETURN(const std::string secret,
+                        registry_->Secret(kHiddenWorkers));
+  HideWorkers(secret, candidate.held_out.agreement);
   const PmMeasurement& found = candidate.held_out;
   v1::PmReport& report = candidate.report;
   DescribeHeldOut(found, report);

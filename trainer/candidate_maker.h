@@ -62,10 +62,14 @@ class CandidateMaker {
   absl::Status ReadFixedData();
   absl::Status LoadIncumbent(std::optional<int64_t> serving);
   bool StartsWarm() const;
+  // Untrained: what the first PM starts from.
+  absl::StatusOr<Transformer> FirstStart() const;
   // The model that member `index` starts from.
   absl::StatusOr<Transformer> StartOf(size_t index) const;
   PmTrainerOptions TrainerOptions() const;
-  // Fits the workers and lets `training` count by them.
+  // Fits the workers by what the members will train on and lets `training`
+  // count by them. Starts from the model that every first PM starts from: the
+  // serving PM has learned what it would be asked about.
   absl::Status WeighWorkers(const PmProgress& progress,
                             std::vector<PmExample>& training,
                             WorkerModel& workers);

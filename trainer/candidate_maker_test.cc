@@ -192,5 +192,38 @@ TEST_F(CandidateMakerTest, TheWorkerModelLeavesOutWhoSaysTheOpposite) {
   EXPECT_LT(made.report.train_loss_last(), plain.report.train_loss_last());
 }
 
+// The serving PM has learned what each worker said, and would find all of them
+// right.
+TEST_F(CandidateMakerTest, WorkersAreJudgedByNoModelThatLearnedFromThem) {
+  Serve(Compare(160, true));
+  config_.mutable_preference()->set_worker_model(true);
+  ASSERT_OK_AND_ASSIGN(const Candidate cold, Make(Compare(160, true), 1, 160));
+  config_.mutable_preference()->set_refresh_mode(
+      v1::PreferenceConfig::WARM_START);
+  config_.mutable_preference()->set_replay_share(1);
+  ASSERT_OK_AND_ASSIGN(const Candidate warm, Make(Compare(160, true), 1, 160));
+  ASSERT_THAT(warm.workers, SizeIs(4));
+  for (const auto& [worker, traits] : cold.workers) {
+    EXPECT_NEAR(warm.workers.at(worker).temperature, traits.temperature, 1e-4)
+        << worker;
+  }
+}
+
+TEST_F(CandidateMakerTest, WorkersAreNotJudgedByWhatTrainsNoMember) {
+  config_.mutable_preference()->set_worker_model(true);
+  v1::PmSource& unused = *config_.mutable_preference()->add_sources();
+  unused.add_from("spam");
+  unused.set_weight(0);
+  std::vector<v1::Comparison> comparisons = Compare(160, true);
+  for (v1::Comparison& one : Compare(80)) {
+    one.set_seq(one.seq() + 160);
+    one.set_source("spam");
+    one.set_worker_id("spammer");
+    comparisons.push_back(std::move(one));
+  }
+  ASSERT_OK_AND_ASSIGN(const Candidate made, Make(comparisons));
+  EXPECT_THAT(made.workers, SizeIs(4)) << "the spammer taught nothing";
+}
+
 }  // namespace
 }  // namespace rlhf

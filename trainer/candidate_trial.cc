@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -41,10 +43,13 @@ class UpdateCounter {
         tail_(path_) {}
 
   // Reads what was appended since the last call. An update that was made again
-  // counts as it was made last. Errors: DataLoss that names file and line.
+  // counts as it was made last; of a file that became shorter, what is in it
+  // now counts. Errors: DataLoss that names file and line.
   absl::StatusOr<CanaryEvidence> Count() {
-    for (const std::string& line : tail_.NewLines()) {
+    BeginAgainIfShorter();
+    for (const std::string& line : tail_->NewLines()) {
       ++num_lines_;
+      num_bytes_ += line.size() + 1;
       v1::UpdateReport report;
       const absl::Status parsed = JsonToProto(line, &report);
       if (!parsed.ok()) {
@@ -70,10 +75,24 @@ class UpdateCounter {
     bool is_left_out = false;
   };
 
+  // People move the file away to train on from an older checkpoint
+  // (learner_state.cc), and the next update begins another.
+  void BeginAgainIfShorter() {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(path_, error);
+    if (error || size >= num_bytes_) return;
+    tail_.emplace(path_);
+    num_lines_ = 0;
+    num_bytes_ = 0;
+    updates_.clear();
+  }
+
   const std::string path_;
   const int64_t version_;
-  JsonLinesTail tail_;
+  std::optional<JsonLinesTail> tail_;
+  // Read so far, by `tail_`.
   int64_t num_lines_ = 0;
+  uintmax_t num_bytes_ = 0;
   std::map<int64_t, Update> updates_;  // by number
 };
 
@@ -134,6 +153,8 @@ absl::StatusOr<GateVerdict> CandidateTrial::Canary(int64_t version) {
   const int64_t wanted = options_.gate.canary_updates();
   UpdateCounter updates(options_.run_directory, version);
   RLHF_ASSIGN_OR_RETURN(CanaryEvidence seen, updates.Count());
+  // What it could not score before a restart still ends the trial.
+  seen.scoring_error = ScoringError(version);
   const int64_t before = seen.num_updates_in_all;
   // Ten times as many as it takes on average.
   const auto patience = static_cast<int64_t>(std::ceil(

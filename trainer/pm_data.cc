@@ -70,12 +70,9 @@ std::map<std::string, std::string> SlicesOf(const v1::Comparison& comparison) {
   if (comparison.pm_version() > 0) {
     slices["pm_version"] = absl::StrCat(comparison.pm_version());
   }
-  // What was imported may know neither task nor sides.
-  if (comparison.task_kind() == v1::RED_TEAM) {
-    slices["task"] = "red-team";
-  } else if (!IsImported(comparison)) {
-    slices["task"] = "helpful";
-  }
+  // Helpful tasks are all others: a slice of them would be "source" again in a
+  // run without red-teaming.
+  if (comparison.task_kind() == v1::RED_TEAM) slices["task"] = "red-team";
   return slices;
 }
 
@@ -122,6 +119,7 @@ PmExample ExampleOf(const v1::Comparison& comparison, bool is_edit,
                        .worker = WorkerOf(comparison),
                        .tranche = TrancheOf(comparison)};
   if (is_edit) {
+    example.is_edit = true;
     example.slices["strength"] = "edit";
     return example;
   }
@@ -187,7 +185,10 @@ bool IsHeldOut(const std::string& prompt_id,
 
 bool Teaches(const v1::Comparison& comparison,
              const v1::PreferenceConfig& config) {
-  if (IsHeldOut(comparison.prompt().prompt_id(), config)) return false;
+  if (IsGold(comparison) ||
+      IsHeldOut(comparison.prompt().prompt_id(), config)) {
+    return false;
+  }
   for (const v1::PmSource& one : config.sources()) {
     if (!ComesFrom(comparison.source(), one.from())) continue;
     if (one.weight() == 0) return false;

@@ -88,6 +88,10 @@ TEST_F(PmDataTest, WhatWasTakenBackAndAnswersToKnownQuestionsAreLeftOut) {
   EXPECT_TRUE(data.training.empty());
   EXPECT_TRUE(data.held_out.empty());
   EXPECT_EQ(data.num_undecided, 2);
+  gold.set_choice(v1::RETRACTED);
+  config_.set_held_out_share(0);
+  EXPECT_TRUE(Teaches(retracted, config_)) << "it may have";
+  EXPECT_FALSE(Teaches(gold, config_));
 }
 
 // Of every choice, whether it names a winner or not.
@@ -107,6 +111,8 @@ TEST_F(PmDataTest, AnEditBeatsBothResponses) {
   EXPECT_EQ(pairs[1].slices.at("strength"), "edit");
   EXPECT_FALSE(pairs[1].slices.contains("chosen_side"));
   EXPECT_EQ(pairs[1].chosen_side, 0);
+  EXPECT_TRUE(pairs[1].is_edit);
+  EXPECT_FALSE(pairs[0].is_edit);
 
   v1::Comparison both_bad = Compare(1, v1::BOTH_BAD);
   both_bad.set_strength(0);
@@ -163,6 +169,15 @@ TEST_F(PmDataTest, WhatIsNotKnownIsNotClaimed) {
   for (const char* slice : {"worker_group", "pm_version", "task"}) {
     EXPECT_FALSE(pair.slices.contains(slice)) << slice;
   }
+}
+
+TEST_F(PmDataTest, OnlyRedTeamingIsATaskOfItsOwn) {
+  v1::Comparison comparison = Compare(1, v1::A_BETTER);
+  comparison.set_source("page");
+  const PmData data = Make({comparison});
+  EXPECT_FALSE((data.training.empty() ? data.held_out : data.training)
+                   .front()
+                   .slices.contains("task"));
 }
 
 TEST_F(PmDataTest, TranchesAreBaseAndBandsOfVersions) {

@@ -1,5 +1,6 @@
 #include "trainer/pm_plan.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -44,16 +45,18 @@ std::vector<v1::PmObjective> ObjectivesOf(const v1::PreferenceConfig& config) {
   return {all};
 }
 
+bool IsOf(const PmExample& example, const v1::PmObjective& objective) {
+  return objective.from().empty() ||
+         ComesFrom(example.source, objective.from());
+}
+
 std::vector<PmExample> Select(const v1::PreferenceConfig& config,
                               const v1::PmObjective* objective, bool test_half,
                               const std::vector<PmExample>& training) {
   std::vector<PmExample> selected;
   for (const PmExample& example : training) {
     if (config.test_pm() && IsOfTestHalf(example) != test_half) continue;
-    if (objective != nullptr && !objective->from().empty() &&
-        !ComesFrom(example.source, objective->from())) {
-      continue;
-    }
+    if (objective != nullptr && !IsOf(example, *objective)) continue;
     for (int64_t n = CopiesOf(example, config); n > 0; --n) {
       selected.push_back(example);
     }
@@ -93,6 +96,24 @@ std::vector<MemberPlan> PlanMembers(const v1::PreferenceConfig& config,
     CapWorkerShares(config.max_worker_share(), plan.training);
   }
   return plans;
+}
+
+std::vector<PmExample> UsedByMembers(const v1::PreferenceConfig& config,
+                                     const std::vector<PmExample>& training) {
+  const std::vector<v1::PmObjective> objectives = ObjectivesOf(config);
+  std::vector<PmExample> used;
+  for (const PmExample& example : training) {
+    if (CopiesOf(example, config) == 0) continue;
+    // The test PM takes its half whatever the objectives are.
+    if ((config.test_pm() && IsOfTestHalf(example)) ||
+        std::any_of(objectives.begin(), objectives.end(),
+                    [&](const v1::PmObjective& objective) {
+                      return IsOf(example, objective);
+                    })) {
+      used.push_back(example);
+    }
+  }
+  return used;
 }
 
 PmMembers MembersOf(const v1::PreferenceConfig& config,

@@ -27,6 +27,10 @@ std::vector<MemberPlan> PlanMembers(const v1::PreferenceConfig& config,
                                     const std::vector<PmExample>& training,
                                     uint64_t seed);
 
+// Those of `training` that any of these members trains on, each once.
+std::vector<PmExample> UsedByMembers(const v1::PreferenceConfig& config,
+                                     const std::vector<PmExample>& training);
+
 // How the plans' scores make the reward.
 PmMembers MembersOf(const v1::PreferenceConfig& config,
                     const std::vector<MemberPlan>& plans);

@@ -47,6 +47,29 @@ TEST(PlanMembersTest, OnePmOfAllComparisonsByDefault) {
   EXPECT_THAT(plans[0].training, SizeIs(10));
 }
 
+TEST(UsedByMembersTest, LeavesOutWhatTrainsNoMember) {
+  std::vector<PmExample> all = Examples(40, "import:helpful");
+  for (const PmExample& one : Examples(30, "import:other")) all.push_back(one);
+  for (const PmExample& one : Examples(20, "spam")) all.push_back(one);
+  EXPECT_THAT(UsedByMembers(Config(""), all), SizeIs(90));
+  EXPECT_THAT(UsedByMembers(Config("sources { from: 'spam' weight: 0 }"), all),
+              SizeIs(70));
+  const std::string helpful =
+      "objectives { name: 'helpful' from: 'import:helpful' } "
+      "sources { from: 'import:helpful' weight: 3 }";
+  EXPECT_THAT(UsedByMembers(Config(helpful), all), SizeIs(40)) << "each once";
+  const v1::PreferenceConfig tested = Config(helpful + " test_pm: true");
+  std::set<std::string> trained, used;
+  for (const MemberPlan& plan : PlanMembers(tested, all, 1)) {
+    for (const PmExample& one : plan.training) trained.insert(one.prompt_id);
+  }
+  for (const PmExample& one : UsedByMembers(tested, all)) {
+    used.insert(one.prompt_id);
+  }
+  EXPECT_EQ(used, trained);
+  EXPECT_GT(used.size(), 40U) << "the test PM trains on its half of the rest";
+}
+
 TEST(PlanMembersTest, ObjectivesTakeTheirSourcesAndEnsemblesTheirSeeds) {
   std::vector<PmExample> all = Examples(10, "import:helpful-base");
   for (const PmExample& one : Examples(4, "page")) all.push_back(one);

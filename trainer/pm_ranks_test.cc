@@ -129,7 +129,7 @@ TEST(PmRanksTest, OneRanksStopStopsAll) {
 
 TEST(PmRanksTest, ARankThatIsGoneIsToldByTheStepThatWaitedForIt) {
   const std::vector<PmExample> examples = Comparisons(8);
-  OnTwoRanks(absl::Milliseconds(700), [&](Communicator& communicator) {
+  OnTwoRanks(absl::Seconds(5), [&](Communicator& communicator) {
     if (communicator.rank() == 1) return;
     Transformer model = MakeUntrainedPm();
     const auto names_it =

@@ -28,6 +28,7 @@
 #include "trainer/gate_report.h"
 #include "trainer/pm_models.h"
 #include "trainer/preference/pm_measurement.h"
+#include "trainer/preference/worker_model.h"
 #include "trainer/refresh_plan.h"
 #include "trainer/refresher_metrics.h"
 #include "trainer/run_log.h"
@@ -233,7 +234,9 @@ class Refresher {
                  {"held_out", ToJson(candidate.held_out)},
                  {"pm_members", ToJson(candidate.pm.members)}};
     if (!candidate.workers.empty()) {
-      card["worker_model"] = ToJson(candidate.workers);
+      RLHF_ASSIGN_OR_RETURN(const std::string secret,
+                            registry_.Secret(kHiddenWorkers));
+      card["worker_model"] = ToJson(candidate.workers, secret);
     }
     RLHF_ASSIGN_OR_RETURN(
         *report.mutable_pm(),

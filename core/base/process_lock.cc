@@ -27,16 +27,16 @@ absl::Status HeldElsewhere(const std::string& path) {
 
 absl::StatusOr<ProcessLock> ProcessLock::Acquire(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return ErrnoStatus(errno, "opening", path);
+  if (fd < 0) return ErrnoStatus(errno, "open", path);
   ProcessLock lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return HeldElsewhere(path);
-    return ErrnoStatus(errno, "locking", path);
+    return ErrnoStatus(errno, "lock", path);
   }
   const std::string pid = absl::StrCat(::getpid(), "\n");
   if (::ftruncate(fd, 0) != 0 ||
       ::write(fd, pid.data(), pid.size()) != static_cast<ssize_t>(pid.size())) {
-    return ErrnoStatus(errno, "writing", path);
+    return ErrnoStatus(errno, "write", path);
   }
   return lock;
 }

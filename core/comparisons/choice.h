@@ -20,6 +20,13 @@ inline bool IsGold(const v1::Comparison& comparison) {
   return comparison.source() == kGoldSource;
 }
 
+// Whether one of our own workers judged it at one of our own tasks: at the
+// page, or at its API as the crowd. Imports keep no such source.
+inline bool IsJudgedHere(const v1::Comparison& comparison) {
+  return comparison.source() == "page" || comparison.source() == "crowd" ||
+         IsGold(comparison);
+}
+
 // Whether something may be learned from it. Gold questions judge the worker:
 // what is right was not asked but told.
 inline bool IsTrainable(const v1::Comparison& comparison) {

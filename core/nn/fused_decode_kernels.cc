@@ -135,6 +135,7 @@ RLHF_FOR_EACH_PROCESSOR
 void MultiplyRows(const float* x, int64_t rows, const DecodeLinear& linear,
                   int64_t begin, int64_t end, bool add, float* y,
                   int64_t y_stride) {
+  if (begin >= end) return;
   thread_local Scratch scratch;
   const int64_t in = linear.in;
   TurnRows(x, rows, in, scratch);

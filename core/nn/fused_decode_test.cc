@@ -6,7 +6,9 @@
 #include <ATen/ops/tensor.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <vector>
 
 #include "core/base/file.h"
 #include "core/base/hash.h"
@@ -25,38 +27,72 @@ float NumberAt(uint64_t key) {
   return static_cast<float>(MixHash(key, 7) >> 40) * 0x1p-24F - 0.5F;
 }
 
+struct Shape {
+  int64_t rows, in, out, begin, end;
+};
+
+// What is outside [begin, end) stays as it was. Sums of so many numbers in
+// [-0.5, 0.5), each rounded.
+void ExpectTheProduct(const Shape& shape, bool add) {
+  const auto [rows, in, out, begin, end] = shape;
+  std::vector<float> x, weight, bias;
+  for (int64_t i = 0; i < rows * in; ++i) x.push_back(NumberAt(i));
+  for (int64_t i = 0; i < out * in; ++i) weight.push_back(NumberAt(99 + i));
+  for (int64_t i = 0; i < out; ++i) bias.push_back(NumberAt(5000 + i));
+  std::vector<float> y(static_cast<size_t>(rows * out), 3);
+  MultiplyRows(
+      x.data(), rows,
+      {.weight = weight.data(), .bias = bias.data(), .in = in, .out = out},
+      begin, end, add, y.data() + begin, out);
+  const double tolerance = 1e-5 * std::max(1.0, static_cast<double>(in) / 64);
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t o = 0; o < out; ++o) {
+      double sum = 3;
+      if (o >= begin && o < end) {
+        sum = (add ? 3.0 : 0.0) + bias[o];
+        for (int64_t i = 0; i < in; ++i) {
+          sum += static_cast<double>(x[r * in + i]) * weight[o * in + i];
+        }
+      }
+      ASSERT_NEAR(y[r * out + o], sum, tolerance)
+          << rows << " x " << in << " to [" << begin << ", " << end << ") of "
+          << out << " at " << r << ", " << o;
+    }
+  }
+}
+
 TEST(MultiplyRowsTest, IsTheProductForAnyShape) {
   for (const int64_t rows : {1, 3, 4, 5, 16}) {
     for (const int64_t in : {1, 15, 16, 17, 64}) {
-      const int64_t out = 11, begin = 2, end = 9;
-      std::vector<float> x, weight, bias;
-      for (int64_t i = 0; i < rows * in; ++i) x.push_back(NumberAt(i));
-      for (int64_t i = 0; i < out * in; ++i) weight.push_back(NumberAt(99 + i));
-      for (int64_t i = 0; i < out; ++i) bias.push_back(NumberAt(5000 + i));
       for (const bool add : {false, true}) {
-        std::vector<float> y(static_cast<size_t>(rows * out), 3);
-        MultiplyRows(x.data(), rows,
-                     {.weight = weight.data(),
-                      .bias = bias.data(),
-                      .in = in,
-                      .out = out},
-                     begin, end, add, y.data() + begin, out);
-        for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t o = 0; o < out; ++o) {
-            double sum = 3;
-            if (o >= begin && o < end) {
-              sum = (add ? 3.0 : 0.0) + bias[o];
-              for (int64_t i = 0; i < in; ++i) {
-                sum += static_cast<double>(x[r * in + i]) * weight[o * in + i];
-              }
-            }
-            EXPECT_NEAR(y[r * out + o], sum, 1e-5)
-                << rows << " x " << in << " at " << r << ", " << o;
+        ExpectTheProduct({rows, in, /*out=*/11, /*begin=*/2, /*end=*/9}, add);
+      }
+    }
+  }
+}
+
+// Whole panels of outputs, whole depths of inputs, and what is over.
+TEST(MultiplyRowsTest, IsTheProductWherePanelsAndDepthsAreFull) {
+  for (const int64_t rows : {1, 8, 9, 16}) {
+    for (const int64_t in : {256, 257, 530}) {
+      for (const int64_t out : {16, 32, 33, 70}) {
+        for (const int64_t begin : {0, 5}) {
+          for (const bool add : {false, true}) {
+            ExpectTheProduct({rows, in, out, begin, out}, add);
           }
         }
       }
     }
   }
+}
+
+TEST(MultiplyRowsTest, ARangeFromOneThirdOfAPanelToAnother) {
+  ExpectTheProduct({.rows = 9, .in = 257, .out = 70, .begin = 21, .end = 63},
+                   false);
+}
+
+TEST(MultiplyRowsTest, NoOutputsChangeNothing) {
+  ExpectTheProduct({.rows = 4, .in = 16, .out = 8, .begin = 3, .end = 3}, true);
 }
 
 // Prompts of different lengths, several steps: the logits and what is cached

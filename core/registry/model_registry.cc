@@ -19,6 +19,7 @@
 #include "core/base/check.h"
 #include "core/base/file.h"
 #include "core/base/hash.h"
+#include "core/base/signing_key.h"
 #include "core/base/status_macros.h"
 
 namespace rlhf {
@@ -217,6 +218,14 @@ absl::StatusOr<std::optional<int64_t>> ModelRegistry::Alias(
 
 absl::StatusOr<Aliases> ModelRegistry::CurrentAliases() const {
   return TransitionLog(root_).Current();
+}
+
+absl::StatusOr<std::string> ModelRegistry::Secret(
+    const std::string& purpose) const {
+  RLHF_RETURN_IF_ERROR(MakeDirectories(root_));
+  RLHF_ASSIGN_OR_RETURN(const SigningKey key,
+                        SigningKey::LoadOrCreate(KeyPath(root_)));
+  return key.Sign(absl::StrCat("secret for ", purpose));
 }
 
 absl::Status ModelRegistry::ChangeAliases(

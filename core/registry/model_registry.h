@@ -57,6 +57,11 @@ class ModelRegistry {
 
   std::string Directory(int64_t version) const;
 
+  // A secret of this registry for one purpose, always the same: the signature
+  // of `purpose` by the key that signs transitions, which is made if there is
+  // none. No version holds it. Errors: as SigningKey::LoadOrCreate.
+  absl::StatusOr<std::string> Secret(const std::string& purpose) const;
+
   // The version that `alias` ("serving", "previous", "candidate", "shadow",
   // "canary") points to; nullopt if it points nowhere.
   // Errors: InvalidArgument if the newest transition is damaged.

@@ -276,6 +276,15 @@ TEST_F(ModelRegistryTest, ADamagedTransitionIsAnErrorNotAnEmptyAnswer) {
 }
 
 // Each round all threads want to promote on the same view; exactly one may.
+TEST_F(ModelRegistryTest, ASecretStaysTheSameAndIsNoOtherRegistrys) {
+  ASSERT_OK_AND_ASSIGN(const std::string secret, registry_.Secret("a"));
+  EXPECT_THAT(registry_.Secret("a"), IsOkAndHolds(secret));
+  EXPECT_THAT(registry_.Secret("b"), Not(IsOkAndHolds(secret)));
+  const TempDir other;
+  EXPECT_THAT(ModelRegistry(other.path()).Secret("a"),
+              Not(IsOkAndHolds(secret)));
+}
+
 TEST_F(ModelRegistryTest, OneOfManyRacingPromotionsWins) {
   constexpr int kWriters = 4;
   constexpr int kRounds = 2;

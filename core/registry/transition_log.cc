@@ -108,8 +108,10 @@ std::string Flaw(const std::string& line, const std::string* before,
 
 }  // namespace
 
+std::string KeyPath(const std::string& root) { return root + "/key.pem"; }
+
 TransitionLog::TransitionLog(const std::string& root)
-    : path_(root + "/transitions.jsonl"), key_path_(root + "/key.pem") {}
+    : path_(root + "/transitions.jsonl"), key_path_(KeyPath(root)) {}
 
 absl::StatusOr<Aliases> TransitionLog::Current() const {
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> lines, ReadLines(path_));

@@ -37,6 +37,9 @@ struct Transition {
   Aliases aliases;
 };
 
+// The file of the registry's signing key.
+std::string KeyPath(const std::string& root);
+
 // Any number of readers at a time; writers take turns by a lock of their own.
 class TransitionLog {
  public:

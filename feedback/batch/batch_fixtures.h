@@ -13,8 +13,9 @@ namespace rlhf {
 // English text of `words` words that shares no three words in a row with that
 // of another `seed` but by chance.
 inline std::string FixtureText(int seed, int words) {
-  static const char* const kCommon[] = {"the", "of", "and",  "is",
-                                        "to",  "in", "that", "you"};
+  // In no other language.
+  static const char* const kCommon[] = {"the",  "and",  "that", "you",
+                                        "with", "this", "they", "from"};
   std::string text;
   for (int i = 0; i < words; ++i) {
     if (i % 2 == 0) {

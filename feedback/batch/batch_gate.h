@@ -25,7 +25,7 @@ struct BatchLimits {
   double min_worker_agreement = 0.5;
   double max_other_language_share = 0.5;
   // Share of right answers to gold questions: WorkerTestConfig.good_accuracy.
-  double min_gold_accuracy = 0.8;
+  double min_gold_accuracy = 0.85;
   // No two people agree so often on which of two answers is better; who does
   // has copied. (Bai et al. 2022, section 2.1, saw 63 % between crowdworkers
   // and researchers.)

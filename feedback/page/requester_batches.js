@@ -1,6 +1,7 @@
 // Batches that were imported: accepted, waiting for a person, or refused.
 
 import {isolated, make} from "/dom.js";
+import {call, errorOf, openSession} from "/server.js";
 import {detail, table} from "/tables.js";
 
 function reportOf(batch) {
@@ -14,12 +15,59 @@ function when(ms) {
   return ms ? new Date(Number(ms)).toLocaleString() : "–";
 }
 
-export function showBatches([data]) {
+// Who decides, and why; null if that is not told. The account's name counts
+// where there is one.
+async function askWhy(word, batch) {
+  const session = await openSession();
+  const reason = window.prompt(`Why ${word} batch ${batch.batch_id}? The ` +
+                               "reason is kept in its report.");
+  if (!reason || !reason.trim()) return null;
+  const by = session.name || window.prompt("Your name, for the report:");
+  return by && by.trim() ? {by: by.trim(), reason: reason.trim()} : null;
+}
+
+async function decide(word, batch) {
+  const decision = await askWhy(word, batch);
+  if (decision === null) return null;
+  return call("POST", `/api/batches/${encodeURIComponent(batch.batch_id)}/` +
+              word, decision);
+}
+
+function decideButton(label, word, batch, refresh) {
+  const button = make("button", {type: "button", className: "quiet"}, label);
+  button.dataset.key = word + " " + batch.batch_id;
+  button.setAttribute("aria-label", label + ": " + batch.batch_id);
+  const problem = make("span", {className: "problem"});
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    problem.textContent = "";
+    try {
+      const reply = await decide(word, batch);
+      if (reply !== null && reply.status === 200) return refresh();
+      problem.textContent = reply === null ? "" : errorOf(reply);
+    } catch (error) {
+      problem.textContent = "not reached";
+    }
+    button.disabled = false;
+  });
+  return make("span", {}, button, problem);
+}
+
+// What waits for a person can be decided here.
+function buttons(batch, refresh) {
+  if (batch.state !== "quarantined") return "";
+  return make("span", {className: "with-bar"},
+              decideButton("Release", "release", batch, refresh),
+              decideButton("Refuse", "refuse", batch, refresh));
+}
+
+export function showBatches([data], refresh) {
   const batches = Array.isArray(data) ? data : data.batches || [];
   if (batches.length === 0) {
     return [make("p", {className: "hint"}, "No batch has come yet.")];
   }
-  return [table("Batches", ["Batch", "Source", "Received", "State", "Report"],
+  const heads = ["Batch", "Source", "Received", "State", "Report", ""];
+  return [table("Batches", heads,
                 batches.map((batch) => [
                   isolated(batch.batch_id),
                   isolated(batch.source || "–"),
@@ -30,5 +78,6 @@ export function showBatches([data]) {
                          batch.state === "refused" ? " bad" : ""),
                   }, batch.state || "–"),
                   reportOf(batch),
+                  buttons(batch, refresh),
                 ]))];
 }

@@ -1,5 +1,4 @@
-// The run's preference models with what their gates found, and the policies'
-// Elo.
+// The run's preference models with what their gates found.
 
 import {make} from "/dom.js";
 import {interval} from "/charts.js";
@@ -51,14 +50,4 @@ export function showModels([{pms}]) {
     make("p", {className: "hint"},
          "The upright mark is the PM that served, on the same pairs."),
   ];
-}
-
-export function showElo([data]) {
-  const ratings = data.ratings || [];
-  if (ratings.length === 0) {
-    return [make("p", {className: "hint"}, "No policies were compared yet.")];
-  }
-  return [table("Elo", ["Policy", "Elo", "Games"], ratings.map((one) => [
-    one.name, String(Math.round(one.elo)), String(one.games),
-  ]))];
 }

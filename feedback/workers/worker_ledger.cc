@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/hash.h"
 #include "core/comparisons/choice.h"
@@ -32,10 +31,6 @@ uint64_t ItemKey(const v1::Comparison& comparison) {
       comparison.response_b()));
 }
 
-bool IsImported(const v1::Comparison& comparison) {
-  return absl::StartsWith(comparison.source(), "import:");
-}
-
 std::optional<double> Median(const std::deque<float>& values) {
   if (values.empty()) return std::nullopt;
   std::vector<float> sorted(values.begin(), values.end());
@@ -55,7 +50,7 @@ WorkerLedger::WorkerLedger(const WorkerTestRule& rule)
     : rule_(rule), choices_(3), strengths_(7) {}
 
 void WorkerLedger::Add(const v1::Comparison& comparison) {
-  if (IsImported(comparison) || comparison.choice() == v1::RETRACTED) return;
+  if (!IsJudgedHere(comparison) || comparison.choice() == v1::RETRACTED) return;
   Worker& worker = workers_[comparison.worker_id()];
   ++worker.num_answers;
   worker.habits.Add(comparison);

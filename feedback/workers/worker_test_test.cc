@@ -49,7 +49,7 @@ TEST(WorkerTestTest, RandomClickerIsPausedWithin15GoldAnswersOnAverage) {
 }
 
 TEST(WorkerTestTest, AtMostOneInAHundredGoodWorkersIsEverPaused) {
-  const Crowd crowd = Simulate(DefaultRule(), 0.85, 20'000, 200);
+  const Crowd crowd = Simulate(DefaultRule(), 0.85, 200'000, 200);
   EXPECT_LE(crowd.paused_share, 0.01);
   RecordProperty("paused_share", std::to_string(crowd.paused_share));
 }

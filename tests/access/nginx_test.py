@@ -148,6 +148,13 @@ class NginxTest(unittest.TestCase):
             capture_output=True, text=True).stdout
         self.assertIn("301 Moved", plain)
         self.assertRegex(plain, f"Location: https://{HOST}/join\\s")
+        split = subprocess.run(
+            ["curl", "--silent", "--noproxy", "*", "--include", "--header",
+             f"Host: {HOST}",
+             f"http://127.0.0.1:{self.plain_port}/a%0d%0aSet-Cookie:%20b=c"],
+            capture_output=True, text=True).stdout
+        self.assertIn(f"Location: https://{HOST}/a%0d%0aSet-Cookie", split)
+        self.assertNotIn("\nSet-Cookie", split)
         other = subprocess.run(
             ["curl", "--silent", "--noproxy", "*", "--insecure", "--resolve",
              f"other.example:{self.tls_port}:127.0.0.1",

@@ -95,8 +95,6 @@ class HostileTest(page_case.PageCase):
                  "checks": [{"name": text, "detail": text, "passed": True}]}
                 for text in STRINGS]},
             "agreement": {text: 0.5 for text in STRINGS},
-            "elo": {"ratings": [{"name": text, "elo": 1, "games": 2}
-                                for text in STRINGS]},
         }
         page = self.browse("/")
         for path, data in replies.items():

@@ -77,6 +77,34 @@ class RequesterTest(page_case.PageCase):
         self.assertEqual(paused, [{"worker_id": "ada", "paused": True},
                                   {"worker_id": "cyd", "paused": False}])
 
+    def test_quarantined_batches_are_decided_with_a_reason(self):
+        page = self.start()
+        requester_data.serve_made_up(page)
+        decided = []
+
+        def decide(route):
+            decided.append((route.request.url.split("/api/")[1],
+                            route.request.post_data_json))
+            route.fulfill(json={})
+
+        page.route("**/api/batches/**", decide)
+        page.reload()
+        expect(page.get_by_role("button", name="Release: ")).to_have_count(1)
+        answers = []
+        page.on("dialog", lambda dialog: dialog.accept(answers.pop(0)))
+        answers += [""]
+        release = page.get_by_role("button", name="Release: ")
+        release.click()
+        expect(release).to_be_enabled()
+        self.assertEqual(decided, [], "no reason, no decision")
+        answers += ["the people are right", "rita"]
+        with page.expect_request("**/refuse"):
+            page.get_by_role("button", name="Refuse: ").click()
+        expect(page.locator("#batches tbody tr")).to_have_count(3)
+        self.assertEqual(decided, [
+            ("batches/2026-11-27%2F3/refuse",
+             {"by": "rita", "reason": "the people are right"})])
+
     def test_what_is_open_stays_open_when_labels_come(self):
         page = self.start()
         page.clock.install()

@@ -5,10 +5,10 @@ cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
 
 skip() {
-  echo "SKIPPED: $1; \`make setup\` brings it"
+  echo "SKIPPED: there is no $1; \`$2\` brings it"
   exit 77
 }
 
-[[ -e $root/.venv-page/.made ]] || skip "there is no .venv-page"
-command -v chromium > /dev/null || skip "there is no chromium"
+[[ -e $root/.venv-page/.made ]] || skip .venv-page "make test"
+command -v chromium > /dev/null || skip chromium "make setup"
 PAGE_SERVER=$2 exec "$root/.venv-page/bin/python" -B -m unittest --verbose "$1"

@@ -40,14 +40,15 @@ def scan(url, examples, headers):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--examples", type=int, default=50)
+    parser.add_argument("--examples", type=int, default=50,
+                        help="for each operation")
     arguments = parser.parse_args()
     if importlib.util.find_spec("schemathesis") is None:
         python = str(VENV / "bin/python")
         if sys.executable != python and pathlib.Path(python).exists():
             os.execv(python, [python, *sys.argv])
         print("skipped: schemathesis is not installed; "
-              "make .venv-page of tools/requirements-page.txt")
+              "`make test` brings it, in .venv-page")
         return 77
     failed = 0
     with feedback_service("") as service:

@@ -87,9 +87,9 @@ PmAgreement MeasureAgreement(absl::Span<const WorkerChoice> choices) {
   return result;
 }
 
-void HideWorkers(PmAgreement& agreement) {
+void HideWorkers(const std::string& secret, PmAgreement& agreement) {
   for (PmWorkerAgreement& one : agreement.workers) {
-    one.worker = HiddenWorker(one.worker);
+    one.worker = HiddenWorker(one.worker, secret);
   }
 }
 

@@ -64,7 +64,7 @@ PmAgreement MeasureAgreement(absl::Span<const WorkerChoice> choices);
 
 // For what cannot be changed when a worker is forgotten: names become
 // HiddenWorker (worker_model.h).
-void HideWorkers(PmAgreement& agreement);
+void HideWorkers(const std::string& secret, PmAgreement& agreement);
 
 // Every number, with intervals and the paper's figure beside them.
 Json ToJson(const PmAgreement& agreement);

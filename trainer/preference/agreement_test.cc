@@ -78,7 +78,7 @@ TEST(MeasureAgreementTest, WhoIsNotNamedIsNobody) {
 
 TEST(MeasureAgreementTest, HiddenNamesDoNotTellTheWorker) {
   PmAgreement found = MeasureAgreement(Some());
-  HideWorkers(found);
+  HideWorkers("secret", found);
   const Json json = ToJson(found);
   EXPECT_THAT(json["workers"][0]["worker"].get<std::string>(),
               StartsWith("w-"));

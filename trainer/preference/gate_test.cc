@@ -57,7 +57,7 @@ TEST(DecidePromotionTest, RefusesASmallDropThatIsSurelyOne) {
   EXPECT_THAT(verdict.reason, StartsWith("refused: the serving PM got 2160"));
   EXPECT_THAT(verdict.reason,
               HasSubstr("20 pairs gained, 80 lost, sign test p = 5.6e-10, "
-                        "below 0.02"));
+                        "below 0.01"));
 }
 
 // 140 to 160 comes by chance with probability 0.13.

@@ -45,7 +45,7 @@ std::vector<MeasuredPair> PairUp(const std::vector<PmExample>& examples,
          .chosen_tokens = static_cast<int64_t>(examples[i].chosen.size()),
          .rejected_tokens = static_cast<int64_t>(examples[i].rejected.size()),
          .slices = examples[i].slices,
-         .worker = examples[i].worker,
+         .worker = examples[i].is_edit ? "" : examples[i].worker,
          .tranche = examples[i].tranche});
     NamePair(examples[i], pairs.back());
   }

@@ -31,6 +31,9 @@ struct PmExample {
   // left, -1 on the right, 0 if nobody knows.
   std::string worker = {};
   int chosen_side = 0;
+  // Its chosen response is one that the worker wrote: no choice between two
+  // that were shown, so it says nothing of how the worker chooses.
+  bool is_edit = false;
   // Which part of the data it is of, for score histograms: "base", ….
   std::string tranche = {};
   // What its margin is multiplied with in the loss, and what is added then: the

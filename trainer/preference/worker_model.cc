@@ -237,7 +237,7 @@ void CapWorkerShares(double max_share, std::vector<PmExample>& examples) {
   }
 }
 
-Json ToJson(const WorkerModel& model) {
+Json ToJson(const WorkerModel& model, const std::string& secret) {
   std::vector<std::pair<std::string, WorkerTraits>> workers(model.begin(),
                                                             model.end());
   std::sort(workers.begin(), workers.end(), [](const auto& a, const auto& b) {
@@ -246,7 +246,7 @@ Json ToJson(const WorkerModel& model) {
   });
   Json json = Json::array();
   for (const auto& [worker, traits] : workers) {
-    json.push_back({{"worker", HiddenWorker(worker)},
+    json.push_back({{"worker", HiddenWorker(worker, secret)},
                     {"num_answers", traits.num_answers},
                     {"temperature", traits.temperature},
                     {"left_bias", traits.left_bias}});
@@ -254,8 +254,9 @@ Json ToJson(const WorkerModel& model) {
   return json;
 }
 
-std::string HiddenWorker(const std::string& worker) {
-  return absl::StrCat("w-", Sha256Hex(worker).substr(0, 8));
+std::string HiddenWorker(const std::string& worker, const std::string& secret) {
+  return absl::StrCat(
+      "w-", Sha256Hex(absl::StrCat(secret, "\n", worker)).substr(0, 8));
 }
 
 }  // namespace rlhf

@@ -72,9 +72,13 @@ void CapWorkerShares(double max_share, std::vector<PmExample>& examples);
 
 // For a PM's card, by falling number of answers. Cards cannot be changed, and
 // workers can be forgotten: each stands under HiddenWorker of the name.
-Json ToJson(const WorkerModel& model);
+Json ToJson(const WorkerModel& model, const std::string& secret);
 
-// "w-" and 8 digits of the name's SHA-256.
-std::string HiddenWorker(const std::string& worker);
+// The purpose of ModelRegistry::Secret that a run hides its workers with.
+inline constexpr char kHiddenWorkers[] = "workers of cards";
+
+// "w-" and 8 digits of a SHA-256 of `secret` and the name. Who has cards and no
+// secret cannot try names.
+std::string HiddenWorker(const std::string& worker, const std::string& secret);
 
 }  // namespace rlhf

@@ -204,9 +204,11 @@ TEST(CapWorkerSharesTest, WithoutALimitNothingChanges) {
 TEST(WorkerModelTest, ACardNamesNoWorker) {
   const Json json =
       ToJson(WorkerModel{{"ann", {.temperature = 0.5, .num_answers = 3}},
-                         {"bob", {.temperature = 1.5, .num_answers = 7}}});
+                         {"bob", {.temperature = 1.5, .num_answers = 7}}},
+             "secret");
   ASSERT_THAT(json, SizeIs(2));
-  EXPECT_EQ(json[0]["worker"], HiddenWorker("bob"));
+  EXPECT_EQ(json[0]["worker"], HiddenWorker("bob", "secret"));
+  EXPECT_NE(HiddenWorker("bob", "secret"), HiddenWorker("bob", "another"));
   EXPECT_EQ(json[0]["temperature"], 1.5);
   EXPECT_EQ(json[1]["num_answers"], 3);
   EXPECT_EQ(DumpJson(json).find("ann"), std::string::npos);

@@ -39,6 +39,7 @@ absl::StatusOr<WorkerModel> FitWorkersByHalves(
         const std::vector<MeasuredPair> pairs,
         ScorePairs(model, others, options.micro_batch_tokens));
     for (size_t i = 0; i < others.size(); ++i) {
+      if (others[i].is_edit) continue;
       answers.push_back({.worker = others[i].worker,
                          .margin = pairs[i].margin(),
                          .chosen_side = others[i].chosen_side});

@@ -13,7 +13,8 @@ namespace rlhf {
 
 // Trains a model on each half of the prompts, as TrainPreferenceModel does, and
 // fits the workers to what each says of the other half: a model that has
-// learned a choice finds it right, whoever made it. `start` makes a model to
+// learned a choice finds it right, whoever made it. Edits train the models and
+// are not asked about. `start` makes a model to
 // train. Takes as long as one training on all of them; the models are thrown
 // away.
 //

@@ -37,6 +37,22 @@ TEST(FitWorkersByHalvesTest, FindsWhoSaysTheOpposite) {
   }
 }
 
+// A rewritten response is better than what it was made of, which is easy to see
+// and no choice of the worker's.
+TEST(FitWorkersByHalvesTest, EditsAreNoAnswersOfAWorker) {
+  std::vector<PmExample> examples = Judged(400);
+  for (PmExample edit : PlantedPairs(40, 2)) {
+    edit.worker = "worker 0";
+    edit.is_edit = true;
+    examples.push_back(std::move(edit));
+  }
+  ASSERT_OK_AND_ASSIGN(
+      const WorkerModel model,
+      FitWorkersByHalves(examples, Start, QuickTraining(), kGoOn));
+  EXPECT_EQ(model.at("worker 0").num_answers, 80);
+  EXPECT_LT(model.at("worker 0").temperature, 0);
+}
+
 TEST(FitWorkersByHalvesTest, OnePromptTellsNothing) {
   std::vector<PmExample> examples = Judged(20);
   for (PmExample& example : examples) example.prompt_id = "the same";
