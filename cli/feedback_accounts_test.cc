@@ -45,7 +45,7 @@ class FeedbackAccountsTest : public testing::Test {
                       {"role", FlagSpec::Kind::kString, "worker"},
                       {"name"},
                       {"hours", FlagSpec::Kind::kDouble, "72"},
-                      {"dry-run", FlagSpec::Kind::kBool},
+                      {"dry-run", FlagSpec::Kind::kBool, "false"},
                       {"worker"},
                       {"batch"},
                       {"comparison"},

@@ -60,7 +60,7 @@ class FeedbackVerbTest : public testing::Test {
         Flags::Parse({{"config"},
                       {"set", FlagSpec::Kind::kRepeated},
                       {"format", FlagSpec::Kind::kString, "rlhf"},
-                      {"dry-run", FlagSpec::Kind::kBool},
+                      {"dry-run", FlagSpec::Kind::kBool, "false"},
                       {"worker"},
                       {"batch"},
                       {"comparison"},

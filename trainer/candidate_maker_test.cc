@@ -178,6 +178,8 @@ TEST_F(CandidateMakerTest, AModelThatIsNotThereIsNamed) {
 }
 
 TEST_F(CandidateMakerTest, TheWorkerModelLeavesOutWhoSaysTheOpposite) {
+  // Half of the prompts must be enough to learn what the workers say.
+  config_.mutable_preference()->set_num_epochs(12);
   ASSERT_OK_AND_ASSIGN(const Candidate plain, Make(Compare(160, true)));
   phases_.clear();
   config_.mutable_preference()->set_worker_model(true);

@@ -125,9 +125,12 @@ TEST_F(PmModelsTest, AnErrorNamesTheMember) {
 
 TEST_F(PmModelsTest, WhatIsWrittenScoresTheSameWhenItIsLoaded) {
   const Two two;
+  const auto start = [this](size_t) {
+    return LoadStartModel(folder_ / "model", 0, *tokenizer_);
+  };
   ASSERT_OK_AND_ASSIGN(
       const PmModels made,
-      TrainMembers(two.members, two.plans, Untrained, QuickTraining(), kGoOn));
+      TrainMembers(two.members, two.plans, start, QuickTraining(), kGoOn));
   const std::string folder = folder_ / "version";
   ASSERT_OK(SavePmModels(made, folder_ / "model", folder));
   EXPECT_TRUE(FileExists(folder + "/members/pm-2/model.safetensors"));

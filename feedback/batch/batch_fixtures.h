@@ -21,7 +21,7 @@ inline std::string FixtureText(int seed, int words) {
     if (i % 2 == 0) {
       absl::StrAppend(&text, kCommon[(seed + i * 3) % 8], " ");
     } else {
-      absl::StrAppend(&text, "w", (seed * 7919 + i * i * 31) % 99'991, " ");
+      absl::StrAppend(&text, "zq", (seed * 7919 + i * i * 31) % 99'991, " ");
     }
   }
   return text;

@@ -104,6 +104,7 @@ class PageCase(unittest.TestCase):
 
     def browse(self, path="/", worker="ada", **context):
         self.faults = []
+        self.dialog_answers = []
         self.context = self.browser.new_context(**context)
         self.addCleanup(self.context.close)
         if worker:
@@ -123,6 +124,10 @@ class PageCase(unittest.TestCase):
         own = f"127.0.0.1:{self.server.port}"
 
         def on_dialog(dialog):
+            # What a test means to answer, in order; any other is a fault.
+            if self.dialog_answers:
+                dialog.accept(self.dialog_answers.pop(0))
+                return
             self.faults.append(f"dialog: {dialog.message}")
             dialog.dismiss()
 

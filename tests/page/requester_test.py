@@ -90,14 +90,12 @@ class RequesterTest(page_case.PageCase):
         page.route("**/api/batches/**", decide)
         page.reload()
         expect(page.get_by_role("button", name="Release: ")).to_have_count(1)
-        answers = []
-        page.on("dialog", lambda dialog: dialog.accept(answers.pop(0)))
-        answers += [""]
+        self.dialog_answers += [""]
         release = page.get_by_role("button", name="Release: ")
         release.click()
         expect(release).to_be_enabled()
         self.assertEqual(decided, [], "no reason, no decision")
-        answers += ["the people are right", "rita"]
+        self.dialog_answers += ["the people are right", "rita"]
         with page.expect_request("**/refuse"):
             page.get_by_role("button", name="Refuse: ").click()
         expect(page.locator("#batches tbody tr")).to_have_count(3)

@@ -274,7 +274,7 @@ class WorkerTest(page_case.PageCase):
         expect(page.locator("#notice")).to_have_text("Saved ✓")
         self.assertEqual(
             set(sent[0]), {"task_id", "comparison_id", "worker_id", "seconds",
-                           "choice", "skip_reason"})
+                           "choice", "skip_reason", "interface_version"})
 
     def test_more_time_renews_the_lease(self):
         page = self.open({**CATS, "lease_seconds": 100})
