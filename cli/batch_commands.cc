@@ -18,6 +18,13 @@ constexpr size_t kPieceBytes = 1 << 20;
 constexpr absl::Duration kImportTimeout = absl::Minutes(10);
 constexpr absl::Duration kCallTimeout = absl::Seconds(60);
 
+// A connection that cannot be made does not say where to.
+absl::Status ToldBy(const v1::RunConfig& config, const grpc::Status& status) {
+  const absl::Status told = FromGrpcStatus(status);
+  if (!absl::IsUnavailable(told)) return told;
+  return WithContext(told, config.feedback().address());
+}
+
 }  // namespace
 
 // Calls a unary method of the service.
@@ -30,7 +37,7 @@ absl::StatusOr<Response> BatchCommands::Ask(
   Response response;
   const grpc::Status status =
       (service_.get()->*method)(context.get(), request, &response);
-  if (!status.ok()) return FromGrpcStatus(status);
+  if (!status.ok()) return ToldBy(config_, status);
   return response;
 }
 
@@ -55,7 +62,7 @@ absl::StatusOr<v1::BatchReport> BatchCommands::Send(const std::string& text,
   } while (begin < text.size());
   writer->WritesDone();
   const grpc::Status status = writer->Finish();
-  if (!status.ok()) return FromGrpcStatus(status);
+  if (!status.ok()) return ToldBy(config_, status);
   return report;
 }
 
