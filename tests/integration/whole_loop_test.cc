@@ -76,7 +76,10 @@ class RememberingWorker {
         WaitForShutdown(absl::Milliseconds(100));
         continue;
       }
-      const std::string id = absl::StrCat("mine-", saved_.size());
+      // The same task again has the same id, so that an answer whose
+      // acknowledgement was lost is recognised; another task has another.
+      const std::string id =
+          absl::StrCat("mine-", (*task)->at("task_id").get<std::string>());
       const auto reply =
           PostHttp(absl::StrCat("http://", address, "/api/comparison"),
                    DumpJson({{"task_id", (*task)->at("task_id")},
