@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/comparisons/choice.h"
 #include "feedback/comparison_chain.h"
 
 namespace rlhf {
@@ -16,7 +17,7 @@ namespace {
 std::string ContentOf(v1::Comparison comparison) {
   comparison.clear_seq();
   comparison.clear_committed_unix_ms();
-  if (absl::StartsWith(comparison.source(), "import:")) {
+  if (IsImported(comparison)) {
     if (comparison.worker_id() == comparison.source()) {
       comparison.clear_worker_id();
     }

@@ -11,14 +11,14 @@ using ::testing::HasSubstr;
 
 // Wilson (1927) for 15 of 20 at 95 %: 0.531 to 0.888.
 TEST(SeenShareTest, WilsonIntervalOfFifteenOfTwenty) {
-  const ShareInterval interval =
+  const Interval interval =
       IntervalOf({.count = 15, .total = 20}, kBatchQuantile);
   EXPECT_NEAR(interval.low, 0.5313, 1e-4);
   EXPECT_NEAR(interval.high, 0.8881, 1e-4);
 }
 
 TEST(SeenShareTest, NothingSeenSaysNothing) {
-  const ShareInterval interval = IntervalOf({}, kBatchQuantile);
+  const Interval interval = IntervalOf({}, kBatchQuantile);
   EXPECT_EQ(interval.low, 0);
   EXPECT_EQ(interval.high, 1);
   EXPECT_EQ(DifferenceInterval({}, {.count = 1, .total = 2}, 2).low, -1);
@@ -32,7 +32,7 @@ TEST(SeenShareTest, AllOfAFewStaysUnsure) {
 
 // The example of Newcombe (1998), table II (a): 56/70 - 48/80.
 TEST(SeenShareTest, DifferenceIsNewcombesMethodTen) {
-  const ShareInterval interval = DifferenceInterval(
+  const Interval interval = DifferenceInterval(
       {.count = 56, .total = 70}, {.count = 48, .total = 80}, kBatchQuantile);
   EXPECT_NEAR(interval.low, 0.0524, 1e-4);
   EXPECT_NEAR(interval.high, 0.3339, 1e-4);
