@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "cli/verb_fixtures.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/config/run_config.h"
@@ -39,19 +40,7 @@ class FeedbackAccountsTest : public testing::Test {
   // `rlhf feedback --config C ARGS`; what it prints is in out_.
   absl::Status Feedback(std::vector<std::string> args) {
     args.insert(args.end(), {"--config", config_path_});
-    const auto flags =
-        Flags::Parse({{"config"},
-                      {"set", FlagSpec::Kind::kRepeated},
-                      {"role", FlagSpec::Kind::kString, "worker"},
-                      {"name"},
-                      {"hours", FlagSpec::Kind::kDouble, "72"},
-                      {"dry-run", FlagSpec::Kind::kBool, "false"},
-                      {"worker"},
-                      {"batch"},
-                      {"comparison"},
-                      {"by"},
-                      {"reason"}},
-                     args);
+    const auto flags = Flags::Parse(FlagsOf("feedback"), args);
     EXPECT_OK(flags);
     testing::internal::CaptureStdout();
     const absl::Status status = FeedbackVerb(*flags);

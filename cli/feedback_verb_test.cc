@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "cli/verb_fixtures.h"
 #include "cli/verbs.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
@@ -56,17 +57,7 @@ class FeedbackVerbTest : public testing::Test {
   // `rlhf feedback --config C ARGS`; what it prints is in out_.
   absl::Status Feedback(std::vector<std::string> args) {
     args.insert(args.end(), {"--config", config_path_});
-    const auto flags =
-        Flags::Parse({{"config"},
-                      {"set", FlagSpec::Kind::kRepeated},
-                      {"format", FlagSpec::Kind::kString, "rlhf"},
-                      {"dry-run", FlagSpec::Kind::kBool, "false"},
-                      {"worker"},
-                      {"batch"},
-                      {"comparison"},
-                      {"by"},
-                      {"reason"}},
-                     args);
+    const auto flags = Flags::Parse(FlagsOf("feedback"), args);
     EXPECT_OK(flags);
     testing::internal::CaptureStdout();
     const absl::Status status = FeedbackVerb(*flags);

@@ -1,6 +1,4 @@
-#include <algorithm>
-
-#include "cli/verb.h"
+#include "cli/verb_fixtures.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
@@ -25,10 +23,7 @@ class PlanVerbTest : public testing::Test {
                                   "prompts: \"p.jsonl\"\n"));
     args.insert(args.begin(), path);
     args.insert(args.end(), {"--gemm-gflops", "100000", "--link-gbps", "50"});
-    const auto verb =
-        std::find_if(AllVerbs().begin(), AllVerbs().end(),
-                     [](const Verb& v) { return v.name == "plan"; });
-    const auto flags = Flags::Parse(verb->flags, args);
+    const auto flags = Flags::Parse(FlagsOf("plan"), args);
     EXPECT_OK(flags);
     testing::internal::CaptureStdout();
     const absl::Status status = PlanVerb(*flags);

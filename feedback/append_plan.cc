@@ -16,7 +16,7 @@ namespace {
 std::string ContentOf(v1::Comparison comparison) {
   comparison.clear_seq();
   comparison.clear_committed_unix_ms();
-  if (absl::StartsWith(comparison.source(), "import:")) {
+  if (IsImported(comparison)) {
     if (comparison.worker_id() == comparison.source()) {
       comparison.clear_worker_id();
     }

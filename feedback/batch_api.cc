@@ -7,6 +7,7 @@
 #include "core/base/hash.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "feedback/access/secrets.h"
 #include "feedback/api_responses.h"
 #include "feedback/batch/batch_report.h"
 
@@ -166,7 +167,7 @@ absl::StatusOr<HttpResponse> BatchApi::LabelStudio(const ApiCall& call) {
     return Take(*record, std::string(request.header("webhook-id")),
                 "label-studio");
   }
-  if (!IsSameSecret(sent, secret_)) {
+  if (!EqualSecrets(sent, secret_)) {
     return absl::UnauthenticatedError("X-Webhook-Secret is not our secret");
   }
   RLHF_RETURN_IF_ERROR(record.status());

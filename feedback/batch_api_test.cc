@@ -7,11 +7,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/json.h"
+#include "feedback/access/secrets.h"
+#include "feedback/batch_desk_fixture.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "prometheus/registry.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
@@ -22,25 +22,10 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr char kSecret[] = "0123456789abcdef!";
-constexpr char kPair[] = R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"
-                         "\n";
-constexpr char kMail[] =
-    R"({"prompt": "Who?", "chosen": "ada@example.org", "rejected": "no"})"
-    "\n";
 
-class BatchApiTest : public ::testing::Test {
+class BatchApiTest : public BatchDeskFixture {
  protected:
   BatchApiTest() {
-    auto store =
-        PreferenceStore::Open(dir_ / "comparisons.db", &clock_, &metrics_);
-    EXPECT_OK(store);
-    store_ = *std::move(store);
-    desk_ = std::make_unique<BatchDesk>(
-        BatchDesk::Options(), store_.get(),
-        [this](const std::vector<v1::Comparison>& comparisons) {
-          return store_->AppendAll(comparisons);
-        },
-        nullptr, &clock_, &metrics_);
     api_ = std::make_unique<BatchApi>(desk_.get(), &clock_, kSecret);
   }
 
@@ -106,14 +91,6 @@ class BatchApiTest : public ::testing::Test {
         R"("answer1": "Four.", "answer2": "Five."}}})");
   }
 
-  int64_t stored() const { return store_->GetStats().num_comparisons; }
-
-  TempDir dir_;
-  FakeClock clock_;
-  prometheus::Registry registry_;
-  FeedbackMetrics metrics_{registry_};
-  std::unique_ptr<PreferenceStore> store_;
-  std::unique_ptr<BatchDesk> desk_;
   std::unique_ptr<BatchApi> api_;
   Caller caller_ = {.proof = Caller::Proof::kNotAsked};
 };

@@ -5,12 +5,11 @@
 #include "feedback/batch/batch_fixtures.h"
 #include "feedback/batch/batch_report.h"
 #include "feedback/batch_desk.h"
+#include "feedback/batch_desk_fixture.h"
 #include "feedback/import_export.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "prometheus/registry.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
@@ -19,25 +18,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr char kMail[] =
-    R"({"prompt": "Who?", "chosen": "ada@example.org", "rejected": "no"})"
-    "\n";
-
-class BatchDecisionsTest : public ::testing::Test {
+class BatchDecisionsTest : public BatchDeskFixture {
  protected:
-  BatchDecisionsTest() {
-    auto store =
-        PreferenceStore::Open(dir_ / "comparisons.db", &clock_, &metrics_);
-    EXPECT_OK(store);
-    store_ = *std::move(store);
-    desk_ = std::make_unique<BatchDesk>(
-        BatchDesk::Options(), store_.get(),
-        [this](const std::vector<v1::Comparison>& comparisons) {
-          return store_->AppendAll(comparisons);
-        },
-        nullptr, &clock_, &metrics_);
-  }
-
   v1::BatchReport Import(const std::string& text) {
     const auto report = desk_->Import({.text = text, .name = "f.jsonl"});
     EXPECT_OK(report);
@@ -50,8 +32,6 @@ class BatchDecisionsTest : public ::testing::Test {
     if (waits) comparison.set_response_a("ask ada@example.org");
     return absl::StrCat(*ComparisonLine(comparison), "\n");
   }
-
-  int64_t stored() const { return store_->GetStats().num_comparisons; }
 
   v1::DecideBatchRequest Decision(const std::string& id, bool release) {
     v1::DecideBatchRequest request;
@@ -68,13 +48,6 @@ class BatchDecisionsTest : public ::testing::Test {
     request.set_reason("careless");
     return request;
   }
-
-  TempDir dir_;
-  FakeClock clock_;
-  prometheus::Registry registry_;
-  FeedbackMetrics metrics_{registry_};
-  std::unique_ptr<PreferenceStore> store_;
-  std::unique_ptr<BatchDesk> desk_;
 };
 
 TEST_F(BatchDecisionsTest, AReleasedBatchIsStoredWhole) {

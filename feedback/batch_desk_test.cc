@@ -6,12 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
 #include "feedback/batch/batch_fixtures.h"
+#include "feedback/batch_desk_fixture.h"
 #include "feedback/import_export.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "prometheus/registry.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
@@ -19,12 +18,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-constexpr char kPair[] = R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"
-                         "\n";
-constexpr char kMail[] =
-    R"({"prompt": "Who?", "chosen": "ada@example.org", "rejected": "no"})"
-    "\n";
 
 // Lines of our own form, `first` to `first + count - 1`.
 std::string Lines(int first, int count, const std::string& worker = "ada") {
@@ -39,25 +32,8 @@ std::string Lines(int first, int count, const std::string& worker = "ada") {
   return text;
 }
 
-class BatchDeskTest : public ::testing::Test {
+class BatchDeskTest : public BatchDeskFixture {
  protected:
-  BatchDeskTest() {
-    auto store =
-        PreferenceStore::Open(dir_ / "comparisons.db", &clock_, &metrics_);
-    EXPECT_OK(store);
-    store_ = *std::move(store);
-    MakeDesk({});
-  }
-
-  void MakeDesk(BatchDesk::Options options, PmMargins margins = nullptr) {
-    desk_ = std::make_unique<BatchDesk>(
-        std::move(options), store_.get(),
-        [this](const std::vector<v1::Comparison>& comparisons) {
-          return store_->AppendAll(comparisons);
-        },
-        std::move(margins), &clock_, &metrics_);
-  }
-
   v1::BatchReport Import(const std::string& text,
                          const std::string& name = "f.jsonl",
                          bool dry_run = false) {
@@ -67,8 +43,6 @@ class BatchDeskTest : public ::testing::Test {
     return report.ok() ? *report : v1::BatchReport();
   }
 
-  int64_t stored() const { return store_->GetStats().num_comparisons; }
-
   v1::DecideBatchRequest Decision(const std::string& id, bool release) {
     v1::DecideBatchRequest request;
     request.set_batch_id(id);
@@ -77,13 +51,6 @@ class BatchDeskTest : public ::testing::Test {
     request.set_reason("looked");
     return request;
   }
-
-  TempDir dir_;
-  FakeClock clock_;
-  prometheus::Registry registry_;
-  FeedbackMetrics metrics_{registry_};
-  std::unique_ptr<PreferenceStore> store_;
-  std::unique_ptr<BatchDesk> desk_;
 };
 
 TEST_F(BatchDeskTest, AnAcceptedBatchIsStoredWithItsId) {

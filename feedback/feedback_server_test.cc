@@ -139,6 +139,19 @@ class FeedbackServerTest : public ::testing::Test {
     return ParseJson(reply.body).value_or(Json());
   }
 
+  // Ada answers a task and says what comes next in its dialogue.
+  static void AnswerAndGoOn(const HttpTestClient& client) {
+    const Json task = AskForTask(client);
+    client.Post("/api/comparison", DumpJson({{"task_id", task["task_id"]},
+                                             {"comparison_id", "c1"},
+                                             {"worker_id", "ada"},
+                                             {"choice", "tie"}}));
+    client.Post("/api/continue", DumpJson({{"task_id", task["task_id"]},
+                                           {"worker_id", "ada"},
+                                           {"chosen", "left"},
+                                           {"message", "And then?"}}));
+  }
+
   TempDir dir_;
   FakeActor actor_;
   std::unique_ptr<grpc::Server> actor_server_;
@@ -215,15 +228,7 @@ TEST_F(FeedbackServerTest, DialogueThatTheActorRefusesEnds) {
                        FeedbackServer::Start(config_, {MakePrompt("cats")}));
   actor_.refused_messages = 3;
   const HttpTestClient client(server->http_port());
-  const Json first = AskForTask(client);
-  client.Post("/api/comparison", DumpJson({{"task_id", first["task_id"]},
-                                           {"comparison_id", "c1"},
-                                           {"worker_id", "ada"},
-                                           {"choice", "tie"}}));
-  client.Post("/api/continue", DumpJson({{"task_id", first["task_id"]},
-                                         {"worker_id", "ada"},
-                                         {"chosen", "left"},
-                                         {"message", "And then?"}}));
+  AnswerAndGoOn(client);
   EXPECT_EQ(AskForTask(client)["messages"].size(), 1u)
       << "another task instead";
 }
@@ -233,15 +238,7 @@ TEST_F(FeedbackServerTest, DialogueThatTheActorFailsOnKeepsNobodyElseWaiting) {
                        FeedbackServer::Start(config_, {MakePrompt("cats")}));
   actor_.failing_messages = 3;
   const HttpTestClient client(server->http_port());
-  const Json first = AskForTask(client);
-  client.Post("/api/comparison", DumpJson({{"task_id", first["task_id"]},
-                                           {"comparison_id", "c1"},
-                                           {"worker_id", "ada"},
-                                           {"choice", "tie"}}));
-  client.Post("/api/continue", DumpJson({{"task_id", first["task_id"]},
-                                         {"worker_id", "ada"},
-                                         {"chosen", "left"},
-                                         {"message", "And then?"}}));
+  AnswerAndGoOn(client);
   EXPECT_EQ(WorkUntilComplete(client, "ben"), 4)
       << "more than were ready before";
 }

@@ -6,37 +6,20 @@
 #include <string>
 
 #include "core/rpc/channel.h"
+#include "feedback/batch_desk_fixture.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "prometheus/registry.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kPair[] = R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"
-                         "\n";
-constexpr char kMail[] =
-    R"({"prompt": "Who?", "chosen": "ada@example.org", "rejected": "no"})"
-    "\n";
-
 // A real server and channel in one process; no port is opened.
-class ImportServiceTest : public ::testing::Test {
+class ImportServiceTest : public BatchDeskFixture {
  protected:
   ImportServiceTest() {
-    auto store =
-        PreferenceStore::Open(dir_ / "comparisons.db", &clock_, &metrics_);
-    EXPECT_OK(store);
-    store_ = *std::move(store);
-    desk_ = std::make_unique<BatchDesk>(
-        BatchDesk::Options(), store_.get(),
-        [this](const std::vector<v1::Comparison>& comparisons) {
-          return store_->AppendAll(comparisons);
-        },
-        nullptr, &clock_, &metrics_);
     service_ = std::make_unique<ImportService>(desk_.get(), nullptr);
     server_ =
         grpc::ServerBuilder().RegisterService(service_.get()).BuildAndStart();
@@ -63,14 +46,6 @@ class ImportServiceTest : public ::testing::Test {
     return writer->Finish();
   }
 
-  int64_t stored() const { return store_->GetStats().num_comparisons; }
-
-  TempDir dir_;
-  FakeClock clock_;
-  prometheus::Registry registry_;
-  FeedbackMetrics metrics_{registry_};
-  std::unique_ptr<PreferenceStore> store_;
-  std::unique_ptr<BatchDesk> desk_;
   std::unique_ptr<ImportService> service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::FeedbackImport::Stub> stub_;

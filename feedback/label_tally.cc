@@ -1,7 +1,7 @@
 #include "feedback/label_tally.h"
 
-#include "absl/strings/match.h"
 #include "core/comparisons/choice.h"
+#include "feedback/workers/habits.h"
 
 namespace rlhf {
 namespace {
@@ -12,7 +12,7 @@ constexpr int64_t kBinMs = 5 * 60 * 1000;
 
 void LabelTally::Add(const v1::Comparison& comparison) {
   last_seq_ = comparison.seq();
-  if (absl::StartsWith(comparison.source(), "import")) {
+  if (IsImported(comparison)) {
     ++num_imported_;
     return;
   }
@@ -26,10 +26,7 @@ void LabelTally::Add(const v1::Comparison& comparison) {
   }
   if (IsDecided(comparison)) {
     ++num_decided_;
-    // In red-team tasks the side that was chosen is the worse one.
-    const bool chose_better = comparison.task_kind() != v1::RED_TEAM;
-    const bool a_chosen = (comparison.choice() == v1::A_BETTER) == chose_better;
-    if (a_chosen != comparison.shown_swapped()) ++num_left_;
+    if (*PickedLeft(comparison)) ++num_left_;
   }
   ++bins_[comparison.committed_unix_ms() / kBinMs];
   while (bins_.size() > kNumBins) bins_.erase(bins_.begin());

@@ -1,9 +1,5 @@
 #include "feedback/webhook_signature.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include <cstdint>
 
 #include "absl/strings/ascii.h"
@@ -12,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "core/base/check.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
+#include "feedback/access/secrets.h"
 
 namespace rlhf {
 namespace {
@@ -36,7 +32,7 @@ bool IsSigned(const SignedHeaders& headers, absl::string_view timestamp,
                  key, absl::StrCat(headers.id, ".", timestamp, ".", body))));
   bool found = false;
   for (const absl::string_view one : absl::StrSplit(headers.signature, ' ')) {
-    found = IsSameSecret(one, wanted) || found;
+    found = EqualSecrets(one, wanted) || found;
   }
   return found;
 }
@@ -52,20 +48,6 @@ absl::StatusOr<std::string> ReadWebhookSecret(const std::string& path) {
         kMinSecretBytes, " are wanted, as `openssl rand -base64 32` gives"));
   }
   return secret;
-}
-
-std::string HmacSha256(absl::string_view key, absl::string_view data) {
-  uint8_t digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  RLHF_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-                  reinterpret_cast<const uint8_t*>(data.data()), data.size(),
-                  digest, &size) != nullptr);
-  return std::string(reinterpret_cast<const char*>(digest), size);
-}
-
-bool IsSameSecret(absl::string_view a, absl::string_view b) {
-  return a.size() == b.size() &&
-         CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 absl::Status CheckIsFresh(absl::Time time, absl::Time now) {

@@ -22,13 +22,6 @@ inline constexpr absl::Duration kWebhookTolerance = absl::Minutes(5);
 // characters. Errors: as ReadFile; InvalidArgument for a shorter one.
 absl::StatusOr<std::string> ReadWebhookSecret(const std::string& path);
 
-// HMAC-SHA256 (RFC 2104), 32 bytes.
-std::string HmacSha256(absl::string_view key, absl::string_view data);
-
-// Whether both are the same, in a time that does not depend on where they
-// differ.
-bool IsSameSecret(absl::string_view a, absl::string_view b);
-
 // The headers of Standard Webhooks (standardwebhooks.com, version 1).
 struct SignedHeaders {
   absl::string_view id;         // webhook-id

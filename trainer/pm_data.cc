@@ -27,11 +27,6 @@ std::string PolicyVersionOf(const v1::Comparison& comparison) {
   return newer < 0 ? "unknown" : absl::StrCat(newer);
 }
 
-// "import" has its own workers' names, or none, and no sides.
-bool IsImported(const v1::Comparison& comparison) {
-  return SourceOf(comparison) == "import";
-}
-
 // Empty for what names no person: a file that tells no worker.
 std::string WorkerOf(const v1::Comparison& comparison) {
   return comparison.worker_id() == comparison.source() ? ""

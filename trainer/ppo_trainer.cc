@@ -102,10 +102,6 @@ void PpoTrainer::Restart(Models models) {
   kl_coefficient_ = options_.ppo.kl_coefficient();
 }
 
-double PpoTrainer::KlCoefficient() const {
-  return kl_coefficient_ * rules_.raise_kl * rules_.kl_factor;
-}
-
 std::vector<int64_t> PpoTrainer::Own(
     const Prepared& prepared, const std::vector<int64_t>& indices) const {
   return SamplesOf(communicator_->rank(), prepared.rank_of, indices);

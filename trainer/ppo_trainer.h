@@ -125,7 +125,9 @@ class PpoTrainer {
   struct Piece;
 
   // Of the update that is made.
-  double KlCoefficient() const;
+  double KlCoefficient() const {
+    return kl_coefficient_ * rules_.raise_kl * rules_.kl_factor;
+  }
   double RateAt(double full_rate, int64_t update, size_t batch_size) const;
   absl::StatusOr<Prepared> Prepare(const std::vector<PpoSample>& batch,
                                    uint64_t first_pass_key);

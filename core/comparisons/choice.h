@@ -1,6 +1,7 @@
 // What a choice says, and to whom.
 #pragma once
 
+#include "absl/strings/match.h"
 #include "rlhf/v1/feedback.pb.h"
 
 namespace rlhf {
@@ -18,6 +19,12 @@ inline constexpr char kGoldSource[] = "gold";
 
 inline bool IsGold(const v1::Comparison& comparison) {
   return comparison.source() == kGoldSource;
+}
+
+// Whether it came in a file: its source is "import:FILE", and so is its worker
+// where the file names none.
+inline bool IsImported(const v1::Comparison& comparison) {
+  return absl::StartsWith(comparison.source(), "import:");
 }
 
 // Whether one of our own workers judged it at one of our own tasks: at the

@@ -82,7 +82,7 @@ bool VerifyPassword(const std::string& hash, absl::string_view password) {
          !hash.empty();
 }
 
-std::string HmacSha256Hex(absl::string_view key, absl::string_view data) {
+std::string HmacSha256(absl::string_view key, absl::string_view data) {
   InitSodium();
   crypto_auth_hmacsha256_state state;
   crypto_auth_hmacsha256_init(&state, Bytes(key), key.size());
@@ -90,7 +90,11 @@ std::string HmacSha256Hex(absl::string_view key, absl::string_view data) {
   std::string code(crypto_auth_hmacsha256_BYTES, '\0');
   crypto_auth_hmacsha256_final(&state,
                                reinterpret_cast<unsigned char*>(code.data()));
-  return absl::BytesToHexString(code);
+  return code;
+}
+
+std::string HmacSha256Hex(absl::string_view key, absl::string_view data) {
+  return absl::BytesToHexString(HmacSha256(key, data));
 }
 
 }  // namespace rlhf

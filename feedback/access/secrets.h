@@ -32,7 +32,8 @@ absl::StatusOr<std::string> HashPassword(absl::string_view password);
 // As slow as HashPassword, also for the empty hash, which no password has.
 bool VerifyPassword(const std::string& hash, absl::string_view password);
 
-// RFC 2104 with SHA-256: 64 hexadecimal digits.
+// RFC 2104 with SHA-256: 32 bytes, or 64 hexadecimal digits.
+std::string HmacSha256(absl::string_view key, absl::string_view data);
 std::string HmacSha256Hex(absl::string_view key, absl::string_view data);
 
 }  // namespace rlhf

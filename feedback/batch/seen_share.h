@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/base/interval.h"
+
 namespace rlhf {
 
 // `count` of `total`; 0 <= count <= total.
@@ -21,25 +23,19 @@ struct SeenShare {
   }
 };
 
-struct ShareInterval {
-  double low = 0;
-  double high = 1;
-};
-
 // Standard normal quantiles of intervals of 95 % and 99.9 %: the first for one
 // look at a whole batch, the second for a look at each of its workers.
-inline constexpr double kBatchQuantile = 1.959964;
+inline constexpr double kBatchQuantile = kQuantile95;
 inline constexpr double kWorkerQuantile = 3.290527;
 
-// The Wilson score interval (Wilson 1927); [0, 1] if nothing was seen. Dies
-// unless 0 <= count <= total.
-ShareInterval IntervalOf(const SeenShare& share, double quantile);
+// As WilsonInterval.
+Interval IntervalOf(const SeenShare& share, double quantile);
 
 // An interval in [-1, 1] of the difference a - b of two shares that were seen
 // apart (Newcombe 1998, method 10: from the two Wilson intervals); [-1, 1] if
 // nothing was seen of one.
-ShareInterval DifferenceInterval(const SeenShare& a, const SeenShare& b,
-                                 double quantile);
+Interval DifferenceInterval(const SeenShare& a, const SeenShare& b,
+                            double quantile);
 
 // "12 of 50 (24.0 %, 95 % interval 14.3 to 37.4)"; "0 of 0" if nothing was
 // seen.

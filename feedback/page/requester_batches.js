@@ -62,7 +62,7 @@ function buttons(batch, refresh) {
 }
 
 export function showBatches([data], refresh) {
-  const batches = Array.isArray(data) ? data : data.batches || [];
+  const batches = data.batches;
   if (batches.length === 0) {
     return [make("p", {className: "hint"}, "No batch has come yet.")];
   }

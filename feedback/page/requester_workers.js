@@ -5,8 +5,6 @@ import {call, errorOf} from "/server.js";
 import {bar} from "/charts.js";
 import {figures, number, percent, table} from "/tables.js";
 
-const listOf = (data, name) => (Array.isArray(data) ? data : data[name] || []);
-
 function withBar(share, label) {
   if (typeof share !== "number") return "–";
   return make("span", {className: "with-bar"}, bar(share, label),
@@ -42,7 +40,7 @@ function pauseButton(worker, refresh) {
 }
 
 export function showWorkers([data], refresh) {
-  const workers = listOf(data, "workers");
+  const workers = data;
   if (workers.length === 0) {
     return [make("p", {className: "hint"}, "Nobody has answered yet.")];
   }

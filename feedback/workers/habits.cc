@@ -1,31 +1,17 @@
 #include "feedback/workers/habits.h"
 
-#include <algorithm>
-#include <cmath>
-
-#include "core/base/check.h"
+#include "core/base/interval.h"
 #include "core/comparisons/choice.h"
 
 namespace rlhf {
-namespace {
-
-// Quantile of the normal distribution for 95 %.
-constexpr double kZ = 1.959964;
-
-}  // namespace
-
 ShareEstimate EstimateShare(int64_t hits, int64_t count) {
-  RLHF_CHECK(hits >= 0 && hits <= count) << hits << " of " << count;
   if (count == 0) return {};
   const auto n = static_cast<double>(count);
-  const double share = static_cast<double>(hits) / n;
-  const double scale = 1 / (1 + kZ * kZ / n);
-  const double centre = scale * (share + kZ * kZ / (2 * n));
-  const double half =
-      scale * kZ * std::sqrt(share * (1 - share) / n + kZ * kZ / (4 * n * n));
-  return {.share = share,
-          .low = std::max(0.0, centre - half),
-          .high = std::min(1.0, centre + half),
+  const auto found = static_cast<double>(hits);
+  const Interval interval = WilsonInterval(found, n);
+  return {.share = found / n,
+          .low = interval.low,
+          .high = interval.high,
           .count = count};
 }
 

@@ -81,11 +81,11 @@ class HostileTest(page_case.PageCase):
         replies = {
             "comparisons?last=20": {"comparisons": [
                 comparison(i, text) for i, text in enumerate(STRINGS)]},
-            "workers": {"workers": [
+            "workers": [
                 {"worker_id": text, "answers": 3, "gold_answers": 2,
                  "gold_correct": 1, "verdict": text, "left_share": .5,
                  "median_seconds": 4, "agreement": .5, "paused": False}
-                for text in STRINGS]},
+                for text in STRINGS],
             "batches": {"batches": [
                 {"batch_id": text, "source": text, "state": text,
                  "report": text, "received_unix_ms": 1} for text in STRINGS]},

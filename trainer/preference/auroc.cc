@@ -10,9 +10,6 @@
 namespace rlhf {
 namespace {
 
-// The 97.5 % quantile of the standard normal distribution.
-constexpr double kZ = 1.959963984540054;
-
 void CheckFinite(absl::Span<const double> scores) {
   for (const double score : scores) RLHF_CHECK(std::isfinite(score)) << score;
 }
@@ -70,7 +67,7 @@ Auroc ComputeAuroc(absl::Span<const double> ordinary,
         WilsonInterval(std::min(result.value, 1.0) * pairs, pairs);
     return result;
   }
-  const double half_width = kZ * std::sqrt(variance);
+  const double half_width = kQuantile95 * std::sqrt(variance);
   result.interval = {.low = std::max(0.0, result.value - half_width),
                      .high = std::min(1.0, result.value + half_width)};
   return result;

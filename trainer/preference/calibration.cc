@@ -8,9 +8,6 @@
 namespace rlhf {
 namespace {
 
-// The 97.5 % quantile of the standard normal distribution.
-constexpr double kZ = 1.959963984540054;
-
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 void AddToBins(double margin, std::vector<CalibrationBin>& bins) {
@@ -33,20 +30,6 @@ void FinishBins(std::vector<CalibrationBin>& bins) {
 }
 
 }  // namespace
-
-Interval WilsonInterval(double correct, double total) {
-  RLHF_CHECK(correct >= 0 && correct <= total) << correct << " of " << total;
-  if (total == 0) return {};
-  const double n = total;
-  const double share = correct / n;
-  const double z2_over_n = kZ * kZ / n;
-  const double center = (share + z2_over_n / 2) / (1 + z2_over_n);
-  const double half_width =
-      kZ * std::sqrt(share * (1 - share) / n + z2_over_n / (4 * n)) /
-      (1 + z2_over_n);
-  return {.low = std::max(0.0, center - half_width),
-          .high = std::min(1.0, center + half_width)};
-}
 
 Calibration ComputeCalibration(absl::Span<const double> margins, int num_bins) {
   RLHF_CHECK(num_bins >= 1) << num_bins;

@@ -5,18 +5,9 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "core/base/interval.h"
 
 namespace rlhf {
-
-struct Interval {
-  double low = 0;
-  double high = 1;
-};
-
-// Returns the Wilson score interval, at 95 %, of a share seen as `correct` of
-// `total`; half a point for a tie is fine and makes it a little too wide.
-// Nothing seen gives [0, 1]. Dies unless 0 <= correct <= total.
-Interval WilsonInterval(double correct, double total);
 
 // Pairs about whose winner the model was about equally sure.
 struct CalibrationBin {

@@ -15,8 +15,6 @@
 namespace rlhf {
 namespace {
 
-// The 97.5 % quantile of the standard normal distribution.
-constexpr double kZ = 1.959963984540054;
 // A step that is shorter, in standard errors, changes nothing worth printing.
 constexpr double kShortStep = 1e-10;
 constexpr int kMaxSteps = 200;
@@ -238,8 +236,9 @@ absl::Status Rate(const Matrix& wins, size_t zero,
     PlayerElo& player = players[rated[i]];
     player.elo = EloFromPm(found->ratings[i]);
     player.standard_error = EloFromPm(std::sqrt(Solve(found->lower, unit)[i]));
-    player.interval = {.low = player.elo - kZ * player.standard_error,
-                       .high = player.elo + kZ * player.standard_error};
+    player.interval = {
+        .low = player.elo - kQuantile95 * player.standard_error,
+        .high = player.elo + kQuantile95 * player.standard_error};
   }
   return absl::OkStatus();
 }

@@ -12,9 +12,6 @@
 namespace rlhf {
 namespace {
 
-// The 97.5 % quantile of the standard normal distribution.
-constexpr double kZ = 1.959963984540054;
-
 using PairsByTranche = std::map<std::string, std::vector<TranchePair>>;
 
 double Middle(const TranchePair& pair) {
@@ -108,7 +105,8 @@ ScoreTranches MeasureTranches(absl::Span<const TranchePair> pairs) {
     const double error =
         std::sqrt(VarianceOfMean(by_tranche[one.name], one.mean) +
                   VarianceOfMean(by_tranche[first.name], first.mean));
-    one.gap_interval = {one.gap - kZ * error, one.gap + kZ * error};
+    one.gap_interval = {one.gap - kQuantile95 * error,
+                        one.gap + kQuantile95 * error};
   }
   return result;
 }
