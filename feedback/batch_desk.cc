@@ -42,9 +42,16 @@ absl::Status CheckName(absl::string_view name) {
                    "; wanted at most ", kMaxNameBytes, " printable ones"));
 }
 
-// What was found when the batch came first.
+// What was found when the batch came first. What was taken back as a whole does
+// not come again.
 v1::BatchReport SeenBefore(v1::BatchReport report, bool dry_run) {
   report.set_seen_before(true);
+  if (report.has_retraction()) {
+    report.set_verdict(v1::BATCH_REFUSED);
+    report.set_reason(absl::StrCat("the batch was retracted by ",
+                                   report.retraction().by(), ": ",
+                                   report.retraction().reason()));
+  }
   report.set_dry_run(dry_run);
   report.set_duplicates(report.duplicates() + report.accepted());
   report.set_accepted(0);
@@ -92,6 +99,21 @@ int32_t RemoveGold(const GoldAnswers& gold,
   return removed;
 }
 
+// Takes out the comparisons that `is_unwanted`, with what is told of each;
+// returns how many.
+template <typename Predicate>
+int32_t LeaveOut(Predicate is_unwanted, ParsedComparisons& parsed) {
+  ParsedComparisons kept = {.refused = std::move(parsed.refused)};
+  const size_t num_before = parsed.comparisons.size();
+  for (size_t i = 0; i < num_before; ++i) {
+    if (is_unwanted(parsed.comparisons[i])) continue;
+    kept.comparisons.push_back(std::move(parsed.comparisons[i]));
+    kept.sides_known.push_back(parsed.sides_known[i]);
+  }
+  parsed = std::move(kept);
+  return static_cast<int32_t>(num_before - parsed.comparisons.size());
+}
+
 }  // namespace
 
 BatchDesk::BatchDesk(Options options, PreferenceStore* store, Append append,
@@ -109,13 +131,16 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   MutexLock lock(&mutex_);
   const auto known = store_->GetBatch(BatchIdOf(file.text));
   if (known.ok()) {
-    RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(*known));
+    RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(*known));
     return SeenBefore(std::move(report), file.dry_run);
   }
   if (!absl::IsNotFound(known.status())) return known.status();
 
   ReadableComparisons read = ParseReadable(file.text, file.name);
   v1::BatchReport report = StartReport(file, read, clock_->Now());
+  report.set_num_of_retracted_workers(LeaveOut(
+      [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); },
+      read.parsed));
   RLHF_RETURN_IF_ERROR(Judge(read, report));
   if (file.dry_run) return report;
   std::vector<v1::Comparison> comparisons = std::move(read.parsed.comparisons);
@@ -132,8 +157,33 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   return report;
 }
 
+bool BatchDesk::IsOfRetractedWorker(const v1::Comparison& comparison) const {
+  // Without a worker's name it says the file's, which is nobody.
+  return HasWorker(comparison) &&
+         store_->IsRetractedWorker(comparison.worker_id());
+}
+
+absl::StatusOr<v1::BatchReport> BatchDesk::ReportNow(const Batch& batch) const {
+  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Retraction> retraction,
+                        store_->RetractionOfBatch(batch.batch_id));
+  if (!retraction.has_value()) return report;
+  v1::BatchRetraction* const told = report.mutable_retraction();
+  told->set_by(retraction->who());
+  told->set_reason(retraction->reason());
+  told->set_unix_ms(retraction->retracted_unix_ms());
+  return report;
+}
+
 absl::Status BatchDesk::Judge(const ReadableComparisons& read,
                               v1::BatchReport& report) {
+  if (report.num_of_retracted_workers() > 0 &&
+      read.parsed.comparisons.empty()) {
+    SetVerdict({.kind = BatchVerdictKind::kRefused,
+                .reason = "worker retracted: nobody else speaks in it"},
+               report);
+    return absl::OkStatus();
+  }
   BatchEvidence evidence;
   if (!options_.enabled) {
     // As a small batch: nothing malformed, and no shares.
@@ -299,7 +349,7 @@ absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
                         store_->ListBatches());
   std::vector<v1::BatchReport> reports;
   for (const Batch& batch : batches) {
-    RLHF_ASSIGN_OR_RETURN(reports.emplace_back(), ReportOf(batch));
+    RLHF_ASSIGN_OR_RETURN(reports.emplace_back(), ReportNow(batch));
   }
   return reports;
 }
@@ -307,7 +357,7 @@ absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
 absl::StatusOr<v1::BatchReport> BatchDesk::Get(
     const std::string& batch_id) const {
   RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(batch_id));
-  return ReportOf(batch);
+  return ReportNow(batch);
 }
 
 absl::StatusOr<BatchDesk::Options> BatchDeskOptions(

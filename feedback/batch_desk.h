@@ -66,8 +66,10 @@ class BatchDesk {
   // report is kept. The same bytes again are the same batch, and what was found
   // then is told. Cut off at any moment, the file can be handed in again and
   // nothing is stored twice. Comparisons that were retracted are left out, and
-  // so are answers to gold questions. One that says it was judged at our own
-  // page is stored as imported: what a file says does not judge our workers.
+  // so are those of retracted workers and answers to gold questions; if
+  // retracted workers alone speak in it, or the batch itself was retracted, it
+  // is refused. One that says it was judged at our own page is stored as
+  // imported: what a file says does not judge our workers.
   //
   // Errors: InvalidArgument for a name of more than 128 bytes, or with some
   // that cannot be printed; those of PreferenceStore::AppendAll and
@@ -75,7 +77,7 @@ class BatchDesk {
   absl::StatusOr<v1::BatchReport> Import(const File& file);
 
   // A person's decision on a quarantined batch; what is released is stored, but
-  // for what was retracted.
+  // for what was retracted and for retracted workers.
   //
   // Errors: InvalidArgument without `by` or `reason`; NotFound; then
   // FailedPrecondition if it is not in quarantine; those of Import.
@@ -97,6 +99,9 @@ class BatchDesk {
   absl::StatusOr<v1::BatchReport> Get(const std::string& batch_id) const;
 
  private:
+  // The report as it was kept, with what was retracted since.
+  absl::StatusOr<v1::BatchReport> ReportNow(const Batch& batch) const;
+  bool IsOfRetractedWorker(const v1::Comparison& comparison) const;
   absl::Status CatchUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Judge(const ReadableComparisons& read, v1::BatchReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
