@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,8 +27,9 @@
 
 namespace rlhf {
 
-// One batch is judged at a time, against the log as it is then: memory is that
-// of the batch and of a ComparisonIndex. Thread-safe.
+// One batch is judged at a time, against the log as it is then; the PM is asked
+// before, while others are judged and decided on. Memory is that of the batches
+// that come in just now and of a ComparisonIndex. Thread-safe.
 class BatchDesk {
  public:
   struct Options {
@@ -99,14 +102,26 @@ class BatchDesk {
   absl::StatusOr<v1::BatchReport> Get(const std::string& batch_id) const;
 
  private:
+  struct PmOpinions {
+    // By comparison_id, score of A less that of B.
+    std::map<std::string, double> margins;
+    // Why there are none; empty if none are wanted.
+    std::string why_none;
+  };
+
   // The report as it was kept, with what was retracted since.
   absl::StatusOr<v1::BatchReport> ReportNow(const Batch& batch) const;
   bool IsOfRetractedWorker(const v1::Comparison& comparison) const;
+  // The report of a batch that was written down before; nullopt: none was.
+  absl::StatusOr<std::optional<v1::BatchReport>> FindSeen(
+      const File& file) const;
+  // What the serving PM thinks of some of the comparisons; asks it without the
+  // lock, for as long as it takes.
+  PmOpinions AskPm(const ParsedComparisons& parsed) const;
   absl::Status CatchUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Judge(const ReadableComparisons& read, v1::BatchReport& report)
+  absl::Status Judge(const ReadableComparisons& read, const PmOpinions& pm,
+                     v1::BatchReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::vector<BatchItem> ItemsOf(const ParsedComparisons& parsed,
-                                 std::string& no_pm) const;
   // Whether all comparisons, but answers to gold questions, are in the log as
   // this batch's.
   absl::StatusOr<bool> IsStored(const std::vector<v1::Comparison>& comparisons,
