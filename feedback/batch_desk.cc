@@ -42,9 +42,16 @@ absl::Status CheckName(absl::string_view name) {
                    "; wanted at most ", kMaxNameBytes, " printable ones"));
 }
 
-// What was found when the batch came first.
+// What was found when the batch came first. What was taken back as a whole does
+// not come again.
 v1::BatchReport SeenBefore(v1::BatchReport report, bool dry_run) {
   report.set_seen_before(true);
+  if (report.has_retraction()) {
+    report.set_verdict(v1::BATCH_REFUSED);
+    report.set_reason(absl::StrCat("the batch was retracted by ",
+                                   report.retraction().by(), ": ",
+                                   report.retraction().reason()));
+  }
   report.set_dry_run(dry_run);
   report.set_duplicates(report.duplicates() + report.accepted());
   report.set_accepted(0);
@@ -92,6 +99,21 @@ int32_t RemoveGold(const GoldAnswers& gold,
   return removed;
 }
 
+// Takes out the comparisons that `is_unwanted`, with what is told of each;
+// returns how many.
+template <typename Predicate>
+int32_t LeaveOut(Predicate is_unwanted, ParsedComparisons& parsed) {
+  ParsedComparisons kept = {.refused = std::move(parsed.refused)};
+  const size_t num_before = parsed.comparisons.size();
+  for (size_t i = 0; i < num_before; ++i) {
+    if (is_unwanted(parsed.comparisons[i])) continue;
+    kept.comparisons.push_back(std::move(parsed.comparisons[i]));
+    kept.sides_known.push_back(parsed.sides_known[i]);
+  }
+  parsed = std::move(kept);
+  return static_cast<int32_t>(num_before - parsed.comparisons.size());
+}
+
 }  // namespace
 
 BatchDesk::BatchDesk(Options options, PreferenceStore* store, Append append,
@@ -106,17 +128,20 @@ BatchDesk::BatchDesk(Options options, PreferenceStore* store, Append append,
 
 absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   RLHF_RETURN_IF_ERROR(CheckName(file.name));
-  MutexLock lock(&mutex_);
-  const auto known = store_->GetBatch(BatchIdOf(file.text));
-  if (known.ok()) {
-    RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(*known));
-    return SeenBefore(std::move(report), file.dry_run);
-  }
-  if (!absl::IsNotFound(known.status())) return known.status();
-
+  RLHF_ASSIGN_OR_RETURN(std::optional<v1::BatchReport> seen, FindSeen(file));
+  if (seen.has_value()) return *std::move(seen);
   ReadableComparisons read = ParseReadable(file.text, file.name);
   v1::BatchReport report = StartReport(file, read, clock_->Now());
-  RLHF_RETURN_IF_ERROR(Judge(read, report));
+  const PmOpinions pm = AskPm(read.parsed);
+
+  MutexLock lock(&mutex_);
+  // Somebody else may have handed it in while the PM was asked.
+  RLHF_ASSIGN_OR_RETURN(seen, FindSeen(file));
+  if (seen.has_value()) return *std::move(seen);
+  report.set_num_of_retracted_workers(LeaveOut(
+      [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); },
+      read.parsed));
+  RLHF_RETURN_IF_ERROR(Judge(read, pm, report));
   if (file.dry_run) return report;
   std::vector<v1::Comparison> comparisons = std::move(read.parsed.comparisons);
   report.set_num_gold(RemoveGold(options_.gold, comparisons));
@@ -132,8 +157,42 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   return report;
 }
 
+bool BatchDesk::IsOfRetractedWorker(const v1::Comparison& comparison) const {
+  // Without a worker's name it says the file's, which is nobody.
+  return HasWorker(comparison) &&
+         store_->IsRetractedWorker(comparison.worker_id());
+}
+
+absl::StatusOr<v1::BatchReport> BatchDesk::ReportNow(const Batch& batch) const {
+  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Retraction> retraction,
+                        store_->RetractionOfBatch(batch.batch_id));
+  if (!retraction.has_value()) return report;
+  v1::BatchRetraction* const told = report.mutable_retraction();
+  told->set_by(retraction->who());
+  told->set_reason(retraction->reason());
+  told->set_unix_ms(retraction->retracted_unix_ms());
+  return report;
+}
+
+absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
+    const File& file) const {
+  const absl::StatusOr<Batch> known = store_->GetBatch(BatchIdOf(file.text));
+  if (absl::IsNotFound(known.status())) return std::nullopt;
+  RLHF_RETURN_IF_ERROR(known.status());
+  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(*known));
+  return SeenBefore(std::move(report), file.dry_run);
+}
+
 absl::Status BatchDesk::Judge(const ReadableComparisons& read,
-                              v1::BatchReport& report) {
+                              const PmOpinions& pm, v1::BatchReport& report) {
+  if (report.num_of_retracted_workers() > 0 &&
+      read.parsed.comparisons.empty()) {
+    SetVerdict({.kind = BatchVerdictKind::kRefused,
+                .reason = "worker retracted: nobody else speaks in it"},
+               report);
+    return absl::OkStatus();
+  }
   BatchEvidence evidence;
   if (!options_.enabled) {
     // As a small batch: nothing malformed, and no shares.
@@ -154,15 +213,21 @@ absl::Status BatchDesk::Judge(const ReadableComparisons& read,
     return absl::OkStatus();
   }
   RLHF_RETURN_IF_ERROR(CatchUp());
-  std::string no_pm;
-  const std::vector<BatchItem> items = ItemsOf(read.parsed, no_pm);
+  std::vector<BatchItem> items;
+  for (size_t i = 0; i < read.parsed.comparisons.size(); ++i) {
+    const v1::Comparison& comparison = read.parsed.comparisons[i];
+    items.push_back(
+        {.comparison = &comparison, .sides_known = read.parsed.sides_known[i]});
+    const auto margin = pm.margins.find(comparison.comparison_id());
+    if (margin != pm.margins.end()) items.back().pm_margin = margin->second;
+  }
   evidence = MeasureBatch(items, {.index = &index_,
                                   .profile = &profile_,
                                   .gold = &options_.gold,
                                   .min_log_size = options_.limits.min_size,
                                   .min_seconds = options_.min_seconds});
   evidence.malformed = {.count = read.num_malformed, .total = read.num_records};
-  evidence.no_pm = std::move(no_pm);
+  evidence.no_pm = pm.why_none;
   SetVerdict(JudgeBatch(evidence, options_.limits), report);
   return absl::OkStatus();
 }
@@ -188,38 +253,30 @@ absl::Status BatchDesk::CatchUp() {
   return absl::OkStatus();
 }
 
-std::vector<BatchItem> BatchDesk::ItemsOf(const ParsedComparisons& parsed,
-                                          std::string& no_pm) const {
-  std::vector<BatchItem> items;
-  std::vector<size_t> decided;
-  for (size_t i = 0; i < parsed.comparisons.size(); ++i) {
-    items.push_back({.comparison = &parsed.comparisons[i],
-                     .sides_known = parsed.sides_known[i]});
-    if (IsDecided(parsed.comparisons[i])) decided.push_back(i);
+BatchDesk::PmOpinions BatchDesk::AskPm(const ParsedComparisons& parsed) const {
+  if (margins_ == nullptr) return {.why_none = "no PM is asked"};
+  if (!options_.enabled || static_cast<int64_t>(parsed.comparisons.size()) <
+                               options_.limits.min_size) {
+    return {};
   }
-  if (margins_ == nullptr) {
-    no_pm = "no PM is asked";
-    return items;
+  std::vector<const v1::Comparison*> decided;
+  for (const v1::Comparison& comparison : parsed.comparisons) {
+    if (IsDecided(comparison)) decided.push_back(&comparison);
   }
-  if (static_cast<int64_t>(items.size()) < options_.limits.min_size) {
-    return items;
-  }
-  std::vector<size_t> asked;
+  std::vector<const v1::Comparison*> asked;
   const size_t count = std::min(kPmSample, decided.size());
   for (size_t i = 0; i < count; ++i) {
     asked.push_back(decided[i * decided.size() / count]);
   }
-  std::vector<const v1::Comparison*> comparisons;
-  for (const size_t i : asked) comparisons.push_back(&parsed.comparisons[i]);
-  const auto margins = margins_(comparisons);
+  const auto margins = margins_(asked);
   if (!margins.ok()) {
-    no_pm = std::string(margins.status().message());
-    return items;
+    return {.why_none = std::string(margins.status().message())};
   }
+  PmOpinions opinions;
   for (size_t i = 0; i < asked.size() && i < margins->size(); ++i) {
-    items[asked[i]].pm_margin = (*margins)[i];
+    opinions.margins[asked[i]->comparison_id()] = (*margins)[i];
   }
-  return items;
+  return opinions;
 }
 
 absl::StatusOr<bool> BatchDesk::IsStored(
@@ -299,7 +356,7 @@ absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
                         store_->ListBatches());
   std::vector<v1::BatchReport> reports;
   for (const Batch& batch : batches) {
-    RLHF_ASSIGN_OR_RETURN(reports.emplace_back(), ReportOf(batch));
+    RLHF_ASSIGN_OR_RETURN(reports.emplace_back(), ReportNow(batch));
   }
   return reports;
 }
@@ -307,7 +364,7 @@ absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
 absl::StatusOr<v1::BatchReport> BatchDesk::Get(
     const std::string& batch_id) const {
   RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(batch_id));
-  return ReportOf(batch);
+  return ReportNow(batch);
 }
 
 absl::StatusOr<BatchDesk::Options> BatchDeskOptions(

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,8 +27,9 @@
 
 namespace rlhf {
 
-// One batch is judged at a time, against the log as it is then: memory is that
-// of the batch and of a ComparisonIndex. Thread-safe.
+// One batch is judged at a time, against the log as it is then; the PM is asked
+// before, while others are judged and decided on. Memory is that of the batches
+// that come in just now and of a ComparisonIndex. Thread-safe.
 class BatchDesk {
  public:
   struct Options {
@@ -66,8 +69,10 @@ class BatchDesk {
   // report is kept. The same bytes again are the same batch, and what was found
   // then is told. Cut off at any moment, the file can be handed in again and
   // nothing is stored twice. Comparisons that were retracted are left out, and
-  // so are answers to gold questions. One that says it was judged at our own
-  // page is stored as imported: what a file says does not judge our workers.
+  // so are those of retracted workers and answers to gold questions; if
+  // retracted workers alone speak in it, or the batch itself was retracted, it
+  // is refused. One that says it was judged at our own page is stored as
+  // imported: what a file says does not judge our workers.
   //
   // Errors: InvalidArgument for a name of more than 128 bytes, or with some
   // that cannot be printed; those of PreferenceStore::AppendAll and
@@ -75,7 +80,7 @@ class BatchDesk {
   absl::StatusOr<v1::BatchReport> Import(const File& file);
 
   // A person's decision on a quarantined batch; what is released is stored, but
-  // for what was retracted.
+  // for what was retracted and for retracted workers.
   //
   // Errors: InvalidArgument without `by` or `reason`; NotFound; then
   // FailedPrecondition if it is not in quarantine; those of Import.
@@ -97,11 +102,26 @@ class BatchDesk {
   absl::StatusOr<v1::BatchReport> Get(const std::string& batch_id) const;
 
  private:
+  struct PmOpinions {
+    // By comparison_id, score of A less that of B.
+    std::map<std::string, double> margins;
+    // Why there are none; empty if none are wanted.
+    std::string why_none;
+  };
+
+  // The report as it was kept, with what was retracted since.
+  absl::StatusOr<v1::BatchReport> ReportNow(const Batch& batch) const;
+  bool IsOfRetractedWorker(const v1::Comparison& comparison) const;
+  // The report of a batch that was written down before; nullopt: none was.
+  absl::StatusOr<std::optional<v1::BatchReport>> FindSeen(
+      const File& file) const;
+  // What the serving PM thinks of some of the comparisons; asks it without the
+  // lock, for as long as it takes.
+  PmOpinions AskPm(const ParsedComparisons& parsed) const;
   absl::Status CatchUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Judge(const ReadableComparisons& read, v1::BatchReport& report)
+  absl::Status Judge(const ReadableComparisons& read, const PmOpinions& pm,
+                     v1::BatchReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::vector<BatchItem> ItemsOf(const ParsedComparisons& parsed,
-                                 std::string& no_pm) const;
   // Whether all comparisons, but answers to gold questions, are in the log as
   // this batch's.
   absl::StatusOr<bool> IsStored(const std::vector<v1::Comparison>& comparisons,

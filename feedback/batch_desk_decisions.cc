@@ -63,6 +63,12 @@ absl::StatusOr<v1::BatchReport> BatchDesk::DecideLocked(
   if (request.release()) {
     RLHF_ASSIGN_OR_RETURN(std::vector<v1::Comparison> comparisons,
                           ComparisonsOf(batch));
+    // Their lines left it when they were retracted, unless that was cut off.
+    const size_t num_left = std::erase_if(
+        comparisons,
+        [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); });
+    report.set_num_of_retracted_workers(report.num_of_retracted_workers() +
+                                        static_cast<int32_t>(num_left));
     RLHF_RETURN_IF_ERROR(Store(std::move(comparisons), batch.batch_id, report));
   }
   v1::BatchDecision* const decision = report.mutable_decision();

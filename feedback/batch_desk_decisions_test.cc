@@ -173,7 +173,8 @@ TEST_F(BatchDecisionsTest, ARetractedBatchThatWaitsIsRefusedByName) {
   ASSERT_OK_AND_ASSIGN(const v1::RetractResponse done, desk_->Retract(request));
   EXPECT_EQ(done.num_waiting(), 1);
   ASSERT_OK_AND_ASSIGN(const v1::BatchReport report, desk_->Get(id));
-  EXPECT_EQ(BatchStateWord(report), "refused");
+  EXPECT_EQ(StateOf(report), BatchState::kRefused);
+  EXPECT_EQ(BatchStateWord(report), "retracted");
   EXPECT_EQ(report.decision().by(), "grace");
   EXPECT_EQ(store_->GetBatch(id)->payload, "");
 }
@@ -187,6 +188,77 @@ TEST_F(BatchDecisionsTest, AnAcceptedBatchIsTakenBackOutOfTheLog) {
   ASSERT_OK_AND_ASSIGN(done, desk_->Retract(request));
   EXPECT_EQ(done.num_retracted(), 0);
   EXPECT_EQ(done.num_retracted_before(), 1);
+}
+
+TEST_F(BatchDecisionsTest, ARetractedWorkerDoesNotComeBackInALaterBatch) {
+  Import(Line(0, "bob", false));
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("bob");
+  ASSERT_OK(desk_->Retract(request));
+
+  const v1::BatchReport mixed =
+      Import(Line(1, "bob", false) + Line(2, "eve", false));
+  EXPECT_EQ(mixed.verdict(), v1::BATCH_ACCEPTED) << mixed.reason();
+  EXPECT_EQ(mixed.accepted(), 1);
+  EXPECT_EQ(mixed.num_of_retracted_workers(), 1);
+  EXPECT_THAT(BatchReportText(mixed),
+              HasSubstr("1 left out: worker retracted"));
+  ASSERT_EQ(stored(), 2);
+  EXPECT_EQ(store_->Read(2, 2)->at(0).worker_id(), "eve");
+
+  const v1::BatchReport alone = Import(Line(3, "bob", false));
+  EXPECT_EQ(alone.verdict(), v1::BATCH_REFUSED);
+  EXPECT_THAT(alone.reason(), HasSubstr("worker retracted"));
+  EXPECT_EQ(stored(), 2);
+}
+
+TEST_F(BatchDecisionsTest, AWorkerOfWhomTheLogHasNothingIsRetractedToo) {
+  const std::string id =
+      Import(Line(0, "bob", true) + Line(1, "eve", true)).batch_id();
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("bob");
+  ASSERT_OK_AND_ASSIGN(const v1::RetractResponse done, desk_->Retract(request));
+  EXPECT_EQ(done.num_waiting(), 1);
+  EXPECT_EQ(Import(Line(2, "bob", false)).verdict(), v1::BATCH_REFUSED);
+  // As if the retraction was cut off before it came to the batches that wait.
+  ASSERT_OK_AND_ASSIGN(const Batch batch, store_->GetBatch(id));
+  ASSERT_OK(store_->ReplaceWaiting(
+      id, batch.report, Line(0, "bob", true) + Line(1, "eve", true)));
+  ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,
+                       desk_->Decide(Decision(id, true)));
+  EXPECT_EQ(report.accepted(), 1);
+  EXPECT_EQ(report.num_of_retracted_workers(), 1);
+  EXPECT_EQ(store_->Read(1, 1)->at(0).worker_id(), "eve");
+}
+
+TEST_F(BatchDecisionsTest, NobodysComparisonsAreNoWorkersToRetract) {
+  Import(kPair);  // its worker is "import:f.jsonl"
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("import:f.jsonl");
+  ASSERT_OK(desk_->Retract(request));
+  EXPECT_EQ(Import(R"({"prompt": "3+3?", "chosen": "6", "rejected": "5"})")
+                .accepted(),
+            1);
+}
+
+TEST_F(BatchDecisionsTest, ARetractedBatchThatComesAgainIsRefused) {
+  for (const bool waits : {false, true}) {
+    const std::string text = Line(waits ? 1 : 0, "eve", waits);
+    v1::RetractRequest request = Retraction();
+    request.set_batch_id(Import(text).batch_id());
+    ASSERT_OK(desk_->Retract(request));
+    const int64_t num_stored = stored();
+    const v1::BatchReport again = Import(text);
+    EXPECT_EQ(again.verdict(), v1::BATCH_REFUSED);
+    EXPECT_EQ(again.reason(), "the batch was retracted by grace: careless");
+    EXPECT_TRUE(again.seen_before());
+    EXPECT_EQ(again.accepted(), 0);
+    EXPECT_EQ(stored(), num_stored);
+    EXPECT_EQ(again.retraction().unix_ms(), absl::ToUnixMillis(clock_.Now()));
+    EXPECT_THAT(BatchReportText(*desk_->Get(again.batch_id())),
+                HasSubstr("retracted by grace: careless"));
+    EXPECT_EQ(BatchStateWord(desk_->List()->at(0)), "retracted");
+  }
 }
 
 TEST_F(BatchDecisionsTest, ARetractionOfTwoKindsOrWithoutANameChangesNothing) {

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
@@ -242,6 +243,52 @@ TEST_F(BatchDeskTest, TheServingPmIsAskedOrItIsSaidWhyNot) {
   const v1::BatchReport report = Import(Lines(1000, 60));
   EXPECT_EQ(report.verdict(), v1::BATCH_ACCEPTED) << report.reason();
   EXPECT_THAT(report.DebugString(), HasSubstr("no PM serves yet"));
+}
+
+TEST_F(BatchDeskTest, OthersComeInAndAreDecidedOnWhileThePmIsAsked) {
+  const std::string waiting = Import(kMail).batch_id();
+  // As another thread would, while the answer is awaited.
+  MakeDesk({},
+           [&](const std::vector<const v1::Comparison*>& comparisons)
+               -> absl::StatusOr<std::vector<double>> {
+             EXPECT_EQ(Import(kPair).accepted(), 1);
+             EXPECT_OK(desk_->Decide(Decision(waiting, true)));
+             return std::vector<double>(comparisons.size(), 0);
+           });
+  EXPECT_EQ(Import(Lines(0, 60)).accepted(), 60);
+  EXPECT_EQ(stored(), 62);
+}
+
+TEST_F(BatchDeskTest, HandedInTwiceWhileThePmIsAskedItIsStoredOnce) {
+  bool is_asked = false;
+  MakeDesk({},
+           [&](const std::vector<const v1::Comparison*>& comparisons)
+               -> absl::StatusOr<std::vector<double>> {
+             if (!std::exchange(is_asked, true)) {
+               EXPECT_EQ(Import(Lines(0, 60)).accepted(), 60);
+             }
+             return std::vector<double>(comparisons.size(), 0);
+           });
+  const v1::BatchReport second = Import(Lines(0, 60));
+  EXPECT_TRUE(second.seen_before());
+  EXPECT_EQ(second.accepted(), 0);
+  EXPECT_EQ(stored(), 60);
+}
+
+TEST_F(BatchDeskTest, WhoIsRetractedWhileThePmIsAskedIsLeftOut) {
+  MakeDesk({},
+           [&](const std::vector<const v1::Comparison*>& comparisons)
+               -> absl::StatusOr<std::vector<double>> {
+             v1::RetractRequest request;
+             request.set_worker_id("bob");
+             request.set_by("grace");
+             request.set_reason("careless");
+             EXPECT_OK(desk_->Retract(request));
+             return std::vector<double>(comparisons.size(), 0);
+           });
+  const v1::BatchReport report = Import(Lines(0, 60) + Lines(100, 5, "bob"));
+  EXPECT_EQ(report.accepted(), 60);
+  EXPECT_EQ(report.num_of_retracted_workers(), 5);
 }
 
 TEST_F(BatchDeskTest, ASingleIsStoredWithoutABatch) {

@@ -137,7 +137,10 @@ absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
   auto server = HttpServer::Start(
       config.feedback().http_address(),
       [this](const HttpRequest& request) { return api_->Handle(request); },
-      HttpApi::Limits());
+      HttpApi::Limits(),
+      [this](const HttpRequest& request) {
+        return api_->RefuseUnread(request);
+      });
   RLHF_RETURN_IF_ERROR(WithContext(server.status(), "feedback.http_address"));
   http_ = *std::move(server);
   return absl::OkStatus();

@@ -1,6 +1,5 @@
 #include "feedback/http_api.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -26,6 +25,9 @@ constexpr char kContentSecurityPolicy[] =
     "img-src 'self'; style-src 'self'; frame-ancestors 'none'; "
     "form-action 'self'; base-uri 'none'";
 
+// Of a body that no route takes: read for the sake of a clear answer.
+constexpr size_t kUnwantedBodyBytes = 4 * 1024;
+
 // Everybody at this machine, where nobody has to log in.
 Caller Anybody() {
   return {.proof = Caller::Proof::kNotAsked, .role = Role::kRequester};
@@ -46,11 +48,12 @@ HttpResponse FileOfPage(absl::string_view path) {
 
 HttpLimits HttpApi::Limits() {
   HttpLimits limits;
-  for (const Route& route : AllRoutes()) {
-    if (absl::string_view(route.content_type).empty()) continue;
-    size_t& most = limits.max_body_bytes_of_path[route.path];
-    most = std::max(most, route.max_body_bytes);
-  }
+  limits.max_body_bytes_of = [](const HttpRequest& request) {
+    const Route* const route = FindRoute(request.method, request.path).route;
+    const bool takes_body =
+        route != nullptr && !absl::string_view(route->content_type).empty();
+    return takes_body ? route->max_body_bytes : kUnwantedBodyBytes;
+  };
   return limits;
 }
 
@@ -158,32 +161,54 @@ HttpResponse HttpApi::NoAccountsToRead(const absl::Status& status) {
       503, "the accounts cannot be read: the service's log says why");
 }
 
-HttpResponse HttpApi::Answer(const HttpRequest& request) {
-  if (auto refused = RefuseSite(
-          request, access_ == nullptr ? "" : access_->public_origin())) {
-    return *std::move(refused);
-  }
+HttpApi::Admission HttpApi::Admit(const HttpRequest& request) {
+  Admission admission;
+  admission.refused =
+      RefuseSite(request, access_ == nullptr ? "" : access_->public_origin());
+  if (admission.refused.has_value()) return admission;
   Caller caller = Anybody();
   if (access_ != nullptr) {
     absl::StatusOr<Caller> known = access_->Identify(request);
-    if (!known.ok()) return NoAccountsToRead(known.status());
+    if (!known.ok()) {
+      admission.refused = NoAccountsToRead(known.status());
+      return admission;
+    }
     fault_is_logged_ = false;
     caller = *std::move(known);
-    const absl::Duration wait = access_->TakeRequest(caller);
+  }
+  admission.match = FindRoute(request.method, request.path);
+  const Route* const route = admission.match.route;
+  if (route == nullptr || !Serves(*route, request.path)) {
+    admission.refused = NoRoute(admission.match, request);
+  } else {
+    admission.refused = RefuseCaller(*route, caller, request);
+    if (!admission.refused.has_value()) {
+      admission.refused = RefuseType(*route, request);
+    }
+  }
+  admission.caller = std::move(caller);
+  return admission;
+}
+
+std::optional<HttpResponse> HttpApi::RefuseUnread(const HttpRequest& request) {
+  if (!Admit(request).refused.has_value()) return std::nullopt;
+  // Which counts it among the caller's requests.
+  return Handle(request);
+}
+
+HttpResponse HttpApi::Answer(const HttpRequest& request) {
+  const Admission admission = Admit(request);
+  if (access_ != nullptr && admission.caller.has_value()) {
+    const absl::Duration wait = access_->TakeRequest(*admission.caller);
     if (wait > absl::ZeroDuration()) return TooManyRequests(wait);
   }
-  const RouteMatch match = FindRoute(request.method, request.path);
-  if (match.route == nullptr || !Serves(*match.route, request.path)) {
-    return NoRoute(match, request);
+  if (admission.refused.has_value()) return *admission.refused;
+  const Caller& caller = *admission.caller;
+  if (admission.match.route->names_worker && caller.has_account()) {
+    return Dispatch(admission.match, AsWorker(request, caller.worker_id),
+                    caller);
   }
-  for (auto& refused : {RefuseCaller(*match.route, caller, request),
-                        RefuseType(*match.route, request)}) {
-    if (refused.has_value()) return *refused;
-  }
-  if (match.route->names_worker && caller.has_account()) {
-    return Dispatch(match, AsWorker(request, caller.worker_id), caller);
-  }
-  return Dispatch(match, request, caller);
+  return Dispatch(admission.match, request, caller);
 }
 
 HttpResponse HttpApi::Dispatch(const RouteMatch& match,

@@ -28,6 +28,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "core/base/clock.h"
@@ -71,6 +72,10 @@ class HttpApi {
   // anything but the page itself.
   HttpResponse Handle(const HttpRequest& request);
 
+  // The same for a request whose body is not there yet, if Handle refuses it
+  // whatever the body is; else nullopt.
+  std::optional<HttpResponse> RefuseUnread(const HttpRequest& request);
+
   // Whether a route has a handler, or a file of the page stands at `path`.
   bool Serves(const Route& route, absl::string_view path) const;
 
@@ -78,9 +83,19 @@ class HttpApi {
   static HttpLimits Limits();
 
  private:
+  // What is known of a request without its body.
+  struct Admission {
+    // Why it is not let in.
+    std::optional<HttpResponse> refused;
+    // Set if the site and the accounts let anybody ask.
+    std::optional<Caller> caller;
+    RouteMatch match;
+  };
+
   void SetHandlers();
   void SetAccessHandlers();
   void SetRequesterHandlers();
+  Admission Admit(const HttpRequest& request);
   HttpResponse Answer(const HttpRequest& request);
   HttpResponse NoAccountsToRead(const absl::Status& status);
   HttpResponse Dispatch(const RouteMatch& match, const HttpRequest& request,

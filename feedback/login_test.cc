@@ -89,7 +89,10 @@ class LoginTest : public testing::Test {
     auto server = HttpServer::Start(
         "127.0.0.1:0",
         [this](const HttpRequest& request) { return api_->Handle(request); },
-        HttpApi::Limits());
+        HttpApi::Limits(),
+        [this](const HttpRequest& request) {
+          return api_->RefuseUnread(request);
+        });
     EXPECT_OK(server);
     server_ = *std::move(server);
   }
@@ -314,6 +317,32 @@ TEST_F(LoginTest, HeadersAndBodiesBeyondTheLimitsAreRefused) {
       client.Get("/login", {"X-Long: " + std::string(40'000, 'a')}).status,
       431);
   EXPECT_EQ(client.Post("/api/login", std::string(5'000, ' ')).status, 413);
+}
+
+TEST_F(LoginTest, WhoMayNotSendABodyIsToldBeforeItIsRead) {
+  const HttpTestClient client(server_->port());
+  ASSERT_OK(access_->accounts().Update([&](Accounts& accounts) {
+    return accounts.SetToken("bot", Role::kWorker, SecretHash("t"));
+  }));
+  // The rest of the file never comes.
+  std::vector<std::string> headers = {"Content-Type: application/x-ndjson",
+                                      "Content-Length: 16000000"};
+  EXPECT_EQ(client.Post("/api/import", "{", headers).status, 401);
+  headers.push_back("Authorization: Bearer t");
+  EXPECT_EQ(client.Post("/api/import", "{", headers).status, 403);
+  EXPECT_EQ(client.Post("/api/else", "{", headers).status, 413);
+  headers[1] = "Content-Length: 4000";
+  EXPECT_EQ(client.Post("/api/else", "{", headers).status, 404);
+}
+
+TEST_F(LoginTest, StrangersWhoSendBodiesUseTheirRequestsUpToo) {
+  AccessControl::Limits limits;
+  limits.address = {.capacity = 2, .per_second = 0.01};
+  Start(limits);
+  const HttpTestClient client(server_->port());
+  EXPECT_EQ(client.Post("/api/import", "{}").status, 401);
+  EXPECT_EQ(client.Post("/api/import", "{}").status, 401);
+  EXPECT_EQ(client.Post("/api/import", "{}").status, 429);
 }
 
 TEST_F(LoginTest, DamagedAccountsAre503WithoutAWordOfWhereTheyAre) {

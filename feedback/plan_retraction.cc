@@ -7,6 +7,28 @@
 #include "rlhf/v1/retraction.pb.h"
 
 namespace rlhf {
+namespace {
+
+v1::Retraction RecordOf(const RetractionReason& reason, const LogStats& stats) {
+  v1::Retraction retraction;
+  retraction.set_number(stats.num_retracted + 1);
+  retraction.set_reason(reason.reason);
+  retraction.set_who(reason.who);
+  retraction.set_retracted_unix_ms(reason.now_unix_ms);
+  retraction.set_worker_digest(reason.worker_digest);
+  retraction.set_batch_id(reason.batch_id);
+  return retraction;
+}
+
+void AddRecord(const v1::Retraction& retraction, TableChange& change,
+               LogStats& stats) {
+  RetractionRow row = MakeRetractionRow(retraction, stats.retraction_head);
+  CountRetraction(retraction, stats);
+  stats.retraction_head = row.chain;
+  change.retractions.push_back(std::move(row));
+}
+
+}  // namespace
 
 void PlanRetraction(const ComparisonRow& row, const v1::Comparison& comparison,
                     const RetractionReason& reason, TableChange& change,
@@ -14,21 +36,23 @@ void PlanRetraction(const ComparisonRow& row, const v1::Comparison& comparison,
   ComparisonRow tombstone = row;
   tombstone.bytes = TombstoneOf(comparison).SerializeAsString();
 
-  v1::Retraction retraction;
-  retraction.set_number(stats.num_retracted + 1);
+  v1::Retraction retraction = RecordOf(reason, stats);
   retraction.set_seq(row.seq);
-  retraction.set_reason(reason.reason);
-  retraction.set_who(reason.who);
-  retraction.set_retracted_unix_ms(reason.now_unix_ms);
   retraction.set_digest(row.digest);
   retraction.set_tombstone_digest(Sha256Hex(tombstone.bytes));
-  RetractionRow record = MakeRetractionRow(retraction, stats.retraction_head);
+  AddRecord(retraction, change, stats);
 
   UncountContent(comparison, stats);
-  ++stats.num_retracted;
-  stats.retraction_head = record.chain;
+  ++stats.num_tombstones;
   change.replaced.push_back(std::move(tombstone));
-  change.retractions.push_back(std::move(record));
+}
+
+void PlanBareRetraction(const RetractionReason& reason, TableChange& change,
+                        LogStats& stats) {
+  v1::Retraction retraction = RecordOf(reason, stats);
+  // No comparison's, and no other retraction's: the tables want it unique.
+  retraction.set_seq(-retraction.number());
+  AddRecord(retraction, change, stats);
 }
 
 }  // namespace rlhf

@@ -15,6 +15,9 @@ struct RetractionReason {
   std::string reason;
   std::string who;
   int64_t now_unix_ms = 0;
+  // What is retracted whole, if anything: as in v1::Retraction.
+  std::string worker_digest;
+  std::string batch_id;
 };
 
 // Adds to `change` what takes back the comparison of `row`, which is not
@@ -22,5 +25,9 @@ struct RetractionReason {
 void PlanRetraction(const ComparisonRow& row, const v1::Comparison& comparison,
                     const RetractionReason& reason, TableChange& change,
                     LogStats& stats);
+
+// The same where no comparison is left to take back: the record alone.
+void PlanBareRetraction(const RetractionReason& reason, TableChange& change,
+                        LogStats& stats);
 
 }  // namespace rlhf

@@ -19,6 +19,7 @@
 #include "feedback/commit_queue.h"
 #include "feedback/comparison_table.h"
 #include "feedback/feedback_metrics.h"
+#include "feedback/plan_retraction.h"
 #include "feedback/verify_log.h"
 #include "rlhf/v1/feedback.pb.h"
 #include "rlhf/v1/retraction.pb.h"
@@ -92,8 +93,9 @@ class PreferenceStore {
   // Takes comparisons back, durably and in one commit: texts, comment, worker
   // and judgement go, the row stays with its digest, so that the chain still
   // holds, and a second chain records who did it and why. A batch that waits
-  // for a person is refused. Appends wait meanwhile; a worker's or batch's
-  // comparisons are found by reading the whole log.
+  // for a person is refused. That a worker or a batch was retracted is
+  // remembered, also if the log has nothing of it. Appends wait meanwhile; a
+  // worker's or batch's comparisons are found by reading the whole log.
   //
   // Copies elsewhere keep the text: backups, `path`.v1 of a migration, archives
   // and not yet vacuumed pages of a PostgreSQL server.
@@ -110,6 +112,14 @@ class PreferenceStore {
   // The retractions first_number to last_number that exist, in order.
   absl::StatusOr<std::vector<v1::Retraction>> ReadRetractions(
       int64_t first_number, int64_t last_number) const;
+
+  // The last retraction of a whole batch; nullopt: there was none.
+  absl::StatusOr<std::optional<v1::Retraction>> RetractionOfBatch(
+      const std::string& batch_id) const;
+
+  // Whether a worker was retracted by this id. Appends do not ask: what our own
+  // page lets in, and what a batch brings, is for others to decide.
+  bool IsRetractedWorker(const std::string& worker_id) const;
 
   // Writes down a batch, durably. The same batch again changes nothing. The
   // payload is dropped unless the batch is quarantined. The comparisons of an
@@ -173,8 +183,7 @@ class PreferenceStore {
                              TableChange& change) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   absl::StatusOr<Retracted> RetractRows(const std::vector<ComparisonRow>& rows,
-                                        const std::string& reason,
-                                        const std::string& who,
+                                        RetractionReason why,
                                         TableChange change)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   absl::StatusOr<Batch> MustGetBatch(const std::string& batch_id) const

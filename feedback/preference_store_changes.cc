@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/hash.h"
 #include "core/base/status_macros.h"
 #include "feedback/comparison_chain.h"
-#include "feedback/plan_retraction.h"
 #include "feedback/preference_store.h"
 
 namespace rlhf {
@@ -61,12 +61,19 @@ absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::Retract(
                         Select(selection));
   TableChange change;
   RLHF_RETURN_IF_ERROR(RefuseWaiting(selection.batch_id, change));
-  absl::StatusOr<Retracted> result = RetractRows(rows, reason, who, change);
+  const RetractionReason why = {
+      .reason = reason,
+      .who = who,
+      .now_unix_ms = NowMs(),
+      .worker_digest =
+          selection.worker_id.empty() ? "" : Sha256Hex(selection.worker_id),
+      .batch_id = selection.batch_id};
+  absl::StatusOr<Retracted> result = RetractRows(rows, why, change);
   if (absl::IsAborted(result.status())) {
     RLHF_RETURN_IF_ERROR(ReloadAfter(result.status()));
     RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> again,
                           Select(selection));
-    result = RetractRows(again, reason, who, change);
+    result = RetractRows(again, why, change);
   }
   return result;
 }
@@ -115,12 +122,10 @@ absl::Status PreferenceStore::RefuseWaiting(const std::string& batch_id,
 }
 
 absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::RetractRows(
-    const std::vector<ComparisonRow>& rows, const std::string& reason,
-    const std::string& who, TableChange change) {
+    const std::vector<ComparisonRow>& rows, RetractionReason why,
+    TableChange change) {
   Stats stats = GetStats();
   change.base = stats.position();
-  const RetractionReason why = {
-      .reason = reason, .who = who, .now_unix_ms = NowMs()};
   Retracted result;
   for (const ComparisonRow& row : rows) {
     RLHF_ASSIGN_OR_RETURN(const v1::Comparison comparison,
@@ -131,6 +136,12 @@ absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::RetractRows(
     }
     PlanRetraction(row, comparison, why, change, stats);
     result.seqs.push_back(row.seq);
+  }
+  const bool is_whole = !why.worker_digest.empty() || !why.batch_id.empty();
+  if (change.retractions.empty() && is_whole &&
+      !stats.retracted_workers.contains(why.worker_digest) &&
+      !stats.retracted_batches.contains(why.batch_id)) {
+    PlanBareRetraction(why, change, stats);
   }
   if (!change.retractions.empty() || !change.batches.empty()) {
     RLHF_RETURN_IF_ERROR(table_->Commit(change));
@@ -152,6 +163,31 @@ absl::StatusOr<std::vector<v1::Retraction>> PreferenceStore::ReadRetractions(
                           DecodeRow(row, table_->name()));
   }
   return result;
+}
+
+absl::StatusOr<std::optional<v1::Retraction>>
+PreferenceStore::RetractionOfBatch(const std::string& batch_id) const {
+  int64_t number = 0;
+  {
+    MutexLock lock(&stats_mutex_);
+    const auto found = stats_.retracted_batches.find(batch_id);
+    if (found == stats_.retracted_batches.end()) return std::nullopt;
+    number = found->second;
+  }
+  RLHF_ASSIGN_OR_RETURN(std::vector<v1::Retraction> found,
+                        ReadRetractions(number, number));
+  if (found.empty()) {
+    return absl::DataLossError(
+        absl::StrCat("retraction ", number, " is not in the log any more"));
+  }
+  return std::move(found.front());
+}
+
+bool PreferenceStore::IsRetractedWorker(const std::string& worker_id) const {
+  MutexLock lock(&stats_mutex_);
+  // Most runs have retracted nobody: they hash nothing.
+  return !stats_.retracted_workers.empty() &&
+         stats_.retracted_workers.contains(Sha256Hex(worker_id));
 }
 
 absl::Status PreferenceStore::PutBatch(Batch batch) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,8 +21,10 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::Eq;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 class PreferenceStoreTest : public StoreTest {
@@ -304,6 +307,38 @@ TEST_P(PreferenceStoreTest, WorkersAndBatchesAreRetractedWhole) {
   ASSERT_OK_AND_ASSIGN(const auto nobody,
                        store->Retract({.worker_id = "eve"}, "spam", "grace"));
   EXPECT_THAT(nobody.seqs, IsEmpty());
+}
+
+TEST_P(PreferenceStoreTest, WhatWasRetractedWholeIsRememberedWithoutNames) {
+  {
+    const auto store = MustOpen();
+    v1::Comparison comparison = MakeComparison("c1");
+    comparison.set_worker_id("eve");
+    comparison.set_batch_id("first");
+    ASSERT_OK(store->Append(comparison));
+    ASSERT_OK(store->Retract({.comparison_ids = {"c1"}}, "asked to", "grace"));
+    EXPECT_FALSE(store->IsRetractedWorker("eve")) << "a comparison only";
+    EXPECT_THAT(*store->RetractionOfBatch("first"), Eq(std::nullopt));
+    // Of which the log has nothing that is left to retract.
+    ASSERT_OK(store->Retract({.worker_id = "eve"}, "spam", "grace"));
+    ASSERT_OK(store->Retract({.batch_id = "first"}, "bad", "ada"));
+    ASSERT_OK(store->Retract({.worker_id = "eve"}, "spam", "grace"));
+    EXPECT_EQ(store->GetStats().num_retracted, 3) << "the last says no more";
+    EXPECT_EQ(store->GetStats().num_tombstones, 1);
+    EXPECT_OK(store->VerifyChain());
+  }
+  const auto store = MustOpen();
+  EXPECT_TRUE(store->IsRetractedWorker("eve"));
+  EXPECT_FALSE(store->IsRetractedWorker("ada"));
+  ASSERT_OK_AND_ASSIGN(const auto batch, store->RetractionOfBatch("first"));
+  ASSERT_TRUE(batch.has_value());
+  EXPECT_EQ(batch->who(), "ada");
+  EXPECT_EQ(batch->reason(), "bad");
+  EXPECT_EQ(store->GetStats().num_tombstones, 1);
+  ASSERT_OK_AND_ASSIGN(const auto records, store->ReadRetractions(1, 9));
+  for (const v1::Retraction& record : records) {
+    EXPECT_THAT(record.DebugString(), Not(HasSubstr("eve")));
+  }
 }
 
 TEST_P(PreferenceStoreTest, RetractionWantsOneKindAReasonAndAName) {

@@ -19,7 +19,7 @@ constexpr int64_t kPageRows = 1000;
 v1::StoreState StateOf(const PreferenceStore::Stats& stats) {
   v1::StoreState state;
   state.set_num_comparisons(stats.num_comparisons);
-  state.set_num_retracted(stats.num_retracted);
+  state.set_num_retracted(stats.num_tombstones);
   state.set_num_workers(static_cast<int64_t>(stats.num_by_worker.size()));
   state.set_chain_head(stats.chain_head);
   return state;

@@ -39,7 +39,7 @@ absl::StatusOr<RetractedRows> VerifyRetractions(ComparisonTable& table,
                           table.ReadRetractions(first, first + kPageRows - 1));
     if (page.empty()) return retracted;
     for (const RetractionRow& row : page) {
-      const int64_t number = ++stats.num_retracted;
+      const int64_t number = stats.num_retracted + 1;
       stats.retraction_head =
           ChainLink(stats.retraction_head, Sha256Hex(row.bytes));
       if (row.number != number || row.chain != stats.retraction_head) {
@@ -47,6 +47,7 @@ absl::StatusOr<RetractedRows> VerifyRetractions(ComparisonTable& table,
       }
       RLHF_ASSIGN_OR_RETURN(const v1::Retraction retraction,
                             DecodeRow(row, table.name()));
+      CountRetraction(retraction, stats);
       retracted[row.seq] = {retraction.digest(), retraction.tombstone_digest()};
     }
   }
@@ -91,6 +92,7 @@ absl::Status VerifyRow(const ComparisonRow& row, const RetractedRows& retracted,
   RLHF_ASSIGN_OR_RETURN(const v1::Comparison comparison, DecodeRow(row, table));
   ++stats.num_comparisons;
   stats.chain_head = chain;
+  if (comparison.choice() == v1::RETRACTED) ++stats.num_tombstones;
   CountContent(comparison, stats);
   return absl::OkStatus();
 }
@@ -118,6 +120,16 @@ void UncountContent(const v1::Comparison& comparison, LogStats& stats) {
   const auto worker = stats.num_by_worker.find(comparison.worker_id());
   if (worker != stats.num_by_worker.end() && --worker->second == 0) {
     stats.num_by_worker.erase(worker);
+  }
+}
+
+void CountRetraction(const v1::Retraction& retraction, LogStats& stats) {
+  ++stats.num_retracted;
+  if (!retraction.worker_digest().empty()) {
+    stats.retracted_workers[retraction.worker_digest()] = retraction.number();
+  }
+  if (!retraction.batch_id().empty()) {
+    stats.retracted_batches[retraction.batch_id()] = retraction.number();
   }
 }
 

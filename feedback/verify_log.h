@@ -9,6 +9,7 @@
 #include "feedback/comparison_chain.h"
 #include "feedback/comparison_table.h"
 #include "rlhf/v1/feedback.pb.h"
+#include "rlhf/v1/retraction.pb.h"
 
 namespace rlhf {
 
@@ -20,8 +21,15 @@ struct LogStats {
   std::string chain_head = ChainStart();
   // Comparisons of each worker, none of them 0.
   std::map<std::string, int64_t> num_by_worker;
+  // Retractions, and comparisons that are retracted: a retraction may find
+  // none.
   int64_t num_retracted = 0;
+  int64_t num_tombstones = 0;
   std::string retraction_head = ChainStart();
+  // What was retracted whole, with the number of the last retraction of it:
+  // workers by the SHA-256 of their ids in hex, and batches.
+  std::map<std::string, int64_t> retracted_workers;
+  std::map<std::string, int64_t> retracted_batches;
 
   LogPosition position() const {
     return {num_comparisons, chain_head, num_retracted};
@@ -32,6 +40,10 @@ struct LogStats {
 // the number of rows nor the chain follows.
 void CountContent(const v1::Comparison& comparison, LogStats& stats);
 void UncountContent(const v1::Comparison& comparison, LogStats& stats);
+
+// Counts what `retraction`, the next one, says into `stats`. The chain does not
+// follow.
+void CountRetraction(const v1::Retraction& retraction, LogStats& stats);
 
 // Recomputes both chains over `table`. `known`, if not null, is a state that
 // the log was in before: it must still begin so.

@@ -55,8 +55,10 @@ MHD_Result Send(MHD_Connection* connection, const HttpResponse& response) {
 
 class MicrohttpdServer final : public HttpServer {
  public:
-  MicrohttpdServer(HttpHandler handler, HttpLimits limits)
-      : handler_(std::move(handler)), limits_(std::move(limits)) {}
+  MicrohttpdServer(HttpHandler handler, HttpLimits limits, HttpRefusal refuse)
+      : handler_(std::move(handler)),
+        limits_(std::move(limits)),
+        refuse_(std::move(refuse)) {}
 
   ~MicrohttpdServer() override {
     if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
@@ -95,8 +97,10 @@ class MicrohttpdServer final : public HttpServer {
     auto* const server = static_cast<MicrohttpdServer*>(self);
     auto* const exchange = static_cast<Exchange*>(*slot);
     if (exchange == nullptr) {
-      *slot = new Exchange(server->Begin(connection, url, method));
-      return server->RefuseLongBody(connection, *static_cast<Exchange*>(*slot));
+      auto* const begun = new Exchange(server->Begin(connection, url, method));
+      *slot = begun;
+      const auto refused = server->RefuseUnread(*begun);
+      return refused.has_value() ? Send(connection, *refused) : MHD_YES;
     }
     if (*piece_bytes > 0) {
       // Only a chunked body can still grow past the limit here, when no
@@ -127,33 +131,33 @@ class MicrohttpdServer final : public HttpServer {
                               &exchange.request.query);
     MHD_get_connection_values(connection, MHD_HEADER_KIND, &AddHeader,
                               &exchange.request.headers);
-    const auto limit =
-        limits_.max_body_bytes_of_path.find(exchange.request.path);
-    exchange.max_body_bytes = limit == limits_.max_body_bytes_of_path.end()
+    exchange.max_body_bytes = limits_.max_body_bytes_of == nullptr
                                   ? limits_.max_body_bytes
-                                  : limit->second;
+                                  : limits_.max_body_bytes_of(exchange.request);
     return exchange;
   }
 
-  // Answers at once if the announced length is over the limit.
-  static MHD_Result RefuseLongBody(MHD_Connection* connection,
-                                   const Exchange& exchange) {
+  // What a request ends with that announces a body which is too long, or that
+  // nobody may send.
+  std::optional<HttpResponse> RefuseUnread(const Exchange& exchange) const {
+    const HttpRequest& request = exchange.request;
     uint64_t length = 0;
-    if (!absl::SimpleAtoi(exchange.request.header("content-length"), &length) ||
-        length <= exchange.max_body_bytes) {
-      return MHD_YES;
+    if (absl::SimpleAtoi(request.header("content-length"), &length) &&
+        length > exchange.max_body_bytes) {
+      return JsonErrorResponse(
+          413, absl::StrCat("the request body has ", length, " bytes; at most ",
+                            exchange.max_body_bytes, " are taken on ",
+                            request.path, ": send it in smaller pieces"));
     }
-    return Send(
-        connection,
-        JsonErrorResponse(
-            413, absl::StrCat("the request body has ", length,
-                              " bytes; at most ", exchange.max_body_bytes,
-                              " are taken on ", exchange.request.path,
-                              ": send it in smaller pieces")));
+    const bool has_body =
+        length > 0 || !request.header("transfer-encoding").empty();
+    if (refuse_ == nullptr || !has_body) return std::nullopt;
+    return refuse_(request);
   }
 
   const HttpHandler handler_;
   const HttpLimits limits_;
+  const HttpRefusal refuse_;
   MHD_Daemon* daemon_ = nullptr;
   int port_ = 0;
 };
@@ -167,8 +171,10 @@ absl::string_view HttpRequest::header(const std::string& name) const {
 }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
-    const std::string& address, HttpHandler handler, const HttpLimits& limits) {
-  auto server = std::make_unique<MicrohttpdServer>(std::move(handler), limits);
+    const std::string& address, HttpHandler handler, const HttpLimits& limits,
+    HttpRefusal refuse) {
+  auto server = std::make_unique<MicrohttpdServer>(std::move(handler), limits,
+                                                   std::move(refuse));
   RLHF_RETURN_IF_ERROR(server->Run(address));
   return server;
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,11 +38,16 @@ struct HttpResponse {
 // Called on several threads at once.
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
+// Asked about a request before its body is read: what it is refused with, or
+// nullopt to read on and call the handler. Called on several threads at once.
+using HttpRefusal =
+    std::function<std::optional<HttpResponse>(const HttpRequest&)>;
+
 struct HttpLimits {
   // A longer body is answered with 413 and never held.
   size_t max_body_bytes = 256 * 1024;
-  // Other limits for some paths.
-  std::map<std::string, size_t> max_body_bytes_of_path;
+  // The limit by the request, as it is without its body; null: that above.
+  std::function<size_t(const HttpRequest&)> max_body_bytes_of;
   unsigned max_connections = 256;
   // A connection that is silent so long is closed.
   absl::Duration idle_timeout = absl::Seconds(30);
@@ -53,7 +59,8 @@ struct HttpLimits {
 class HttpServer {
  public:
   // Serves at `address` ("host:port"; "[::1]:80" for IPv6; port 0 takes a free
-  // one).
+  // one). `refuse`, if not null, is asked about each request with a body: what
+  // nobody may send is never held.
   //
   // Errors:
   //   InvalidArgument  the address is malformed or its host is unknown
@@ -61,7 +68,7 @@ class HttpServer {
   //   Unavailable      anything else the operating system refuses
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
       const std::string& address, HttpHandler handler,
-      const HttpLimits& limits = {});
+      const HttpLimits& limits = {}, HttpRefusal refuse = nullptr);
   virtual ~HttpServer() = default;
 
   virtual int port() const = 0;

@@ -1,6 +1,7 @@
 #include "core/telemetry/http_server.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -41,8 +42,9 @@ TEST(HttpServerTest, HandlerSeesMethodPathQueryHeadersAndBody) {
 
 TEST(HttpServerTest, BodyAtTheLimitIsTakenAndOneByteMoreIsRefused) {
   HttpLimits limits;
-  limits.max_body_bytes = 10;
-  limits.max_body_bytes_of_path["/big"] = 20;
+  limits.max_body_bytes_of = [](const HttpRequest& request) -> size_t {
+    return request.path == "/big" ? 20 : 10;
+  };
   const auto server = StartEcho(limits);
   const HttpTestClient client(server->port());
 
@@ -64,6 +66,25 @@ TEST(HttpServerTest, ChunkedBodyOverTheLimitIsCutOff) {
       client.Post("/a", std::string(5000, 'x'), {"Transfer-Encoding: chunked"})
           .status,
       0);
+}
+
+TEST(HttpServerTest, WhatIsRefusedIsAnsweredBeforeItsBodyIsThere) {
+  auto server = HttpServer::Start(
+      "127.0.0.1:0", &Echo, {},
+      [](const HttpRequest& request) -> std::optional<HttpResponse> {
+        if (request.header("x-test") == "let me in") return std::nullopt;
+        return HttpResponse{.status = 401, .body = "who are you?"};
+      });
+  ASSERT_OK(server);
+  const HttpTestClient client((*server)->port());
+  // The rest of the body never comes.
+  const HttpTestReply refused =
+      client.Post("/a", "begun", {"Content-Length: 200000"});
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_EQ(refused.body, "who are you?");
+  EXPECT_EQ(client.Post("/a", "body", {"X-Test: let me in"}).body,
+            "POST /a - let me in body");
+  EXPECT_EQ(client.Get("/a").status, 202) << "has no body to be spared";
 }
 
 TEST(HttpServerTest, AddressInUseNamesTheAddressAndWhatToDo) {

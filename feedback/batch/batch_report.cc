@@ -23,6 +23,9 @@ v1::BatchVerdict ToProto(BatchVerdictKind kind) {
 
 // What the numbers of stored comparisons mean for people.
 std::string Headline(const v1::BatchReport& report) {
+  if (report.has_retraction()) {
+    return "nothing of it is in the log: it was taken back\n";
+  }
   if (report.dry_run()) {
     return absl::StrCat("dry run: nothing was written; the batch would be ",
                         BatchStateWord(report), "\n");
@@ -85,6 +88,7 @@ BatchState StateOf(const v1::BatchReport& report) {
 }
 
 std::string BatchStateWord(const v1::BatchReport& report) {
+  if (report.has_retraction()) return "retracted";
   switch (StateOf(report)) {
     case BatchState::kAccepted:
       return "accepted";
@@ -102,7 +106,10 @@ std::string BatchReportText(const v1::BatchReport& report) {
   std::string text = Headline(report);
   absl::StrAppend(&text, "batch ", report.batch_id(), " (", report.source(),
                   "): ", BatchStateWord(report));
-  if (report.has_decision()) {
+  if (report.has_retraction()) {
+    absl::StrAppend(&text, " by ", report.retraction().by(), ": ",
+                    report.retraction().reason());
+  } else if (report.has_decision()) {
     absl::StrAppend(&text, " by ", report.decision().by(), ": ",
                     report.decision().reason());
   }
@@ -110,6 +117,10 @@ std::string BatchReportText(const v1::BatchReport& report) {
   if (report.num_retracted() > 0) {
     absl::StrAppend(&text, "  ", report.num_retracted(),
                     " of its comparisons were taken back\n");
+  }
+  if (report.num_of_retracted_workers() > 0) {
+    absl::StrAppend(&text, "  ", report.num_of_retracted_workers(),
+                    " left out: worker retracted\n");
   }
   for (const v1::BatchReportFinding& finding : report.findings()) {
     absl::StrAppendFormat(&text, "  %-4s %-18s %s\n",

@@ -20,7 +20,8 @@ absl::StatusOr<v1::BatchReport> ReportOf(const Batch& batch);
 // In which state the archive has a batch with this report.
 BatchState StateOf(const v1::BatchReport& report);
 
-// "accepted", "quarantined", "released" or "refused".
+// "accepted", "quarantined", "released", "refused", or "retracted" for what was
+// accepted, released or refused and then taken back whole.
 std::string BatchStateWord(const v1::BatchReport& report);
 
 // What `rlhf feedback import` prints: what became of the batch, then each

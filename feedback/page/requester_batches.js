@@ -4,6 +4,8 @@ import {isolated, make} from "/dom.js";
 import {call, errorOf, openSession} from "/server.js";
 import {detail, table} from "/tables.js";
 
+const kTags = {accepted: " good", refused: " bad", retracted: " bad"};
+
 function reportOf(batch) {
   if (!batch.report) return "–";
   const text = typeof batch.report === "string" ?
@@ -73,9 +75,7 @@ export function showBatches([data], refresh) {
                   isolated(batch.source || "–"),
                   when(batch.received_unix_ms),
                   make("span", {
-                    className: "tag" +
-                        (batch.state === "accepted" ? " good" :
-                         batch.state === "refused" ? " bad" : ""),
+                    className: "tag" + (kTags[batch.state] || ""),
                   }, batch.state || "–"),
                   reportOf(batch),
                   buttons(batch, refresh),
