@@ -5,9 +5,12 @@ The simulated workers judge by a preference model of their own, the gold PM, tha
 neither policy nor PM ever sees. Gold reward is the mean score that the gold PM gives
 to a policy's answers to EVALUATION_PROMPTS prompts, with a seed that no run has.
 
-The gold PM's weights are twice as large as the others' (GOLD_SCALE): then what stands
-before the last token counts, and the scores of a random policy's answers differ by 3
-to 5, not by less than 1, of which a policy of such a size learns next to nothing.
+The gold PM's weights are half as large again as the others' (GOLD_SCALE), so that what
+stands before the last token counts. With equal weights only the last one does, and the
+scores of a random policy's answers differ by less than 1; with twice as large ones,
+PMs of 600 comparisons agree with no more than half of held-out ones: they learn
+nothing that a refresh could improve. With these they agree with two thirds, as PMs do
+with people.
 """
 import concurrent.futures
 import json
@@ -25,7 +28,7 @@ from small_run import ROOT, write_llama, write_prompts
 PROMPTS = 256
 EVALUATION_PROMPTS = 1024
 NEW_TOKENS = 8
-GOLD_SCALE = 2
+GOLD_SCALE = 1.5
 PORTS = 13
 
 
