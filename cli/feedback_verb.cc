@@ -54,9 +54,13 @@ absl::Status ShowBatches(const v1::RunConfig& config, const std::string& id) {
     const absl::Time received = absl::FromUnixMillis(report.received_unix_ms());
     std::cout << absl::FormatTime("%Y-%m-%d %H:%M:%S", received,
                                   absl::UTCTimeZone())
-              << absl::StrFormat("  %-26s  %-11s  %6d  %s\n", report.batch_id(),
+              << absl::StrFormat("  %-26s  %-11s  %6d  %s", report.batch_id(),
                                  BatchStateWord(report),
                                  report.num_comparisons(), report.source());
+    if (report.num_retracted() > 0) {
+      std::cout << ", " << report.num_retracted() << " taken back";
+    }
+    std::cout << "\n";
   }
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include "core/base/json.h"
 #include "core/base/proto_json.h"
 #include "core/config/run_config.h"
+#include "core/registry/model_registry.h"
 #include "feedback/feedback_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -253,6 +254,27 @@ TEST_F(FeedbackVerbTest, RetractTellsWhichModelsMayHaveLearnedFromIt) {
                                     "     v1\n"),
                           HasSubstr("policy versions that may have learned "
                                     "from it  v1\n")));
+}
+
+// One on trial is not in pms.jsonl yet.
+TEST_F(FeedbackVerbTest, RetractTellsOfTheCandidateOnTrialToo) {
+  ASSERT_OK(
+      Feedback({"import", File("f.jsonl", absl::StrCat(kPair, kOtherPair))}));
+  v1::PmReport pm;
+  pm.mutable_data()->set_last_seq(2);
+  pm.mutable_data()->set_read_unix_ms(absl::ToUnixMillis(absl::Now()));
+  ASSERT_OK_AND_ASSIGN(const Json report, ParseJson(ProtoToJsonLine(pm)));
+  ASSERT_OK(ModelRegistry(folder_ / "a/registry/pm")
+                .Publish(1, {{"report", report}},
+                         [](const std::string& folder) {
+                           return WriteFileAtomically(folder + "/x", "x");
+                         })
+                .status());
+  ASSERT_OK(
+      Feedback({"retract", "--worker=import:f.jsonl", "--by=ada",
+                "--reason=asked", "--set", "preference.held_out_share=0.01"}));
+  EXPECT_THAT(out_, HasSubstr("PM versions that may have learned from it "
+                              "     v1\n"));
 }
 
 TEST_F(FeedbackVerbTest, RefusesFilesAndFormatsThatItCannotUse) {

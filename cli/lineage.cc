@@ -34,7 +34,7 @@ std::set<int64_t> PmsTaughtBy(const RunRecords& records,
       records.preference.refresh_mode() == v1::PreferenceConfig::WARM_START;
   for (const v1::PmReport& pm : records.pms) {
     const bool read = comparison.seq() <= pm.data().last_seq() &&
-                      pm.data().read_unix_ms() < retracted_at;
+                      pm.data().read_unix_ms() <= retracted_at;
     if (read || (inherits && !taught.empty())) taught.insert(pm.pm().version());
   }
   return taught;

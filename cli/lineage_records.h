@@ -8,8 +8,9 @@
 namespace rlhf {
 
 // All comparisons are in memory then. The store is not held any more when it
-// returns.
-// Errors: as ComparisonLog::Open, ReadPmReports and ReadUpdates.
+// returns. PMs on trial are among the records.
+// Errors: as ComparisonLog::Open, ReadPmReports, ModelRegistry::Card and
+// ReadUpdates.
 absl::StatusOr<RunRecords> ReadRunRecords(const v1::RunConfig& config);
 
 }  // namespace rlhf

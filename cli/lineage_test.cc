@@ -64,6 +64,13 @@ TEST(LineageTest, ARetractedOneTaughtThoseThatReadItBefore) {
   EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), Versions{1});
 }
 
+TEST(LineageTest, AMillisecondDoesNotTellWhatCameFirst) {
+  RunRecords records = MakeRecords();
+  records.comparisons[0].set_choice(v1::RETRACTED);
+  records.retracted_unix_ms[1] = kReadSecond;
+  EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), (Versions{1, 2}));
+}
+
 TEST(LineageTest, ARetractedAnswerToAGoldQuestionTaughtNobody) {
   RunRecords records = MakeRecords();
   records.comparisons[0].set_choice(v1::RETRACTED);

@@ -1,6 +1,7 @@
 #include "feedback/batch_desk.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -79,6 +80,14 @@ v1::BatchReport StartReport(const BatchDesk::File& file,
     refused->set_reason(line.reason);
   }
   return report;
+}
+
+// The report was written before they were taken back.
+void AddRetracted(const std::map<std::string, int32_t>& retracted,
+                  v1::BatchReport& report) {
+  const auto found = retracted.find(report.batch_id());
+  if (found == retracted.end()) return;
+  report.set_num_retracted(report.num_retracted() + found->second);
 }
 
 // Also an answer to a gold question of another run, which judged a worker there
@@ -354,9 +363,12 @@ void BatchDesk::Count(const v1::BatchReport& report) {
 absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
   RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
                         store_->ListBatches());
+  RLHF_ASSIGN_OR_RETURN(const auto retracted, CountRetracted());
   std::vector<v1::BatchReport> reports;
   for (const Batch& batch : batches) {
-    RLHF_ASSIGN_OR_RETURN(reports.emplace_back(), ReportNow(batch));
+    RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(batch));
+    AddRetracted(retracted, report);
+    reports.push_back(std::move(report));
   }
   return reports;
 }
@@ -364,7 +376,10 @@ absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
 absl::StatusOr<v1::BatchReport> BatchDesk::Get(
     const std::string& batch_id) const {
   RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(batch_id));
-  return ReportNow(batch);
+  RLHF_ASSIGN_OR_RETURN(const auto retracted, CountRetracted());
+  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(batch));
+  AddRetracted(retracted, report);
+  return report;
 }
 
 absl::StatusOr<BatchDesk::Options> BatchDeskOptions(

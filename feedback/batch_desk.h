@@ -96,7 +96,7 @@ class BatchDesk {
   absl::StatusOr<v1::RetractResponse> Retract(
       const v1::RetractRequest& request);
 
-  // Reports, newest first.
+  // Reports, newest first. They count what was taken back since.
   absl::StatusOr<std::vector<v1::BatchReport>> List() const;
   // Errors: NotFound.
   absl::StatusOr<v1::BatchReport> Get(const std::string& batch_id) const;
@@ -138,6 +138,8 @@ class BatchDesk {
   absl::StatusOr<std::vector<std::string>> IdsToRetract(
       const v1::RetractRequest& request) const;
   absl::StatusOr<std::set<std::string>> WaitingIds() const;
+  // How many comparisons of each batch are in the log and retracted.
+  absl::StatusOr<std::map<std::string, int32_t>> CountRetracted() const;
   // These return how many comparisons do not wait any more.
   absl::StatusOr<int64_t> RefuseWaiting(const v1::RetractRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -1,6 +1,7 @@
 // What people decide at the batch desk: on batches that wait, and on
 // comparisons to take back.
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -15,6 +16,9 @@
 
 namespace rlhf {
 namespace {
+
+// Comparisons read from the log at once.
+constexpr size_t kPageRows = 1000;
 
 int64_t NumLines(const std::string& payload) {
   return std::count(payload.begin(), payload.end(), '\n');
@@ -146,6 +150,29 @@ absl::StatusOr<std::set<std::string>> BatchDesk::WaitingIds() const {
     }
   }
   return ids;
+}
+
+absl::StatusOr<std::map<std::string, int32_t>> BatchDesk::CountRetracted()
+    const {
+  RLHF_ASSIGN_OR_RETURN(
+      const std::vector<v1::Retraction> retractions,
+      store_->ReadRetractions(1, store_->GetStats().num_retracted));
+  std::vector<int64_t> seqs;
+  for (const v1::Retraction& one : retractions) seqs.push_back(one.seq());
+  std::sort(seqs.begin(), seqs.end());
+  std::map<std::string, int32_t> counts;
+  // Neighbours, such as a batch's, are read at once.
+  for (size_t begin = 0, end = 0; begin < seqs.size(); begin = end) {
+    for (end = begin + 1; end < seqs.size() && end - begin < kPageRows; ++end) {
+      if (seqs[end] != seqs[end - 1] + 1) break;
+    }
+    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> page,
+                          store_->Read(seqs[begin], seqs[end - 1]));
+    for (const v1::Comparison& one : page) {
+      if (!one.batch_id().empty()) ++counts[one.batch_id()];
+    }
+  }
+  return counts;
 }
 
 // The store would refuse it too, but not write down in the report who did.

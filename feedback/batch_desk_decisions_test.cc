@@ -261,6 +261,26 @@ TEST_F(BatchDecisionsTest, ARetractedBatchThatComesAgainIsRefused) {
   }
 }
 
+TEST_F(BatchDecisionsTest, ABatchTellsWhatOfItWasTakenBackLater) {
+  const std::string first =
+      Import(Line(0, "bob", false) + Line(1, "eve", false)).batch_id();
+  const std::string second =
+      Import(Line(2, "eve", false) + Line(3, "bob", false)).batch_id();
+  EXPECT_EQ(desk_->Get(first)->num_retracted(), 0);
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("eve");
+  ASSERT_OK(desk_->Retract(request));
+  request = Retraction();
+  request.set_batch_id(second);
+  ASSERT_OK(desk_->Retract(request));
+  EXPECT_THAT(BatchReportText(*desk_->Get(first)),
+              HasSubstr("1 of its comparisons were taken back"));
+  EXPECT_EQ(desk_->Get(second)->num_retracted(), 2);
+  ASSERT_OK_AND_ASSIGN(const auto reports, desk_->List());
+  ASSERT_EQ(reports.size(), 2u);
+  EXPECT_EQ(reports[0].num_retracted() + reports[1].num_retracted(), 3);
+}
+
 TEST_F(BatchDecisionsTest, ARetractionOfTwoKindsOrWithoutANameChangesNothing) {
   const std::string id = Import(kMail).batch_id();
   v1::RetractRequest both = Retraction();

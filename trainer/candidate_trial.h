@@ -38,10 +38,12 @@ class CandidateTrial {
   // Errors: Cancelled at shutdown, the aliases then stay; of the registry.
   absl::StatusOr<std::vector<GateVerdict>> Run(int64_t version);
 
+  // Nobody is shadow or canary any more. Errors: of the registry.
+  absl::Status EndTrials(const std::string& reason);
+
  private:
   absl::StatusOr<GateVerdict> Shadow(int64_t version);
   absl::StatusOr<GateVerdict> Canary(int64_t version);
-  absl::Status EndTrials(const std::string& reason);
   // Why canary `version` could not score a dialogue; empty if it could, or if
   // nobody answers.
   std::string ScoringError(int64_t version) const;

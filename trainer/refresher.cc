@@ -23,6 +23,7 @@
 #include "core/telemetry/metrics_server.h"
 #include "rlhf/v1/control.grpc.pb.h"
 #include "rlhf/v1/feedback.grpc.pb.h"
+#include "rlhf/v1/store.grpc.pb.h"
 #include "trainer/candidate_maker.h"
 #include "trainer/candidate_trial.h"
 #include "trainer/gate_report.h"
@@ -31,6 +32,7 @@
 #include "trainer/preference/worker_model.h"
 #include "trainer/refresh_plan.h"
 #include "trainer/refresher_metrics.h"
+#include "trainer/retracted_data.h"
 #include "trainer/run_log.h"
 
 namespace rlhf {
@@ -77,6 +79,7 @@ class Refresher {
                                double share) { Show(phase, share); }}),
         feedback_(
             v1::Feedback::NewStub(MakeChannel(config.feedback().address()))),
+        store_(v1::Store::NewStub(MakeChannel(config.feedback().address()))),
         learner_(
             v1::Control::NewStub(MakeChannel(config.learner().address()))) {}
 
@@ -214,8 +217,39 @@ class Refresher {
                      }));
     candidate.report.mutable_pm()->set_version(version);
     *candidate.report.mutable_data() = snapshot;
+    RLHF_ASSIGN_OR_RETURN(const int64_t retracted, RetractedSince(snapshot));
+    if (retracted > 0) {
+      return absl::UnavailableError(absl::StrCat(
+          retracted, " comparisons were retracted while PM version ", version,
+          " was trained on them; it is trained again, without them"));
+    }
     RLHF_RETURN_IF_ERROR(Publish(candidate));
     return std::move(candidate.report);
+  }
+
+  // How many comparisons of `data` were retracted since it was read. Waits for
+  // a feedback service that restarts: a training would be lost otherwise.
+  absl::StatusOr<int64_t> RetractedSince(const v1::DataSnapshot& data) {
+    while (true) {
+      const absl::StatusOr<int64_t> count = AskRetractedSince(data, *store_);
+      const bool again = absl::IsUnavailable(count.status()) ||
+                         absl::IsDeadlineExceeded(count.status());
+      if (!again || WaitForShutdown(kWatchInterval)) return count;
+    }
+  }
+
+  // A trial may take long, and a killed refresher may have been away.
+  absl::Status RefuseIfRetracted(v1::PmReport& report) {
+    RLHF_ASSIGN_OR_RETURN(const int64_t retracted,
+                          RetractedSince(report.data()));
+    if (retracted == 0) return absl::OkStatus();
+    const std::string found = absl::StrCat(
+        retracted, " comparisons that it was trained on were retracted since");
+    AddVerdict({.promote = false,
+                .reason = "refused: " + found,
+                .findings = {{"retracted data", false, found}}},
+               report);
+    return absl::OkStatus();
   }
 
   // Up to which comparison a version was trained; 0 if that is not known.
@@ -280,7 +314,14 @@ class Refresher {
         for (const GateVerdict& verdict : verdicts) AddVerdict(verdict, report);
       }
       if (report.promoted()) {
+        RLHF_RETURN_IF_ERROR(RefuseIfRetracted(report));
+      }
+      if (report.promoted()) {
         RLHF_RETURN_IF_ERROR(Promote(serving, report));
+      }
+      // The trials may have let it pass.
+      if (!report.promoted()) {
+        RLHF_RETURN_IF_ERROR(trial_.EndTrials(report.verdict()));
       }
     }
     report.set_promoted_at_update(UpdatesDone());
@@ -307,6 +348,7 @@ class Refresher {
   RewardClient rewards_;
   CandidateTrial trial_;
   const std::unique_ptr<v1::Feedback::Stub> feedback_;
+  const std::unique_ptr<v1::Store::Stub> store_;
   const std::unique_ptr<v1::Control::Stub> learner_;
   std::optional<CandidateMaker> maker_;
   std::vector<v1::PmReport> reports_;

@@ -1,0 +1,32 @@
+#include "trainer/retracted_data.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "core/base/status_macros.h"
+#include "core/rpc/channel.h"
+#include "core/rpc/grpc_status.h"
+
+namespace rlhf {
+
+int64_t CountRetractedSince(const v1::DataSnapshot& data,
+                            absl::Span<const v1::Retraction> retractions) {
+  return std::count_if(retractions.begin(), retractions.end(),
+                       [&](const v1::Retraction& one) {
+                         return one.seq() <= data.last_seq() &&
+                                one.retracted_unix_ms() >= data.read_unix_ms();
+                       });
+}
+
+absl::StatusOr<int64_t> AskRetractedSince(const v1::DataSnapshot& data,
+                                          v1::Store::Stub& store) {
+  const auto context = ContextWithDeadline(absl::Seconds(30));
+  const auto reader = store.ListRetractions(context.get(), {});
+  std::vector<v1::Retraction> retractions;
+  for (v1::Retraction one; reader->Read(&one);) retractions.push_back(one);
+  RLHF_RETURN_IF_ERROR(FromGrpcStatus(reader->Finish()));
+  return CountRetractedSince(data, retractions);
+}
+
+}  // namespace rlhf

@@ -1,0 +1,24 @@
+// Whether what a PM was trained on still stands.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "rlhf/v1/report.pb.h"
+#include "rlhf/v1/retraction.pb.h"
+#include "rlhf/v1/store.grpc.pb.h"
+
+namespace rlhf {
+
+// How many comparisons of `data` were retracted after it was read, or in the
+// same millisecond.
+int64_t CountRetractedSince(const v1::DataSnapshot& data,
+                            absl::Span<const v1::Retraction> retractions);
+
+// The same of the retractions that `store` tells.
+// Errors: those of the call.
+absl::StatusOr<int64_t> AskRetractedSince(const v1::DataSnapshot& data,
+                                          v1::Store::Stub& store);
+
+}  // namespace rlhf
