@@ -104,10 +104,11 @@ def policies(run):
     return sorted((run / "registry/policy").iterdir())
 
 
-def run_all(args, names, find):
+def run_all(args, names, find, prepare=lambda folder: None):
     """`find(folder, name, place)` for all names, args.jobs at once, in the same place
     for each whatever was found before; what each returned, by name, of those that
-    came to an end. What stands in args.keep is not run again."""
+    came to an end. What stands in args.keep is not run again. `prepare` changes the
+    models before the first run."""
     os.environ |= {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"}
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
@@ -121,6 +122,7 @@ def run_all(args, names, find):
         if said.exists() and said.read_text() != setting:
             raise SystemExit(f"{folder} holds runs with other arguments: {said.read_text()}")
         said.write_text(setting)
+        prepare(folder)
 
         def find_one(place, name):
             path = found_in / f"{name}.json"
