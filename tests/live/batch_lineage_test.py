@@ -82,7 +82,11 @@ class BatchLineageTest(unittest.TestCase):
         self.addCleanup(self.run_.stop)
 
     def wait(self, condition, what):
-        wait_until(condition, what, WAIT_SECONDS)
+        try:
+            wait_until(condition, what, WAIT_SECONDS)
+        except TimeoutError as error:
+            last = self.run_.log().splitlines()[-40:]
+            raise TimeoutError("\n".join([str(error), *last])) from None
 
     def next_pm(self, after):
         """The first PM above `after` that is promoted."""
