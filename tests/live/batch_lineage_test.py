@@ -8,6 +8,7 @@ comparisons are real where ../shared/data has them, else invented.
 """
 
 import json
+import os
 import pathlib
 import re
 import tempfile
@@ -50,10 +51,12 @@ def content(path):
 def files_with(directory, phrases):
     """The files below `directory` that hold any of `phrases`."""
     found = []
-    for path in sorted(directory.rglob("*")):
-        text = content(path)
-        if any(phrase in text for phrase in phrases):
-            found.append(str(path.relative_to(directory)))
+    # The run makes and removes folders meanwhile, which os.walk bears.
+    for folder, _, names in os.walk(directory):
+        for path in (pathlib.Path(folder, name) for name in names):
+            text = content(path)
+            if any(phrase in text for phrase in phrases):
+                found.append(str(path.relative_to(directory)))
     return found
 
 

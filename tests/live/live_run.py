@@ -31,7 +31,8 @@ sampling {{ max_new_tokens: 8 max_prompt_tokens: 240 }}
 ppo {{
   num_updates: 1000000  # it is stopped
   rollouts_per_update: 16
-  learning_rate: 0.01
+  # Slow: a policy that always answers alike leaves nothing to compare.
+  learning_rate: 0.0001
   # As in the paper: another PM, and the policy begins again.
   on_swap {{ restart_policy: true }}
 }}
