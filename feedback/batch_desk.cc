@@ -25,6 +25,10 @@ constexpr size_t kPmSample = 200;
 
 constexpr size_t kMaxRefusedShown = 1000;
 
+// Batches in one list.
+constexpr int32_t kMaxListed = 1000;
+constexpr int32_t kUsuallyListed = 100;
+
 constexpr size_t kMaxNameBytes = 128;
 
 std::string BatchIdOf(absl::string_view text) {
@@ -360,17 +364,28 @@ void BatchDesk::Count(const v1::BatchReport& report) {
   }
 }
 
-absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
+absl::StatusOr<v1::BatchList> BatchDesk::List(
+    const v1::ListBatchesRequest& request) const {
+  if (request.limit() < 0 || request.limit() > kMaxListed) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "limit is ", request.limit(), "; wanted 1 to ", kMaxListed));
+  }
+  const int64_t limit = request.limit() == 0 ? kUsuallyListed : request.limit();
+  // One more tells whether there are more.
   RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
-                        store_->ListBatches());
+                        store_->ListBatches(limit + 1, request.before()));
   RLHF_ASSIGN_OR_RETURN(const auto retracted, CountRetracted());
-  std::vector<v1::BatchReport> reports;
+  v1::BatchList list;
   for (const Batch& batch : batches) {
+    if (list.batches_size() == limit) {
+      list.set_has_more(true);
+      break;
+    }
     RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(batch));
     AddRetracted(retracted, report);
-    reports.push_back(std::move(report));
+    *list.add_batches() = std::move(report);
   }
-  return reports;
+  return list;
 }
 
 absl::StatusOr<v1::BatchReport> BatchDesk::Get(

@@ -19,6 +19,8 @@ namespace {
 
 // Comparisons read from the log at once.
 constexpr size_t kPageRows = 1000;
+// Batches read from the store at once.
+constexpr int64_t kPageBatches = 500;
 
 int64_t NumLines(const std::string& payload) {
   return std::count(payload.begin(), payload.end(), '\n');
@@ -136,13 +138,26 @@ absl::StatusOr<std::vector<std::string>> BatchDesk::IdsToRetract(
   return ids;
 }
 
+absl::StatusOr<std::vector<Batch>> BatchDesk::WaitingBatches() const {
+  std::vector<Batch> waiting;
+  std::string before;
+  while (true) {
+    RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> page,
+                          store_->ListBatches(kPageBatches, before));
+    if (page.empty()) return waiting;
+    before = page.back().batch_id;
+    for (const Batch& batch : page) {
+      if (batch.state != BatchState::kQuarantined) continue;
+      RLHF_ASSIGN_OR_RETURN(waiting.emplace_back(),
+                            store_->GetBatch(batch.batch_id));
+    }
+  }
+}
+
 absl::StatusOr<std::set<std::string>> BatchDesk::WaitingIds() const {
-  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
-                        store_->ListBatches());
+  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches, WaitingBatches());
   std::set<std::string> ids;
-  for (const Batch& listed : batches) {
-    if (listed.state != BatchState::kQuarantined) continue;
-    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(listed.batch_id));
+  for (const Batch& batch : batches) {
     RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
                           ComparisonsOf(batch));
     for (const v1::Comparison& one : comparisons) {
@@ -197,12 +212,9 @@ absl::StatusOr<int64_t> BatchDesk::RefuseWaiting(
 absl::StatusOr<int64_t> BatchDesk::RemoveWaiting(
     const v1::RetractRequest& request) {
   if (!request.batch_id().empty()) return 0;
-  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
-                        store_->ListBatches());
+  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches, WaitingBatches());
   int64_t num_removed = 0;
-  for (const Batch& listed : batches) {
-    if (listed.state != BatchState::kQuarantined) continue;
-    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(listed.batch_id));
+  for (const Batch& batch : batches) {
     RLHF_ASSIGN_OR_RETURN(const int64_t num_of_batch,
                           RemoveFrom(batch, request));
     num_removed += num_of_batch;

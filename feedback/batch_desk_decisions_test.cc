@@ -257,7 +257,7 @@ TEST_F(BatchDecisionsTest, ARetractedBatchThatComesAgainIsRefused) {
     EXPECT_EQ(again.retraction().unix_ms(), absl::ToUnixMillis(clock_.Now()));
     EXPECT_THAT(BatchReportText(*desk_->Get(again.batch_id())),
                 HasSubstr("retracted by grace: careless"));
-    EXPECT_EQ(BatchStateWord(desk_->List()->at(0)), "retracted");
+    EXPECT_EQ(BatchStateWord(desk_->List({})->batches(0)), "retracted");
   }
 }
 

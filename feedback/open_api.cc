@@ -109,6 +109,10 @@ Json ParametersOf(const Route& route) {
     parameters.push_back(Parameter("format", "query"));
     parameters.push_back(Parameter("first", "query"));
   }
+  if (path == "/api/batches") {
+    parameters.push_back(Parameter("limit", "query"));
+    parameters.push_back(Parameter("before", "query"));
+  }
   if (path == "/api/import") {
     parameters.push_back(Parameter("source", "query"));
     parameters.push_back(Parameter("dry_run", "query"));

@@ -155,8 +155,10 @@ class PreferenceStore {
                               const std::string& report,
                               const std::string& payload);
 
-  // All batches, newest first, without their payloads.
-  absl::StatusOr<std::vector<Batch>> ListBatches() const;
+  // The newest `limit` batches, newest first, without their payloads; of those
+  // behind `before`, if it is not empty. Errors: NotFound for `before`.
+  absl::StatusOr<std::vector<Batch>> ListBatches(
+      int64_t limit, const std::string& before = "") const;
 
   // One batch with its payload. Errors: NotFound.
   absl::StatusOr<Batch> GetBatch(const std::string& batch_id) const;

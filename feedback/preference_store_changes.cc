@@ -263,9 +263,14 @@ absl::Status PreferenceStore::ReplaceWaiting(const std::string& batch_id,
   return table_->EraseTraces();
 }
 
-absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches() const {
+absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches(
+    int64_t limit, const std::string& before) const {
   MutexLock lock(&table_mutex_);
-  return table_->ListBatches();
+  if (before.empty()) return table_->ListBatches({}, limit);
+  RLHF_ASSIGN_OR_RETURN(const Batch batch, MustGetBatch(before));
+  return table_->ListBatches(
+      {.received_unix_ms = batch.received_unix_ms, .batch_id = batch.batch_id},
+      limit);
 }
 
 absl::StatusOr<Batch> PreferenceStore::GetBatch(

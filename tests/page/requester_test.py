@@ -103,6 +103,20 @@ class RequesterTest(page_case.PageCase):
             ("batches/2026-11-27%2F3/refuse",
              {"by": "rita", "reason": "the people are right"})])
 
+    def test_older_batches_are_asked_for(self):
+        page = self.start()
+        requester_data.serve_made_up(page)
+        page.route("**/api/batches", requester_data.reply_with(
+            {**requester_data.BATCHES, "has_more": True}))
+        page.route("**/api/batches?limit=200", requester_data.reply_with(
+            {**requester_data.BATCHES, "has_more": False}))
+        page.reload()
+        older = page.get_by_role("button", name="Show older batches")
+        with page.expect_request("**/api/batches?limit=200"):
+            older.click()
+        expect(older).to_have_count(0)
+        expect(page.locator("#batches tbody tr")).to_have_count(3)
+
     def test_what_is_open_stays_open_when_labels_come(self):
         page = self.start()
         page.clock.install()
