@@ -6,6 +6,7 @@ import {call, errorOf, pause} from "/server.js";
 import {showLabels, showRate} from "/requester_labels.js";
 import {showAgreement, showWorkers} from "/requester_workers.js";
 import {batchesPath, showBatches} from "/requester_batches.js";
+import {showElo} from "/requester_elo.js";
 import {showModels} from "/requester_models.js";
 import {showSamples} from "/requester_samples.js";
 
@@ -20,6 +21,7 @@ const kSections = [
   {id: "workers", paths: ["/api/workers"], show: showWorkers},
   {id: "batches", paths: [batchesPath], show: showBatches},
   {id: "models", paths: ["/api/pms"], show: showModels},
+  {id: "elo", paths: ["/api/elo"], show: showElo},
   {id: "samples", paths: ["/api/comparisons?last=20"], show: showSamples},
 ];
 
