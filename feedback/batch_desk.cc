@@ -25,10 +25,6 @@ constexpr size_t kPmSample = 200;
 
 constexpr size_t kMaxRefusedShown = 1000;
 
-// Batches in one list.
-constexpr int32_t kMaxListed = 1000;
-constexpr int32_t kUsuallyListed = 100;
-
 constexpr size_t kMaxNameBytes = 128;
 
 std::string BatchIdOf(absl::string_view text) {
@@ -84,14 +80,6 @@ v1::BatchReport StartReport(const BatchDesk::File& file,
     refused->set_reason(line.reason);
   }
   return report;
-}
-
-// The report was written before they were taken back.
-void AddRetracted(const std::map<std::string, int32_t>& retracted,
-                  v1::BatchReport& report) {
-  const auto found = retracted.find(report.batch_id());
-  if (found == retracted.end()) return;
-  report.set_num_retracted(report.num_retracted() + found->second);
 }
 
 // Also an answer to a gold question of another run, which judged a worker there
@@ -174,18 +162,6 @@ bool BatchDesk::IsOfRetractedWorker(const v1::Comparison& comparison) const {
   // Without a worker's name it says the file's, which is nobody.
   return HasWorker(comparison) &&
          store_->IsRetractedWorker(comparison.worker_id());
-}
-
-absl::StatusOr<v1::BatchReport> BatchDesk::ReportNow(const Batch& batch) const {
-  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
-  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Retraction> retraction,
-                        store_->RetractionOfBatch(batch.batch_id));
-  if (!retraction.has_value()) return report;
-  v1::BatchRetraction* const told = report.mutable_retraction();
-  told->set_by(retraction->who());
-  told->set_reason(retraction->reason());
-  told->set_unix_ms(retraction->retracted_unix_ms());
-  return report;
 }
 
 absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
@@ -362,39 +338,6 @@ void BatchDesk::Count(const v1::BatchReport& report) {
                       << report.source() << ") is " << BatchStateWord(report)
                       << ": " << report.reason();
   }
-}
-
-absl::StatusOr<v1::BatchList> BatchDesk::List(
-    const v1::ListBatchesRequest& request) const {
-  if (request.limit() < 0 || request.limit() > kMaxListed) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "limit is ", request.limit(), "; wanted 1 to ", kMaxListed));
-  }
-  const int64_t limit = request.limit() == 0 ? kUsuallyListed : request.limit();
-  // One more tells whether there are more.
-  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
-                        store_->ListBatches(limit + 1, request.before()));
-  RLHF_ASSIGN_OR_RETURN(const auto retracted, CountRetracted());
-  v1::BatchList list;
-  for (const Batch& batch : batches) {
-    if (list.batches_size() == limit) {
-      list.set_has_more(true);
-      break;
-    }
-    RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(batch));
-    AddRetracted(retracted, report);
-    *list.add_batches() = std::move(report);
-  }
-  return list;
-}
-
-absl::StatusOr<v1::BatchReport> BatchDesk::Get(
-    const std::string& batch_id) const {
-  RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(batch_id));
-  RLHF_ASSIGN_OR_RETURN(const auto retracted, CountRetracted());
-  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(batch));
-  AddRetracted(retracted, report);
-  return report;
 }
 
 absl::StatusOr<BatchDesk::Options> BatchDeskOptions(

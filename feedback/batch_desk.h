@@ -142,8 +142,6 @@ class BatchDesk {
   // All that wait, with their payloads.
   absl::StatusOr<std::vector<Batch>> WaitingBatches() const;
   absl::StatusOr<std::set<std::string>> WaitingIds() const;
-  // How many comparisons of each batch are in the log and retracted.
-  absl::StatusOr<std::map<std::string, int32_t>> CountRetracted() const;
   // These return how many comparisons do not wait any more.
   absl::StatusOr<int64_t> RefuseWaiting(const v1::RetractRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

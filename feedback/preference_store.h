@@ -117,6 +117,9 @@ class PreferenceStore {
   absl::StatusOr<std::optional<v1::Retraction>> RetractionOfBatch(
       const std::string& batch_id) const;
 
+  // How many of a batch's comparisons in the log are retracted.
+  int64_t NumRetractedOfBatch(const std::string& batch_id) const;
+
   // Whether a worker was retracted by this id. Appends do not ask: what our own
   // page lets in, and what a batch brings, is for others to decide.
   bool IsRetractedWorker(const std::string& worker_id) const;

@@ -183,6 +183,13 @@ PreferenceStore::RetractionOfBatch(const std::string& batch_id) const {
   return std::move(found.front());
 }
 
+int64_t PreferenceStore::NumRetractedOfBatch(
+    const std::string& batch_id) const {
+  MutexLock lock(&stats_mutex_);
+  const auto found = stats_.tombstones_by_batch.find(batch_id);
+  return found == stats_.tombstones_by_batch.end() ? 0 : found->second;
+}
+
 bool PreferenceStore::IsRetractedWorker(const std::string& worker_id) const {
   MutexLock lock(&stats_mutex_);
   // Most runs have retracted nobody: they hash nothing.
