@@ -57,6 +57,7 @@ constexpr BodySchema kBodies[] = {
         "properties": {
         "task_id": {"type": "string", "minLength": 1, "maxLength": 64},
         "worker_id": {"type": "string", "minLength": 1, "maxLength": 64},
+        "comparison_id": {"type": "string", "minLength": 1, "maxLength": 64},
         "chosen": {"type": "string", "enum": ["left", "right"]},
         "message": {"type": "string", "minLength": 1, "maxLength": 4000}}})"},
     {"/api/workers/pause", R"({"required": ["worker_id", "paused"],
