@@ -104,13 +104,10 @@ absl::StatusOr<v1::BatchReport> BatchCommands::Import(const std::string& text,
   return desk_->Import({.text = text, .name = name, .dry_run = dry_run});
 }
 
-absl::StatusOr<std::vector<v1::BatchReport>> BatchCommands::List() const {
-  if (service_ == nullptr) return desk_->List();
-  RLHF_ASSIGN_OR_RETURN(const v1::BatchList list,
-                        Ask(&v1::FeedbackImport::Stub::ListBatches,
-                            v1::ListBatchesRequest(), kCallTimeout));
-  return std::vector<v1::BatchReport>(list.batches().begin(),
-                                      list.batches().end());
+absl::StatusOr<v1::BatchList> BatchCommands::List(
+    const v1::ListBatchesRequest& request) const {
+  if (service_ == nullptr) return desk_->List(request);
+  return Ask(&v1::FeedbackImport::Stub::ListBatches, request, kCallTimeout);
 }
 
 absl::StatusOr<v1::BatchReport> BatchCommands::Get(

@@ -32,7 +32,8 @@ class BatchCommands {
   // `name` is the file's, without its folders.
   absl::StatusOr<v1::BatchReport> Import(const std::string& text,
                                          const std::string& name, bool dry_run);
-  absl::StatusOr<std::vector<v1::BatchReport>> List() const;
+  absl::StatusOr<v1::BatchList> List(
+      const v1::ListBatchesRequest& request) const;
   absl::StatusOr<v1::BatchReport> Get(const std::string& batch_id) const;
   absl::StatusOr<v1::BatchReport> Decide(const v1::DecideBatchRequest& request);
   absl::StatusOr<v1::RetractResponse> Retract(

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "trainer/preference/elo.h"
+#include "core/comparisons/elo.h"
 
 namespace rlhf {
 namespace {
@@ -27,25 +27,10 @@ PlayerElo RowOf(const EloColumn& column, int64_t version) {
   return {.player = name};
 }
 
-std::string NameOf(Placement placement) {
-  switch (placement) {
-    case Placement::kRated:
-      return "rated";
-    case Placement::kAbove:
-      return "above";
-    case Placement::kBelow:
-      return "below";
-    case Placement::kUndetermined:
-      return "undetermined";
-    case Placement::kUnconnected:
-      break;
-  }
-  return "not connected";
-}
-
 std::string EloCell(const PlayerElo& player, bool is_zero) {
   if (is_zero) return "0";
-  if (player.placement != Placement::kRated) return NameOf(player.placement);
+  if (player.placement != Placement::kRated)
+    return PlacementName(player.placement);
   return absl::StrFormat("%+.0f [%+.0f, %+.0f]", player.elo,
                          player.interval.low, player.interval.high);
 }
@@ -104,7 +89,7 @@ std::string Explanations(const EloReport& report) {
                                          });
                     });
     if (!occurs) continue;
-    absl::StrAppend(&text, NameOf(placement), ": ",
+    absl::StrAppend(&text, PlacementName(placement), ": ",
                     Explanation(placement, PolicyName(report.zero_version)),
                     "\n");
   }
@@ -155,7 +140,7 @@ Json ToJson(const PlayerElo& player, int64_t version) {
                {"version", version},
                {"games", player.num_games},
                {"wins", player.num_wins},
-               {"placement", NameOf(player.placement)}};
+               {"placement", PlacementName(player.placement)}};
   if (player.placement == Placement::kRated) {
     json["elo"] = player.elo;
     json["standard_error"] = player.standard_error;

@@ -7,7 +7,7 @@
 
 #include "cli/svg_plot.h"
 #include "core/base/json.h"
-#include "trainer/preference/elo_fit.h"
+#include "core/comparisons/elo_fit.h"
 
 namespace rlhf {
 

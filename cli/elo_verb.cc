@@ -19,6 +19,7 @@
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/choice.h"
+#include "core/comparisons/elo_games.h"
 #include "core/comparisons/parse_comparisons.h"
 
 namespace rlhf {
@@ -74,22 +75,23 @@ Games SelectGames(std::vector<v1::Comparison> all, IgnoredComparisons ignored) {
   Games games = {.ignored = ignored};
   std::set<int64_t> versions;
   for (v1::Comparison& comparison : all) {
-    // Whoever took it back plays in no game.
-    if (comparison.choice() == v1::RETRACTED) continue;
-    const int64_t a = comparison.policy_version_a();
-    const int64_t b = comparison.policy_version_b();
-    if (a < 0 || b < 0) {
-      ++games.ignored.unknown_version;
-      continue;
+    switch (GameKindOf(comparison)) {
+      case GameKind::kRetracted:
+        continue;
+      case GameKind::kUnknownVersion:
+        ++games.ignored.unknown_version;
+        continue;
+      case GameKind::kOneVersion:
+        ++games.ignored.one_version;
+        continue;
+      case GameKind::kUndecided:
+        CountUndecided(comparison.choice(), games.ignored);
+        break;
+      case GameKind::kDecided:
+        break;
     }
-    if (a == b) {
-      ++games.ignored.one_version;
-      continue;
-    }
-    if (!IsDecided(comparison)) {
-      CountUndecided(comparison.choice(), games.ignored);
-    }
-    versions.insert({a, b});
+    versions.insert(
+        {comparison.policy_version_a(), comparison.policy_version_b()});
     games.comparisons.push_back(std::move(comparison));
   }
   games.versions.assign(versions.begin(), versions.end());

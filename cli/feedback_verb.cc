@@ -39,18 +39,27 @@ absl::Status Import(const v1::RunConfig& config, const std::string& path,
   return absl::OkStatus();
 }
 
-// One line a batch, or the report of one.
-absl::Status ShowBatches(const v1::RunConfig& config, const std::string& id) {
+absl::Status ShowBatch(const v1::RunConfig& config, const std::string& id) {
   RLHF_ASSIGN_OR_RETURN(const auto commands,
                         BatchCommands::Open(config, /*create=*/false));
-  if (!id.empty()) {
-    RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report, commands->Get(id));
-    std::cout << BatchReportText(report);
-    return absl::OkStatus();
+  RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report, commands->Get(id));
+  std::cout << BatchReportText(report);
+  return absl::OkStatus();
+}
+
+// One line a batch, and how to see older ones.
+absl::Status ListBatches(const v1::RunConfig& config, const Flags& flags) {
+  RLHF_ASSIGN_OR_RETURN(const auto commands,
+                        BatchCommands::Open(config, /*create=*/false));
+  v1::ListBatchesRequest request;
+  request.set_limit(static_cast<int32_t>(flags.Int("last")));
+  request.set_before(flags.String("before"));
+  RLHF_ASSIGN_OR_RETURN(const v1::BatchList list, commands->List(request));
+  if (list.batches().empty()) {
+    std::cout << (request.before().empty() ? "no batch has come yet\n"
+                                           : "no batch came before that\n");
   }
-  RLHF_ASSIGN_OR_RETURN(const auto reports, commands->List());
-  if (reports.empty()) std::cout << "no batch has come yet\n";
-  for (const v1::BatchReport& report : reports) {
+  for (const v1::BatchReport& report : list.batches()) {
     const absl::Time received = absl::FromUnixMillis(report.received_unix_ms());
     std::cout << absl::FormatTime("%Y-%m-%d %H:%M:%S", received,
                                   absl::UTCTimeZone())
@@ -61,6 +70,10 @@ absl::Status ShowBatches(const v1::RunConfig& config, const std::string& id) {
       std::cout << ", " << report.num_retracted() << " taken back";
     }
     std::cout << "\n";
+  }
+  if (list.has_more()) {
+    std::cout << "older ones: rlhf feedback batches --before "
+              << list.batches().rbegin()->batch_id() << "\n";
   }
   return absl::OkStatus();
 }
@@ -174,8 +187,11 @@ absl::Status FeedbackVerb(const Flags& flags) {
   if (words.size() == 2 && words[0] == "import") {
     return Import(config, words[1], flags.Bool("dry-run"));
   }
-  if (words.size() <= 2 && words[0] == "batches") {
-    return ShowBatches(config, words.size() == 2 ? words[1] : "");
+  if (words.size() == 1 && words[0] == "batches") {
+    return ListBatches(config, flags);
+  }
+  if (words.size() == 2 && words[0] == "batches") {
+    return ShowBatch(config, words[1]);
   }
   if (words.size() == 2 && (words[0] == "release" || words[0] == "refuse")) {
     return Decide(config, flags, words[1], words[0] == "release");

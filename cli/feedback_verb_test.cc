@@ -152,6 +152,21 @@ TEST_F(FeedbackVerbTest, ADryRunReportsAndWritesNothing) {
   EXPECT_THAT(out_, Not(HasSubstr("next.jsonl")));
 }
 
+TEST_F(FeedbackVerbTest, TheNewestBatchesAreListedAndHowToSeeOlderOnes) {
+  ASSERT_OK(Feedback({"import", File("first.jsonl", kPair)}));
+  ASSERT_OK(Feedback({"import", File("next.jsonl", kOtherPair)}));
+  ASSERT_OK(Feedback({"batches", "--last", "1"}));
+  const size_t hint = out_.find("older ones: rlhf feedback batches --before ");
+  ASSERT_NE(hint, std::string::npos) << out_;
+  const std::string newest = out_.substr(out_.find("b-"), 26);
+  EXPECT_THAT(out_.substr(hint), HasSubstr(newest));
+  ASSERT_OK(Feedback({"batches", "--before", newest}));
+  EXPECT_THAT(out_, AllOf(Not(HasSubstr(newest)), HasSubstr("b-"),
+                          Not(HasSubstr("older ones"))));
+  EXPECT_THAT(Feedback({"batches", "--before", "b-0"}),
+              StatusIs(StatusCode::kNotFound, HasSubstr("b-0")));
+}
+
 TEST_F(FeedbackVerbTest, AQuarantinedBatchIsReleasedByNameAndReason) {
   const std::string batch = File(
       "mail.jsonl",

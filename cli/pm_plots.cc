@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "trainer/preference/calibration.h"
-#include "trainer/preference/elo.h"
+#include "core/comparisons/elo.h"
 
 namespace rlhf {
 namespace {

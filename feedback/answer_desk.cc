@@ -248,11 +248,37 @@ void AnswerDesk::Remember(const Task& task, const Answer& answer) {
   continuations_.Remember(task, answer.worker_id);
 }
 
+absl::StatusOr<std::optional<Task>> AnswerDesk::FindAnswered(
+    const NextTurn& turn) const {
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
+                        store_->Find(turn.comparison_id));
+  if (!stored.has_value() || stored->choice() == v1::RETRACTED ||
+      stored->worker_id() != turn.worker_id || !IsJudgedHere(*stored)) {
+    return std::nullopt;
+  }
+  Task task = MakeTask(stored->prompt(),
+                       {stored->response_a(), stored->policy_version_a()},
+                       {stored->response_b(), stored->policy_version_b()}, 0);
+  task.task_id = turn.task_id;
+  task.shown_swapped = stored->shown_swapped();
+  return task;
+}
+
 absl::Status AnswerDesk::CarryOn(const NextTurn& turn) {
-  MutexLock lock(&mutex_);
-  RLHF_RETURN_IF_ERROR(continuations_.Add(turn, clock_->Now()));
-  demand_.SignalAll();
-  return absl::OkStatus();
+  absl::Status added;
+  {
+    MutexLock lock(&mutex_);
+    added = continuations_.Add(turn, clock_->Now());
+  }
+  if (absl::IsNotFound(added) && !turn.comparison_id.empty()) {
+    RLHF_ASSIGN_OR_RETURN(const std::optional<Task> task, FindAnswered(turn));
+    if (!task.has_value()) return added;
+    MutexLock lock(&mutex_);
+    continuations_.Remember(*task, turn.worker_id);
+    added = continuations_.Add(turn, clock_->Now());
+  }
+  if (added.ok()) demand_.SignalAll();
+  return added;
 }
 
 std::optional<Continuation> AnswerDesk::NextContinuation() const {

@@ -73,7 +73,9 @@ class AnswerDesk {
   absl::StatusOr<PreferenceStore::Appended> Submit(const Answer& answer);
 
   // Asks for the next turn of a dialogue whose answer is saved. Its task goes
-  // to that worker. Errors: as Continuations::Add.
+  // to that worker. An answer that is not remembered, of before a restart, is
+  // looked for in the log.
+  // Errors: as Continuations::Add and PreferenceStore::Find.
   absl::Status CarryOn(const NextTurn& turn);
 
   // The dialogue that should get its responses next, if one waits, until
@@ -118,6 +120,9 @@ class AnswerDesk {
  private:
   absl::StatusOr<Task> Claim(const Answer& answer);
   void Remember(const Task& task, const Answer& answer);
+  // The task that the turn goes on from, as its answer in the log tells;
+  // nullopt: the worker has none there.
+  absl::StatusOr<std::optional<Task>> FindAnswered(const NextTurn& turn) const;
   // Ends the claim of `comparison`'s worker, which is in the log if `seq` > 0.
   void Finish(const std::string& task_id, v1::Comparison comparison,
               int64_t seq);

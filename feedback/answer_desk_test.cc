@@ -306,6 +306,39 @@ TEST_F(AnswerDeskTest, DialogueIsKeptForAWorkerWhoMayHaveNoTaskYet) {
   EXPECT_EQ(next.response_a, "so");
 }
 
+TEST_F(AnswerDeskTest, AnsweredDialogueGoesOnAfterARestart) {
+  NextTurn turn = {.worker_id = "ada",
+                   .left_chosen = true,
+                   .message = "Why?",
+                   .comparison_id = "c1"};
+  std::string left;
+  {
+    const auto desk = MakeDesk(0);
+    desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
+    ASSERT_OK_AND_ASSIGN(const Task task, desk->Lease("ada"));
+    turn.task_id = task.task_id;
+    left = task.shown_swapped ? task.response_b : task.response_a;
+    Answer answer = MakeAnswer(task.task_id, "c1");
+    answer.source = "page";
+    ASSERT_OK(desk->Submit(answer));
+  }
+  const auto desk = MakeDesk(0);
+  NextTurn other = turn;
+  other.worker_id = "ben";
+  EXPECT_THAT(desk->CarryOn(other),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"ben\"")));
+  other = turn;
+  other.comparison_id = "c9";
+  EXPECT_THAT(desk->CarryOn(other),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"ada\"")));
+  ASSERT_OK(desk->CarryOn(turn));
+  const std::optional<Continuation> waiting = desk->NextContinuation();
+  ASSERT_TRUE(waiting.has_value());
+  ASSERT_EQ(waiting->prompt.messages_size(), 2);
+  EXPECT_EQ(waiting->prompt.messages(0).content(), left);
+  EXPECT_EQ(waiting->prompt.messages(1).content(), "Why?");
+}
+
 TEST_F(AnswerDeskTest, RedTeamChoiceIsStoredInverted) {
   const auto desk = MakeDesk(0);
   Task task = MakeTask(v1::Prompt(), {"harmful", 1}, {"harmless", 1}, 0);

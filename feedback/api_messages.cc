@@ -224,10 +224,13 @@ absl::StatusOr<Answer> ParseAnswer(absl::string_view body) {
 }
 
 absl::StatusOr<NextTurn> ParseNextTurn(absl::string_view body) {
-  RLHF_ASSIGN_OR_RETURN(
-      const Json object,
-      ParseObject(body, {"task_id", "worker_id", "chosen", "message"}));
+  RLHF_ASSIGN_OR_RETURN(const Json object,
+                        ParseObject(body, {"task_id", "worker_id", "chosen",
+                                           "message", "comparison_id"}));
   NextTurn turn;
+  if (object.contains("comparison_id")) {
+    RLHF_ASSIGN_OR_RETURN(turn.comparison_id, GetId(object, "comparison_id"));
+  }
   RLHF_ASSIGN_OR_RETURN(turn.task_id, GetId(object, "task_id"));
   RLHF_ASSIGN_OR_RETURN(turn.worker_id, GetId(object, "worker_id"));
   RLHF_ASSIGN_OR_RETURN(turn.message, GetString(object, "message"));

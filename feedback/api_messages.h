@@ -33,7 +33,8 @@ absl::StatusOr<std::string> ParseTaskRequest(absl::string_view body);
 absl::StatusOr<Answer> ParseAnswer(absl::string_view body);
 
 // POST /api/continue: {"task_id", "worker_id", "chosen": "left" or "right",
-// "message"}, all required.
+// "message"}, all required, and "comparison_id", the answer's, by which it is
+// found after a restart of the service.
 absl::StatusOr<NextTurn> ParseNextTurn(absl::string_view body);
 
 // {"task_id", "messages": [{"role", "content"}], "left", "right",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 namespace rlhf {
@@ -48,6 +49,13 @@ struct Batch {
   // The comparisons, in the form that the caller chose. Kept while the batch is
   // quarantined, else empty. Opaque to the store.
   std::string payload;
+};
+
+// A place in the order of batches: the newest first, and those of one time by
+// id. As it is made, all batches are after it.
+struct BatchCursor {
+  int64_t received_unix_ms = std::numeric_limits<int64_t>::max();
+  std::string batch_id;
 };
 
 }  // namespace rlhf

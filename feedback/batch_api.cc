@@ -3,6 +3,7 @@
 #include <functional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/hash.h"
 #include "core/base/json.h"
@@ -66,7 +67,7 @@ void BatchApi::AddTo(HttpApi& api) {
     });
   };
   on("POST", "/api/import", [this](const ApiCall& c) { return Import(c); });
-  on("GET", "/api/batches", [this](const ApiCall&) { return List(); });
+  on("GET", "/api/batches", [this](const ApiCall& c) { return List(c); });
   on("GET", "/api/batches/{id}", [this](const ApiCall& c) { return Get(c); });
   on("POST", "/api/batches/{id}/release",
      [this](const ApiCall& c) { return Decide(c, /*release=*/true); });
@@ -98,17 +99,28 @@ absl::StatusOr<HttpResponse> BatchApi::Import(const ApiCall& call) {
   return ReportResponse(report);
 }
 
-absl::StatusOr<HttpResponse> BatchApi::List() const {
-  RLHF_ASSIGN_OR_RETURN(const auto reports, desk_->List());
+absl::StatusOr<HttpResponse> BatchApi::List(const ApiCall& call) const {
+  v1::ListBatchesRequest request;
+  const std::string limit = QueryValue(call.request, "limit", "100");
+  int32_t number = 0;
+  // In the request 0 is the usual number; here nobody has to say so.
+  if (!absl::SimpleAtoi(limit, &number) || number < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "limit is \"", limit, "\"; it must be a whole number from 1 on"));
+  }
+  request.set_limit(number);
+  request.set_before(QueryValue(call.request, "before", ""));
+  RLHF_ASSIGN_OR_RETURN(const v1::BatchList list, desk_->List(request));
   Json batches = Json::array();
-  for (const v1::BatchReport& report : reports) {
+  for (const v1::BatchReport& report : list.batches()) {
     batches.push_back({{"batch_id", report.batch_id()},
                        {"source", report.source()},
                        {"received_unix_ms", report.received_unix_ms()},
                        {"state", BatchStateWord(report)},
                        {"report", BatchReportText(report)}});
   }
-  return WithStatus(200, DumpJson({{"batches", std::move(batches)}}));
+  return WithStatus(200, DumpJson({{"batches", std::move(batches)},
+                                   {"has_more", list.has_more()}}));
 }
 
 absl::StatusOr<HttpResponse> BatchApi::Decide(const ApiCall& call,

@@ -6,9 +6,12 @@
 //                                 written: BatchReport (feedback_import.proto)
 //                                 as JSON, 200 accepted, 202 quarantined, 400
 //                                 refused
-//   GET  /api/batches             {"batches": [{"batch_id", "source",
-//                                 "received_unix_ms", "state", "report"}]},
-//                                 newest first, the report as text for people
+//   GET  /api/batches?limit=N&before=ID
+//                                 {"batches": [{"batch_id", "source",
+//                                 "received_unix_ms", "state", "report"}],
+//                                 "has_more"}, newest first, the report as text
+//                                 for people; the newest 100, or N (1 to
+//                                 1,000), or those behind the batch ID
 //   GET  /api/batches/ID          BatchReport
 //   POST /api/batches/ID/release  {"by", "reason"}: BatchReport. With a login,
 //                                 the account is who decides, whatever "by"
@@ -50,7 +53,7 @@ class BatchApi {
   // Each answers one of them, or says what the request ends with
   // (ErrorResponse).
   absl::StatusOr<HttpResponse> Import(const ApiCall& call);
-  absl::StatusOr<HttpResponse> List() const;
+  absl::StatusOr<HttpResponse> List(const ApiCall& call) const;
   absl::StatusOr<HttpResponse> Get(const ApiCall& call) const;
   absl::StatusOr<HttpResponse> Decide(const ApiCall& call, bool release);
   absl::StatusOr<HttpResponse> Argilla(const ApiCall& call);

@@ -53,6 +53,11 @@ class BatchApiTest : public BatchDeskFixture {
     return api_->Get({.request = request, .caller = caller_, .id = id});
   }
 
+  absl::StatusOr<HttpResponse> List(std::map<std::string, std::string> query) {
+    const HttpRequest request = {.query = std::move(query)};
+    return api_->List({.request = request, .caller = caller_, .id = ""});
+  }
+
   // The body of a response with the HTTP status `status`.
   Json Body(const absl::StatusOr<HttpResponse>& response, int status) {
     EXPECT_OK(response);
@@ -126,7 +131,7 @@ TEST_F(BatchApiTest, ARefusedBatchIsABadRequestThatSaysWhy) {
 TEST_F(BatchApiTest, QuarantinedBatchesAreListedAndDecidedOn) {
   const std::string id =
       Body(Post("/api/import", kMail), 202)["batch_id"].get<std::string>();
-  const Json list = Body(api_->List(), 200)["batches"];
+  const Json list = Body(List({}), 200)["batches"];
   ASSERT_EQ(list.size(), 1u);
   EXPECT_EQ(list[0]["state"], "quarantined");
   EXPECT_THAT(list[0]["report"].get<std::string>(),
@@ -145,6 +150,29 @@ TEST_F(BatchApiTest, QuarantinedBatchesAreListedAndDecidedOn) {
               StatusIs(StatusCode::kFailedPrecondition, HasSubstr("released")));
   EXPECT_THAT(GetBatch("b-0").status(),
               StatusIs(StatusCode::kNotFound, HasSubstr("no batch \"b-0\"")));
+}
+
+TEST_F(BatchApiTest, BatchesAreListedByThePage) {
+  for (const char* const name : {"a", "b", "c"}) {
+    clock_.Advance(absl::Seconds(1));
+    ASSERT_OK(Post("/api/import", absl::StrCat(kMail, "{\"prompt\": \"", name),
+                   {}, {{"source", name}}));
+  }
+  const Json newest = Body(List({{"limit", "2"}}), 200);
+  ASSERT_EQ(newest["batches"].size(), 2u);
+  EXPECT_EQ(newest["batches"][0]["source"], "import:c");
+  EXPECT_EQ(newest["has_more"], true);
+  const Json rest =
+      Body(List({{"before", newest["batches"][1]["batch_id"]}}), 200);
+  ASSERT_EQ(rest["batches"].size(), 1u);
+  EXPECT_EQ(rest["batches"][0]["source"], "import:a");
+  EXPECT_EQ(rest["has_more"], false);
+  for (const char* const limit : {"0", "-1", "1001", "many"}) {
+    EXPECT_THAT(List({{"limit", limit}}).status(),
+                StatusIs(StatusCode::kInvalidArgument, HasSubstr("limit is ")));
+  }
+  EXPECT_THAT(List({{"before", "b-0"}}).status(),
+              StatusIs(StatusCode::kNotFound, HasSubstr("\"b-0\"")));
 }
 
 TEST_F(BatchApiTest, WhereThereIsALoginTheAccountDecides) {

@@ -82,14 +82,6 @@ v1::BatchReport StartReport(const BatchDesk::File& file,
   return report;
 }
 
-// The report was written before they were taken back.
-void AddRetracted(const std::map<std::string, int32_t>& retracted,
-                  v1::BatchReport& report) {
-  const auto found = retracted.find(report.batch_id());
-  if (found == retracted.end()) return;
-  report.set_num_retracted(report.num_retracted() + found->second);
-}
-
 // Also an answer to a gold question of another run, which judged a worker there
 // and says nothing that was not told before.
 bool AnswersGold(const GoldAnswers& gold, const v1::Comparison& comparison) {
@@ -170,18 +162,6 @@ bool BatchDesk::IsOfRetractedWorker(const v1::Comparison& comparison) const {
   // Without a worker's name it says the file's, which is nobody.
   return HasWorker(comparison) &&
          store_->IsRetractedWorker(comparison.worker_id());
-}
-
-absl::StatusOr<v1::BatchReport> BatchDesk::ReportNow(const Batch& batch) const {
-  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
-  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Retraction> retraction,
-                        store_->RetractionOfBatch(batch.batch_id));
-  if (!retraction.has_value()) return report;
-  v1::BatchRetraction* const told = report.mutable_retraction();
-  told->set_by(retraction->who());
-  told->set_reason(retraction->reason());
-  told->set_unix_ms(retraction->retracted_unix_ms());
-  return report;
 }
 
 absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
@@ -358,28 +338,6 @@ void BatchDesk::Count(const v1::BatchReport& report) {
                       << report.source() << ") is " << BatchStateWord(report)
                       << ": " << report.reason();
   }
-}
-
-absl::StatusOr<std::vector<v1::BatchReport>> BatchDesk::List() const {
-  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
-                        store_->ListBatches());
-  RLHF_ASSIGN_OR_RETURN(const auto retracted, CountRetracted());
-  std::vector<v1::BatchReport> reports;
-  for (const Batch& batch : batches) {
-    RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(batch));
-    AddRetracted(retracted, report);
-    reports.push_back(std::move(report));
-  }
-  return reports;
-}
-
-absl::StatusOr<v1::BatchReport> BatchDesk::Get(
-    const std::string& batch_id) const {
-  RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(batch_id));
-  RLHF_ASSIGN_OR_RETURN(const auto retracted, CountRetracted());
-  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(batch));
-  AddRetracted(retracted, report);
-  return report;
 }
 
 absl::StatusOr<BatchDesk::Options> BatchDeskOptions(

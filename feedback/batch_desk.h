@@ -96,8 +96,10 @@ class BatchDesk {
   absl::StatusOr<v1::RetractResponse> Retract(
       const v1::RetractRequest& request);
 
-  // Reports, newest first. They count what was taken back since.
-  absl::StatusOr<std::vector<v1::BatchReport>> List() const;
+  // Reports, newest first. They count what was taken back since. Errors: as
+  // FeedbackImport.ListBatches.
+  absl::StatusOr<v1::BatchList> List(
+      const v1::ListBatchesRequest& request) const;
   // Errors: NotFound.
   absl::StatusOr<v1::BatchReport> Get(const std::string& batch_id) const;
 
@@ -137,9 +139,9 @@ class BatchDesk {
   // the ones in the log, and the ones that are nowhere.
   absl::StatusOr<std::vector<std::string>> IdsToRetract(
       const v1::RetractRequest& request) const;
+  // All that wait, with their payloads.
+  absl::StatusOr<std::vector<Batch>> WaitingBatches() const;
   absl::StatusOr<std::set<std::string>> WaitingIds() const;
-  // How many comparisons of each batch are in the log and retracted.
-  absl::StatusOr<std::map<std::string, int32_t>> CountRetracted() const;
   // These return how many comparisons do not wait any more.
   absl::StatusOr<int64_t> RefuseWaiting(const v1::RetractRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

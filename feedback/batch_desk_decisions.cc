@@ -1,7 +1,7 @@
-// What people decide at the batch desk: on batches that wait, and on
-// comparisons to take back.
+// What people see and decide at the batch desk: which batches came, what
+// becomes of those that wait, and which comparisons to take back.
 #include <algorithm>
-#include <map>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,8 +17,12 @@
 namespace rlhf {
 namespace {
 
-// Comparisons read from the log at once.
-constexpr size_t kPageRows = 1000;
+// Batches in one list.
+constexpr int32_t kMaxListed = 1000;
+constexpr int32_t kUsuallyListed = 100;
+
+// Batches read from the store at once.
+constexpr int64_t kPageBatches = 500;
 
 int64_t NumLines(const std::string& payload) {
   return std::count(payload.begin(), payload.end(), '\n');
@@ -43,6 +47,49 @@ bool IsSelected(const v1::Comparison& comparison,
 }
 
 }  // namespace
+
+absl::StatusOr<v1::BatchReport> BatchDesk::ReportNow(const Batch& batch) const {
+  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
+  // The report was written before they were taken back.
+  report.set_num_retracted(
+      report.num_retracted() +
+      static_cast<int32_t>(store_->NumRetractedOfBatch(batch.batch_id)));
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Retraction> retraction,
+                        store_->RetractionOfBatch(batch.batch_id));
+  if (!retraction.has_value()) return report;
+  v1::BatchRetraction* const told = report.mutable_retraction();
+  told->set_by(retraction->who());
+  told->set_reason(retraction->reason());
+  told->set_unix_ms(retraction->retracted_unix_ms());
+  return report;
+}
+
+absl::StatusOr<v1::BatchList> BatchDesk::List(
+    const v1::ListBatchesRequest& request) const {
+  if (request.limit() < 0 || request.limit() > kMaxListed) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "limit is ", request.limit(), "; wanted 1 to ", kMaxListed));
+  }
+  const int64_t limit = request.limit() == 0 ? kUsuallyListed : request.limit();
+  // One more tells whether there are more.
+  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
+                        store_->ListBatches(limit + 1, request.before()));
+  v1::BatchList list;
+  for (const Batch& batch : batches) {
+    if (list.batches_size() == limit) {
+      list.set_has_more(true);
+      break;
+    }
+    RLHF_ASSIGN_OR_RETURN(*list.add_batches(), ReportNow(batch));
+  }
+  return list;
+}
+
+absl::StatusOr<v1::BatchReport> BatchDesk::Get(
+    const std::string& batch_id) const {
+  RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(batch_id));
+  return ReportNow(batch);
+}
 
 absl::StatusOr<v1::BatchReport> BatchDesk::Decide(
     const v1::DecideBatchRequest& request) {
@@ -136,13 +183,26 @@ absl::StatusOr<std::vector<std::string>> BatchDesk::IdsToRetract(
   return ids;
 }
 
+absl::StatusOr<std::vector<Batch>> BatchDesk::WaitingBatches() const {
+  std::vector<Batch> waiting;
+  std::string before;
+  while (true) {
+    RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> page,
+                          store_->ListBatches(kPageBatches, before));
+    if (page.empty()) return waiting;
+    before = page.back().batch_id;
+    for (const Batch& batch : page) {
+      if (batch.state != BatchState::kQuarantined) continue;
+      RLHF_ASSIGN_OR_RETURN(waiting.emplace_back(),
+                            store_->GetBatch(batch.batch_id));
+    }
+  }
+}
+
 absl::StatusOr<std::set<std::string>> BatchDesk::WaitingIds() const {
-  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
-                        store_->ListBatches());
+  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches, WaitingBatches());
   std::set<std::string> ids;
-  for (const Batch& listed : batches) {
-    if (listed.state != BatchState::kQuarantined) continue;
-    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(listed.batch_id));
+  for (const Batch& batch : batches) {
     RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
                           ComparisonsOf(batch));
     for (const v1::Comparison& one : comparisons) {
@@ -150,29 +210,6 @@ absl::StatusOr<std::set<std::string>> BatchDesk::WaitingIds() const {
     }
   }
   return ids;
-}
-
-absl::StatusOr<std::map<std::string, int32_t>> BatchDesk::CountRetracted()
-    const {
-  RLHF_ASSIGN_OR_RETURN(
-      const std::vector<v1::Retraction> retractions,
-      store_->ReadRetractions(1, store_->GetStats().num_retracted));
-  std::vector<int64_t> seqs;
-  for (const v1::Retraction& one : retractions) seqs.push_back(one.seq());
-  std::sort(seqs.begin(), seqs.end());
-  std::map<std::string, int32_t> counts;
-  // Neighbours, such as a batch's, are read at once.
-  for (size_t begin = 0, end = 0; begin < seqs.size(); begin = end) {
-    for (end = begin + 1; end < seqs.size() && end - begin < kPageRows; ++end) {
-      if (seqs[end] != seqs[end - 1] + 1) break;
-    }
-    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> page,
-                          store_->Read(seqs[begin], seqs[end - 1]));
-    for (const v1::Comparison& one : page) {
-      if (!one.batch_id().empty()) ++counts[one.batch_id()];
-    }
-  }
-  return counts;
 }
 
 // The store would refuse it too, but not write down in the report who did.
@@ -197,12 +234,9 @@ absl::StatusOr<int64_t> BatchDesk::RefuseWaiting(
 absl::StatusOr<int64_t> BatchDesk::RemoveWaiting(
     const v1::RetractRequest& request) {
   if (!request.batch_id().empty()) return 0;
-  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
-                        store_->ListBatches());
+  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches, WaitingBatches());
   int64_t num_removed = 0;
-  for (const Batch& listed : batches) {
-    if (listed.state != BatchState::kQuarantined) continue;
-    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(listed.batch_id));
+  for (const Batch& batch : batches) {
     RLHF_ASSIGN_OR_RETURN(const int64_t num_of_batch,
                           RemoveFrom(batch, request));
     num_removed += num_of_batch;

@@ -257,7 +257,7 @@ TEST_F(BatchDecisionsTest, ARetractedBatchThatComesAgainIsRefused) {
     EXPECT_EQ(again.retraction().unix_ms(), absl::ToUnixMillis(clock_.Now()));
     EXPECT_THAT(BatchReportText(*desk_->Get(again.batch_id())),
                 HasSubstr("retracted by grace: careless"));
-    EXPECT_EQ(BatchStateWord(desk_->List()->at(0)), "retracted");
+    EXPECT_EQ(BatchStateWord(desk_->List({})->batches(0)), "retracted");
   }
 }
 
@@ -276,9 +276,10 @@ TEST_F(BatchDecisionsTest, ABatchTellsWhatOfItWasTakenBackLater) {
   EXPECT_THAT(BatchReportText(*desk_->Get(first)),
               HasSubstr("1 of its comparisons were taken back"));
   EXPECT_EQ(desk_->Get(second)->num_retracted(), 2);
-  ASSERT_OK_AND_ASSIGN(const auto reports, desk_->List());
-  ASSERT_EQ(reports.size(), 2u);
-  EXPECT_EQ(reports[0].num_retracted() + reports[1].num_retracted(), 3);
+  ASSERT_OK_AND_ASSIGN(const v1::BatchList list, desk_->List({}));
+  ASSERT_EQ(list.batches_size(), 2);
+  EXPECT_EQ(list.batches(0).num_retracted() + list.batches(1).num_retracted(),
+            3);
 }
 
 TEST_F(BatchDecisionsTest, ARetractionOfTwoKindsOrWithoutANameChangesNothing) {

@@ -80,8 +80,9 @@ class ComparisonTable {
   virtual absl::StatusOr<std::vector<RetractionRow>> ReadRetractions(
       int64_t first_number, int64_t last_number) = 0;
 
-  // All batches without their payloads, newest first.
-  virtual absl::StatusOr<std::vector<Batch>> ListBatches() = 0;
+  // The first `limit` batches after `after`, without their payloads.
+  virtual absl::StatusOr<std::vector<Batch>> ListBatches(
+      const BatchCursor& after, int64_t limit) = 0;
   virtual absl::StatusOr<std::optional<Batch>> GetBatch(
       const std::string& batch_id) = 0;
 

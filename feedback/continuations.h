@@ -27,6 +27,9 @@ struct NextTurn {
   bool left_chosen = true;
   // Of the human.
   std::string message;
+  // The saved answer to the task, by which it is found in the log after a
+  // restart; may be empty.
+  std::string comparison_id;
 };
 
 // A dialogue that waits for two responses.
@@ -38,8 +41,9 @@ struct Continuation {
   std::string task_id;
 };
 
-// Thread-compatible. Everything in it is bounded; nothing of it is on disk, so
-// a restart forgets which dialogues were going on, and no comparison.
+// Thread-compatible. Everything in it is bounded; nothing of it is on disk: a
+// restart forgets which dialogues wait for responses, and no comparison. What
+// was answered before it is found again in the log (AnswerDesk::CarryOn).
 class Continuations {
  public:
   // Human messages in a dialogue.

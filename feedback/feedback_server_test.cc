@@ -334,6 +334,19 @@ TEST_F(FeedbackServerTest, PortsInUseNameTheFieldAndTheAddress) {
                        HasSubstr("feedback.address")));
 }
 
+TEST_F(FeedbackServerTest, ServicesThatAskReadersForNoTokenStayOnThisMachine) {
+  for (const bool login : {false, true}) {
+    config_.mutable_feedback()->mutable_access()->set_require_login(login);
+    for (const char* const address : {"0.0.0.0:0", "[::]:0", "10.0.0.1:0"}) {
+      config_.mutable_feedback()->set_address(address);
+      EXPECT_THAT(FeedbackServer::Start(config_, {MakePrompt("cats")}),
+                  StatusIs(absl::StatusCode::kInvalidArgument,
+                           AllOf(HasSubstr("feedback.address"),
+                                 HasSubstr("not a loopback address"))));
+    }
+  }
+}
+
 TEST_F(FeedbackServerTest, RestartedServerGoesOnWithTheSameLog) {
   config_.mutable_feedback()->set_max_comparisons(2);
   {

@@ -129,6 +129,8 @@ void HttpApi::SetRequesterHandlers() {
   });
   On("GET", "/api/summary",
      [this](const ApiCall&) { return requester_->GetSummary(); });
+  On("GET", "/api/elo",
+     [this](const ApiCall&) { return requester_->GetElo(); });
   On("GET", "/api/pms",
      [this](const ApiCall&) { return requester_->GetPms(); });
   On("GET", "/api/export", [this](const ApiCall& call) {

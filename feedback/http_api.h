@@ -10,7 +10,7 @@
 //                          200 {"queued": true}
 //   /api/import, /api/batches…, /api/webhook/…   batch_api.h
 //   GET  /api/stats        counts; ?worker_id=NAME adds the worker's own
-//   GET  /api/comparisons, /api/summary, /api/pms, /api/export:
+//   GET  /api/comparisons, /api/summary, /api/elo, /api/pms, /api/export:
 //                          requester_api.h
 //   GET  /api/workers      what is known of each worker
 //   POST /api/workers/pause  {"worker_id", "paused"}: 200 {"paused"}

@@ -385,7 +385,8 @@ TEST_F(HttpApiTest, MalformedImportWritesNothingAndAGoodOneIsStoredOnce) {
 }
 
 TEST_F(HttpApiTest, BatchesAreListedAndWebhooksAreNotServedWithoutASecret) {
-  EXPECT_EQ(client_->Get("/api/batches").body, "{\"batches\":[]}\n");
+  EXPECT_EQ(client_->Get("/api/batches").body,
+            "{\"batches\":[],\"has_more\":false}\n");
   EXPECT_EQ(client_->Get("/api/batches/b-0").status, 404);
   EXPECT_EQ(client_->Post("/api/webhook/argilla", "{}").status, 404);
 }

@@ -54,15 +54,12 @@ grpc::Status ImportService::Import(grpc::ServerContext* context,
                 response);
 }
 
-grpc::Status ImportService::ListBatches(
-    grpc::ServerContext* context, const v1::ListBatchesRequest* /*request*/,
-    v1::BatchList* response) {
+grpc::Status ImportService::ListBatches(grpc::ServerContext* context,
+                                        const v1::ListBatchesRequest* request,
+                                        v1::BatchList* response) {
   const auto caller = AdmitRequester(access_, *context);
   if (!caller.ok()) return ToGrpcStatus(caller.status());
-  const auto reports = desk_->List();
-  if (!reports.ok()) return ToGrpcStatus(reports.status());
-  response->mutable_batches()->Add(reports->begin(), reports->end());
-  return grpc::Status::OK;
+  return Answer(desk_->List(*request), response);
 }
 
 grpc::Status ImportService::GetBatch(grpc::ServerContext* context,

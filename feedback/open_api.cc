@@ -57,6 +57,7 @@ constexpr BodySchema kBodies[] = {
         "properties": {
         "task_id": {"type": "string", "minLength": 1, "maxLength": 64},
         "worker_id": {"type": "string", "minLength": 1, "maxLength": 64},
+        "comparison_id": {"type": "string", "minLength": 1, "maxLength": 64},
         "chosen": {"type": "string", "enum": ["left", "right"]},
         "message": {"type": "string", "minLength": 1, "maxLength": 4000}}})"},
     {"/api/workers/pause", R"({"required": ["worker_id", "paused"],
@@ -108,6 +109,10 @@ Json ParametersOf(const Route& route) {
   if (path == "/api/export") {
     parameters.push_back(Parameter("format", "query"));
     parameters.push_back(Parameter("first", "query"));
+  }
+  if (path == "/api/batches") {
+    parameters.push_back(Parameter("limit", "query"));
+    parameters.push_back(Parameter("before", "query"));
   }
   if (path == "/api/import") {
     parameters.push_back(Parameter("source", "query"));

@@ -33,8 +33,9 @@ void AddRecord(const v1::Retraction& retraction, TableChange& change,
 void PlanRetraction(const ComparisonRow& row, const v1::Comparison& comparison,
                     const RetractionReason& reason, TableChange& change,
                     LogStats& stats) {
+  const v1::Comparison left = TombstoneOf(comparison);
   ComparisonRow tombstone = row;
-  tombstone.bytes = TombstoneOf(comparison).SerializeAsString();
+  tombstone.bytes = left.SerializeAsString();
 
   v1::Retraction retraction = RecordOf(reason, stats);
   retraction.set_seq(row.seq);
@@ -43,7 +44,7 @@ void PlanRetraction(const ComparisonRow& row, const v1::Comparison& comparison,
   AddRecord(retraction, change, stats);
 
   UncountContent(comparison, stats);
-  ++stats.num_tombstones;
+  CountTombstone(left, stats);
   change.replaced.push_back(std::move(tombstone));
 }
 

@@ -77,7 +77,9 @@ constexpr Statement kStatements[] = {
      "AS added(number, seq, bytes, chain)"},
     {"list_batches",
      "SELECT batch_id, source, received_unix_ms, state, report FROM batches "
-     "ORDER BY received_unix_ms DESC, batch_id"},
+     "WHERE received_unix_ms < $1::bigint "
+     "OR (received_unix_ms = $1::bigint AND batch_id > $2::bytea) "
+     "ORDER BY received_unix_ms DESC, batch_id LIMIT $3::bigint"},
     {"get_batch",
      "SELECT batch_id, source, received_unix_ms, state, report, payload "
      "FROM batches WHERE batch_id = $1"},

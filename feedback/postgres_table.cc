@@ -214,9 +214,13 @@ absl::StatusOr<std::vector<RetractionRow>> PostgresTable::ReadRetractions(
   return rows;
 }
 
-absl::StatusOr<std::vector<Batch>> PostgresTable::ListBatches() {
-  RLHF_ASSIGN_OR_RETURN(const PostgresResult result,
-                        Select("list_batches", {}));
+absl::StatusOr<std::vector<Batch>> PostgresTable::ListBatches(
+    const BatchCursor& after, int64_t limit) {
+  RLHF_ASSIGN_OR_RETURN(
+      const PostgresResult result,
+      Select("list_batches", {PostgresValue::Int(after.received_unix_ms),
+                              PostgresValue::Bytes(after.batch_id),
+                              PostgresValue::Int(limit)}));
   std::vector<Batch> batches;
   for (int i = 0; i < result.num_rows(); ++i) {
     batches.push_back(BatchOf(result, i));

@@ -50,7 +50,8 @@ class PostgresTable final : public ComparisonTable {
       absl::Span<const std::string> comparison_ids) override;
   absl::StatusOr<std::vector<RetractionRow>> ReadRetractions(
       int64_t first_number, int64_t last_number) override;
-  absl::StatusOr<std::vector<Batch>> ListBatches() override;
+  absl::StatusOr<std::vector<Batch>> ListBatches(const BatchCursor& after,
+                                                 int64_t limit) override;
   absl::StatusOr<std::optional<Batch>> GetBatch(
       const std::string& batch_id) override;
   absl::Status Commit(const TableChange& change) override;

@@ -117,6 +117,9 @@ class PreferenceStore {
   absl::StatusOr<std::optional<v1::Retraction>> RetractionOfBatch(
       const std::string& batch_id) const;
 
+  // How many of a batch's comparisons in the log are retracted.
+  int64_t NumRetractedOfBatch(const std::string& batch_id) const;
+
   // Whether a worker was retracted by this id. Appends do not ask: what our own
   // page lets in, and what a batch brings, is for others to decide.
   bool IsRetractedWorker(const std::string& worker_id) const;
@@ -155,8 +158,10 @@ class PreferenceStore {
                               const std::string& report,
                               const std::string& payload);
 
-  // All batches, newest first, without their payloads.
-  absl::StatusOr<std::vector<Batch>> ListBatches() const;
+  // The newest `limit` batches, newest first, without their payloads; of those
+  // behind `before`, if it is not empty. Errors: NotFound for `before`.
+  absl::StatusOr<std::vector<Batch>> ListBatches(
+      int64_t limit, const std::string& before = "") const;
 
   // One batch with its payload. Errors: NotFound.
   absl::StatusOr<Batch> GetBatch(const std::string& batch_id) const;

@@ -183,6 +183,13 @@ PreferenceStore::RetractionOfBatch(const std::string& batch_id) const {
   return std::move(found.front());
 }
 
+int64_t PreferenceStore::NumRetractedOfBatch(
+    const std::string& batch_id) const {
+  MutexLock lock(&stats_mutex_);
+  const auto found = stats_.tombstones_by_batch.find(batch_id);
+  return found == stats_.tombstones_by_batch.end() ? 0 : found->second;
+}
+
 bool PreferenceStore::IsRetractedWorker(const std::string& worker_id) const {
   MutexLock lock(&stats_mutex_);
   // Most runs have retracted nobody: they hash nothing.
@@ -263,9 +270,14 @@ absl::Status PreferenceStore::ReplaceWaiting(const std::string& batch_id,
   return table_->EraseTraces();
 }
 
-absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches() const {
+absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches(
+    int64_t limit, const std::string& before) const {
   MutexLock lock(&table_mutex_);
-  return table_->ListBatches();
+  if (before.empty()) return table_->ListBatches({}, limit);
+  RLHF_ASSIGN_OR_RETURN(const Batch batch, MustGetBatch(before));
+  return table_->ListBatches(
+      {.received_unix_ms = batch.received_unix_ms, .batch_id = batch.batch_id},
+      limit);
 }
 
 absl::StatusOr<Batch> PreferenceStore::GetBatch(

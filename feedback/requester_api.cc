@@ -65,27 +65,44 @@ HttpResponse RequesterApi::GetComparisons(const HttpRequest& request) const {
       absl::StrCat("{\"comparisons\":[", absl::StrJoin(lines, ","), "]}"));
 }
 
-absl::Status RequesterApi::UpdateTally() {
+template <typename Tally>
+absl::Status RequesterApi::Update(Tally& tally) {
   const int64_t end = std::min(store_->GetStats().num_comparisons,
-                               tally_.last_seq() + kMaxCounted);
-  while (tally_.last_seq() < end) {
-    const int64_t first = tally_.last_seq() + 1;
+                               tally.last_seq() + kMaxCounted);
+  while (tally.last_seq() < end) {
+    const int64_t first = tally.last_seq() + 1;
     RLHF_ASSIGN_OR_RETURN(
         const auto rows,
         store_->Read(first, std::min(end, first + kPageRows - 1)));
     if (rows.empty()) break;
-    for (const v1::Comparison& row : rows) tally_.Add(row);
+    for (const v1::Comparison& row : rows) tally.Add(row);
   }
   return absl::OkStatus();
 }
 
 HttpResponse RequesterApi::GetSummary() {
   MutexLock lock(&mutex_);
-  if (const absl::Status status = UpdateTally(); !status.ok()) {
+  if (const absl::Status status = Update(tally_); !status.ok()) {
     return ErrorResponse(status);
   }
   return JsonResponse(
       DumpJson(tally_.ToJson(clock_->Now(), options_.price_per_answer)));
+}
+
+HttpResponse RequesterApi::GetElo() {
+  MutexLock lock(&mutex_);
+  // What is taken back may be anywhere in what was counted.
+  const int64_t num_retracted = store_->GetStats().num_retracted;
+  if (num_retracted != elo_retractions_) elo_ = EloTally();
+  elo_retractions_ = num_retracted;
+  if (const absl::Status status = Update(elo_); !status.ok()) {
+    return ErrorResponse(status);
+  }
+  const absl::StatusOr<Json> elo = elo_.ToJson();
+  if (absl::IsResourceExhausted(elo.status())) {
+    return JsonErrorResponse(413, elo.status().message());
+  }
+  return elo.ok() ? JsonResponse(DumpJson(*elo)) : ErrorResponse(elo.status());
 }
 
 HttpResponse RequesterApi::GetPms() {

@@ -5,6 +5,7 @@
 //   GET /api/comparisons?last=N   the newest 1 to 100 (default 20), newest
 //                                 first: {"comparisons": [as exported]}
 //   GET /api/summary              LabelTally
+//   GET /api/elo                  EloTally; 413 if too many versions played
 //   GET /api/pms                  {"pms": [PmReport as the refresher wrote
 //                                 it]}, the newest 50, oldest first
 //   GET /api/export?format=F&first=SEQ
@@ -24,6 +25,7 @@
 #include "core/base/json_lines.h"
 #include "core/base/mutex.h"
 #include "core/telemetry/http_server.h"
+#include "feedback/elo_tally.h"
 #include "feedback/label_tally.h"
 #include "feedback/preference_store.h"
 
@@ -50,13 +52,15 @@ class RequesterApi {
 
   HttpResponse GetComparisons(const HttpRequest& request) const;
   HttpResponse GetSummary();
+  HttpResponse GetElo();
   HttpResponse GetPms();
   HttpResponse GetExport(const HttpRequest& request) const;
 
  private:
-  // Adds what was appended since the last call, at most so much at once that a
-  // long log is counted over several calls.
-  absl::Status UpdateTally() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Adds to `tally` what was appended since the last call, at most so much at
+  // once that a long log is counted over several calls.
+  template <typename Tally>
+  absl::Status Update(Tally& tally) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   const PreferenceStore* const store_;
@@ -64,6 +68,9 @@ class RequesterApi {
 
   Mutex mutex_;
   LabelTally tally_ ABSL_GUARDED_BY(mutex_);
+  // Without the first `elo_retractions_` retractions' comparisons.
+  EloTally elo_ ABSL_GUARDED_BY(mutex_);
+  int64_t elo_retractions_ ABSL_GUARDED_BY(mutex_) = 0;
   JsonLinesTail pm_lines_ ABSL_GUARDED_BY(mutex_);
   std::deque<Json> pms_ ABSL_GUARDED_BY(mutex_);
 };

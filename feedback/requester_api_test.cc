@@ -102,6 +102,24 @@ TEST_F(RequesterApiTest, SummaryFollowsTheLog) {
   EXPECT_EQ(json["left_share"], 1);
 }
 
+TEST_F(RequesterApiTest, EloFollowsTheLogAndWhatIsTakenBack) {
+  for (int i = 1; i <= 4; ++i) {
+    v1::Comparison comparison;
+    comparison.set_comparison_id(absl::StrCat("c", i));
+    comparison.set_policy_version_b(2);
+    comparison.set_choice(i == 1 ? v1::A_BETTER : v1::B_BETTER);
+    ASSERT_OK(store_->Append(comparison));
+    EXPECT_EQ(ParseJson(Get("/api/elo").body)->at("games"), i);
+  }
+  // 400 log10(3).
+  EXPECT_NEAR(ParseJson(Get("/api/elo").body)->at("players")[1]["elo"], 190.85,
+              0.01);
+  ASSERT_OK(store_->Retract({.comparison_ids = {"c1"}}, "asked to", "op"));
+  const Json json = *ParseJson(Get("/api/elo").body);
+  EXPECT_EQ(json["games"], 3);
+  EXPECT_EQ(json["players"][1]["placement"], "above");
+}
+
 TEST_F(RequesterApiTest, PmsAreTheRunsReportsAsTheyAreAppended) {
   const std::string path = dir_ / "pms.jsonl";
   ASSERT_OK(AppendLine(path, R"({"pm":{"version":"1"},"promoted":true})"));

@@ -60,6 +60,8 @@ const Route kRoutes[] = {
     {"GET", "/api/comparisons", Who::kRequester, "the newest comparisons"},
     {"GET", "/api/summary", Who::kRequester,
      "what the answers add up to, and cost"},
+    {"GET", "/api/elo", Who::kRequester,
+     "Elo of the policies by people's choices"},
     {"GET", "/api/pms", Who::kRequester,
      "the preference models and what their gates found"},
     {"GET", "/api/export", Who::kRequester, "all comparisons as a file"},

@@ -168,12 +168,17 @@ absl::StatusOr<std::vector<RetractionRow>> SqliteTable::ReadRetractions(
   }
 }
 
-absl::StatusOr<std::vector<Batch>> SqliteTable::ListBatches() {
+absl::StatusOr<std::vector<Batch>> SqliteTable::ListBatches(
+    const BatchCursor& after, int64_t limit) {
   RLHF_ASSIGN_OR_RETURN(
       SqliteStatement rows,
       database_.Prepare("SELECT batch_id, source, received_unix_ms, state, "
-                        "report FROM batches "
-                        "ORDER BY received_unix_ms DESC, batch_id"));
+                        "report FROM batches WHERE received_unix_ms < ?1 "
+                        "OR (received_unix_ms = ?1 AND batch_id > ?2) "
+                        "ORDER BY received_unix_ms DESC, batch_id LIMIT ?3"));
+  rows.BindInt(1, after.received_unix_ms);
+  rows.BindText(2, after.batch_id);
+  rows.BindInt(3, limit);
   std::vector<Batch> result;
   while (true) {
     RLHF_ASSIGN_OR_RETURN(const bool found, rows.Step());

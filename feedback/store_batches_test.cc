@@ -1,5 +1,6 @@
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -50,11 +51,33 @@ TEST_P(StoreBatchesTest, PayloadIsKeptWhileABatchWaits) {
   EXPECT_EQ(waits.state, BatchState::kQuarantined);
   EXPECT_EQ(store->GetBatch("taken")->payload, "");
 
-  ASSERT_OK_AND_ASSIGN(const std::vector<Batch> all, store->ListBatches());
+  ASSERT_OK_AND_ASSIGN(const std::vector<Batch> all, store->ListBatches(10));
   ASSERT_THAT(all, SizeIs(2));
   EXPECT_EQ(all[0].batch_id, "taken") << "the newest first";
   EXPECT_EQ(all[1].received_unix_ms, 1000);
   EXPECT_EQ(all[1].payload, "");
+}
+
+TEST_P(StoreBatchesTest, BatchesAreListedPieceByPiece) {
+  const auto store = MustOpen();
+  // Two of one time: by id.
+  for (const auto& [id, time] : std::vector<std::pair<std::string, int64_t>>{
+           {"d", 1000}, {"c", 2000}, {"b", 2000}, {"a", 500}}) {
+    Batch batch = MakeBatch(id, BatchState::kAccepted);
+    batch.received_unix_ms = time;
+    ASSERT_OK(store->AddBatch(batch));
+  }
+  std::string seen, before;
+  while (true) {
+    ASSERT_OK_AND_ASSIGN(const auto page, store->ListBatches(1, before));
+    if (page.empty()) break;
+    ASSERT_THAT(page, SizeIs(1));
+    before = page[0].batch_id;
+    seen += before;
+  }
+  EXPECT_EQ(seen, "bcda");
+  EXPECT_THAT(store->ListBatches(1, "e"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"e\"")));
 }
 
 TEST_P(StoreBatchesTest, AddingTheSameBatchAgainChangesNothing) {
@@ -68,7 +91,7 @@ TEST_P(StoreBatchesTest, AddingTheSameBatchAgainChangesNothing) {
               StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("\"b\"")));
   EXPECT_THAT(store->AddBatch({}), StatusIs(absl::StatusCode::kInvalidArgument,
                                             HasSubstr("batch_id is empty")));
-  EXPECT_THAT(*store->ListBatches(), SizeIs(1));
+  EXPECT_THAT(*store->ListBatches(10), SizeIs(1));
 }
 
 TEST_P(StoreBatchesTest, QuarantineEndsOnceAndThePayloadGoes) {

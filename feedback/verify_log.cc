@@ -92,7 +92,7 @@ absl::Status VerifyRow(const ComparisonRow& row, const RetractedRows& retracted,
   RLHF_ASSIGN_OR_RETURN(const v1::Comparison comparison, DecodeRow(row, table));
   ++stats.num_comparisons;
   stats.chain_head = chain;
-  if (comparison.choice() == v1::RETRACTED) ++stats.num_tombstones;
+  if (comparison.choice() == v1::RETRACTED) CountTombstone(comparison, stats);
   CountContent(comparison, stats);
   return absl::OkStatus();
 }
@@ -120,6 +120,13 @@ void UncountContent(const v1::Comparison& comparison, LogStats& stats) {
   const auto worker = stats.num_by_worker.find(comparison.worker_id());
   if (worker != stats.num_by_worker.end() && --worker->second == 0) {
     stats.num_by_worker.erase(worker);
+  }
+}
+
+void CountTombstone(const v1::Comparison& tombstone, LogStats& stats) {
+  ++stats.num_tombstones;
+  if (!tombstone.batch_id().empty()) {
+    ++stats.tombstones_by_batch[tombstone.batch_id()];
   }
 }
 

@@ -25,6 +25,8 @@ struct LogStats {
   // none.
   int64_t num_retracted = 0;
   int64_t num_tombstones = 0;
+  // Of each batch that has some.
+  std::map<std::string, int64_t> tombstones_by_batch;
   std::string retraction_head = ChainStart();
   // What was retracted whole, with the number of the last retraction of it:
   // workers by the SHA-256 of their ids in hex, and batches.
@@ -40,6 +42,9 @@ struct LogStats {
 // the number of rows nor the chain follows.
 void CountContent(const v1::Comparison& comparison, LogStats& stats);
 void UncountContent(const v1::Comparison& comparison, LogStats& stats);
+
+// Counts a comparison that is retracted.
+void CountTombstone(const v1::Comparison& tombstone, LogStats& stats);
 
 // Counts what `retraction`, the next one, says into `stats`. The chain does not
 // follow.

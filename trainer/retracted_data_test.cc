@@ -24,6 +24,7 @@ TEST(RetractedDataTest, CountsWhatWasReadAndThenTakenBack) {
       Retracted(2, 1000),   // nobody knows which came first
       Retracted(10, 1001),  // the last that was read
       Retracted(11, 1001),  // came later
+      Retracted(-5, 1001),  // of a worker who had no comparison in the log
   };
   EXPECT_EQ(CountRetractedSince(data, retractions), 2);
 }

@@ -193,6 +193,7 @@ async function leave(withTurn) {
   if (message !== "" && !element("turn").hidden) {
     const reply = await outbox.insist("/api/continue", {
       task_id: task.task_id,
+      comparison_id: entry.answer.comparison_id,
       worker_id: worker,
       chosen: entry.side,
       message,

@@ -5,28 +5,31 @@ import {element, make} from "/dom.js";
 import {call, errorOf, pause} from "/server.js";
 import {showLabels, showRate} from "/requester_labels.js";
 import {showAgreement, showWorkers} from "/requester_workers.js";
-import {showBatches} from "/requester_batches.js";
+import {batchesPath, showBatches} from "/requester_batches.js";
+import {showElo} from "/requester_elo.js";
 import {showModels} from "/requester_models.js";
 import {showSamples} from "/requester_samples.js";
 
 const kUpdateMs = 5000;
 
-// Where it stands, what it asks for, and what makes elements of the replies'
+// Where it stands, what it asks for (a path, or what makes one), and what makes elements of the replies'
 // data (null: this server does not have it).
 const kSections = [
   {id: "labels", paths: ["/api/stats", "/api/summary"], show: showLabels},
   {id: "rate", paths: ["/api/summary"], show: showRate},
   {id: "agreement", paths: ["/api/agreement"], show: showAgreement},
   {id: "workers", paths: ["/api/workers"], show: showWorkers},
-  {id: "batches", paths: ["/api/batches"], show: showBatches},
+  {id: "batches", paths: [batchesPath], show: showBatches},
   {id: "models", paths: ["/api/pms"], show: showModels},
+  {id: "elo", paths: ["/api/elo"], show: showElo},
   {id: "samples", paths: ["/api/comparisons?last=20"], show: showSamples},
 ];
 
 // What each section shows now, as JSON.
 const shown = new Map();
 
-async function ask(path) {
+async function ask(asked) {
+  const path = typeof asked === "function" ? asked() : asked;
   const reply = await call("GET", path);
   if (reply.status === 200) return reply.data;
   if (reply.status === 404) return null;

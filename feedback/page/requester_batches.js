@@ -63,6 +63,33 @@ function buttons(batch, refresh) {
               decideButton("Refuse", "refuse", batch, refresh));
 }
 
+// How many are asked for; grows when somebody wants to see more.
+const kStep = 100;
+const kMost = 1000;
+let limit = kStep;
+
+export const batchesPath = () =>
+    "/api/batches" + (limit === kStep ? "" : "?limit=" + limit);
+
+function moreButton(refresh) {
+  const button = make("button", {type: "button", className: "quiet"},
+                      "Show older batches");
+  button.dataset.key = "older batches";
+  button.addEventListener("click", () => {
+    limit = Math.min(limit + kStep, kMost);
+    refresh();
+  });
+  return button;
+}
+
+function moreOf(data, refresh) {
+  if (!data.has_more) return [];
+  return limit < kMost ? [moreButton(refresh)] : [
+    make("p", {className: "hint"},
+         "Older ones: rlhf feedback batches --before ID"),
+  ];
+}
+
 export function showBatches([data], refresh) {
   const batches = data.batches;
   if (batches.length === 0) {
@@ -79,5 +106,6 @@ export function showBatches([data], refresh) {
                   }, batch.state || "–"),
                   reportOf(batch),
                   buttons(batch, refresh),
-                ]))];
+                ])),
+          ...moreOf(data, refresh)];
 }

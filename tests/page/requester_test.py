@@ -103,6 +103,32 @@ class RequesterTest(page_case.PageCase):
             ("batches/2026-11-27%2F3/refuse",
              {"by": "rita", "reason": "the people are right"})])
 
+    def test_policies_are_rated_or_it_is_said_why_not(self):
+        page = self.start()
+        expect(page.locator("#elo-body")).not_to_be_empty()
+        requester_data.serve_made_up(page)
+        page.reload()
+        rows = page.locator("#elo-body tbody tr")
+        expect(rows).to_have_count(3)
+        expect(rows.first).to_contain_text("above: it won")
+        expect(rows.nth(1)).to_contain_text("+191 [+67, +315]")
+        expect(rows.last).to_contain_text("v0")
+        expect(page.locator("#elo-body")).to_contain_text("43 decided, 3 not")
+
+    def test_older_batches_are_asked_for(self):
+        page = self.start()
+        requester_data.serve_made_up(page)
+        page.route("**/api/batches", requester_data.reply_with(
+            {**requester_data.BATCHES, "has_more": True}))
+        page.route("**/api/batches?limit=200", requester_data.reply_with(
+            {**requester_data.BATCHES, "has_more": False}))
+        page.reload()
+        older = page.get_by_role("button", name="Show older batches")
+        with page.expect_request("**/api/batches?limit=200"):
+            older.click()
+        expect(older).to_have_count(0)
+        expect(page.locator("#batches tbody tr")).to_have_count(3)
+
     def test_what_is_open_stays_open_when_labels_come(self):
         page = self.start()
         page.clock.install()

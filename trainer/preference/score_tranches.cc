@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/base/check.h"
-#include "trainer/preference/elo.h"
+#include "core/comparisons/elo.h"
 
 namespace rlhf {
 namespace {

@@ -18,7 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "trainer/preference/calibration.h"
+#include "core/base/interval.h"
 
 namespace rlhf {
 
@@ -28,6 +28,8 @@ struct EloGame {
   std::string loser;
   // Nobody won: a tie, both bad, or skipped. The names are in any order.
   bool unsure = false;
+  // So often.
+  int64_t times = 1;
 };
 
 // Where the games put a player, seen from the zero player.
@@ -44,6 +46,9 @@ enum class EloPlacement {
   // No chain of games connects the two.
   kUnconnected,
 };
+
+// "rated", "above", "below", "undetermined" or "not connected".
+const char* PlacementName(EloPlacement placement);
 
 struct PlayerElo {
   std::string player;

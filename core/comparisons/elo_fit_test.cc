@@ -1,4 +1,4 @@
-#include "trainer/preference/elo_fit.h"
+#include "core/comparisons/elo_fit.h"
 
 #include <cmath>
 #include <map>

@@ -1,4 +1,4 @@
-#include "trainer/preference/elo.h"
+#include "core/comparisons/elo.h"
 
 #include <cmath>
 

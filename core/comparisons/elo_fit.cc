@@ -1,4 +1,4 @@
-#include "trainer/preference/elo_fit.h"
+#include "core/comparisons/elo_fit.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
-#include "trainer/preference/elo.h"
+#include "core/comparisons/elo.h"
 
 namespace rlhf {
 namespace {
@@ -263,19 +263,35 @@ Matrix CountWins(absl::Span<const EloGame> games,
   for (const EloGame& game : games) {
     const size_t winner = index.at(game.winner), loser = index.at(game.loser);
     if (game.unsure || winner == loser) {
-      ++(game.unsure ? fit.num_unsure : fit.num_against_self);
+      (game.unsure ? fit.num_unsure : fit.num_against_self) += game.times;
       continue;
     }
-    ++wins[winner][loser];
-    ++fit.num_games;
-    ++fit.players[winner].num_wins;
-    ++fit.players[winner].num_games;
-    ++fit.players[loser].num_games;
+    wins[winner][loser] += static_cast<double>(game.times);
+    fit.num_games += game.times;
+    fit.players[winner].num_wins += game.times;
+    fit.players[winner].num_games += game.times;
+    fit.players[loser].num_games += game.times;
   }
   return wins;
 }
 
 }  // namespace
+
+const char* PlacementName(EloPlacement placement) {
+  switch (placement) {
+    case EloPlacement::kRated:
+      return "rated";
+    case EloPlacement::kAbove:
+      return "above";
+    case EloPlacement::kBelow:
+      return "below";
+    case EloPlacement::kUndetermined:
+      return "undetermined";
+    case EloPlacement::kUnconnected:
+      break;
+  }
+  return "not connected";
+}
 
 absl::StatusOr<EloFit> FitElo(absl::Span<const EloGame> games,
                               const std::string& zero_player) {
