@@ -136,8 +136,7 @@ AnswerCheck LengthCheck(const BatchEvidence& evidence,
                 : "not checked, the log is short",
           &AnswerEvidence::longer,
           [=](const SeenShare& seen, double quantile) {
-            const Interval difference =
-                DifferenceInterval(seen, log, quantile);
+            const Interval difference = DifferenceInterval(seen, log, quantile);
             return known &&
                    (difference.low > shift || difference.high < -shift);
           },
@@ -224,8 +223,7 @@ BatchFinding JudgeChoiceMix(const BatchEvidence& evidence,
   for (int kind = 0; kind < kNumChoiceKinds; ++kind) {
     const SeenShare& own = evidence.choices[kind];
     const SeenShare& log = evidence.log_choices[kind];
-    const Interval difference =
-        DifferenceInterval(own, log, kBatchQuantile);
+    const Interval difference = DifferenceInterval(own, log, kBatchQuantile);
     if (difference.low > limits.max_length_shift ||
         difference.high < -limits.max_length_shift) {
       finding.passed = false;
