@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/json.h"
 #include "feedback/access/secrets.h"
-#include "feedback/batch_desk_fixture.h"
+#include "feedback/batch_desk_fixtures.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"

@@ -5,7 +5,7 @@
 #include "feedback/batch/batch_fixtures.h"
 #include "feedback/batch/batch_report.h"
 #include "feedback/batch_desk.h"
-#include "feedback/batch_desk_fixture.h"
+#include "feedback/batch_desk_fixtures.h"
 #include "feedback/import_export.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

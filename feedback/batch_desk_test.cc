@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
 #include "feedback/batch/batch_fixtures.h"
-#include "feedback/batch_desk_fixture.h"
+#include "feedback/batch_desk_fixtures.h"
 #include "feedback/import_export.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

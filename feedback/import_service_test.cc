@@ -6,7 +6,7 @@
 #include <string>
 
 #include "core/rpc/channel.h"
-#include "feedback/batch_desk_fixture.h"
+#include "feedback/batch_desk_fixtures.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
