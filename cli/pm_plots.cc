@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "trainer/preference/calibration.h"
 #include "core/comparisons/elo.h"
+#include "trainer/preference/calibration.h"
 
 namespace rlhf {
 namespace {

@@ -1,5 +1,6 @@
-// Who may call the RPCs that change or copy what the store holds. Those that read
-// it for the other roles ask for no token: GrpcServer serves this machine only.
+// Who may call the RPCs that change or copy what the store holds. Those that
+// read it for the other roles ask for no token: GrpcServer serves this machine
+// only.
 #pragma once
 
 #include <grpcpp/server_context.h>
