@@ -166,6 +166,9 @@ class WorkerTest(page_case.PageCase):
         page = self.open(CATS)
         choose_by_key(page, "6")
         page.route("**/api/comparison", lambda route: route.abort())
+        # The browser may begin to intercept a moment later.
+        page.wait_for_function("""() => fetch("/api/comparison",
+            {method: "POST"}).then(() => false, () => true)""")
         page.keyboard.press("Enter")
         expect(page.locator("#notice")).to_contain_text("Not saved yet")
         page.reload()
