@@ -6,11 +6,11 @@
 Runs built to over-optimise (loop_run.py): one PM of few comparisons, trained on half
 of them, beside a test PM of the other half; no KL penalty; many more updates than the
 reward needs. They begin from a policy that learned from the gold PM itself for a while
-(--trained-updates): from random weights, gold reward of what the PM has never seen is
-no lower than that of the first answers, so that it wanders and rises in the end, as a
-policy that leaves its beginnings behind has nothing to lose. Every eighth policy is judged by the gold PM, and gold reward is set
-beside the first update at which ppo.sentinel speaks. It only reports, so that what
-would have come is seen too.
+(--trained-updates): a random policy has nothing to lose, and its gold reward wanders
+upwards whatever the PM says. Even so, few runs over-optimise by the measure below; how
+many is part of the result. Every eighth policy is judged by the gold PM, and gold
+reward is set beside the first update at which ppo.sentinel speaks. It only reports, so
+that what would have come is seen too.
 
 A run counts as over-optimised if gold reward rose above the first policy's and fell
 from its best by a tenth of that gain until the end, both by more than NOISE: two
@@ -27,7 +27,7 @@ from loop_run import NEW_TOKENS, add_arguments, judge, policies, reports, run_al
 from machine import arguments, save_results
 from small_run import SmallRun
 
-# Scores of one policy's answers differ by about 2.
+# The scores of one policy's answers differ by about 2.
 NOISE = 2 * 2 * (2 / 1024 / 3) ** 0.5
 EVERY = 8
 
