@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 import urllib.parse
 import urllib.request
@@ -186,6 +187,16 @@ def sign_in(page, name="ada"):
     expect(page.locator("#worker-name")).to_be_focused()
     page.keyboard.type(name)
     page.keyboard.press("Enter")
+
+
+def wait_until(page, expression, seconds=20):
+    """Waits until JavaScript says so. page.wait_for_function may have to eval,
+    which the page's policy forbids."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {expression}")
+        page.wait_for_timeout(50)
 
 
 def choose_by_key(page, key):

@@ -6,7 +6,8 @@ import unittest
 from playwright.sync_api import expect
 
 import page_case
-from page_case import choose_by_key, make_red_team, question, sign_in
+from page_case import (choose_by_key, make_red_team, question, sign_in,
+                       wait_until)
 
 CATS = {"prompts": [question("Tell me about cats."),
                     question("Tell me about dogs."),
@@ -167,8 +168,8 @@ class WorkerTest(page_case.PageCase):
         choose_by_key(page, "6")
         page.route("**/api/comparison", lambda route: route.abort())
         # The browser may begin to intercept a moment later.
-        page.wait_for_function("""() => fetch("/api/comparison",
-            {method: "POST"}).then(() => false, () => true)""")
+        wait_until(page, """() => fetch("/api/comparison", {method: "POST"})
+            .then(() => false, () => true)""")
         page.keyboard.press("Enter")
         expect(page.locator("#notice")).to_contain_text("Not saved yet")
         page.reload()
@@ -368,8 +369,7 @@ class ReadingTest(page_case.PageCase):
         box = page.locator(".answer .text[tabindex='0']")
         box.focus()
         page.keyboard.press("PageDown")
-        page.wait_for_function(
-            "document.activeElement.scrollTop > 0")
+        wait_until(page, "document.activeElement.scrollTop > 0")
 
     def test_arabic_reads_from_the_right_and_english_from_the_left(self):
         page = self.open({"prompts": [question("ما هي عاصمة مصر؟")],
