@@ -29,8 +29,9 @@ PlayerElo RowOf(const EloColumn& column, int64_t version) {
 
 std::string EloCell(const PlayerElo& player, bool is_zero) {
   if (is_zero) return "0";
-  if (player.placement != Placement::kRated)
+  if (player.placement != Placement::kRated) {
     return PlacementName(player.placement);
+  }
   return absl::StrFormat("%+.0f [%+.0f, %+.0f]", player.elo,
                          player.interval.low, player.interval.high);
 }

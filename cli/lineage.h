@@ -26,10 +26,10 @@ struct RunRecords {
 };
 
 // The PM versions that may have learned from the comparison. What was retracted
-// taught those whose data was read before, or in the same
-// millisecond, but for answers to gold questions;
-// whether it said which response is better is not known any more. With
-// WARM_START a PM also has what the ones before it learned.
+// taught those whose data was read before, or in the same millisecond, but for
+// answers to gold questions; whether it said which response is better is not
+// known any more. With WARM_START a PM also has what the ones before it
+// learned.
 std::set<int64_t> PmsTaughtBy(const RunRecords& records,
                               const v1::Comparison& comparison);
 

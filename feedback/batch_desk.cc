@@ -1,7 +1,6 @@
 #include "feedback/batch_desk.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <utility>
 

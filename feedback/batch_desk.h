@@ -139,8 +139,8 @@ class BatchDesk {
   // the ones in the log, and the ones that are nowhere.
   absl::StatusOr<std::vector<std::string>> IdsToRetract(
       const v1::RetractRequest& request) const;
-  // All that wait, with their payloads.
-  absl::StatusOr<std::vector<Batch>> WaitingBatches() const;
+  // Of the batches that wait.
+  absl::StatusOr<std::vector<std::string>> WaitingBatchIds() const;
   absl::StatusOr<std::set<std::string>> WaitingIds() const;
   // These return how many comparisons do not wait any more.
   absl::StatusOr<int64_t> RefuseWaiting(const v1::RetractRequest& request)

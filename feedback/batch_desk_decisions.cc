@@ -183,8 +183,8 @@ absl::StatusOr<std::vector<std::string>> BatchDesk::IdsToRetract(
   return ids;
 }
 
-absl::StatusOr<std::vector<Batch>> BatchDesk::WaitingBatches() const {
-  std::vector<Batch> waiting;
+absl::StatusOr<std::vector<std::string>> BatchDesk::WaitingBatchIds() const {
+  std::vector<std::string> waiting;
   std::string before;
   while (true) {
     RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> page,
@@ -192,17 +192,19 @@ absl::StatusOr<std::vector<Batch>> BatchDesk::WaitingBatches() const {
     if (page.empty()) return waiting;
     before = page.back().batch_id;
     for (const Batch& batch : page) {
-      if (batch.state != BatchState::kQuarantined) continue;
-      RLHF_ASSIGN_OR_RETURN(waiting.emplace_back(),
-                            store_->GetBatch(batch.batch_id));
+      if (batch.state == BatchState::kQuarantined) {
+        waiting.push_back(batch.batch_id);
+      }
     }
   }
 }
 
 absl::StatusOr<std::set<std::string>> BatchDesk::WaitingIds() const {
-  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches, WaitingBatches());
+  RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> waiting,
+                        WaitingBatchIds());
   std::set<std::string> ids;
-  for (const Batch& batch : batches) {
+  for (const std::string& id : waiting) {
+    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(id));
     RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
                           ComparisonsOf(batch));
     for (const v1::Comparison& one : comparisons) {
@@ -234,9 +236,11 @@ absl::StatusOr<int64_t> BatchDesk::RefuseWaiting(
 absl::StatusOr<int64_t> BatchDesk::RemoveWaiting(
     const v1::RetractRequest& request) {
   if (!request.batch_id().empty()) return 0;
-  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches, WaitingBatches());
+  RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> waiting,
+                        WaitingBatchIds());
   int64_t num_removed = 0;
-  for (const Batch& batch : batches) {
+  for (const std::string& id : waiting) {
+    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(id));
     RLHF_ASSIGN_OR_RETURN(const int64_t num_of_batch,
                           RemoveFrom(batch, request));
     num_removed += num_of_batch;

@@ -10,12 +10,12 @@ namespace rlhf {
 Interval WilsonInterval(double correct, double total, double quantile) {
   RLHF_CHECK(correct >= 0 && correct <= total) << correct << " of " << total;
   if (total == 0) return {};
-  const double n = total;
-  const double share = correct / n;
-  const double z2_over_n = quantile * quantile / n;
+  const double share = correct / total;
+  const double z2_over_n = quantile * quantile / total;
   const double center = (share + z2_over_n / 2) / (1 + z2_over_n);
   const double half_width =
-      quantile * std::sqrt(share * (1 - share) / n + z2_over_n / (4 * n)) /
+      quantile *
+      std::sqrt(share * (1 - share) / total + z2_over_n / (4 * total)) /
       (1 + z2_over_n);
   return {.low = std::max(0.0, center - half_width),
           .high = std::min(1.0, center + half_width)};
