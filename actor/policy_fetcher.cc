@@ -57,9 +57,8 @@ absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
   if (!model.ok()) {
     return WithContext(model.status(), "the learner's weights do not fit");
   }
-  return PolicyVersion{
-      .version = manifest.version(),
-      .model = std::make_shared<const Transformer>(*std::move(model))};
+  return PolicyVersion{.version = manifest.version(),
+                       .model = ForGeneration(*std::move(model))};
 }
 
 PolicyFetcher::PolicyFetcher(const std::string& address, ModelConfig config,

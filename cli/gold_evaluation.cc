@@ -29,7 +29,7 @@ absl::StatusOr<std::vector<std::string>> Respond(
   RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(directory));
   RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
   const std::vector<int32_t> eos_ids = model.config().eos_token_ids;
-  GenerationEngine engine(std::make_shared<const Transformer>(std::move(model)),
+  GenerationEngine engine(ForGeneration(std::move(model)),
                           {.max_batch = config.actor().max_batch(),
                            .max_tokens = config.sampling().max_prompt_tokens() +
                                          config.sampling().max_new_tokens(),

@@ -150,7 +150,7 @@ absl::Status GenerateVerb(const Flags& flags) {
   const int64_t limit = config.max_positions;
   const int64_t max_new_tokens = flags.Int("max-new-tokens");
   GenerationEngine engine(
-      std::make_shared<const Transformer>(std::move(model)),
+      ForGeneration(std::move(model)),
       {.max_batch = static_cast<int>(std::min<int64_t>(
            flags.Int("batch"), static_cast<int64_t>(inputs.size()))),
        .max_tokens = std::min(limit, longest + max_new_tokens),

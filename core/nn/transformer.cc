@@ -18,22 +18,12 @@
 #include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "core/nn/attention.h"
-#include "core/nn/fused_decode.h"
-#include "core/nn/linear.h"
 #include "core/nn/pointwise.h"
 #include "core/nn/rotary.h"
+#include "core/nn/transformer_layer.h"
 
 namespace rlhf {
 namespace {
-
-struct LinearWeights {
-  at::Tensor weight;
-  at::Tensor bias;  // undefined if there is none
-
-  at::Tensor operator()(const at::Tensor& x) const {
-    return Linear(x, weight, bias);
-  }
-};
 
 // Whether a weight that a file may hold belongs to what the configuration
 // leaves out.
@@ -50,15 +40,6 @@ bool IsLeftOut(absl::string_view name, int64_t num_layers) {
 
 }  // namespace
 
-struct Transformer::Layer {
-  at::Tensor input_norm, post_norm;
-  LinearWeights query, key, value, output;
-  at::Tensor query_norm, key_norm;  // undefined without qk_norm
-  LinearWeights gate, up, down;
-  // All of these, within parameters_: [begin, end).
-  size_t begin = 0, end = 0;
-};
-
 // How a pass attends: the one thing in which the three differ.
 class Transformer::Attention {
  public:
@@ -74,6 +55,11 @@ Transformer& Transformer::operator=(Transformer&&) noexcept = default;
 Transformer::~Transformer() = default;
 
 at::Device Transformer::device() const { return embedding_VD_.device(); }
+
+at::TensorOptions Transformer::ActivationOptions() const {
+  const at::TensorOptions options = embedding_VD_.detach().options();
+  return is_packed() ? options.dtype(at::kFloat) : options;
+}
 
 absl::StatusOr<Transformer> Transformer::Create(const ModelConfig& config,
                                                 NamedTensors weights) {
@@ -228,7 +214,8 @@ at::Tensor Transformer::RunLayers(const at::Tensor& token_T,
                                   std::shared_ptr<const Attention> attention,
                                   int64_t num_layers) const {
   if (store_ != nullptr) store_->BeginPass();
-  at::Tensor hidden_TD = at::embedding(embedding_VD_, token_T);
+  at::Tensor hidden_TD =
+      at::embedding(embedding_VD_, token_T).to(ActivationOptions().dtype());
   for (int64_t i = 0; i < num_layers; ++i) {
     if (store_ == nullptr && !recompute_) {
       hidden_TD = RunLayer(i, hidden_TD, *attention);
@@ -261,7 +248,7 @@ class Transformer::Packed : public Transformer::Attention {
   Packed(const PackedBatch& batch, const Transformer& model)
       : batch_(batch),
         rotary_(MakeRotaryTable(model.config_, batch.position_T)),
-        plan_(PlanPacked(batch, model.embedding_VD_.detach().options())) {}
+        plan_(PlanPacked(batch, model.ActivationOptions())) {}
 
   at::Tensor operator()(int64_t layer, const at::Tensor& query,
                         const at::Tensor& key,
@@ -346,7 +333,7 @@ at::Tensor Transformer::Decode(const at::Tensor& token_B,
     KvCache& cache_;
     const RotaryTable rotary_;
   };
-  RLHF_CHECK(token_B.size(0) == cache.num_rows());
+  RLHF_CHECK(token_B.size(0) == cache.num_rows() && !is_packed());
   const DecodePlan plan = PlanDecode(cache, device());
   const at::Tensor hidden_BD =
       Run(token_B, std::make_shared<const Stepping>(
@@ -357,80 +344,12 @@ at::Tensor Transformer::Decode(const at::Tensor& token_B,
 
 const at::Tensor& Transformer::head_weight() const {
   RLHF_CHECK(config_.head == ModelConfig::Head::kLanguageModel);
+  RLHF_CHECK(!is_packed());
   return head_;
 }
 
-at::Tensor Transformer::DecodeLogits(const at::Tensor& token_B,
-                                     KvCache& cache) const {
-  // With more rows the library's products are faster.
-  constexpr int64_t kMostRows = 32;
-  const int64_t rows = token_B.size(0);
-  if (store_ != nullptr || !embedding_VD_.is_cpu() || rows > kMostRows ||
-      embedding_VD_.scalar_type() != at::kFloat) {
-    return Logits(Decode(token_B, cache));
-  }
-  RLHF_CHECK(rows == cache.num_rows());
-  for (const int64_t length : cache.lengths()) {
-    RLHF_CHECK(length < cache.max_tokens()) << "a row of the cache is full";
-  }
-  const at::Tensor position_B =
-      at::tensor(cache.lengths(), at::TensorOptions(at::kLong));
-  const RotaryTable rotary = MakeRotaryTable(config_, position_B);
-  const at::Tensor cos = rotary.cos.contiguous(), sin = rotary.sin.contiguous();
-  const at::Tensor hidden_BD = at::embedding(embedding_VD_, token_B);
-  const at::Tensor logits_BV =
-      at::empty({rows, config_.vocab_size}, hidden_BD.options());
-  RunDecodeStep(FusedModel(cache),
-                {.rows = rows,
-                 .max_tokens = cache.max_tokens(),
-                 .position_B = position_B.const_data_ptr<int64_t>(),
-                 .cos_BW = cos.const_data_ptr<float>(),
-                 .sin_BW = sin.const_data_ptr<float>(),
-                 .hidden_BD = hidden_BD.mutable_data_ptr<float>(),
-                 .logits_BV = logits_BV.mutable_data_ptr<float>()});
-  for (int64_t row = 0; row < rows; ++row) cache.Advance(row, 1);
-  return logits_BV;
-}
-
-DecodeModel Transformer::FusedModel(KvCache& cache) const {
-  const auto numbers = [](const at::Tensor& tensor) {
-    return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
-  };
-  const auto linear = [&](const LinearWeights& weights) {
-    return DecodeLinear{.weight = numbers(weights.weight),
-                        .bias = numbers(weights.bias),
-                        .in = weights.weight.size(1),
-                        .out = weights.weight.size(0)};
-  };
-  DecodeModel model = {.width = config_.hidden_size,
-                       .num_heads = config_.num_heads,
-                       .num_kv_heads = config_.num_kv_heads,
-                       .head_dim = config_.head_dim,
-                       .norm_eps = static_cast<float>(config_.rms_norm_eps),
-                       .final_norm = numbers(final_norm_D_),
-                       .head = linear({.weight = head_weight(), .bias = {}})};
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& layer = layers_[i];
-    const auto index = static_cast<int64_t>(i);
-    model.layers.push_back(
-        {.input_norm = numbers(layer.input_norm),
-         .query = linear(layer.query),
-         .key = linear(layer.key),
-         .value = linear(layer.value),
-         .output = linear(layer.output),
-         .query_norm = numbers(layer.query_norm),
-         .key_norm = numbers(layer.key_norm),
-         .post_norm = numbers(layer.post_norm),
-         .gate = linear(layer.gate),
-         .up = linear(layer.up),
-         .down = linear(layer.down),
-         .key_cache = cache.key(index).mutable_data_ptr<float>(),
-         .value_cache = cache.value(index).mutable_data_ptr<float>()});
-  }
-  return model;
-}
-
 at::Tensor Transformer::Logits(const at::Tensor& hidden_ND) const {
+  if (packed_head_ != nullptr) return Multiply(hidden_ND, *packed_head_);
   return Linear(hidden_ND, head_weight());
 }
 

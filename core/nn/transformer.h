@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/base/huge_buffer.h"
 #include "core/comm/named_tensor.h"
 #include "core/nn/fused_decode.h"
 #include "core/nn/kv_cache.h"
 #include "core/nn/model_config.h"
 #include "core/nn/packed_batch.h"
+#include "core/nn/packed_linear.h"
 #include "core/nn/recompute.h"
 
 namespace rlhf {
@@ -41,7 +43,8 @@ class Transformer {
   at::Device device() const;
 
   // Every weight under its Hugging Face name, tied ones once. The tensors are
-  // the model's own: changing them in place changes the model.
+  // the model's own: changing them in place changes the model. Of a packed
+  // model the embedding alone.
   const NamedTensors& parameters() const { return parameters_; }
 
   // Those of one layer, and those of none, in the order of parameters().
@@ -56,6 +59,18 @@ class Transformer {
 
   // As Clone, with weights of another dtype, which its passes then compute in.
   Transformer Cast(at::ScalarType dtype) const;
+
+  // Whether Pack may be called: a language model on the CPU with widths that
+  // PackLinear takes.
+  bool CanBePacked() const;
+
+  // A model of the same weights in `format` (packed_linear.h) that generates
+  // much faster: Prefill, DecodeLogits and Logits, without gradients, are all
+  // it is for. Computes in float32. Shares the embedding with this model and
+  // copies all else.
+  Transformer Pack(WeightFormat format) const;
+
+  bool is_packed() const { return packed_weights_ != nullptr; }
 
   // Layers of Forward keep only their input for the backward pass: a third more
   // arithmetic, far less memory, the same gradients.
@@ -89,8 +104,8 @@ class Transformer {
   // D].
   at::Tensor Decode(const at::Tensor& token_B, KvCache& cache) const;
 
-  // Logits(Decode(token_B, cache)), in one parallel region where the weights
-  // are float32 on the CPU and rows are few (fused_decode.h). No gradient.
+  // Logits(Decode(token_B, cache)); of a packed model in one parallel region
+  // (fused_decode.h), where a row's logits do not depend on the others.
   at::Tensor DecodeLogits(const at::Tensor& token_B, KvCache& cache) const;
 
   // Next-token logits of hidden states, [N, V]. Dies on a score model.
@@ -106,8 +121,10 @@ class Transformer {
 
  private:
   struct Layer;
-  // Views of the weights and of the cache.
+  // Views of the packed weights and of the cache.
   DecodeModel FusedModel(KvCache& cache) const;
+  // What hidden states are made of, and where.
+  at::TensorOptions ActivationOptions() const;
   class Attention;
   class Packed;
 
@@ -130,8 +147,16 @@ class Transformer {
   at::Tensor final_norm_D_;
   at::Tensor head_;  // [V, D], or [1, D] for a score model
   std::vector<Layer> layers_;
+  // Of a packed model: what the layers and the head point to, and the head.
+  std::shared_ptr<const HugeBuffer> packed_weights_;
+  std::shared_ptr<const PackedLinear> packed_head_;
   bool recompute_ = false;
   LayerWeights* store_ = nullptr;
 };
+
+// What an engine samples from: `model` packed, in its own dtype or as whole
+// numbers of 8 bits, where it can be packed; else as it is.
+std::shared_ptr<const Transformer> ForGeneration(Transformer model,
+                                                 bool int8 = false);
 
 }  // namespace rlhf
