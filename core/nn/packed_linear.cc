@@ -4,10 +4,9 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 
 #include "core/base/check.h"
+#include "core/nn/pack_kernels.h"
 
 namespace rlhf {
 namespace {
@@ -22,64 +21,6 @@ int64_t BytesOf(WeightFormat format) {
       return 1;
   }
   RLHF_CHECK(false) << "unknown format";
-}
-
-// The upper half of the number, rounded to even.
-uint16_t Bfloat16Of(float value) {
-  if (std::isnan(value)) return 0x7fc0;
-  const auto bits = std::bit_cast<uint32_t>(value);
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-// The weights of one panel's outputs: rows of `in` numbers; rows beyond `count`
-// are 0.
-struct PanelSource {
-  const float* rows;
-  int64_t in;
-  int64_t count;
-
-  float At(int64_t output, int64_t input) const {
-    return output < count ? rows[output * in + input] : 0;
-  }
-};
-
-void PackFloat32(const PanelSource& source, float* to) {
-  for (int64_t i = 0; i < source.in; ++i) {
-    for (int64_t o = 0; o < kPanelOutputs; ++o) *to++ = source.At(o, i);
-  }
-}
-
-// Pairs of outputs o and o + 16 share 32 bits, the first in the lower half:
-// one shift and one mask make both vectors of floats.
-void PackBfloat16(const PanelSource& source, uint16_t* to) {
-  constexpr int64_t kHalf = kPanelOutputs / 2;
-  for (int64_t i = 0; i < source.in; ++i) {
-    for (int64_t o = 0; o < kHalf; ++o) {
-      *to++ = Bfloat16Of(source.At(o, i));
-      *to++ = Bfloat16Of(source.At(o + kHalf, i));
-    }
-  }
-}
-
-// Four inputs of one output share 32 bits, the first in the lowest byte.
-void PackInt8(const PanelSource& source, const float* scale, int8_t* to) {
-  for (int64_t i = 0; i < source.in; i += kPanelInputs) {
-    for (int64_t o = 0; o < kPanelOutputs; ++o) {
-      for (int64_t j = 0; j < kPanelInputs; ++j) {
-        const float step = o < source.count ? scale[o] : 0;
-        *to++ =
-            step == 0
-                ? int8_t{0}
-                : static_cast<int8_t>(std::lrintf(source.At(o, i + j) / step));
-      }
-    }
-  }
-}
-
-float LargestOf(const float* row, int64_t count) {
-  float most = 0;
-  for (int64_t i = 0; i < count; ++i) most = std::max(most, std::abs(row[i]));
-  return most;
 }
 
 // With zeros up to `size` numbers.
@@ -115,29 +56,27 @@ PackedLinear PackLinear(const at::Tensor& weight, const at::Tensor& bias,
   if (format == WeightFormat::kInt8) {
     packed.scale.resize(static_cast<size_t>(outputs));
   }
+  const bool narrow = weight.scalar_type() == at::kBFloat16;
+  const at::Tensor plain =
+      (narrow ? weight : weight.to(at::kFloat)).detach().contiguous();
   const int64_t panel_bytes = kPanelOutputs * in * BytesOf(format);
-  at::parallel_for(
-      0, packed.NumPanels(), /*grain_size=*/1, [&](int64_t begin, int64_t end) {
-        for (int64_t panel = begin; panel < end; ++panel) {
-          const int64_t first = panel * kPanelOutputs;
-          const int64_t count = std::min(kPanelOutputs, out - first);
-          const at::Tensor rows =
-              weight.narrow(0, first, count).to(at::kFloat).contiguous();
-          const PanelSource source = {rows.const_data_ptr<float>(), in, count};
-          std::byte* const at = to + panel * panel_bytes;
-          if (format == WeightFormat::kFloat32) {
-            PackFloat32(source, reinterpret_cast<float*>(at));
-          } else if (format == WeightFormat::kBfloat16) {
-            PackBfloat16(source, reinterpret_cast<uint16_t*>(at));
-          } else {
-            float* const scale = packed.scale.data() + first;
-            for (int64_t o = 0; o < count; ++o) {
-              scale[o] = LargestOf(source.rows + o * in, in) / 127;
-            }
-            PackInt8(source, scale, reinterpret_cast<int8_t*>(at));
-          }
-        }
-      });
+  const auto pack = [&](const auto* rows, int64_t panel) {
+    const int64_t first = panel * kPanelOutputs;
+    PackPanel({.rows = rows + first * in,
+               .in = in,
+               .count = std::min(kPanelOutputs, out - first)},
+              format, packed.scale.data() + first, to + panel * panel_bytes);
+  };
+  at::parallel_for(0, packed.NumPanels(), /*grain_size=*/1,
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t panel = begin; panel < end; ++panel) {
+                       if (narrow) {
+                         pack(plain.const_data_ptr<c10::BFloat16>(), panel);
+                       } else {
+                         pack(plain.const_data_ptr<float>(), panel);
+                       }
+                     }
+                   });
   return packed;
 }
 
