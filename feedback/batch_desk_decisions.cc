@@ -154,10 +154,28 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   profile_ = LogProfile();
   next_seq_ = 1;
   RLHF_ASSIGN_OR_RETURN(const int64_t num_removed, RemoveWaiting(request));
+  RLHF_RETURN_IF_ERROR(ForgetInReports(request));
   response.set_num_retracted(static_cast<int64_t>(retracted.seqs.size()));
   response.set_num_retracted_before(retracted.num_retracted_before);
   response.set_num_waiting(num_refused + num_removed);
   return response;
+}
+
+absl::Status BatchDesk::ForgetInReports(const v1::RetractRequest& request) {
+  if (request.worker_id().empty()) return absl::OkStatus();
+  std::string before;
+  while (true) {
+    RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> page,
+                          store_->ListBatches(kPageBatches, before));
+    if (page.empty()) return absl::OkStatus();
+    before = page.back().batch_id;
+    for (const Batch& batch : page) {
+      RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
+      if (!ForgetWorker(request.worker_id(), report)) continue;
+      RLHF_RETURN_IF_ERROR(
+          store_->ReplaceReport(batch.batch_id, BatchReportJson(report)));
+    }
+  }
 }
 
 absl::StatusOr<std::vector<std::string>> BatchDesk::IdsToRetract(
