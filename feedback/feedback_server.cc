@@ -51,7 +51,7 @@ absl::StatusOr<std::unique_ptr<FeedbackServer>> FeedbackServer::Start(
   RLHF_ASSIGN_OR_RETURN(
       server->access_,
       AccessControl::Open(config.feedback().access(), FeedbackFolder(config),
-                          &server->steady_clock_));
+                          &server->clock_));
   RLHF_RETURN_IF_ERROR(server->StartGrpc(config));
   RLHF_RETURN_IF_ERROR(server->StartHttp(config));
   server->StartTasks(config, std::move(prompts));
@@ -81,7 +81,7 @@ absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
       .secret = std::move(secret)};
   RLHF_ASSIGN_OR_RETURN(auto book,
                         WorkerBook::Open(config, FeedbackFolder(config)));
-  desk_ = std::make_unique<AnswerDesk>(options, store_.get(), &steady_clock_,
+  desk_ = std::make_unique<AnswerDesk>(options, store_.get(), &clock_,
                                        &metrics_, std::move(book));
   return desk_->ReadLog();
 }

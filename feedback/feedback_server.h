@@ -59,8 +59,6 @@ class FeedbackServer {
 
   // In the order of construction: each uses the ones above it.
   const RealClock clock_;
-  // Of leases, sessions and rates.
-  const SteadyClock steady_clock_{clock_};
   prometheus::Registry registry_;
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;

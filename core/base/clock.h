@@ -21,24 +21,6 @@ class RealClock final : public Clock {
   absl::Time Now() const override { return absl::Now(); }
 };
 
-// The time at which it was made, and what has passed since by the monotonic
-// clock: for leases and sessions, which no correction of the machine's time may
-// end or prolong.
-class SteadyClock final : public Clock {
- public:
-  // `wall` is not owned and is read once.
-  explicit SteadyClock(const Clock& wall)
-      : base_(wall.Now()), start_(std::chrono::steady_clock::now()) {}
-
-  absl::Time Now() const override {
-    return base_ + absl::FromChrono(std::chrono::steady_clock::now() - start_);
-  }
-
- private:
-  const absl::Time base_;
-  const std::chrono::steady_clock::time_point start_;
-};
-
 // Stands still until told to move. Not thread-safe.
 class FakeClock final : public Clock {
  public:

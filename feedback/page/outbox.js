@@ -7,8 +7,6 @@ import {forget, keysWith, load, store} from "/storage.js";
 import {call, errorOf, mayPass, pause} from "/server.js";
 
 export const kHoldMs = 60000;
-// An answer is sent so long before the task becomes somebody else's.
-const kLeaseMarginMs = 5000;
 const kPrefix = "outbox/";
 const kMaxEntries = 50;
 const kRetryMs = [500, 1000, 2000, 4000, 8000];
@@ -32,14 +30,11 @@ export function pendingOf(worker) {
       .sort((a, b) => a.dueAt - b.dueAt);
 }
 
-export const hasRoom = (worker) => pendingOf(worker).length < kMaxEntries;
+export const hasRoom = () => entries.size < kMaxEntries;
 
-// `task` and `label` are for showing it again after a reload; `task.leaseEndsAt`
-// bounds how long it is held.
+// `task` and `label` are for showing it again after a reload.
 export function hold(answer, task, label) {
-  const now = Date.now();
-  const latest = Math.max(now, task.leaseEndsAt - kLeaseMarginMs);
-  const entry = {answer, task, label, dueAt: Math.min(now + kHoldMs, latest)};
+  const entry = {answer, task, label, dueAt: Date.now() + kHoldMs};
   entries.set(answer.comparison_id, entry);
   keep(entry);
   return entry;

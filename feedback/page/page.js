@@ -121,7 +121,7 @@ async function moreTime() {
 
 function answer() {
   if (stage !== "judging" || !judgement.hasChoice()) return;
-  if (!outbox.hasRoom(worker)) {
+  if (!outbox.hasRoom()) {
     return notify("Too many answers wait to be sent: wait until the server " +
                   "can be reached.", "bad");
   }
@@ -175,11 +175,8 @@ async function send(goOn, withTurn = false) {
       "Not saved yet: " + trouble + ". Trying again…", "bad"));
   if (mine !== session) return;
   if (!outcome.saved) {
-    const written = [entry.answer.comment, entry.answer.edited_response]
-        .filter(Boolean).join(" / ");
     forgetDraft(task.task_id);
-    notify("Not saved: " + outcome.error +
-           (written === "" ? "" : ". You wrote: " + written), "bad");
+    notify("Not saved: " + outcome.error, "bad");
     return nextTask();
   }
   notify("Saved ✓", "good");
