@@ -6,8 +6,8 @@
 #include <type_traits>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/base/clock.h"
 #include "core/base/shutdown.h"
 
 namespace rlhf {
@@ -25,7 +25,7 @@ inline bool IsTransient(const absl::Status& status) {
 // affair.
 template <typename F>
 auto RetryTransient(absl::Duration timeout, F&& attempt) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = MonotonicNow() + timeout;
   absl::Duration pause = absl::Milliseconds(100);
   while (true) {
     auto result = attempt();
@@ -35,7 +35,7 @@ auto RetryTransient(absl::Duration timeout, F&& attempt) {
     } else {
       status = result.status();
     }
-    if (!IsTransient(status) || absl::Now() + pause > deadline ||
+    if (!IsTransient(status) || MonotonicNow() + pause > deadline ||
         WaitForShutdown(pause)) {
       return result;
     }

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
@@ -74,10 +74,10 @@ absl::StatusOr<ScoreResult> RewardClient::Score(
   for (const v1::ScoredDialogue& dialogue : dialogues) {
     *request.add_dialogues() = dialogue;
   }
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = MonotonicNow() + timeout;
   const auto attempt = [&]() -> absl::StatusOr<ScoreResult> {
     v1::ScoreResponse response;
-    const auto context = ContextWithDeadline(deadline - absl::Now());
+    const auto context = ContextWithDeadline(deadline - MonotonicNow());
     const std::stop_callback cancel(stop, [&context] { context->TryCancel(); });
     RLHF_RETURN_IF_ERROR(
         FromGrpcStatus(reward_->Score(context.get(), request, &response)));
