@@ -94,8 +94,8 @@ class BatchDesk {
   // kept. Cut off at any moment, it can be asked for again. A comparison_id
   // need not be in the log if it waits.
   //
-  // Errors: those of PreferenceStore::Retract and
-  // PreferenceStore::SetBatchState.
+  // Errors: NotFound for a worker who is nowhere; those of
+  // PreferenceStore::Retract and PreferenceStore::SetBatchState.
   absl::StatusOr<v1::RetractResponse> Retract(
       const v1::RetractRequest& request);
 
@@ -133,6 +133,9 @@ class BatchDesk {
                                 const std::string& batch_id) const;
   absl::Status Store(std::vector<v1::Comparison> comparisons,
                      const std::string& batch_id, v1::BatchReport& report);
+  // NotFound if the request names a worker whom nothing is known of: a mistyped
+  // name would look like a withdrawal, and keep an innocent worker out.
+  absl::Status CheckIsKnown(const v1::RetractRequest& request) const;
   // Takes the request's worker out of all reports that are kept.
   absl::Status ForgetInReports(const v1::RetractRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -136,6 +136,7 @@ absl::StatusOr<v1::BatchReport> BatchDesk::DecideLocked(
 absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
     const v1::RetractRequest& request) {
   MutexLock lock(&mutex_);
+  RLHF_RETURN_IF_ERROR(CheckIsKnown(request));
   v1::RetractResponse response;
   RLHF_ASSIGN_OR_RETURN(const int64_t num_refused, RefuseWaiting(request));
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
@@ -159,6 +160,30 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   response.set_num_retracted_before(retracted.num_retracted_before);
   response.set_num_waiting(num_refused + num_removed);
   return response;
+}
+
+absl::Status BatchDesk::CheckIsKnown(const v1::RetractRequest& request) const {
+  const std::string& worker = request.worker_id();
+  if (worker.empty() || store_->IsRetractedWorker(worker) ||
+      store_->GetStats().num_by_worker.contains(worker)) {
+    return absl::OkStatus();
+  }
+  RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> waiting,
+                        WaitingBatchIds());
+  for (const std::string& id : waiting) {
+    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(id));
+    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
+                          ComparisonsOf(batch));
+    for (const v1::Comparison& one : comparisons) {
+      if (one.worker_id() == worker) return absl::OkStatus();
+    }
+  }
+  return absl::NotFoundError(
+      absl::StrCat("no comparison of worker \"", worker,
+                   "\" is in the log or waits: nothing was retracted. People "
+                   "with an account "
+                   "are in the log under a pseudonym, which `rlhf feedback "
+                   "accounts` shows"));
 }
 
 absl::Status BatchDesk::ForgetInReports(const v1::RetractRequest& request) {

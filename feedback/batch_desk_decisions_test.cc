@@ -114,6 +114,16 @@ TEST_F(BatchDecisionsTest, ARetractedWorkerDoesNotComeBackByARelease) {
   EXPECT_EQ(store_->GetStats().num_by_worker.count("bob"), 0u);
 }
 
+TEST_F(BatchDecisionsTest, AWorkerWhomNobodyKnowsIsNotRetracted) {
+  Import(Line(0, "bob", false));
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("bobby");
+  EXPECT_THAT(desk_->Retract(request),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"bobby\"")));
+  // And may speak for the first time later.
+  EXPECT_EQ(Import(Line(1, "bobby", false)).accepted(), 1);
+}
+
 TEST_F(BatchDecisionsTest, ARetractedWorkersNameLeavesTheReports) {
   Import(Line(0, "bob", false));
   const std::string id = Import(Line(1, "eve", false)).batch_id();
