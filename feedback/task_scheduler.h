@@ -128,7 +128,7 @@ class TaskScheduler {
 
   // Takes up what FindOpen told before a restart, whether or not tasks are
   // wanted; times are those of this process. Dropped: a task that has its
-  // answers, or is there already, or whose owner has another. A lease is
+  // answers, or is there already, or whose owner owns another. A lease is
   // restored while there is a place for it and its worker may and does hold no
   // other: leave it out where a later one of the worker is to come.
   void Restore(OpenTask open, absl::Time now);

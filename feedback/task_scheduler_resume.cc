@@ -51,7 +51,7 @@ void TaskScheduler::RestoreLeases(const OpenTask& open, Entry& entry,
 void TaskScheduler::Restore(OpenTask open, absl::Time now) {
   const bool is_answered =
       static_cast<int>(open.answered_by.size()) >= NumWantedOf(open.owner);
-  const bool owner_has_one = !open.owner.empty() && HasTaskOf(open.owner);
+  const bool owner_has_one = own_of_.contains(open.owner);
   if (is_answered || owner_has_one) return;
   const auto [added, is_new] = entries_.try_emplace(open.task.task_id);
   if (!is_new) return;

@@ -135,6 +135,21 @@ TEST(TaskSchedulerTest, RestoredTaskKeepsWhoAnsweredAndItsPlaces) {
   EXPECT_FALSE(full.FindOpen(task).has_value()) << "it has its answers";
 }
 
+TEST(TaskSchedulerTest, RestoredOwnTaskWaitsUntilItsWorkerIsDoneWithAnother) {
+  const absl::Time soon = kStart + absl::Seconds(30);
+  OpenTask other{.task = NumberedTask(1)};
+  other.holders["ada"] = {.given = kStart, .lease_end = soon};
+  OpenTask own{.task = NumberedTask(2), .owner = "ada"};
+  own.holders["ada"] = {.given = kStart};
+  TaskScheduler scheduler(kTwoReady, /*num_comparisons=*/0);
+  scheduler.Restore(other, kStart);
+  scheduler.Restore(own, kStart);
+  EXPECT_EQ(scheduler.Lease("ada", kStart)->task_id, other.task.task_id);
+  ASSERT_OK(scheduler.Claim(other.task.task_id, "ada", kStart));
+  scheduler.Finish(other.task.task_id, "ada", /*saved=*/true);
+  EXPECT_EQ(scheduler.Lease("ada", kStart)->task_id, own.task.task_id);
+}
+
 TEST(TaskSchedulerTest, RestoredOwnTaskIsItsWorkersAlone) {
   OpenTask open{.task = NumberedTask(1), .owner = "ada"};
   open.holders["ada"] = {.given = kStart};
