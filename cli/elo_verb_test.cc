@@ -1,9 +1,13 @@
 #include <cmath>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "cli/verb.h"
+#include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/status_macros.h"
+#include "core/comparisons/parse_comparisons.h"
 #include "feedback/preference_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -70,6 +74,23 @@ class EloVerbTest : public testing::Test {
     return folder_ / "games.jsonl";
   }
 
+  // Puts lines_ into the run's log, as answers at its own page.
+  void StoreLines() {
+    ASSERT_OK_AND_ASSIGN(const auto store, OpenStore());
+    ASSERT_OK_AND_ASSIGN(ParsedComparisons parsed,
+                         ParseComparisons(lines_, "games.jsonl"));
+    for (v1::Comparison& comparison : parsed.comparisons) {
+      comparison.set_source("page");
+    }
+    ASSERT_OK(store->AppendAll(parsed.comparisons));
+  }
+
+  absl::StatusOr<std::unique_ptr<PreferenceStore>> OpenStore() {
+    RLHF_RETURN_IF_ERROR(MakeDirectories(folder_ / "a/feedback"));
+    return PreferenceStore::Open(folder_ / "a/feedback/comparisons.db", &clock_,
+                                 &metrics_);
+  }
+
   // Its exit code; what it prints is in out_, err_.
   int Rlhf(const std::vector<std::string>& args) {
     testing::internal::CaptureStdout();
@@ -96,6 +117,9 @@ class EloVerbTest : public testing::Test {
 
   const TempDir folder_;
   const std::string config_path_ = folder_ / "run.txtpb";
+  const RealClock clock_;
+  prometheus::Registry registry_;
+  FeedbackMetrics metrics_{registry_};
   std::string lines_, out_, err_;
   int num_lines_ = 0;
 };
@@ -166,24 +190,16 @@ TEST_F(EloVerbTest, ReadsARunsOwnComparisons) {
   EXPECT_EQ(Elo({"--config", config_path_}), 2);
   EXPECT_THAT(err_, HasSubstr("there is no preference store"));
   AddVersions0And4();
-  ASSERT_EQ(Rlhf({"feedback", "import", File(), "--config", config_path_}), 0)
-      << err_;
+  StoreLines();
   EXPECT_EQ(Elo({"--config", config_path_}), 0) << err_;
   EXPECT_THAT(out_, HasSubstr("+49 [-20, +118]"));
 }
 
 TEST_F(EloVerbTest, RetractedComparisonsAreNoGames) {
   AddVersions0And4();
-  ASSERT_EQ(Rlhf({"feedback", "import", File(), "--config", config_path_}), 0)
-      << err_;
+  StoreLines();
   {
-    const RealClock clock;
-    prometheus::Registry registry;
-    FeedbackMetrics metrics(registry);
-    ASSERT_OK_AND_ASSIGN(
-        const auto store,
-        PreferenceStore::Open(folder_ / "a/feedback/comparisons.db", &clock,
-                              &metrics));
+    ASSERT_OK_AND_ASSIGN(const auto store, OpenStore());
     PreferenceStore::Selection first_30;
     for (int i = 1; i <= 30; ++i) {
       first_30.comparison_ids.push_back(absl::StrCat("c", i));

@@ -164,7 +164,11 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
 
 absl::Status BatchDesk::CheckIsKnown(const v1::RetractRequest& request) const {
   const std::string& worker = request.worker_id();
-  if (worker.empty() || store_->IsRetractedWorker(worker) ||
+  // What else is wrong with the request, the store says.
+  const bool is_of_worker = !worker.empty() && request.batch_id().empty() &&
+                            request.comparison_ids().empty() &&
+                            !request.by().empty() && !request.reason().empty();
+  if (!is_of_worker || store_->IsRetractedWorker(worker) ||
       store_->GetStats().num_by_worker.contains(worker)) {
     return absl::OkStatus();
   }

@@ -338,6 +338,7 @@ TEST_F(BatchDeskTest, HandedInTwiceWhileThePmIsAskedItIsStoredOnce) {
 }
 
 TEST_F(BatchDeskTest, WhoIsRetractedWhileThePmIsAskedIsLeftOut) {
+  Import(Lines(200, 1, "bob"));
   MakeDesk({},
            [&](const std::vector<const v1::Comparison*>& comparisons)
                -> absl::StatusOr<std::vector<double>> {
