@@ -90,7 +90,7 @@ class OutboxTest(page_case.PageCase):
             "task_id": "another", "kind": "helpful", "left": "l", "right": "r",
             "messages": [{"role": "user", "content": "Other?"}],
             "lease_seconds": 100}))
-        page.keyboard.press("m")
+        page.locator("#more-time").click()
         expect(page.locator("#dialogue")).to_contain_text("Other?")
         expect(page.locator("#kept").get_by_label("Comment")).to_have_value(
             "Half a thought")
