@@ -10,7 +10,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/bounded_queue.h"
+#include "core/base/clock.h"
 #include "core/base/json.h"
+#include "core/base/mutex.h"
 #include "core/base/status_macros.h"
 #include "core/telemetry/listen_socket.h"
 
@@ -21,7 +23,8 @@ namespace {
 struct Exchange {
   HttpRequest request;
   size_t max_body_bytes = 0;
-  // Of a slow request, once it is handled.
+  // Of a slow request, and its response once it is handled.
+  bool slow = false;
   std::optional<HttpResponse> response;
 };
 
@@ -75,10 +78,12 @@ class MicrohttpdServer final : public HttpServer {
     }
   }
 
-  // The library may not be stopped while a connection is suspended.
+  // The library may not be stopped while a connection is suspended, and drops
+  // what it has not sent when it is.
   ~MicrohttpdServer() override {
     slow_.Close();
     if (slow_thread_.joinable()) slow_thread_.join();
+    WaitForSlowOnes();
     if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
   }
 
@@ -93,7 +98,7 @@ class MicrohttpdServer final : public HttpServer {
         /*port=*/0,
         /*apc=*/nullptr, /*apc_cls=*/nullptr, &OnAccess, this,
         MHD_OPTION_LISTEN_SOCKET, socket.fd,  //
-        MHD_OPTION_NOTIFY_COMPLETED, &OnCompleted, nullptr,
+        MHD_OPTION_NOTIFY_COMPLETED, &OnCompleted, this,
         MHD_OPTION_CONNECTION_LIMIT, limits_.max_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds,
         MHD_OPTION_THREAD_POOL_SIZE, limits_.num_threads, MHD_OPTION_END);
@@ -146,6 +151,11 @@ class MicrohttpdServer final : public HttpServer {
 
   // Before the other thread gets it: it may be done before we return.
   MHD_Result Suspend(SlowRequest slow) {
+    slow.exchange->slow = true;
+    {
+      MutexLock lock(&mutex_);
+      ++num_slow_;
+    }
     MHD_suspend_connection(slow.connection);
     if (slow_.TryPush(std::move(slow))) return MHD_YES;
     slow.exchange->response = JsonErrorResponse(
@@ -173,10 +183,28 @@ class MicrohttpdServer final : public HttpServer {
     }
   }
 
-  static void OnCompleted(void*, MHD_Connection*, void** slot,
+  // Once the response was sent, or the connection broke.
+  static void OnCompleted(void* self, MHD_Connection*, void** slot,
                           MHD_RequestTerminationCode) {
-    delete static_cast<Exchange*>(*slot);
+    auto* const server = static_cast<MicrohttpdServer*>(self);
+    const auto* const exchange = static_cast<Exchange*>(*slot);
+    if (exchange != nullptr && exchange->slow) {
+      MutexLock lock(&server->mutex_);
+      --server->num_slow_;
+      server->fewer_slow_.SignalAll();
+    }
+    delete exchange;
     *slot = nullptr;
+  }
+
+  // For as long as a client may take to read its response.
+  void WaitForSlowOnes() {
+    constexpr absl::Duration kMost = absl::Seconds(5);
+    const absl::Time deadline = MonotonicNow() + kMost;
+    MutexLock lock(&mutex_);
+    while (num_slow_ > 0 && MonotonicNow() < deadline) {
+      fewer_slow_.WaitFor(&mutex_, deadline - MonotonicNow());
+    }
   }
 
   Exchange Begin(MHD_Connection* connection, const char* url,
@@ -217,6 +245,10 @@ class MicrohttpdServer final : public HttpServer {
   const HttpRefusal refuse_;
   BoundedQueue<SlowRequest> slow_;
   std::thread slow_thread_;
+  Mutex mutex_;
+  CondVar fewer_slow_;
+  // Suspended, or resumed and not answered in full.
+  int num_slow_ ABSL_GUARDED_BY(mutex_) = 0;
   MHD_Daemon* daemon_ = nullptr;
   int port_ = 0;
 };
