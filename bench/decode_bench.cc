@@ -3,7 +3,8 @@
 //   decode_bench MODEL_DIR [BATCH [float32|bfloat16|int8|plain [REPETITIONS]]]
 //
 // Prompts of 64 tokens, 64 new ones each, temperature 1 with log-probabilities;
-// "plain" is float32 as LibTorch's operations do it, not packed. Prints medians.
+// "plain" is float32 as LibTorch's operations do it, not packed. Prints
+// medians.
 #include <algorithm>
 #include <cstdio>
 #include <memory>
