@@ -5,11 +5,12 @@
 
 Joins WORKERS people by invitation, each with a session and a connection of their
 own as a browser has; then everybody takes a task and answers it, again and again. A
-small random policy, which the learner keeps as it is, answers the prompts, and OVERLAP people each task, so that tasks
-do not run out. Everybody reads --pause seconds before answering: with 0, as fast as a
-session may ask. After a WARM_UP, measures for --seconds, in as many --parts; then
-verifies that the log has every acknowledged answer once. Prints a table and writes
-bench/results/worker_load.json. Needs Python alone.
+small random policy, which the learner keeps as it is, answers the prompts, and
+OVERLAP people each task, so that tasks do not run out. Everybody reads --pause
+seconds before answering: with 0, as fast as a session may ask. After a WARM_UP,
+measures for --seconds, in as many --parts; then verifies that the log has every
+acknowledged answer once. Prints a table and writes bench/results/worker_load.json.
+Needs Python alone.
 """
 import argparse
 import asyncio

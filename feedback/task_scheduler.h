@@ -223,8 +223,8 @@ class TaskScheduler {
   int64_t NumPromised() const;
   bool HasRoom() const;
   bool MayAnswerMore(const std::string& worker_id, int64_t num_held) const;
-  // The oldest ready task: those reserved for the worker first, those that the
-  // worker let expire last. Null if none is ready for this worker.
+  // The oldest ready task; those that the worker let expire come last. Null if
+  // none is ready for this worker.
   Entry* PickReady(const std::string& worker_id);
   // The leases of `open` that can go on, those that end last first.
   void RestoreLeases(const OpenTask& open, Entry& entry, absl::Time now);

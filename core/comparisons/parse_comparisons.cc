@@ -317,21 +317,19 @@ void ReadCsv(absl::string_view text, Collector& collector) {
 ReadableComparisons ParseReadable(absl::string_view text,
                                   absl::string_view name) {
   Collector collector(name);
-  if (ReplaceInvalidUtf8(text) != text) {
+  text = absl::StripPrefix(text, "\xEF\xBB\xBF");
+  const absl::string_view begin =
+      absl::StripLeadingAsciiWhitespace(text).substr(0, 1);
+  if (begin != "[" && begin != "{" && absl::EndsWithIgnoreCase(name, ".csv")) {
+    ReadCsv(text, collector);  // and tells on which line it is no UTF-8
+  } else if (ReplaceInvalidUtf8(text) != text) {
     collector.AddMalformed(
         "",
         absl::InvalidArgumentError(
             "it is not UTF-8 text: unpack what is packed (.gz, .zip, .xlsx), "
             "or save it as UTF-8"));
-    return std::move(collector).Finish();
-  }
-  text = absl::StripPrefix(text, "\xEF\xBB\xBF");
-  const absl::string_view begin =
-      absl::StripLeadingAsciiWhitespace(text).substr(0, 1);
-  if (begin == "[") {
+  } else if (begin == "[") {
     ReadArray(text, collector);
-  } else if (begin != "{" && absl::EndsWithIgnoreCase(name, ".csv")) {
-    ReadCsv(text, collector);
   } else {
     ReadLines(text, collector);
   }
