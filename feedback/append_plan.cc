@@ -81,8 +81,14 @@ absl::StatusOr<AppendedComparison> AppendPlan::AddOne(
   v1::Comparison added = comparison;
   added.set_seq(num_before_ + static_cast<int64_t>(rows_.size()) + 1);
   added.set_committed_unix_ms(now_unix_ms_);
-  rows_.push_back(MakeComparisonRow(
-      added, rows_.empty() ? head_before_ : rows_.back().chain));
+  ComparisonRow row = MakeComparisonRow(
+      added, rows_.empty() ? head_before_ : rows_.back().chain);
+  // A log with a row that cannot be read is lost as a whole.
+  if (!v1::Comparison().ParseFromString(row.bytes)) {
+    return absl::InvalidArgumentError(
+        "the comparison holds text that is not UTF-8");
+  }
+  rows_.push_back(std::move(row));
   const int64_t seq = added.seq();
   by_id_.emplace(comparison.comparison_id(), std::move(added));
   return AppendedComparison{.seq = seq, .duplicate = false};

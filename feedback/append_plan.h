@@ -33,7 +33,8 @@ class AppendPlan {
   // so is every comparison_id that was retracted, whatever it brings.
   //
   // Errors:
-  //   InvalidArgument  comparison_id is empty, or the choice RETRACTED
+  //   InvalidArgument  comparison_id is empty, the choice RETRACTED, or a text
+  //                    not UTF-8
   //   AlreadyExists    the comparison_id is taken by another content
   absl::StatusOr<std::vector<AppendedComparison>> Add(
       absl::Span<const v1::Comparison> comparisons);

@@ -172,15 +172,15 @@ absl::StatusOr<HttpResponse> BatchApi::LabelStudio(const ApiCall& call) {
     return absl::NotFoundError("feedback.webhook_secret_file is not set");
   }
   const absl::string_view sent = request.header(kSecretHeader);
+  if (!sent.empty() && !EqualSecrets(sent, secret_)) {
+    return absl::UnauthenticatedError("X-Webhook-Secret is not our secret");
+  }
   const auto record = ReadLabelStudioEvent(request.body);
   if (sent.empty()) {
     RLHF_RETURN_IF_ERROR(CheckSigned(request, WebhookRecord()));
     RLHF_RETURN_IF_ERROR(record.status());
     return Take(*record, std::string(request.header("webhook-id")),
                 "label-studio");
-  }
-  if (!EqualSecrets(sent, secret_)) {
-    return absl::UnauthenticatedError("X-Webhook-Secret is not our secret");
   }
   RLHF_RETURN_IF_ERROR(record.status());
   if (record->line.has_value()) {

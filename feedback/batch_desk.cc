@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/choice.h"
+#include "core/text/byte_level.h"
 #include "feedback/batch/batch_report.h"
 #include "feedback/import_export.h"
 
@@ -32,9 +33,11 @@ std::string BatchIdOf(absl::string_view text) {
 
 // It is shown, stored with each comparison, and counted by.
 absl::Status CheckName(absl::string_view name) {
-  const bool printable = std::none_of(
-      name.begin(), name.end(),
-      [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; });
+  const bool printable =
+      ReplaceInvalidUtf8(name) == name &&
+      std::none_of(name.begin(), name.end(), [](unsigned char byte) {
+        return byte < 0x20 || byte == 0x7F;
+      });
   if (printable && name.size() <= kMaxNameBytes) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("the name of the batch has ", name.size(), " bytes",

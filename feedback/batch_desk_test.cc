@@ -276,7 +276,8 @@ TEST_F(BatchDeskTest, OurOwnAnswersComeBackAsDuplicates) {
 }
 
 TEST_F(BatchDeskTest, ANameIsShortAndPrintable) {
-  for (const std::string& name : {std::string(129, 'n'), std::string("a\nb")}) {
+  for (const std::string& name :
+       {std::string(129, 'n'), std::string("a\nb"), std::string("a\xff")}) {
     EXPECT_THAT(desk_->Import({.text = kPair, .name = name}),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr("at most 128 printable")));

@@ -299,6 +299,18 @@ TEST_P(PreferenceStoreTest, NothingBringsARetractedComparisonBack) {
   EXPECT_EQ(MustRead(1).response_a(), "");
 }
 
+TEST_P(PreferenceStoreTest, WhatCouldNotBeReadBackIsNotAppended) {
+  const auto store = MustOpen();
+  v1::Comparison comparison = MakeComparison("c1");
+  comparison.set_source("import:\xff");
+  EXPECT_THAT(
+      store->AppendAll({MakeComparison("c0"), comparison}),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not UTF-8")));
+  EXPECT_EQ(store->GetStats().num_comparisons, 0);
+  EXPECT_OK(store->Append(MakeComparison("c2")));
+  EXPECT_OK(store->VerifyChain());
+}
+
 TEST_P(PreferenceStoreTest, WorkersAndBatchesAreRetractedWhole) {
   const auto store = MustOpen();
   for (int i = 0; i < 12; ++i) {

@@ -31,29 +31,60 @@ bool IsTooDeep(absl::string_view text) {
   return false;
 }
 
+// Looks for a key that an object has twice, which the parser would take. Not
+// its callback: with one, the library searches an object or array anew after
+// each one within it.
+class DuplicateKeys final : public nlohmann::json_sax<Json> {
+ public:
+  // "": there is none, or the text is no JSON.
+  const std::string& duplicate() const { return duplicate_; }
+
+  bool start_object(size_t) override {
+    keys_.emplace_back();
+    return true;
+  }
+  bool key(string_t& name) override {
+    if (keys_.back().insert(name).second) return true;
+    duplicate_ = absl::StrCat("duplicate key \"", name, "\"");
+    return false;
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    return true;
+  }
+  bool parse_error(size_t, const std::string&,
+                   const nlohmann::detail::exception&) override {
+    return false;
+  }
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_array(size_t) override { return true; }
+  bool end_array() override { return true; }
+
+ private:
+  std::vector<std::set<std::string>> keys_;  // of the objects that are open
+  std::string duplicate_;
+};
+
 }  // namespace
 
 absl::StatusOr<Json> ParseJson(absl::string_view text) {
   if (IsTooDeep(text)) {
     return absl::InvalidArgumentError("more than 64 levels deep");
   }
-  std::vector<std::set<std::string>> keys;
-  std::string problem;
-  const auto callback = [&](int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key &&
-        !keys.back().insert(parsed.get<std::string>()).second) {
-      problem =
-          absl::StrCat("duplicate key \"", parsed.get<std::string>(), "\"");
-    }
-    return problem.empty() || event != Json::parse_event_t::value;
-  };
   // The library reports errors by throwing; nothing escapes this function.
   try {
-    Json value = Json::parse(text.begin(), text.end(), callback);
-    if (!problem.empty()) return absl::InvalidArgumentError(problem);
-    return value;
+    DuplicateKeys keys;
+    Json::sax_parse(text.begin(), text.end(), &keys);
+    if (!keys.duplicate().empty()) {
+      return absl::InvalidArgumentError(keys.duplicate());
+    }
+    return Json::parse(text.begin(), text.end());
   } catch (const Json::exception& error) {
     // The library puts its own name and a number in brackets before it.
     absl::string_view what = error.what();

@@ -59,6 +59,15 @@ TEST(ParseJsonTest, TheSameKeyInTwoObjectsIsNoDuplicate) {
   EXPECT_OK(ParseJson(R"({"a": {"a": 1}, "b": [{"a": 1}, {"a": 2}]})"));
 }
 
+// The test's time limit tells: where each object costs as much as there are
+// before it, this takes half an hour.
+TEST(ParseJsonTest, AMillionObjectsInOneAreReadAtOnce) {
+  std::string text = "[{}";
+  for (int i = 1; i < 1'000'000; ++i) text += ",{}";
+  ASSERT_OK_AND_ASSIGN(const Json list, ParseJson(text + "]"));
+  EXPECT_EQ(list.size(), 1'000'000U);
+}
+
 TEST(ParseJsonTest, AllowsSixtyFourLevelsAndNoMore) {
   EXPECT_OK(ParseJson(Nested(64)));
   EXPECT_THAT(ParseJson(Nested(65)), IsRefused("more than 64 levels"));

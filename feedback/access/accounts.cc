@@ -212,13 +212,14 @@ absl::Status Accounts::Join(absl::string_view secret, const std::string& name,
   RLHF_RETURN_IF_ERROR(CheckInvitation(secret, name, now));
   const Invitation invitation = *FindInvitation(secret, now);
   std::erase_if(invitations_, [&](const Invitation& one) {
-    return one.secret_hash == invitation.secret_hash;
+    return one.secret_hash == invitation.secret_hash || one.name == name;
   });
   const auto [entry, is_new] = accounts_.try_emplace(name);
   Account& account = entry->second;
   account.name = name;
   account.role = invitation.role;
   account.password_hash = password_hash;
+  account.token_hash.clear();
   account.disabled = false;
   if (!is_new) ++account.version;
   return absl::OkStatus();
@@ -256,6 +257,8 @@ absl::Status Accounts::Disable(const std::string& name) {
   }
   found->second.disabled = true;
   ++found->second.version;
+  std::erase_if(invitations_,
+                [&](const Invitation& one) { return one.name == name; });
   return absl::OkStatus();
 }
 

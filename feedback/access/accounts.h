@@ -70,7 +70,8 @@ class Accounts {
   absl::Status CheckInvitation(absl::string_view secret,
                                const std::string& name, absl::Time now) const;
 
-  // Makes the account, or gives it a new password, and uses the invitation up.
+  // Makes the account, or gives it a new password in place of what it had, and
+  // uses up the invitation and all others by this name.
   // Errors: as CheckInvitation.
   absl::Status Join(absl::string_view secret, const std::string& name,
                     const std::string& password_hash, absl::Time now);
@@ -82,7 +83,8 @@ class Accounts {
   absl::Status SetToken(const std::string& name, Role role,
                         const std::string& token_hash);
 
-  // Ends what the account may do, until it is invited by name again.
+  // Ends what the account may do, and the invitations by its name, until it is
+  // invited by name again.
   // Errors: NotFound.
   absl::Status Disable(const std::string& name);
 

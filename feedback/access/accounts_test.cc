@@ -73,6 +73,30 @@ TEST(AccountsTest, InvitationByNameIsForThatNameAndGivesANewPassword) {
   EXPECT_GT(accounts.Find("ada")->version, version);
 }
 
+TEST(AccountsTest, ADisabledAccountComesBackByANewInvitationAlone) {
+  Accounts accounts;
+  for (const char* const secret : {"s", "t", "u"}) {
+    ASSERT_OK(accounts.Invite(For(secret, Role::kWorker, "ada"), kNow));
+  }
+  ASSERT_OK(accounts.Join("s", "ada", "hash", kNow));
+  EXPECT_THAT(accounts.Join("t", "ada", "other", kNow),
+              StatusIs(StatusCode::kPermissionDenied, HasSubstr("was used")));
+  ASSERT_OK(accounts.Invite(For("v", Role::kWorker, "ada"), kNow));
+  ASSERT_OK(accounts.Disable("ada"));
+  EXPECT_THAT(accounts.Join("v", "ada", "other", kNow),
+              StatusIs(StatusCode::kPermissionDenied, HasSubstr("was used")));
+  EXPECT_TRUE(accounts.Find("ada")->disabled);
+}
+
+TEST(AccountsTest, ADisabledProgramsTokenDoesNotComeBackByAnInvitation) {
+  Accounts accounts;
+  ASSERT_OK(accounts.SetToken("importer", Role::kRequester, SecretHash("t")));
+  ASSERT_OK(accounts.Disable("importer"));
+  ASSERT_OK(accounts.Invite(For("s", Role::kRequester, "importer"), kNow));
+  ASSERT_OK(accounts.Join("s", "importer", "hash", kNow));
+  EXPECT_EQ(accounts.ByToken("t"), nullptr);
+}
+
 TEST(AccountsTest, TokenFindsItsProgramAndANewOneReplacesIt) {
   Accounts accounts;
   ASSERT_OK(accounts.SetToken("importer", Role::kRequester, SecretHash("t")));
