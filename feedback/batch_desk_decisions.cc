@@ -162,6 +162,7 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
 }
 
 absl::Status BatchDesk::ForgetInReports(const v1::RetractRequest& request) {
+  if (!request.batch_id().empty()) return ForgetInReportOf(request.batch_id());
   if (request.worker_id().empty()) return absl::OkStatus();
   std::string before;
   while (true) {
@@ -176,6 +177,15 @@ absl::Status BatchDesk::ForgetInReports(const v1::RetractRequest& request) {
           store_->ReplaceReport(batch.batch_id, BatchReportJson(report)));
     }
   }
+}
+
+absl::Status BatchDesk::ForgetInReportOf(const std::string& batch_id) {
+  const absl::StatusOr<Batch> batch = store_->GetBatch(batch_id);
+  if (absl::IsNotFound(batch.status())) return absl::OkStatus();
+  RLHF_RETURN_IF_ERROR(batch.status());
+  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(*batch));
+  if (!ForgetWorkers(report)) return absl::OkStatus();
+  return store_->ReplaceReport(batch_id, BatchReportJson(report));
 }
 
 absl::StatusOr<std::vector<std::string>> BatchDesk::IdsToRetract(
