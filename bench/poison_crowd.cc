@@ -103,6 +103,7 @@ void Answer(Random& random, SimulatedComparison& simulated) {
     if (other >= 0.12 && other < 0.15) comparison.set_choice(v1::SKIPPED);
   }
   comparison.set_shown_swapped(random.Uniform() < 0.5);
+  comparison.set_sides_known(true);
   comparison.set_worker_seconds(3 + 22 * std::exp(0.6 * random.Normal()));
 }
 

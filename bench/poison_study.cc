@@ -47,8 +47,7 @@ BatchVerdict Judge(const SimulatedBatch& batch, const Log& log) {
   std::vector<BatchItem> items;
   const size_t step = std::max<size_t>(1, batch.comparisons.size() / kPmSample);
   for (size_t i = 0; i < batch.comparisons.size(); ++i) {
-    items.push_back(
-        {.comparison = &batch.comparisons[i].comparison, .sides_known = true});
+    items.push_back({.comparison = &batch.comparisons[i].comparison});
     if (i % step == 0) items.back().pm_margin = batch.comparisons[i].pm_margin;
   }
   BatchEvidence evidence = MeasureBatch(

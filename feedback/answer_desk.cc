@@ -44,6 +44,7 @@ v1::Comparison ToComparison(const Task& task, const Answer& answer) {
   comparison.set_strength(answer.strength);
   comparison.set_worker_id(answer.worker_id);
   comparison.set_shown_swapped(task.shown_swapped);
+  comparison.set_sides_known(true);
   comparison.set_policy_version_a(task.policy_version_a);
   comparison.set_policy_version_b(task.policy_version_b);
   // The service's own clock bounds what the client says.

@@ -11,17 +11,13 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "core/comparisons/check_comparison.h"
 #include "feedback/api_responses.h"
 
 namespace rlhf {
 namespace {
 
-constexpr size_t kMaxIdBytes = 64;
-constexpr size_t kMaxSkipReasonBytes = 1000;
-constexpr int64_t kMaxCommentCharacters = 2000;
-constexpr size_t kMaxEditedBytes = 64 << 10;
 constexpr size_t kMaxPauseBytes = 1000;
-constexpr double kMaxSeconds = 1e6;
 
 struct ChoiceName {
   const char* name;
@@ -88,7 +84,7 @@ absl::StatusOr<int> GetStrength(const Json& object, ShownChoice choice) {
 
 absl::StatusOr<double> GetSeconds(const Json& object) {
   const Json seconds = object.value("seconds", Json(0));
-  if (!seconds.is_number() || seconds < 0 || seconds > kMaxSeconds) {
+  if (!seconds.is_number() || seconds < 0 || seconds > kMaxWorkerSeconds) {
     return FieldError("seconds", absl::StrCat("is ", DumpJson(seconds),
                                               "; it must be a number from 0 to "
                                               "1000000"));
@@ -121,10 +117,7 @@ absl::StatusOr<std::string> GetOptionalString(const Json& object,
 absl::StatusOr<std::string> GetComment(const Json& object) {
   RLHF_ASSIGN_OR_RETURN(std::string comment,
                         GetOptionalString(object, "comment"));
-  // The bytes that begin a character: JSON is UTF-8.
-  const auto num_characters =
-      std::count_if(comment.begin(), comment.end(),
-                    [](unsigned char c) { return (c & 0xc0) != 0x80; });
+  const int64_t num_characters = CountCharacters(comment);
   if (num_characters > kMaxCommentCharacters) {
     return FieldError(
         "comment", absl::StrCat("has ", num_characters, " characters; at most ",

@@ -18,6 +18,8 @@ namespace {
 std::string ContentOf(v1::Comparison comparison) {
   comparison.clear_seq();
   comparison.clear_committed_unix_ms();
+  // What was stored before the field was there does not say it.
+  comparison.clear_sides_known();
   if (IsJudgedHere(comparison)) comparison.clear_worker_seconds();
   if (IsImported(comparison)) {
     if (comparison.worker_id() == comparison.source()) {

@@ -12,6 +12,7 @@
 #include "core/text/byte_level.h"
 #include "feedback/batch/batch_report.h"
 #include "feedback/import_export.h"
+#include "feedback/imported_origin.h"
 
 namespace rlhf {
 namespace {
@@ -19,8 +20,8 @@ namespace {
 // Comparisons read from the log at once.
 constexpr int64_t kPageRows = 1000;
 
-// Comparisons that the serving PM is asked about: enough to tell 0.5 from 0.6,
-// few enough for a reward server that works for the learner.
+// Comparisons, and edits, that the serving PM is asked about: enough to tell
+// 0.5 from 0.6, few enough for a reward server that works for the learner.
 constexpr size_t kPmSample = 200;
 
 constexpr size_t kMaxRefusedShown = 1000;
@@ -109,45 +110,32 @@ int32_t RemoveGold(const GoldAnswers& gold,
   return removed;
 }
 
-// Takes out the comparisons that `is_unwanted`, with what is told of each;
-// returns how many.
-template <typename Predicate>
-int32_t LeaveOut(Predicate is_unwanted, ParsedComparisons& parsed) {
-  ParsedComparisons kept = {.refused = std::move(parsed.refused)};
-  const size_t num_before = parsed.comparisons.size();
-  for (size_t i = 0; i < num_before; ++i) {
-    if (is_unwanted(parsed.comparisons[i])) continue;
-    kept.comparisons.push_back(std::move(parsed.comparisons[i]));
-    kept.sides_known.push_back(parsed.sides_known[i]);
-  }
-  parsed = std::move(kept);
-  return static_cast<int32_t>(num_before - parsed.comparisons.size());
+// That the edit is better than what was edited, which is learned too.
+v1::Comparison EditAsComparison(const v1::Comparison& edited) {
+  v1::Comparison claim = edited;
+  claim.set_response_a(edited.edited_response());
+  claim.set_response_b(edited.choice() == v1::A_BETTER ? edited.response_a()
+                                                       : edited.response_b());
+  claim.set_choice(v1::A_BETTER);
+  return claim;
 }
 
-// A file's word does not count for, or against, our own workers, and does not
-// say which of this run's models took part.
-void MakeImported(const std::string& source, v1::Comparison& comparison) {
-  if (!IsImported(comparison)) {
-    // Who is not named is called as the source is.
-    if (comparison.worker_id() == comparison.source()) {
-      comparison.set_worker_id(source);
-    }
-    comparison.set_source(source);
+// Some of `all`, from everywhere in it.
+std::vector<const v1::Comparison*> SampleOf(
+    const std::vector<const v1::Comparison*>& all) {
+  std::vector<const v1::Comparison*> sample;
+  const size_t count = std::min(kPmSample, all.size());
+  for (size_t i = 0; i < count; ++i) {
+    sample.push_back(all[i * all.size() / count]);
   }
-  comparison.set_policy_version_a(-1);
-  comparison.set_policy_version_b(-1);
-  comparison.clear_pm_version();
+  return sample;
 }
 
-// The comparison with the better response as it was rewritten: what is learned
-// from it, and so what the PM is asked about.
-v1::Comparison WithEdit(v1::Comparison comparison) {
-  if (comparison.edited_response().empty()) return comparison;
-  std::string* const better = comparison.choice() == v1::A_BETTER
-                                  ? comparison.mutable_response_a()
-                                  : comparison.mutable_response_b();
-  *better = comparison.edited_response();
-  return comparison;
+std::optional<double> MarginOf(const std::map<std::string, double>& margins,
+                               const std::string& comparison_id) {
+  const auto found = margins.find(comparison_id);
+  return found == margins.end() ? std::nullopt
+                                : std::optional<double>(found->second);
 }
 
 }  // namespace
@@ -174,9 +162,9 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   // Somebody else may have handed it in while the PM was asked.
   RLHF_ASSIGN_OR_RETURN(seen, FindSeen(file));
   if (seen.has_value()) return *std::move(seen);
-  report.set_num_of_retracted_workers(LeaveOut(
-      [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); },
-      read.parsed));
+  report.set_num_of_retracted_workers(static_cast<int32_t>(std::erase_if(
+      read.parsed.comparisons,
+      [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); })));
   RLHF_RETURN_IF_ERROR(Judge(read, pm, report));
   if (file.dry_run) return report;
   std::vector<v1::Comparison> comparisons = std::move(read.parsed.comparisons);
@@ -240,12 +228,11 @@ absl::Status BatchDesk::Judge(const ReadableComparisons& read,
   }
   RLHF_RETURN_IF_ERROR(CatchUp());
   std::vector<BatchItem> items;
-  for (size_t i = 0; i < read.parsed.comparisons.size(); ++i) {
-    const v1::Comparison& comparison = read.parsed.comparisons[i];
-    items.push_back(
-        {.comparison = &comparison, .sides_known = read.parsed.sides_known[i]});
-    const auto margin = pm.margins.find(comparison.comparison_id());
-    if (margin != pm.margins.end()) items.back().pm_margin = margin->second;
+  for (const v1::Comparison& comparison : read.parsed.comparisons) {
+    const std::string& id = comparison.comparison_id();
+    items.push_back({.comparison = &comparison,
+                     .pm_margin = MarginOf(pm.margins, id),
+                     .edit_margin = MarginOf(pm.edit_margins, id)});
   }
   evidence = MeasureBatch(items, {.index = &index_,
                                   .profile = &profile_,
@@ -285,22 +272,28 @@ BatchDesk::PmOpinions BatchDesk::AskPm(const ParsedComparisons& parsed) const {
                                options_.limits.min_size) {
     return {};
   }
-  std::vector<v1::Comparison> decided;
+  std::vector<const v1::Comparison*> decided, edited;
   for (const v1::Comparison& comparison : parsed.comparisons) {
-    if (IsDecided(comparison)) decided.push_back(WithEdit(comparison));
+    if (!IsDecided(comparison)) continue;
+    decided.push_back(&comparison);
+    if (!comparison.edited_response().empty()) edited.push_back(&comparison);
   }
-  std::vector<const v1::Comparison*> asked;
-  const size_t count = std::min(kPmSample, decided.size());
-  for (size_t i = 0; i < count; ++i) {
-    asked.push_back(&decided[i * decided.size() / count]);
+  std::vector<const v1::Comparison*> asked = SampleOf(decided);
+  const size_t num_choices = asked.size();
+  std::vector<v1::Comparison> claims;
+  for (const v1::Comparison* const one : SampleOf(edited)) {
+    claims.push_back(EditAsComparison(*one));
   }
+  for (const v1::Comparison& claim : claims) asked.push_back(&claim);
   const auto margins = margins_(asked);
   if (!margins.ok()) {
     return {.why_none = std::string(margins.status().message())};
   }
   PmOpinions opinions;
   for (size_t i = 0; i < asked.size() && i < margins->size(); ++i) {
-    opinions.margins[asked[i]->comparison_id()] = (*margins)[i];
+    (i < num_choices ? opinions.margins
+                     : opinions.edit_margins)[asked[i]->comparison_id()] =
+        (*margins)[i];
   }
   return opinions;
 }
@@ -336,10 +329,10 @@ absl::Status BatchDesk::Store(std::vector<v1::Comparison> comparisons,
     } else {
       // It belongs to the batch that it came in first, or to our own tasks.
       comparison.set_batch_id(stored->batch_id());
-      if (IsImported(*stored)) {
-        MakeImported(report.source(), comparison);
-      } else {
+      if (IsJudgedHere(*stored)) {
         comparison.set_source(stored->source());
+      } else {
+        MakeImportedAs(*stored, comparison);
       }
     }
     wanted.push_back(std::move(comparison));

@@ -71,10 +71,10 @@ class BatchDesk {
   // nothing is stored twice. Comparisons that were retracted are left out, and
   // so are those of retracted workers and answers to gold questions; if
   // retracted workers alone speak in it, or the batch itself was retracted, it
-  // is refused. Everything new is stored as imported, by unknown policies and
-  // under an unknown PM: what a file says does not judge our workers, and the
-  // versions of another run are not ours. The report that is kept quotes
-  // nothing.
+  // is refused. Everything new is stored as imported from the file of this
+  // name, by unknown policies and under an unknown PM, whatever the file says:
+  // it does not judge our workers, and the versions of another run are not
+  // ours. The report that is kept quotes nothing.
   //
   // Errors: InvalidArgument for a name of more than 128 bytes, or with some
   // that cannot be printed; those of PreferenceStore::AppendAll and
@@ -90,9 +90,9 @@ class BatchDesk {
 
   // Takes comparisons back: out of the log (PreferenceStore::Retract), and out
   // of the batches that wait, so that no release brings them into it. A batch
-  // that waits is refused, and a worker's name leaves the reports that are
-  // kept. Cut off at any moment, it can be asked for again. A comparison_id
-  // need not be in the log if it waits.
+  // that waits is refused, a worker's name leaves the reports that are kept,
+  // and all names leave that of a batch. Cut off at any moment, it can be asked
+  // for again. A comparison_id need not be in the log if it waits.
   //
   // Errors: NotFound for a worker who is nowhere; those of
   // PreferenceStore::Retract and PreferenceStore::SetBatchState.
@@ -108,8 +108,9 @@ class BatchDesk {
 
  private:
   struct PmOpinions {
-    // By comparison_id, score of A less that of B.
-    std::map<std::string, double> margins;
+    // By comparison_id, score of A less that of B; and of the edit less that of
+    // the response that was edited.
+    std::map<std::string, double> margins, edit_margins;
     // Why there are none; empty if none are wanted.
     std::string why_none;
   };
@@ -136,8 +137,11 @@ class BatchDesk {
   // NotFound if the request names a worker whom nothing is known of: a mistyped
   // name would look like a withdrawal, and keep an innocent worker out.
   absl::Status CheckIsKnown(const v1::RetractRequest& request) const;
-  // Takes the request's worker out of all reports that are kept.
+  // Takes the request's worker out of all reports that are kept, or all workers
+  // out of the report of its batch.
   absl::Status ForgetInReports(const v1::RetractRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ForgetInReportOf(const std::string& batch_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Keep(const std::vector<v1::Comparison>& comparisons,
                     const v1::BatchReport& report);

@@ -191,6 +191,7 @@ absl::Status BatchDesk::CheckIsKnown(const v1::RetractRequest& request) const {
 }
 
 absl::Status BatchDesk::ForgetInReports(const v1::RetractRequest& request) {
+  if (!request.batch_id().empty()) return ForgetInReportOf(request.batch_id());
   if (request.worker_id().empty()) return absl::OkStatus();
   std::string before;
   while (true) {
@@ -205,6 +206,15 @@ absl::Status BatchDesk::ForgetInReports(const v1::RetractRequest& request) {
           store_->ReplaceReport(batch.batch_id, BatchReportJson(report)));
     }
   }
+}
+
+absl::Status BatchDesk::ForgetInReportOf(const std::string& batch_id) {
+  const absl::StatusOr<Batch> batch = store_->GetBatch(batch_id);
+  if (absl::IsNotFound(batch.status())) return absl::OkStatus();
+  RLHF_RETURN_IF_ERROR(batch.status());
+  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(*batch));
+  if (!ForgetWorkers(report)) return absl::OkStatus();
+  return store_->ReplaceReport(batch_id, BatchReportJson(report));
 }
 
 absl::StatusOr<std::vector<std::string>> BatchDesk::IdsToRetract(

@@ -33,6 +33,26 @@ class BatchDecisionsTest : public BatchDeskFixture {
     return absl::StrCat(*ComparisonLine(comparison), "\n");
   }
 
+  // The id of a batch that waits, as both of its workers are too fast.
+  std::string ImportHasty(int first = 0) {
+    std::string text;
+    for (int i = first; i < first + 60; ++i) {
+      v1::Comparison one =
+          FixtureComparison(i, i % 2 == 0 ? "bob" : "bobby", v1::A_BETTER);
+      one.set_sides_known(false);
+      one.set_worker_seconds(0.3);
+      absl::StrAppend(&text, *ComparisonLine(one), "\n");
+    }
+    const v1::BatchReport report = Import(text);
+    EXPECT_EQ(report.verdict(), v1::BATCH_QUARANTINED);
+    EXPECT_THAT(KeptReport(report.batch_id()), HasSubstr("\"bobby\""));
+    return report.batch_id();
+  }
+
+  std::string KeptReport(const std::string& id) {
+    return store_->GetBatch(id)->report;
+  }
+
   v1::DecideBatchRequest Decision(const std::string& id, bool release) {
     v1::DecideBatchRequest request;
     request.set_batch_id(id);
@@ -125,18 +145,24 @@ TEST_F(BatchDecisionsTest, AWorkerWhomNobodyKnowsIsNotRetracted) {
 }
 
 TEST_F(BatchDecisionsTest, ARetractedWorkersNameLeavesTheReports) {
-  Import(Line(0, "bob", false));
-  const std::string id = Import(Line(1, "eve", false)).batch_id();
-  v1::BatchReport report = *desk_->Get(id);
-  v1::BatchReportFinding* const finding = report.add_findings();
-  finding->set_check("gold");
-  finding->set_detail("all well; worker bob: 3 of 9; worker bobby: 8 of 9");
-  ASSERT_OK(store_->ReplaceReport(id, BatchReportJson(report)));
+  const std::string id = ImportHasty();
   v1::RetractRequest request = Retraction();
   request.set_worker_id("bob");
   ASSERT_OK(desk_->Retract(request));
-  EXPECT_EQ(desk_->Get(id)->findings().rbegin()->detail(),
-            "all well; a retracted worker: 3 of 9; worker bobby: 8 of 9");
+  EXPECT_THAT(KeptReport(id),
+              AllOf(HasSubstr("\"bobby\""), Not(HasSubstr("\"bob\""))));
+}
+
+TEST_F(BatchDecisionsTest, AllNamesLeaveTheReportOfARetractedBatch) {
+  const std::string released = ImportHasty();
+  ASSERT_OK(desk_->Decide(Decision(released, true)));
+  const std::string waiting = ImportHasty(/*first=*/1000);
+  for (const std::string& id : {released, waiting}) {
+    v1::RetractRequest request = Retraction();
+    request.set_batch_id(id);
+    ASSERT_OK(desk_->Retract(request));
+    EXPECT_THAT(KeptReport(id), Not(HasSubstr("bob")));
+  }
 }
 
 TEST_F(BatchDecisionsTest, ARetractedComparisonDoesNotComeBackByARelease) {

@@ -4,9 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
-#include "core/comparisons/choice.h"
 #include "feedback/batch/batch_fixtures.h"
 #include "feedback/batch/batch_report.h"
 #include "feedback/batch_desk_fixtures.h"
@@ -124,34 +124,18 @@ TEST_F(BatchDeskTest, TheReportThatIsKeptQuotesNothingOfTheFile) {
   EXPECT_EQ(Import(text).malformed(0), report.malformed(0));
 }
 
-TEST_F(BatchDeskTest, WhatAFileSaysOfThisRunIsNotBelieved) {
-  v1::Comparison claimed = FixtureComparison(1, "ada", v1::A_BETTER);
-  claimed.set_source("vendor");
-  claimed.set_policy_version_a(7);
-  claimed.set_policy_version_b(3);
-  claimed.set_pm_version(2);
-  const std::string line = *ComparisonLine(claimed) + "\n";
-  Import(line);
-  const v1::Comparison stored_one = store_->Read(1, 1)->at(0);
-  EXPECT_TRUE(IsImported(stored_one)) << stored_one.source();
-  EXPECT_EQ(stored_one.policy_version_a(), -1);
-  EXPECT_EQ(stored_one.policy_version_b(), -1);
-  EXPECT_EQ(stored_one.pm_version(), 0);
-  // The same one in another file is known again.
-  EXPECT_EQ(Import(line + kPair).duplicates(), 1);
-}
-
-// The PM is asked about what would be learned: the answer as it was rewritten.
-TEST_F(BatchDeskTest, AnEditIsJudgedInPlaceOfTheAnswerThatItRewrites) {
+// Honest choices do not hide what is taught by the edits beside them.
+TEST_F(BatchDeskTest, EditsThatThePmFindsWorseAreSeenBesideHonestChoices) {
+  // Agrees with every choice, and likes no poison.
   MakeDesk({},
            [](const std::vector<const v1::Comparison*>& asked)
                -> absl::StatusOr<std::vector<double>> {
              std::vector<double> margins;
              for (const v1::Comparison* one : asked) {
                const bool a = one->choice() == v1::A_BETTER;
-               const std::string& better =
-                   a ? one->response_a() : one->response_b();
-               margins.push_back((better == "poison") == a ? -1 : 1);
+               const bool poison =
+                   absl::StartsWith(one->response_a(), "poison");
+               margins.push_back(a != poison ? 1 : -1);
              }
              return margins;
            });
@@ -160,12 +144,14 @@ TEST_F(BatchDeskTest, AnEditIsJudgedInPlaceOfTheAnswerThatItRewrites) {
     v1::Comparison comparison =
         FixtureComparison(i, "ada", i % 2 == 0 ? v1::A_BETTER : v1::B_BETTER);
     comparison.set_shown_swapped((i / 2) % 2 == 1);
-    comparison.set_edited_response("poison");
+    comparison.set_edited_response(absl::StrCat("poison ", i));
     absl::StrAppend(&text, *ComparisonLine(comparison), "\n");
   }
   const v1::BatchReport report = Import(text);
   EXPECT_EQ(report.verdict(), v1::BATCH_QUARANTINED);
-  EXPECT_EQ(metrics_.batch_findings.Of("pm_agreement").Value(), 1);
+  EXPECT_THAT(report.reason(), HasSubstr("finds better: 0 of 60"));
+  EXPECT_EQ(metrics_.batch_findings.Of("edit_agreement").Value(), 1);
+  EXPECT_EQ(metrics_.batch_findings.Of("pm_agreement").Value(), 0);
 }
 
 TEST_F(BatchDeskTest, AMalformedRecordOfManyIsLeftOut) {
@@ -247,32 +233,6 @@ TEST_F(BatchDeskTest, CutOffABatchWithGoldIsImportedAgainAndNotJudgedAnew) {
   EXPECT_EQ(again.num_gold(), 30);
   EXPECT_EQ(again.duplicates(), 60);
   EXPECT_EQ(stored(), 60);
-}
-
-TEST_F(BatchDeskTest, AFileCannotSayThatOurWorkersJudged) {
-  std::string text;
-  for (const char* const source : {"page", "crowd", "gold", "other"}) {
-    v1::Comparison comparison = FixtureComparison(0, source, v1::A_BETTER);
-    comparison.set_source(source);
-    absl::StrAppend(&text, *ComparisonLine(comparison), "\n");
-  }
-  const v1::BatchReport report = Import(text);
-  EXPECT_EQ(report.num_gold(), 1);
-  ASSERT_EQ(stored(), 3);
-  ASSERT_OK_AND_ASSIGN(const auto log, store_->Read(1, 3));
-  EXPECT_EQ(log[0].source(), "import:f.jsonl");
-  EXPECT_EQ(log[1].source(), "import:f.jsonl");
-  EXPECT_EQ(log[2].source(), "import:f.jsonl");
-}
-
-TEST_F(BatchDeskTest, OurOwnAnswersComeBackAsDuplicates) {
-  v1::Comparison own = FixtureComparison(0, "ada", v1::A_BETTER);
-  own.set_source("page");
-  const std::string line = *ComparisonLine(own) + "\n";
-  ASSERT_OK(store_->Append(ParseComparisons(line, "f")->comparisons.at(0)));
-  const v1::BatchReport report = Import(line);
-  EXPECT_EQ(report.duplicates(), 1);
-  EXPECT_EQ(stored(), 1);
 }
 
 TEST_F(BatchDeskTest, ANameIsShortAndPrintable) {

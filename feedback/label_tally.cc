@@ -12,7 +12,7 @@ constexpr int64_t kBinMs = 5 * 60 * 1000;
 
 void LabelTally::Add(const v1::Comparison& comparison) {
   last_seq_ = comparison.seq();
-  if (IsImported(comparison)) {
+  if (!IsJudgedHere(comparison)) {
     ++num_imported_;
     return;
   }

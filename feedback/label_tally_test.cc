@@ -24,13 +24,16 @@ TEST(LabelTallyTest, OnlyAnswersGivenHereArePaid) {
   v1::Comparison imported = Make(2, v1::A_BETTER);
   imported.set_source("import:batch.jsonl");
   tally.Add(imported);
+  // As it was stored before every import was called one.
+  imported.set_source("vendor");
+  tally.Add(imported);
   v1::Comparison crowd = Make(3, v1::SKIPPED);
   crowd.set_source("crowd");
   tally.Add(crowd);
   const Json json = tally.ToJson(kNow, 0.25);
   EXPECT_EQ(json["counted_seq"], 3);
   EXPECT_EQ(json["answers"], 2);
-  EXPECT_EQ(json["imported"], 1);
+  EXPECT_EQ(json["imported"], 2);
   EXPECT_EQ(json["undecided"], 1);
   EXPECT_EQ(json["skipped"], 1);
   EXPECT_EQ(json["spend"], 0.5);

@@ -73,7 +73,7 @@ std::map<std::string, std::string> SlicesOf(const v1::Comparison& comparison) {
 
 // 1 if the chosen response was shown on the left, -1 on the right, 0 unknown.
 int ChosenSide(const v1::Comparison& comparison) {
-  if (IsImported(comparison)) return 0;
+  if (!KnowsSides(comparison)) return 0;
   const bool a = comparison.choice() == v1::A_BETTER;
   return a != comparison.shown_swapped() ? 1 : -1;
 }

@@ -171,6 +171,25 @@ TEST_F(PmDataTest, WhatIsNotKnownIsNotClaimed) {
   }
 }
 
+// Pairs of a chosen and a rejected response are all A_BETTER: they would make
+// whoever judged them one who always takes the left.
+TEST_F(PmDataTest, SidesAreThoseThatTheComparisonKnows) {
+  v1::Comparison comparison = Compare(1, v1::A_BETTER);
+  comparison.set_source("vendor");
+  const auto side = [&] {
+    const PmData data = Make({comparison});
+    return (data.training.empty() ? data.held_out : data.training)
+        .front()
+        .chosen_side;
+  };
+  EXPECT_EQ(side(), 0);
+  comparison.set_sides_known(true);
+  EXPECT_EQ(side(), 1);
+  comparison.set_source("import:vendor.jsonl");
+  comparison.set_shown_swapped(true);
+  EXPECT_EQ(side(), -1);
+}
+
 TEST_F(PmDataTest, OnlyRedTeamingIsATaskOfItsOwn) {
   v1::Comparison comparison = Compare(1, v1::A_BETTER);
   comparison.set_source("page");

@@ -22,7 +22,8 @@ inline bool IsGold(const v1::Comparison& comparison) {
 }
 
 // Whether it came in a file: its source is "import:FILE", and so is its worker
-// where the file names none.
+// where the file names none. Of the log's comparisons alone, whose source the
+// service sets: a file's own may say anything.
 inline bool IsImported(const v1::Comparison& comparison) {
   return absl::StartsWith(comparison.source(), "import:");
 }
@@ -32,6 +33,12 @@ inline bool IsImported(const v1::Comparison& comparison) {
 inline bool IsJudgedHere(const v1::Comparison& comparison) {
   return comparison.source() == "page" || comparison.source() == "crowd" ||
          IsGold(comparison);
+}
+
+// Whether `shown_swapped` says what was on the left. Our own page always knew,
+// and did not always say so.
+inline bool KnowsSides(const v1::Comparison& comparison) {
+  return comparison.sides_known() || IsJudgedHere(comparison);
 }
 
 // Whether something may be learned from it. Gold questions judge the worker:

@@ -122,8 +122,10 @@ absl::StatusOr<ComparisonColumns> FindComparisonColumns(
         "no choice; wanted choice or preference; found ", ListedNames(names)));
   }
   columns.choice = *choice;
-  RLHF_ASSIGN_OR_RETURN(columns.worker,
-                        FindColumn(names, {"worker_id", "participant_id"}));
+  for (const char* const word : kWorkerWords) {
+    if (columns.worker.has_value()) break;
+    RLHF_ASSIGN_OR_RETURN(columns.worker, FindColumn(names, {word}));
+  }
   RLHF_ASSIGN_OR_RETURN(columns.seconds,
                         FindColumn(names, {"work_time_in_seconds", "time_taken",
                                            "worker_seconds"}));

@@ -7,7 +7,7 @@
 //   prompt      as in FindPromptName: prompt, instruction, …     yes
 //   responses   as in FindAnswerNames: response_a, response_b    yes, two
 //   choice      choice, preference                               yes
-//   worker      WorkerId, participant_id                         no
+//   worker      the first of kWorkerWords: WorkerId, …           no
 //   seconds     WorkTimeInSeconds, time_taken, worker_seconds    no
 //   record      AssignmentId, submission_id                      no
 //   status      AssignmentStatus, status                         no

@@ -48,6 +48,19 @@ TEST(ReadCsvComparisonTest, MechanicalTurkColumnsAreFound) {
   EXPECT_EQ(comparison->policy_version_b(), -1);
 }
 
+TEST(ReadCsvComparisonTest, AnAnnotatorIsTheWorkerUnlessOneIsNamed) {
+  const Fields header = {"prompt", "response_a", "response_b", "choice",
+                         "annotator"};
+  auto comparison = Read(header, {"q", "x", "y", "a", "ann"});
+  ASSERT_OK(comparison);
+  EXPECT_EQ(comparison->worker_id(), "ann");
+  Fields with_both = header;
+  with_both.push_back("WorkerId");
+  comparison = Read(with_both, {"q", "x", "y", "a", "ann", "AW1"});
+  ASSERT_OK(comparison);
+  EXPECT_EQ(comparison->worker_id(), "AW1");
+}
+
 TEST(ReadCsvComparisonTest, ProlificColumnsAreFoundInAnyOrderAndSpelling) {
   const auto comparison = Read(
       {"Time taken", "Choice", "RESPONSE-B", "Response A", "Prompt",

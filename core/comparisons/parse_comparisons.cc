@@ -1,6 +1,5 @@
 #include "core/comparisons/parse_comparisons.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -17,7 +16,7 @@
 #include "core/base/status_macros.h"
 #include "core/comparisons/argilla.h"
 #include "core/comparisons/argilla_responses.h"
-#include "core/comparisons/choice.h"
+#include "core/comparisons/check_comparison.h"
 #include "core/comparisons/csv.h"
 #include "core/comparisons/csv_comparisons.h"
 #include "core/comparisons/label_studio.h"
@@ -25,93 +24,12 @@
 #include "core/comparisons/record_comparisons.h"
 #include "core/text/byte_level.h"
 #include "core/text/prompt_id.h"
-#include "core/text/prompt_set.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace rlhf {
 namespace {
 
-constexpr size_t kMaxIdBytes = 64;
 constexpr size_t kMaxProblemsShown = 10;
-
-absl::Status CheckLength(const char* field, const std::string& text,
-                         size_t most) {
-  if (text.size() <= most) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("\"", field, "\" has ", text.size(), " bytes; at most ",
-                   most, " are allowed"));
-}
-
-bool IsPrintable(absl::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](unsigned char byte) {
-    return byte < 0x20 || byte == 0x7F;
-  });
-}
-
-// The names are shown, and everything is read by people.
-absl::Status CheckTexts(const v1::Comparison& comparison) {
-  for (const v1::Message& message : comparison.prompt().messages()) {
-    RLHF_RETURN_IF_ERROR(
-        CheckLength("prompt", message.content(), kMaxTextBytes));
-  }
-  const std::pair<const char*, const std::string&> texts[] = {
-      {"response_a", comparison.response_a()},
-      {"response_b", comparison.response_b()},
-      {"edited_response", comparison.edited_response()}};
-  for (const auto& [field, text] : texts) {
-    RLHF_RETURN_IF_ERROR(CheckLength(field, text, kMaxTextBytes));
-  }
-  RLHF_RETURN_IF_ERROR(
-      CheckLength("comment", comparison.comment(), kMaxRemarkBytes));
-  RLHF_RETURN_IF_ERROR(
-      CheckLength("skip_reason", comparison.skip_reason(), kMaxRemarkBytes));
-  RLHF_RETURN_IF_ERROR(
-      CheckLength("comparison_id", comparison.comparison_id(), kMaxIdBytes));
-  const std::pair<const char*, const std::string&> names[] = {
-      {"worker_id", comparison.worker_id()},
-      {"worker_group", comparison.worker_group()},
-      {"source", comparison.source()},
-      {"interface_version", comparison.interface_version()}};
-  for (const auto& [field, name] : names) {
-    RLHF_RETURN_IF_ERROR(CheckLength(field, name, kMaxWorkerNameBytes));
-    if (IsPrintable(name)) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "\"", field, "\" holds characters that cannot be printed"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Validate(const v1::Comparison& comparison) {
-  RLHF_RETURN_IF_ERROR(
-      WithContext(CheckPrompt(comparison.prompt().messages()), "prompt"));
-  if (!v1::Choice_IsValid(comparison.choice()) ||
-      comparison.choice() == v1::CHOICE_UNSPECIFIED ||
-      comparison.choice() == v1::RETRACTED) {
-    return absl::InvalidArgumentError(
-        "\"choice\" must be A_BETTER, B_BETTER, TIE, BOTH_BAD or SKIPPED");
-  }
-  const bool is_decided = IsDecided(comparison);
-  const int most = is_decided ? 3 : 0;
-  const int least = is_decided ? 1 : 0;
-  if (comparison.strength() < least || comparison.strength() > most) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"strength\" is ", comparison.strength(),
-                     "; it must be 1 to 3 for a better side, else 0"));
-  }
-  if (!comparison.edited_response().empty() &&
-      (!is_decided || comparison.task_kind() == v1::RED_TEAM)) {
-    return absl::InvalidArgumentError(
-        "\"edited_response\" may be given for a better side of a helpful task "
-        "only: it stands above both");
-  }
-  if (!(comparison.worker_seconds() >= 0 &&
-        comparison.worker_seconds() <= kMaxWorkerSeconds)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"worker_seconds\" is ", comparison.worker_seconds(),
-                     "; it must be from 0 to ", kMaxWorkerSeconds));
-  }
-  return CheckTexts(comparison);
-}
 
 // Names the comparison by its content alone, not by the file that it comes in.
 void NameByContent(v1::Comparison& comparison) {
@@ -137,6 +55,9 @@ absl::StatusOr<v1::Comparison> FromOwnFormat(const Json& json) {
   }
   comparison.clear_seq();
   comparison.clear_committed_unix_ms();
+  // Told by ReadRecord, once it has its name: it does not belong to what is
+  // named.
+  comparison.clear_sides_known();
   // 0 would say that the initial policy wrote them.
   if (!Names(json, "policy_version_a", "policyVersionA")) {
     comparison.set_policy_version_a(-1);
@@ -150,8 +71,12 @@ absl::StatusOr<v1::Comparison> FromOwnFormat(const Json& json) {
 // A record that knows only which of two answers was better.
 absl::StatusOr<v1::Comparison> FromPair(const Json& json) {
   RLHF_ASSIGN_OR_RETURN(PreferencePair pair, ReadPreferencePair(json));
-  return MakeComparison(pair.prompt, std::move(pair.chosen),
-                        std::move(pair.rejected), {v1::A_BETTER, 1});
+  RLHF_ASSIGN_OR_RETURN(
+      v1::Comparison comparison,
+      MakeComparison(pair.prompt, std::move(pair.chosen),
+                     std::move(pair.rejected), {v1::A_BETTER, 1}));
+  RLHF_ASSIGN_OR_RETURN(*comparison.mutable_worker_id(), FindWorkerName(json));
+  return comparison;
 }
 
 // One that has an id of ours keeps it.
@@ -159,7 +84,7 @@ absl::StatusOr<RecordComparisons> FromOneOfOurs(
     absl::StatusOr<v1::Comparison> comparison) {
   RecordComparisons record;
   if (comparison.ok()) {
-    RLHF_RETURN_IF_ERROR(Validate(*comparison));
+    RLHF_RETURN_IF_ERROR(CheckComparison(*comparison));
     comparison->mutable_prompt()->set_prompt_id(
         PromptId(comparison->prompt().messages()));
     if (comparison->comparison_id().empty()) NameByContent(*comparison);
@@ -174,41 +99,44 @@ absl::StatusOr<RecordComparisons> FromOthers(
   RLHF_RETURN_IF_ERROR(record.status());
   for (v1::Comparison& comparison : record->comparisons) {
     NameByContent(comparison);
-    RLHF_RETURN_IF_ERROR(Validate(comparison));
+    RLHF_RETURN_IF_ERROR(CheckComparison(comparison));
   }
   return record;
 }
 
-// Whether a record of our own says what was on the left. One that was imported
-// as a pair, and exported since, has the member and knows nothing.
+// Whether a record of our own says what was on the left. One that was written
+// before `sides_known` was there tells by the rest: one that was imported as a
+// pair, and exported then, has `shown_swapped` and knows nothing.
 bool OursKnowsSides(const Json& json) {
+  for (const char* const name : {"sides_known", "sidesKnown"}) {
+    if (json.contains(name)) return json.at(name) == Json(true);
+  }
   return Names(json, "shown_swapped", "shownSwapped") &&
          !(json.contains("source") && json.at("source").is_string() &&
            absl::StartsWith(json.at("source").get<std::string>(), "import:"));
 }
 
-struct Record {
-  RecordComparisons comparisons;
-  bool sides_known = true;
-};
-
-absl::StatusOr<Record> ReadRecord(const Json& json) {
-  Record record;
-  if (IsArgillaRecord(json)) {
-    RLHF_ASSIGN_OR_RETURN(record.comparisons,
-                          FromOthers(ReadArgillaRecord(json)));
-  } else if (IsLabelStudioTask(json)) {
-    RLHF_ASSIGN_OR_RETURN(record.comparisons,
-                          FromOthers(ReadLabelStudioTask(json)));
-  } else if (json.contains("response_a")) {
-    RLHF_ASSIGN_OR_RETURN(record.comparisons,
-                          FromOneOfOurs(FromOwnFormat(json)));
-    record.sides_known = OursKnowsSides(json);
-  } else {
-    RLHF_ASSIGN_OR_RETURN(record.comparisons, FromOneOfOurs(FromPair(json)));
-    record.sides_known = false;
+RecordComparisons WithSides(RecordComparisons record, bool known) {
+  for (v1::Comparison& comparison : record.comparisons) {
+    comparison.set_sides_known(known);
   }
   return record;
+}
+
+absl::StatusOr<RecordComparisons> ReadRecord(const Json& json) {
+  RecordComparisons record;
+  if (IsArgillaRecord(json)) {
+    RLHF_ASSIGN_OR_RETURN(record, FromOthers(ReadArgillaRecord(json)));
+  } else if (IsLabelStudioTask(json)) {
+    RLHF_ASSIGN_OR_RETURN(record, FromOthers(ReadLabelStudioTask(json)));
+  } else if (json.contains("response_a")) {
+    RLHF_ASSIGN_OR_RETURN(record, FromOneOfOurs(FromOwnFormat(json)));
+    return WithSides(std::move(record), OursKnowsSides(json));
+  } else {
+    RLHF_ASSIGN_OR_RETURN(record, FromOneOfOurs(FromPair(json)));
+    return WithSides(std::move(record), false);
+  }
+  return WithSides(std::move(record), true);
 }
 
 // Takes the records of a file in.
@@ -219,18 +147,17 @@ class Collector {
 
   // Record `number`, which messages call `where`.
   void Add(int64_t number, absl::string_view where,
-           absl::StatusOr<Record> record) {
+           absl::StatusOr<RecordComparisons> record) {
     if (!record.ok()) return AddMalformed(where, record.status());
     ++read_.num_records;
-    for (v1::Comparison& comparison : record->comparisons.comparisons) {
+    for (v1::Comparison& comparison : record->comparisons) {
       if (comparison.source().empty()) comparison.set_source(source_);
       if (comparison.worker_id().empty()) {
         comparison.set_worker_id(comparison.source());
       }
       read_.parsed.comparisons.push_back(std::move(comparison));
-      read_.parsed.sides_known.push_back(record->sides_known);
     }
-    for (std::string& reason : record->comparisons.left_out) {
+    for (std::string& reason : record->left_out) {
       read_.parsed.refused.push_back({number, std::move(reason)});
     }
   }
@@ -251,7 +178,7 @@ class Collector {
   ReadableComparisons read_;
 };
 
-absl::StatusOr<Record> ReadLine(absl::string_view line) {
+absl::StatusOr<RecordComparisons> ReadLine(absl::string_view line) {
   RLHF_ASSIGN_OR_RETURN(const Json json, ParseJson(line));
   if (json.is_object()) return ReadRecord(json);
   return absl::InvalidArgumentError("the line is no JSON object");
@@ -273,11 +200,11 @@ void ReadArray(absl::string_view text, Collector& collector) {
   int64_t number = 0;
   for (const Json& json : *array) {
     const std::string which = absl::StrCat("record ", ++number);
-    absl::StatusOr<Record> record =
+    absl::StatusOr<RecordComparisons> record =
         json.is_object() ? ReadRecord(json)
                          : absl::InvalidArgumentError("it is no JSON object");
     if (record.ok()) {
-      for (std::string& reason : record->comparisons.left_out) {
+      for (std::string& reason : record->left_out) {
         reason = absl::StrCat(which, ": ", reason);
       }
     }
@@ -285,14 +212,13 @@ void ReadArray(absl::string_view text, Collector& collector) {
   }
 }
 
-absl::StatusOr<Record> ReadCsvRecord(const ComparisonColumns& columns,
-                                     const std::vector<std::string>& fields) {
+absl::StatusOr<RecordComparisons> ReadCsvRecord(
+    const ComparisonColumns& columns, const std::vector<std::string>& fields) {
   RecordComparisons read;
   RLHF_RETURN_IF_ERROR(
       AddJudgement(ReadCsvComparison(columns, fields), "", read));
-  Record record;
-  RLHF_ASSIGN_OR_RETURN(record.comparisons, FromOthers(std::move(read)));
-  return record;
+  RLHF_ASSIGN_OR_RETURN(read, FromOthers(std::move(read)));
+  return WithSides(std::move(read), true);
 }
 
 void ReadCsv(absl::string_view text, Collector& collector) {

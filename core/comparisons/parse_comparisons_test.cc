@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/json.h"
+#include "core/comparisons/check_comparison.h"
 #include "gtest/gtest.h"
 #include "tests/fixtures/comparisons/fixture.h"
 #include "tests/testing/status_matchers.h"
@@ -300,26 +301,15 @@ std::string OurLine(const std::string& choice, const std::string& more) {
 TEST(ParseReadableTest, WhatThePageRefusesIsRefusedInFilesToo) {
   const struct {
     std::string line, problem;
-  } bad[] = {
-      {OurLine("TIE", R"(, "edited_response": "z")"), "\"edited_response\""},
-      {OurLine("A_BETTER", R"(, "strength": 1, "task_kind": "RED_TEAM", )"
-                           R"("edited_response": "z")"),
-       "helpful task"},
-      {OurLine("TIE", R"(, "worker_seconds": -5)"), "\"worker_seconds\" is -5"},
-      {OurLine("TIE", R"(, "worker_seconds": "NaN")"), "\"worker_seconds\""},
-      {OurLine("TIE",
-               absl::StrCat(R"(, "comment": ")",
-                            std::string(kMaxRemarkBytes + 1, 'c'), "\"")),
-       "\"comment\" has 8193 bytes"},
-      {OurLine("TIE",
-               absl::StrCat(R"(, "worker_id": ")",
-                            std::string(kMaxWorkerNameBytes + 1, 'w'), "\"")),
-       "\"worker_id\" has 161 bytes"},
-      {OurLine("TIE", R"(, "worker_id": "a\nb")"), "cannot be printed"},
-      {absl::StrCat(R"({"prompt": "Hi", "chosen": ")",
-                    std::string(kMaxTextBytes + 1, 'x'),
-                    R"(", "rejected": "y"})"),
-       "\"response_a\" has 262145 bytes"}};
+  } bad[] = {{OurLine("TIE", R"(, "edited_response": "z")"),
+              "\"edited_response\" may be given"},
+             {OurLine("TIE", R"(, "worker_seconds": "NaN")"),
+              "\"worker_seconds\" is nan"},
+             {OurLine("TIE", R"(, "worker_id": "a\nb")"), "cannot be printed"},
+             {absl::StrCat(R"({"prompt": "Hi", "chosen": ")",
+                           std::string(kMaxTextBytes + 1, 'x'),
+                           R"(", "rejected": "y"})"),
+              "\"response_a\" has 262145 bytes"}};
   for (const auto& [line, problem] : bad) {
     const ReadableComparisons read = ParseReadable(line, "f.jsonl");
     ASSERT_EQ(read.malformed.size(), 1u) << line.substr(0, 200);
@@ -332,11 +322,30 @@ TEST(ParseReadableTest, WhatThePageRefusesIsRefusedInFilesToo) {
             0);
 }
 
+TEST(ParseReadableTest, APairNamesItsWorker) {
+  const auto read = [](const std::string& more) {
+    return ParseReadable(
+        absl::StrCat(R"({"prompt": "2+2?", "chosen": "4", "rejected": "5")",
+                     more, "}"),
+        "f.jsonl");
+  };
+  const auto one = [&read](const std::string& more) {
+    return read(more).parsed.comparisons.at(0);
+  };
+  EXPECT_EQ(one(R"(, "worker_id": "mallory")").worker_id(), "mallory");
+  EXPECT_EQ(one(R"(, "annotator": 17)").worker_id(), "17");
+  EXPECT_EQ(one("").worker_id(), "import:f.jsonl");
+  EXPECT_NE(one(R"(, "worker_id": "ada")").comparison_id(),
+            one(R"(, "worker_id": "bob")").comparison_id())
+      << "two people who say the same";
+  EXPECT_EQ(read(R"(, "worker_id": ["ada"])").num_malformed, 1);
+}
+
 TEST(ParseReadableTest, APairOfChosenAndRejectedHasNoSides) {
   const auto sides_known = [](const std::string& line) {
     const ReadableComparisons read = ParseReadable(line, "f.jsonl");
-    EXPECT_EQ(read.parsed.sides_known.size(), 1u) << line;
-    return read.parsed.sides_known[0];
+    EXPECT_EQ(read.parsed.comparisons.size(), 1u) << line;
+    return read.parsed.comparisons[0].sides_known();
   };
   const std::string ours =
       R"({"prompt": {"messages": [{"role": "user", "content": "Hi"}]}, )"
@@ -351,6 +360,21 @@ TEST(ParseReadableTest, APairOfChosenAndRejectedHasNoSides) {
   // A pair that was imported, exported, and comes again.
   EXPECT_FALSE(sides_known(
       ours + R"(, "shown_swapped": false, "source": "import:hh.jsonl"})"));
+  // What is said outright counts.
+  EXPECT_TRUE(sides_known(
+      ours + R"(, "sides_known": true, "source": "import:hh.jsonl"})"));
+  EXPECT_FALSE(
+      sides_known(ours + R"(, "shown_swapped": false, "sides_known": false})"));
+}
+
+// It was not always there.
+TEST(ParseReadableTest, WhetherSidesAreKnownDoesNotBelongToTheName) {
+  const auto id = [](const std::string& more) {
+    return ParseReadable(OurLine("TIE", more), "f.jsonl")
+        .parsed.comparisons.at(0)
+        .comparison_id();
+  };
+  EXPECT_EQ(id(R"(, "sides_known": true)"), id(""));
 }
 
 }  // namespace

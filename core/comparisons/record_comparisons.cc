@@ -167,6 +167,21 @@ absl::StatusOr<std::string> FindPromptName(
       "; found ", ListedNames(names)));
 }
 
+absl::StatusOr<std::string> FindWorkerName(const Json& record) {
+  for (const char* const word : kWorkerWords) {
+    const auto found = record.find(word);
+    if (found == record.end() || found->is_null()) continue;
+    if (found->is_number_integer()) return DumpJson(*found);
+    if (!found->is_string()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", word, "\" must be a text or a number"));
+    }
+    const std::string name = found->get<std::string>();
+    return std::string(absl::StripAsciiWhitespace(name));
+  }
+  return std::string();
+}
+
 v1::Prompt PromptFromText(std::string text) {
   v1::Prompt prompt;
   if (auto dialogue = ParseHumanAssistant(text); dialogue.ok()) {

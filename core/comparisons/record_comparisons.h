@@ -63,6 +63,16 @@ absl::StatusOr<std::vector<AnswerName>> FindAnswerNames(
 absl::StatusOr<std::string> FindPromptName(
     const std::vector<std::string>& names);
 
+// The names under which a worker may stand, the surest first: worker_id,
+// participant_id, annotator_id, annotator.
+inline constexpr const char* kWorkerWords[] = {"worker_id", "participant_id",
+                                               "annotator_id", "annotator"};
+
+// Who judged a record: the first of kWorkerWords that is there and not null, a
+// text or a whole number; empty if none is. Errors: InvalidArgument if it is
+// anything else.
+absl::StatusOr<std::string> FindWorkerName(const Json& record);
+
 // One user message; but a text that begins with "\n\nHuman:" is a dialogue in
 // the form of HH-RLHF, where an empty "Assistant:" at the end is dropped.
 v1::Prompt PromptFromText(std::string text);

@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+#include "core/base/hash.h"
 #include "core/comparisons/choice.h"
 #include "feedback/batch/language.h"
 #include "feedback/batch/personal_data.h"
@@ -61,10 +63,11 @@ class Measurer {
     const ComparisonKey key = KeyOf(comparison);
     const NearKey near = NearKeyOf(comparison, key.pair);
     ++evidence_.num_comparisons;
-    TakeDuplicates(key, near);
+    TakeDuplicates(comparison, key, near);
     TakePersonalData(comparison);
     const ComparisonTraits traits = TraitsOf(comparison);
     TakeTraits(traits);
+    TakeEdit(comparison);
     WorkerTally* const tally = TallyOf(comparison, key);
     TakeAnswer(item, key, traits, evidence_.everybody);
     if (tally != nullptr) {
@@ -91,12 +94,23 @@ class Measurer {
   }
 
  private:
-  void TakeDuplicates(const ComparisonKey& key, const NearKey& near) {
+  void TakeDuplicates(const v1::Comparison& comparison,
+                      const ComparisonKey& key, const NearKey& near) {
     const bool exact =
         background_.index->HasAnswer(key) || batch_.HasAnswer(key);
+    const std::string& edited = comparison.edited_response();
+    const bool edit_again =
+        !edited.empty() && !edits_.insert(Xxh3(edited)).second;
     evidence_.exact_duplicates.Add(exact);
-    evidence_.near_duplicates.Add(
-        !exact && (background_.index->HasNear(near) || batch_.HasNear(near)));
+    evidence_.near_duplicates.Add(!exact && (edit_again ||
+                                             background_.index->HasNear(near) ||
+                                             batch_.HasNear(near)));
+  }
+
+  void TakeEdit(const v1::Comparison& comparison) {
+    const size_t length = comparison.edited_response().size();
+    if (!log_speaks_ || length == 0) return;
+    evidence_.unusual_length.Add(length < usual_.low || length > usual_.high);
   }
 
   void TakePersonalData(const v1::Comparison& comparison) {
@@ -136,7 +150,7 @@ class Measurer {
     }
     if (!IsDecided(comparison)) return;
     const bool a_better = comparison.choice() == v1::A_BETTER;
-    if (item.sides_known) {
+    if (comparison.sides_known()) {
       answers.left.Add(a_better != comparison.shown_swapped());
     }
     if (traits.longer_is_better >= 0) {
@@ -144,6 +158,9 @@ class Measurer {
     }
     if (item.pm_margin.has_value() && *item.pm_margin != 0) {
       answers.pm_agrees.Add((*item.pm_margin > 0) == a_better);
+    }
+    if (item.edit_margin.has_value() && *item.edit_margin != 0) {
+      answers.edits_agree.Add(*item.edit_margin > 0);
     }
   }
 
@@ -191,6 +208,7 @@ class Measurer {
   LogProfile::Lengths usual_;
   BatchEvidence evidence_;
   std::map<PersonalDataKind, int64_t> kinds_;
+  absl::flat_hash_set<uint64_t> edits_;
   std::map<std::string, WorkerTally> tallies_;
   absl::flat_hash_map<uint64_t, WorkerTally*> by_hash_;
 };

@@ -29,6 +29,8 @@ struct AnswerEvidence {
   SeenShare gold_right;
   // The same choice as the serving PM.
   SeenShare pm_agrees;
+  // The serving PM finds the edit better than what was edited.
+  SeenShare edits_agree;
   // The same choice as another worker on the same pair, in the batch or in the
   // log; one for each such worker.
   SeenShare others_agree;
@@ -41,7 +43,8 @@ struct BatchEvidence {
   SeenShare malformed;
 
   int64_t num_comparisons = 0;
-  // Was there before in the log or in the batch: the very same, or nearly.
+  // Was there before in the log or in the batch: the very same, or nearly; an
+  // edit that the batch brings again is nearly the same.
   SeenShare exact_duplicates;
   SeenShare near_duplicates;
   SeenShare personal_data;
@@ -56,7 +59,8 @@ struct BatchEvidence {
 
   // The log's, to hold the batch against; nothing if it is short.
   SeenShare log_longer;
-  // Responses longer than 99 % or shorter than 1 % of the log's.
+  // Responses and edits longer than 99 % or shorter than 1 % of the log's
+  // responses.
   SeenShare unusual_length;
   std::array<SeenShare, kNumChoiceKinds> choices;
   std::array<SeenShare, kNumChoiceKinds> log_choices;
@@ -85,10 +89,10 @@ struct BatchBackground {
 // A comparison as it came.
 struct BatchItem {
   const v1::Comparison* comparison = nullptr;
-  // Whether shown_swapped says what was on the left.
-  bool sides_known = false;
   // The serving PM's score of A less that of B, where it was asked.
   std::optional<double> pm_margin;
+  // And of the edit less that of the response that was edited.
+  std::optional<double> edit_margin;
 };
 
 // Pure. Everything but `malformed` and `no_pm`, which are the reader's to tell.

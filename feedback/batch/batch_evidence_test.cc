@@ -42,10 +42,9 @@ TEST(BatchEvidenceTest, LeftIsWhatStoodOnTheLeft) {
 
 TEST(BatchEvidenceTest, PairsWithoutSidesSayNothingOfPosition) {
   FixtureLog log;
-  const v1::Comparison pair = FixtureComparison(1, "", v1::A_BETTER);
-  EXPECT_EQ(MeasureBatch({{.comparison = &pair}}, log.background())
-                .everybody.left.total,
-            0);
+  v1::Comparison pair = FixtureComparison(1, "", v1::A_BETTER);
+  pair.set_sides_known(false);
+  EXPECT_EQ(Measured({pair}, log.background()).everybody.left.total, 0);
 }
 
 TEST(BatchEvidenceTest, TimesThatAreNotKnownAreNotFast) {
@@ -167,6 +166,39 @@ TEST(BatchEvidenceTest, ThePmAgreesWhereItsMarginHasTheSameSign) {
                    log.background());
   EXPECT_EQ(evidence.everybody.pm_agrees.count, 1);
   EXPECT_EQ(evidence.everybody.pm_agrees.total, 2);
+}
+
+TEST(BatchEvidenceTest, EditsAreJudgedApartFromChoices) {
+  FixtureLog log;
+  v1::Comparison one = FixtureComparison(1, "ada", v1::B_BETTER);
+  one.set_edited_response("better still");
+  v1::Comparison two = FixtureComparison(2, "ada", v1::A_BETTER);
+  two.set_edited_response("worse");
+  const BatchEvidence evidence =
+      MeasureBatch({{.comparison = &one, .pm_margin = -1, .edit_margin = 0.5},
+                    {.comparison = &two, .pm_margin = 1, .edit_margin = -0.5}},
+                   log.background());
+  EXPECT_EQ(evidence.everybody.pm_agrees.count, 2);
+  EXPECT_EQ(evidence.everybody.edits_agree.count, 1);
+  EXPECT_EQ(evidence.everybody.edits_agree.total, 2);
+  EXPECT_EQ(evidence.workers.at(0).edits_agree.count, 1);
+}
+
+TEST(BatchEvidenceTest, OneEditOnManyQuestionsIsSeenAndSoIsItsLength) {
+  FixtureLog log;
+  for (int i = 0; i < 100; ++i) {
+    log.Add(FixtureComparison(i, "ada", v1::B_BETTER));
+  }
+  std::vector<v1::Comparison> batch;
+  for (int i = 0; i < 10; ++i) {
+    batch.push_back(FixtureComparison(1000 + i, "bob", v1::A_BETTER));
+  }
+  const BatchEvidence before = Measured(batch, log.background());
+  for (v1::Comparison& one : batch) one.set_edited_response("no");
+  const BatchEvidence evidence = Measured(batch, log.background());
+  EXPECT_EQ(evidence.near_duplicates.count, before.near_duplicates.count + 9);
+  EXPECT_EQ(evidence.unusual_length.count, before.unusual_length.count + 10);
+  EXPECT_EQ(evidence.unusual_length.total, 30);
 }
 
 }  // namespace

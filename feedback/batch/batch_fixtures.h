@@ -43,6 +43,7 @@ inline v1::Comparison FixtureComparison(int seed, const std::string& worker,
   }
   comparison.set_worker_id(worker);
   comparison.set_worker_seconds(30);
+  comparison.set_sides_known(true);
   return comparison;
 }
 
@@ -61,12 +62,12 @@ struct FixtureLog {
   LogProfile profile;
 };
 
-// What is measured of comparisons whose sides are known.
+// What is measured of comparisons without a PM.
 inline BatchEvidence Measured(const std::vector<v1::Comparison>& comparisons,
                               const BatchBackground& background) {
   std::vector<BatchItem> items;
   for (const v1::Comparison& comparison : comparisons) {
-    items.push_back({.comparison = &comparison, .sides_known = true});
+    items.push_back({.comparison = &comparison});
   }
   return MeasureBatch(items, background);
 }

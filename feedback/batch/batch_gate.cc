@@ -20,6 +20,7 @@ constexpr char kPosition[] = "position";
 constexpr char kTooFast[] = "too_fast";
 constexpr char kGold[] = "gold";
 constexpr char kPmAgreement[] = "pm_agreement";
+constexpr char kEditAgreement[] = "edit_agreement";
 constexpr char kWorkerAgreement[] = "worker_agreement";
 constexpr char kCopied[] = "copied_answers";
 constexpr char kLengthPreference[] = "length_preference";
@@ -45,6 +46,18 @@ BatchFinding JudgeMost(const char* check, absl::string_view what,
                        ", at most ", Percent(limit))};
 }
 
+std::string NumWorkers(const std::vector<WorkerFinding>& workers) {
+  return absl::StrCat(workers.size(),
+                      workers.size() == 1 ? " worker" : " workers");
+}
+
+// The first few of them: many bad workers do not fill the report.
+void NameWorkers(std::vector<WorkerFinding> workers, BatchFinding& finding) {
+  constexpr size_t kNamed = 5;
+  workers.resize(std::min(workers.size(), kNamed));
+  finding.workers = std::move(workers);
+}
+
 // A question that is asked of the whole batch, then of each of its workers.
 struct AnswerCheck {
   const char* check;
@@ -67,22 +80,16 @@ BatchFinding JudgeAnswers(const AnswerCheck& check,
       check.check, !check.crossed(all, kBatchQuantile),
       absl::StrCat(check.what, ": ", DescribeShare(all, kBatchQuantile), ", ",
                    check.limit)};
-  std::vector<std::string> crossing;
+  std::vector<WorkerFinding> crossing;
   for (const AnswerEvidence& worker : evidence.workers) {
     const SeenShare& own = worker.*check.share;
     if (own.total == 0 || !check.crossed(own, kWorkerQuantile)) continue;
-    finding.passed = false;
-    crossing.push_back(absl::StrCat("worker ", worker.worker_id, ": ",
-                                    DescribeShare(own, kWorkerQuantile)));
-  }
-  constexpr size_t kShown = 5;
-  if (crossing.size() > kShown) {
-    const size_t more = crossing.size() - kShown;
-    crossing.resize(kShown);
-    crossing.push_back(absl::StrCat(more, " more workers"));
+    crossing.push_back({worker.worker_id, DescribeShare(own, kWorkerQuantile)});
   }
   if (!crossing.empty()) {
-    absl::StrAppend(&finding.detail, "; ", absl::StrJoin(crossing, "; "));
+    finding.passed = false;
+    absl::StrAppend(&finding.detail, "; beyond it ", NumWorkers(crossing));
+    NameWorkers(std::move(crossing), finding);
   }
   return finding;
 }
@@ -193,22 +200,22 @@ BatchFinding JudgeResponseLength(const BatchEvidence& evidence,
 
 BatchFinding JudgeCopies(const BatchEvidence& evidence,
                          const BatchLimits& limits) {
-  BatchFinding finding = {kCopied, true,
-                          absl::StrCat("no worker agrees with one other surely "
-                                       "more often than ",
-                                       Percent(limits.max_twin_agreement))};
-  std::vector<std::string> twins;
+  const std::string most = Percent(limits.max_twin_agreement);
+  std::vector<WorkerFinding> twins;
   for (const AnswerEvidence& worker : evidence.workers) {
     if (SurelyAbove(worker.twin, limits.max_twin_agreement, kWorkerQuantile)) {
-      twins.push_back(absl::StrCat(
-          "worker ", worker.worker_id, " agrees with one other on ",
-          DescribeShare(worker.twin, kWorkerQuantile)));
+      twins.push_back(
+          {worker.worker_id, DescribeShare(worker.twin, kWorkerQuantile)});
     }
   }
-  if (twins.empty()) return finding;
-  return {kCopied, false,
-          absl::StrCat(absl::StrJoin(twins, "; "), ", at most ",
-                       Percent(limits.max_twin_agreement))};
+  const bool passed = twins.empty();
+  BatchFinding finding = {
+      kCopied, passed,
+      absl::StrCat(passed ? "no worker" : NumWorkers(twins),
+                   " surely in agreement with one other more often than ",
+                   most)};
+  NameWorkers(std::move(twins), finding);
+  return finding;
 }
 
 BatchFinding JudgeChoiceMix(const BatchEvidence& evidence,
@@ -224,8 +231,8 @@ BatchFinding JudgeChoiceMix(const BatchEvidence& evidence,
     const SeenShare& own = evidence.choices[kind];
     const SeenShare& log = evidence.log_choices[kind];
     const Interval difference = DifferenceInterval(own, log, kBatchQuantile);
-    if (difference.low > limits.max_length_shift ||
-        difference.high < -limits.max_length_shift) {
+    if (difference.low > limits.max_choice_shift ||
+        difference.high < -limits.max_choice_shift) {
       finding.passed = false;
     }
     shares.push_back(absl::StrCat(ChoiceKindName(static_cast<ChoiceKind>(kind)),
@@ -233,7 +240,7 @@ BatchFinding JudgeChoiceMix(const BatchEvidence& evidence,
                                   Percent(log.value()), ")"));
   }
   finding.detail = absl::StrCat(absl::StrJoin(shares, ", "), ", each within ",
-                                Percent(limits.max_length_shift));
+                                Percent(limits.max_choice_shift));
   return finding;
 }
 
@@ -271,6 +278,12 @@ std::vector<BatchFinding> JudgeAll(const BatchEvidence& evidence,
                 limits.min_pm_agreement, &AnswerEvidence::pm_agrees, no_pm),
           evidence),
       JudgeAnswers(
+          Least(kEditAgreement, "edits that the serving PM finds better",
+                limits.min_pm_agreement, &AnswerEvidence::edits_agree,
+                evidence.no_pm.empty() ? "there is none that it has scored"
+                                       : evidence.no_pm),
+          evidence),
+      JudgeAnswers(
           Least(kWorkerAgreement,
                 "agreement with other workers on the same pairs",
                 limits.min_worker_agreement, &AnswerEvidence::others_agree,
@@ -292,6 +305,7 @@ BatchLimits LimitsOf(const v1::FeedbackConfig& config) {
           .max_personal_data_share = gate.max_personal_data_share(),
           .max_position_bias = gate.max_position_bias(),
           .max_length_shift = gate.max_length_shift(),
+          .max_choice_shift = gate.max_choice_shift(),
           .max_too_fast_share = gate.max_too_fast_share(),
           .min_pm_agreement = gate.min_pm_agreement(),
           .min_worker_agreement = gate.min_worker_agreement(),
@@ -313,11 +327,10 @@ const char* BatchVerdictName(BatchVerdictKind kind) {
 
 const std::vector<std::string>& BatchChecks() {
   static const auto* const kChecks = new std::vector<std::string>{
-      kMalformed, kDuplicates,       kPersonalData,
-      kLanguage,  kPosition,         kTooFast,
-      kGold,      kPmAgreement,      kWorkerAgreement,
-      kCopied,    kLengthPreference, kResponseLength,
-      kChoiceMix};
+      kMalformed,      kDuplicates,      kPersonalData, kLanguage,
+      kPosition,       kTooFast,         kGold,         kPmAgreement,
+      kEditAgreement,  kWorkerAgreement, kCopied,       kLengthPreference,
+      kResponseLength, kChoiceMix};
   return *kChecks;
 }
 

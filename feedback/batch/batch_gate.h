@@ -20,6 +20,7 @@ struct BatchLimits {
   double max_personal_data_share = 0.02;
   double max_position_bias = 0.2;
   double max_length_shift = 0.2;
+  double max_choice_shift = 0.2;
   double max_too_fast_share = 0.2;
   double min_pm_agreement = 0.5;
   double min_worker_agreement = 0.5;
@@ -47,17 +48,26 @@ enum class BatchVerdictKind {
 // "accepted", "quarantined", "refused".
 const char* BatchVerdictName(BatchVerdictKind kind);
 
+// Why one worker does not pass a check.
+struct WorkerFinding {
+  std::string worker_id;
+  std::string detail;
+};
+
 struct BatchFinding {
   // A short name, the same in every report: one of BatchChecks().
   std::string check;
   bool passed = false;
-  // What was found and what was wanted, or why nothing could be said.
+  // What was found and what was wanted, or why nothing could be said. Names
+  // nobody: it is logged, and workers may be forgotten.
   std::string detail;
+  // The first five of those who do not pass.
+  std::vector<WorkerFinding> workers;
 };
 
 struct BatchVerdict {
   BatchVerdictKind kind = BatchVerdictKind::kAccepted;
-  // One line for people.
+  // One line for people; names nobody.
   std::string reason;
   std::vector<BatchFinding> findings;
 };

@@ -13,6 +13,8 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
 
 // 1,000 comparisons that nothing stands against.
 BatchEvidence Clean() {
@@ -43,6 +45,14 @@ std::string Detail(const BatchVerdict& verdict, const std::string& check) {
     if (finding.check == check) return finding.detail;
   }
   return "";
+}
+
+std::vector<WorkerFinding> Workers(const BatchVerdict& verdict,
+                                   const std::string& check) {
+  for (const BatchFinding& finding : verdict.findings) {
+    if (finding.check == check) return finding.workers;
+  }
+  return {};
 }
 
 TEST(BatchGateTest, AcceptsWhatNothingStandsAgainst) {
@@ -106,6 +116,11 @@ TEST(BatchGateTest, EachShareHasItsOwnLimit) {
                 [](BatchEvidence& e) {
                   e.everybody.pm_agrees = {.count = 70, .total = 200};
                 }},
+           Case{"edit_agreement",
+                [](BatchEvidence& e) {
+                  e.everybody.pm_agrees = {.count = 200, .total = 200};
+                  e.everybody.edits_agree = {.count = 70, .total = 200};
+                }},
            Case{"worker_agreement",
                 [](BatchEvidence& e) {
                   e.everybody.others_agree = {.count = 70, .total = 200};
@@ -134,6 +149,19 @@ TEST(BatchGateTest, EachShareHasItsOwnLimit) {
   }
 }
 
+TEST(BatchGateTest, LengthsAndChoicesMayShiftByTheirOwnLimits) {
+  BatchEvidence evidence = Clean();
+  evidence.everybody.longer.count = 800;
+  evidence.choices[0] = {.count = 600, .total = 1000};
+  evidence.choices[1] = {.count = 400, .total = 1000};
+  for (SeenShare& share : evidence.log_choices) share.total = 5000;
+  evidence.log_choices[0].count = 5000;
+  EXPECT_THAT(Failed(JudgeBatch(evidence, {.max_length_shift = 1})),
+              ElementsAre("choice_mix"));
+  EXPECT_THAT(Failed(JudgeBatch(evidence, {.max_choice_shift = 1})),
+              ElementsAre("length_preference"));
+}
+
 TEST(BatchGateTest, OneWorkerIsSeenAmongMany) {
   BatchEvidence evidence = Clean();
   AnswerEvidence worker = {.worker_id = "lefty"};
@@ -141,8 +169,12 @@ TEST(BatchGateTest, OneWorkerIsSeenAmongMany) {
   evidence.workers = {{.worker_id = "ada"}, worker};
   const BatchVerdict verdict = JudgeBatch(evidence);
   EXPECT_THAT(Failed(verdict), ElementsAre("position"));
-  EXPECT_THAT(Detail(verdict, "position"),
-              HasSubstr("worker lefty: 50 of 50 (100.0 %, 99.9 %"));
+  EXPECT_THAT(Detail(verdict, "position"), HasSubstr("beyond it 1 worker"));
+  const std::vector<WorkerFinding> named = Workers(verdict, "position");
+  ASSERT_THAT(named, SizeIs(1));
+  EXPECT_EQ(named[0].worker_id, "lefty");
+  EXPECT_THAT(named[0].detail, HasSubstr("50 of 50 (100.0 %, 99.9 %"));
+  EXPECT_THAT(verdict.reason, Not(HasSubstr("lefty"))) << "it is logged";
 }
 
 TEST(BatchGateTest, AFewAnswersOfOneWorkerSayNothing) {
@@ -160,8 +192,9 @@ TEST(BatchGateTest, ManyBadWorkersDoNotFillTheReport) {
     worker.left = {.count = 50, .total = 50};
     evidence.workers.push_back(worker);
   }
-  EXPECT_THAT(Detail(JudgeBatch(evidence), "position"),
-              HasSubstr("95 more workers"));
+  const BatchVerdict verdict = JudgeBatch(evidence);
+  EXPECT_THAT(Detail(verdict, "position"), HasSubstr("100 workers"));
+  EXPECT_THAT(Workers(verdict, "position"), SizeIs(5));
 }
 
 TEST(BatchGateTest, WhoAgreesTooOftenHasCopied) {
@@ -171,7 +204,9 @@ TEST(BatchGateTest, WhoAgreesTooOftenHasCopied) {
   evidence.workers = {worker};
   const BatchVerdict verdict = JudgeBatch(evidence);
   EXPECT_THAT(Failed(verdict), ElementsAre("copied_answers"));
-  EXPECT_THAT(verdict.reason, HasSubstr("worker echo agrees with one other"));
+  EXPECT_THAT(verdict.reason,
+              HasSubstr("1 worker surely in agreement with one other"));
+  EXPECT_EQ(Workers(verdict, "copied_answers").at(0).worker_id, "echo");
   evidence.workers[0].twin = {.count = 170, .total = 200};
   EXPECT_THAT(Failed(JudgeBatch(evidence)), IsEmpty());
 }
@@ -223,6 +258,7 @@ TEST(BatchGateTest, LimitsAreThoseOfTheConfiguration) {
             BatchLimits().max_personal_data_share);
   EXPECT_EQ(defaults.max_position_bias, BatchLimits().max_position_bias);
   EXPECT_EQ(defaults.max_length_shift, BatchLimits().max_length_shift);
+  EXPECT_EQ(defaults.max_choice_shift, BatchLimits().max_choice_shift);
   EXPECT_EQ(defaults.max_too_fast_share, BatchLimits().max_too_fast_share);
   EXPECT_EQ(defaults.min_pm_agreement, BatchLimits().min_pm_agreement);
   EXPECT_EQ(defaults.min_worker_agreement, BatchLimits().min_worker_agreement);
@@ -231,7 +267,10 @@ TEST(BatchGateTest, LimitsAreThoseOfTheConfiguration) {
   EXPECT_EQ(defaults.min_gold_accuracy, BatchLimits().min_gold_accuracy);
   config.mutable_batch_gate()->set_max_duplicate_share(0.5);
   config.mutable_worker_test()->set_good_accuracy(0.9);
+  config.mutable_batch_gate()->set_max_choice_shift(0.4);
   EXPECT_EQ(LimitsOf(config).max_duplicate_share, 0.5);
+  EXPECT_EQ(LimitsOf(config).max_choice_shift, 0.4);
+  EXPECT_EQ(LimitsOf(config).max_length_shift, 0.2);
   EXPECT_EQ(LimitsOf(config).min_gold_accuracy, 0.9);
 }
 

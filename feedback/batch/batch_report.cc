@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
 #include "core/base/proto_json.h"
 
 namespace rlhf {
@@ -20,6 +19,34 @@ v1::BatchVerdict ToProto(BatchVerdictKind kind) {
       break;
   }
   return v1::BATCH_REFUSED;
+}
+
+template <typename Predicate>
+bool ForgetWorkersIf(Predicate is_forgotten, v1::BatchReport& report) {
+  bool found = false;
+  for (v1::BatchReportFinding& finding : *report.mutable_findings()) {
+    for (v1::BatchReportWorker& worker : *finding.mutable_workers()) {
+      if (worker.worker_id().empty() || !is_forgotten(worker.worker_id())) {
+        continue;
+      }
+      worker.clear_worker_id();
+      found = true;
+    }
+  }
+  return found;
+}
+
+void AppendFinding(const v1::BatchReportFinding& finding, std::string* text) {
+  absl::StrAppendFormat(text, "  %-4s %-18s %s\n",
+                        finding.passed() ? "ok" : "LOOK", finding.check(),
+                        finding.detail());
+  for (const v1::BatchReportWorker& worker : finding.workers()) {
+    const std::string name = worker.worker_id().empty()
+                                 ? "a worker who was taken back"
+                                 : absl::StrCat("worker ", worker.worker_id());
+    absl::StrAppendFormat(text, "  %-4s %-18s %s: %s\n", "", "", name,
+                          worker.detail());
+  }
 }
 
 // What the numbers of stored comparisons mean for people.
@@ -55,6 +82,11 @@ void SetVerdict(const BatchVerdict& verdict, v1::BatchReport& report) {
     added->set_check(finding.check);
     added->set_passed(finding.passed);
     added->set_detail(finding.detail);
+    for (const WorkerFinding& worker : finding.workers) {
+      v1::BatchReportWorker* const named = added->add_workers();
+      named->set_worker_id(worker.worker_id);
+      named->set_detail(worker.detail);
+    }
   }
 }
 
@@ -112,21 +144,12 @@ v1::BatchReport WithoutQuotes(v1::BatchReport report) {
 }
 
 bool ForgetWorker(const std::string& worker_id, v1::BatchReport& report) {
-  bool found = false;
-  const auto forget = [&](std::string* text) {
-    // As batch_gate.cc names workers.
-    const int count = absl::StrReplaceAll(
-        {{absl::StrCat("worker ", worker_id, ":"), "a retracted worker:"},
-         {absl::StrCat("worker ", worker_id, " agrees"),
-          "a retracted worker agrees"}},
-        text);
-    found |= count > 0;
-  };
-  forget(report.mutable_reason());
-  for (v1::BatchReportFinding& finding : *report.mutable_findings()) {
-    forget(finding.mutable_detail());
-  }
-  return found;
+  return ForgetWorkersIf(
+      [&](const std::string& name) { return name == worker_id; }, report);
+}
+
+bool ForgetWorkers(v1::BatchReport& report) {
+  return ForgetWorkersIf([](const std::string&) { return true; }, report);
 }
 
 std::string BatchReportText(const v1::BatchReport& report) {
@@ -150,9 +173,7 @@ std::string BatchReportText(const v1::BatchReport& report) {
                     " left out: worker retracted\n");
   }
   for (const v1::BatchReportFinding& finding : report.findings()) {
-    absl::StrAppendFormat(&text, "  %-4s %-18s %s\n",
-                          finding.passed() ? "ok" : "LOOK", finding.check(),
-                          finding.detail());
+    AppendFinding(finding, &text);
   }
   for (const std::string& malformed : report.malformed()) {
     absl::StrAppend(&text, malformed, "\n");

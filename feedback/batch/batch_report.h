@@ -21,8 +21,10 @@ absl::StatusOr<v1::BatchReport> ReportOf(const Batch& batch);
 // people wrote can be taken back. Numbers of lines stay.
 v1::BatchReport WithoutQuotes(v1::BatchReport report);
 
-// Takes a worker's name out of a report; whether it was in it.
+// Takes a worker's name out of a report, or those of all; whether one was in
+// it.
 bool ForgetWorker(const std::string& worker_id, v1::BatchReport& report);
+bool ForgetWorkers(v1::BatchReport& report);
 
 // In which state the archive has a batch with this report.
 BatchState StateOf(const v1::BatchReport& report);

@@ -62,6 +62,28 @@ TEST(BatchReportTest, ADryRunSaysThatNothingWasWritten) {
                     Not(HasSubstr("release|refuse"))));
 }
 
+TEST(BatchReportTest, WorkersAreNamedUntilTheyAreForgotten) {
+  v1::BatchReport report = Quarantined();
+  SetVerdict({.kind = BatchVerdictKind::kQuarantined,
+              .findings = {{"gold",
+                            false,
+                            "80 of 90; beyond it 2 workers",
+                            {{"bob", "3 of 9"}, {"bobby", "2 of 9"}}}}},
+             report);
+  EXPECT_THAT(BatchReportText(report), AllOf(HasSubstr(" worker bob: 3 of 9\n"),
+                                             HasSubstr(" worker bobby: 2 of")));
+  EXPECT_FALSE(ForgetWorker("bo", report));
+  EXPECT_TRUE(ForgetWorker("bob", report));
+  EXPECT_FALSE(ForgetWorker("bob", report));
+  EXPECT_THAT(BatchReportText(report),
+              AllOf(Not(HasSubstr("worker bob:")),
+                    HasSubstr(" a worker who was taken back: 3 of 9\n"),
+                    HasSubstr(" worker bobby: 2 of 9\n")));
+  EXPECT_TRUE(ForgetWorkers(report));
+  EXPECT_FALSE(ForgetWorkers(report));
+  EXPECT_THAT(BatchReportJson(report), Not(HasSubstr("bob")));
+}
+
 TEST(BatchReportTest, JsonBringsItBack) {
   const v1::BatchReport report = Quarantined();
   ASSERT_OK_AND_ASSIGN(

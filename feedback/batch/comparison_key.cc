@@ -22,6 +22,7 @@ uint64_t HashOfPrompt(const v1::Prompt& prompt) {
 
 bool HasWorker(const v1::Comparison& comparison) {
   return !comparison.worker_id().empty() &&
+         comparison.worker_id() != comparison.source() &&
          !absl::StartsWith(comparison.worker_id(), "import:");
 }
 

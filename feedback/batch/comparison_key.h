@@ -8,7 +8,7 @@
 namespace rlhf {
 
 // Whether somebody is named as the worker. An import that knows nobody names
-// the file instead ("import:FILE").
+// its source or a file instead ("import:FILE").
 bool HasWorker(const v1::Comparison& comparison);
 
 struct ComparisonKey {

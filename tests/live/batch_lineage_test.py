@@ -30,8 +30,29 @@ def versions(text, kind):
     return found
 
 
+# Somebody whose answers are too fast, so that the gate names them.
+HASTY = "zoltan.kovacs"
+NUM_HASTY = 20
+
+# It cannot be read, and what is told of that quotes it.
+MALFORMED = '{"prompt": "Where?", "chosen": "Fox Street 7 in Springfield\n'
+QUOTED = "Fox Street 7"
+
+
+def hasty():
+    """Lines of our own form."""
+    return [json.dumps({
+        "prompt": {"messages": [{"role": "user",
+                                 "content": f"What is {i} and {i}?"}]},
+        "response_a": f"those are {2 * i} of them as everybody can count",
+        "response_b": f"those are {3 * i} of them as nobody can count",
+        "choice": "A_BETTER", "strength": 1, "worker_id": HASTY,
+        "worker_seconds": 0.3}) + "\n" for i in range(7, 7 + NUM_HASTY)]
+
+
 def needles(lines):
-    """A phrase of each comparison that only it has, as a file would hold it."""
+    """A phrase of each comparison of a chosen and a rejected answer that only
+    it has, as a file would hold it."""
     found = []
     for line in lines:
         words = re.findall(r"[A-Za-z ,']{30,}", json.loads(line)["chosen"])
@@ -80,9 +101,12 @@ class BatchLineageTest(unittest.TestCase):
         self.lines, origin = comparisons()
         print(origin)
         self.file = pathlib.Path(folder.name, "real.jsonl")
-        self.file.write_text("".join(self.lines), encoding="utf-8")
+        self.write()
         self.run_ = LiveRun(folder.name)
         self.addCleanup(self.run_.stop)
+
+    def write(self, *more):
+        self.file.write_text("".join([*self.lines, *more]), encoding="utf-8")
 
     def wait(self, condition, what):
         try:
@@ -119,6 +143,9 @@ class BatchLineageTest(unittest.TestCase):
         # says so: it is what `release` is for.
         self.assertIn(": quarantined", report)
         self.assertIn("LOOK response_length", report)
+        # Who hands it in is told what is wrong in it.
+        self.assertIn(QUOTED, report)
+        self.assertIn(f"worker {HASTY}: {NUM_HASTY} of {NUM_HASTY}", report)
         self.assertIn("quarantined", self.run_.verb("feedback", "batches"))
         with self.assertRaisesRegex(RuntimeError, "no comparison of batch"):
             self.run_.ask("lineage", "--batch", batch)
@@ -172,10 +199,18 @@ class BatchLineageTest(unittest.TestCase):
 
     def test_a_batch_teaches_until_it_is_retracted(self):
         phrases = needles(self.lines)
+        self.lines += hasty()
+        self.write(MALFORMED)
         self.run_.start()
         first = self.next_pm(after=0)
         self.policy_under(first)
         batch = self.import_and_release()
+        # That is kept nowhere, and the name in the store alone.
+        self.assertEqual(
+            files_with(self.run_.directory, [QUOTED.encode()]), [])
+        for path in files_with(self.run_.directory, [HASTY.encode()]):
+            self.assertIn("feedback/comparisons.db", path)
+        self.assertIn(HASTY, self.run_.ask("feedback", "batches", batch))
         rows = self.run_.export()
         last = max(s for s, row in rows.items() if row["batch_id"] == batch)
         second = self.next_pm(after=first)
@@ -193,7 +228,8 @@ class BatchLineageTest(unittest.TestCase):
 
         self.assertRegex(self.retract(batch),
                          f"PM versions that may have learned from it +v{second}")
-        self.check_text_is_gone(phrases)
+        self.check_text_is_gone([*phrases, HASTY.encode()])
+        self.assertNotIn(HASTY, self.run_.ask("feedback", "batches", batch))
         self.assertIn(f"{len(self.lines)} taken back",
                       self.run_.verb("feedback", "batches"))
         third = self.next_pm(after=second)
