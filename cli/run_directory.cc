@@ -23,8 +23,8 @@ namespace rlhf {
 namespace {
 
 // Fields that may change between two sessions of one run, because no finished
-// result depends on them; a larger num_updates prolongs the run. Who may come in,
-// and what is let in from now on, are people's to decide at any time.
+// result depends on them; a larger num_updates prolongs the run. Who may come
+// in, and what is let in from now on, are people's to decide at any time.
 bool MayChange(absl::string_view difference) {
   static constexpr absl::string_view kFields[] = {
       "threads",

@@ -274,6 +274,7 @@ TEST_F(HttpApiTest, StatsCountAllAndTheWorker) {
   EXPECT_EQ(stats["num_comparisons"], 1);
   EXPECT_EQ(stats["num_decided"], 0);
   EXPECT_EQ(stats["worker_comparisons"], 1);
+  EXPECT_EQ(stats["num_answers"], 1);
   EXPECT_EQ(stats["max_comparisons"], 2);
   EXPECT_EQ(stats["chain_head"], store_->GetStats().chain_head);
 }
