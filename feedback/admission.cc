@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "core/base/json.h"
 #include "feedback/access/secrets.h"
 #include "feedback/access/web_origin.h"
@@ -113,8 +117,15 @@ std::optional<HttpResponse> RefuseType(const Route& route,
   const absl::string_view type =
       absl::StripAsciiWhitespace(sent.substr(0, sent.find(';')));
   if (absl::EqualsIgnoreCase(type, wanted)) return std::nullopt;
+  const std::vector<absl::string_view> others =
+      absl::StrSplit(route.other_content_types, ' ', absl::SkipEmpty());
+  for (const absl::string_view other : others) {
+    if (absl::EqualsIgnoreCase(type, other)) return std::nullopt;
+  }
   return JsonErrorResponse(
-      415, absl::StrCat("the Content-Type is \"", sent, "\"; send ", wanted));
+      415, absl::StrCat("the Content-Type is \"", sent, "\"; send ", wanted,
+                        others.empty() ? "" : " or ",
+                        absl::StrJoin(others, " or ")));
 }
 
 HttpResponse NoRoute(const RouteMatch& match, const HttpRequest& request) {

@@ -147,6 +147,18 @@ absl::StatusOr<v1::Comparison> FromOwnFormat(const Json& json) {
   return comparison;
 }
 
+// What is none of the forms, with the members that it has.
+absl::Status UnknownForm(const Json& json) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : json.items()) names.push_back(name);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the record has no form that is known: wanted chosen and rejected (TRL, "
+      "HH-RLHF), response_a, response_b and choice (ours), fields and "
+      "responses "
+      "(Argilla), or data and annotations (Label Studio); found ",
+      ListedNames(names), "; docs/import.md shows each"));
+}
+
 // A record that knows only which of two answers was better.
 absl::StatusOr<v1::Comparison> FromPair(const Json& json) {
   RLHF_ASSIGN_OR_RETURN(PreferencePair pair, ReadPreferencePair(json));
@@ -204,6 +216,8 @@ absl::StatusOr<Record> ReadRecord(const Json& json) {
     RLHF_ASSIGN_OR_RETURN(record.comparisons,
                           FromOneOfOurs(FromOwnFormat(json)));
     record.sides_known = OursKnowsSides(json);
+  } else if (!json.contains("chosen") && !json.contains("rejected")) {
+    return UnknownForm(json);
   } else {
     RLHF_ASSIGN_OR_RETURN(record.comparisons, FromOneOfOurs(FromPair(json)));
     record.sides_known = false;
@@ -239,8 +253,9 @@ class Collector {
     ++read_.num_records;
     ++read_.num_malformed;
     if (read_.malformed.size() == kMaxProblemsShown) return;
+    // Whoever found the fault may have quoted a part of a character.
     read_.malformed.push_back(
-        absl::StrCat(name_, where, ": ", status.message()));
+        ReplaceInvalidUtf8(absl::StrCat(name_, where, ": ", status.message())));
   }
 
   ReadableComparisons Finish() && { return std::move(read_); }
@@ -252,7 +267,12 @@ class Collector {
 };
 
 absl::StatusOr<Record> ReadLine(absl::string_view line) {
-  RLHF_ASSIGN_OR_RETURN(const Json json, ParseJson(line));
+  absl::StatusOr<Json> parsed = ParseJson(line);
+  if (!parsed.ok() && !absl::StartsWith(line, "{")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        parsed.status().message(), "; a CSV file's name must end in .csv"));
+  }
+  RLHF_ASSIGN_OR_RETURN(const Json json, std::move(parsed));
   if (json.is_object()) return ReadRecord(json);
   return absl::InvalidArgumentError("the line is no JSON object");
 }

@@ -78,6 +78,16 @@ std::optional<int> AnswerNumber(absl::string_view name) {
   return std::nullopt;
 }
 
+// No more than `max_bytes` of valid UTF-8, and no part of a character.
+absl::string_view CutText(absl::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  size_t end = max_bytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
+    --end;
+  }
+  return text.substr(0, end);
+}
+
 bool SpeaksOfComparing(absl::string_view question) {
   const std::string folded = Fold(question);
   return std::any_of(
@@ -100,9 +110,10 @@ absl::StatusOr<Verdict> ReadLabel(const Label& label, const AnswerName& a,
   if (named == b.number) return b_better;
   auto verdict = ParseVerdict(label.text);
   if (verdict.ok()) return verdict;
-  return absl::InvalidArgumentError(absl::StrCat(label.question, ": ",
-                                                 verdict.status().message(),
-                                                 ", ", a.name, ", ", b.name));
+  return absl::InvalidArgumentError(
+      absl::StrCat(label.question, ": ", verdict.status().message(),
+                   ", or the answer by name or number: ", a.name, ", ", b.name,
+                   ", ", a.number, ", ", b.number));
 }
 
 }  // namespace
@@ -118,8 +129,9 @@ absl::StatusOr<Verdict> ParseVerdict(absl::string_view word) {
   }
   return absl::InvalidArgumentError(absl::StrCat(
       Quoted(word),
-      " is no choice; wanted a, a+, a++, a+++, a_better, the same with b, tie, "
-      "equal, both_bad, neither, skip"));
+      " is no choice; wanted a, a+, a++, a+++, a_better, a_is_better, the same "
+      "with b, tie, equal, both_bad, neither, skip, skipped (not left or "
+      "right: pages swap sides)"));
 }
 
 absl::StatusOr<std::vector<AnswerName>> FindAnswerNames(
@@ -267,14 +279,14 @@ std::string ListedNames(const std::vector<std::string>& names) {
     if (list.size() > kMaxListedBytes) return absl::StrCat(list, ", …");
     if (name.empty()) continue;
     absl::StrAppend(&list, list.empty() ? "" : ", ",
-                    name.substr(0, kMaxQuotedBytes));
+                    CutText(name, kMaxQuotedBytes));
   }
   return list.empty() ? "nothing" : list;
 }
 
 std::string Quoted(absl::string_view text) {
   const bool whole = text.size() <= kMaxQuotedBytes;
-  return absl::StrCat("\"", text.substr(0, kMaxQuotedBytes),
+  return absl::StrCat("\"", CutText(text, kMaxQuotedBytes),
                       whole ? "\"" : "…\"");
 }
 
