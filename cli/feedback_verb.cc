@@ -1,9 +1,13 @@
 // feedback: the service itself, batches in and out, and the store and accounts.
+#include <algorithm>
 #include <iostream>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "cli/batch_commands.h"
 #include "cli/comparison_log.h"
@@ -32,7 +36,7 @@ absl::Status Import(const v1::RunConfig& config, const std::string& path,
                         BatchCommands::Open(config, /*create=*/!dry_run));
   RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report,
                         commands->Import(text, name, dry_run));
-  if (report.verdict() == v1::BATCH_REFUSED && !dry_run) {
+  if (report.verdict() == v1::BATCH_REFUSED) {
     return absl::InvalidArgumentError(BatchReportText(report));
   }
   std::cout << BatchReportText(report);
@@ -175,9 +179,41 @@ absl::Status Export(const v1::RunConfig& config, const std::string& path,
   return absl::OkStatus();
 }
 
+// The flags that a command has beside --config and --set.
+absl::string_view FlagsOfCommand(absl::string_view command) {
+  if (command == "import") return "dry-run";
+  if (command == "export") return "format";
+  if (command == "batches") return "last before";
+  if (command == "release" || command == "refuse") return "by reason";
+  if (command == "retract") return "worker batch comparison by reason";
+  if (command == "invite") return "role name hours";
+  if (command == "token") return "role name";
+  return "";
+}
+
+// An error if a flag is given that the command would pass over.
+absl::Status CheckFlags(const Flags& flags) {
+  const std::string command =
+      flags.positional().empty() ? "" : flags.positional().front();
+  const std::vector<std::string> taken =
+      absl::StrSplit(FlagsOfCommand(command), ' ', absl::SkipEmpty());
+  for (const std::string& flag : flags.Given()) {
+    if (flag == "config" || flag == "set" ||
+        std::find(taken.begin(), taken.end(), flag) != taken.end()) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        "rlhf feedback", command.empty() ? "" : " ", command, " takes no --",
+        flag, command == "import" ? ": the form is found by the contents" : "",
+        taken.empty() ? "" : "; it takes --", absl::StrJoin(taken, ", --")));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status FeedbackVerb(const Flags& flags) {
+  RLHF_RETURN_IF_ERROR(CheckFlags(flags));
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
   const std::vector<std::string>& words = flags.positional();
   if (words.empty()) {

@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/choice.h"
+#include "core/text/byte_level.h"
 #include "feedback/batch/batch_report.h"
 #include "feedback/import_export.h"
 
@@ -32,9 +33,11 @@ std::string BatchIdOf(absl::string_view text) {
 
 // It is shown, stored with each comparison, and counted by.
 absl::Status CheckName(absl::string_view name) {
-  const bool printable = std::none_of(
-      name.begin(), name.end(),
-      [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; });
+  const bool printable =
+      ReplaceInvalidUtf8(name) == name &&
+      std::none_of(name.begin(), name.end(), [](unsigned char byte) {
+        return byte < 0x20 || byte == 0x7F;
+      });
   if (printable && name.size() <= kMaxNameBytes) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("the name of the batch has ", name.size(), " bytes",
@@ -116,6 +119,7 @@ int32_t LeaveOut(Predicate is_unwanted, ParsedComparisons& parsed) {
     if (is_unwanted(parsed.comparisons[i])) continue;
     kept.comparisons.push_back(std::move(parsed.comparisons[i]));
     kept.sides_known.push_back(parsed.sides_known[i]);
+    kept.lines.push_back(parsed.lines[i]);
   }
   parsed = std::move(kept);
   return static_cast<int32_t>(num_before - parsed.comparisons.size());
@@ -174,7 +178,9 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   report.set_num_of_retracted_workers(LeaveOut(
       [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); },
       read.parsed));
-  RLHF_RETURN_IF_ERROR(Judge(read, pm, report));
+  if (!read.parsed.comparisons.empty() || !RefuseEmpty(file.single, report)) {
+    RLHF_RETURN_IF_ERROR(Judge(read, pm, report));
+  }
   if (file.dry_run) return report;
   std::vector<v1::Comparison> comparisons = std::move(read.parsed.comparisons);
   report.set_num_gold(RemoveGold(options_.gold, comparisons));
@@ -209,13 +215,6 @@ absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
 
 absl::Status BatchDesk::Judge(const ReadableComparisons& read,
                               const PmOpinions& pm, v1::BatchReport& report) {
-  if (report.num_of_retracted_workers() > 0 &&
-      read.parsed.comparisons.empty()) {
-    SetVerdict({.kind = BatchVerdictKind::kRefused,
-                .reason = "worker retracted: nobody else speaks in it"},
-               report);
-    return absl::OkStatus();
-  }
   BatchEvidence evidence;
   if (!options_.enabled) {
     // As a small batch: nothing malformed, and no shares.
@@ -239,8 +238,9 @@ absl::Status BatchDesk::Judge(const ReadableComparisons& read,
   std::vector<BatchItem> items;
   for (size_t i = 0; i < read.parsed.comparisons.size(); ++i) {
     const v1::Comparison& comparison = read.parsed.comparisons[i];
-    items.push_back(
-        {.comparison = &comparison, .sides_known = read.parsed.sides_known[i]});
+    items.push_back({.comparison = &comparison,
+                     .sides_known = read.parsed.sides_known[i],
+                     .line = read.parsed.lines[i]});
     const auto margin = pm.margins.find(comparison.comparison_id());
     if (margin != pm.margins.end()) items.back().pm_margin = margin->second;
   }

@@ -243,6 +243,7 @@ class Collector {
       }
       read_.parsed.comparisons.push_back(std::move(comparison));
       read_.parsed.sides_known.push_back(record->sides_known);
+      read_.parsed.lines.push_back(number);
     }
     for (std::string& reason : record->comparisons.left_out) {
       read_.parsed.refused.push_back({number, std::move(reason)});

@@ -48,6 +48,8 @@ struct ParsedComparisons {
   // Of each comparison, whether its form says which response was on the left:
   // pairs of a chosen and a rejected one do not, and all have A_BETTER.
   std::vector<bool> sides_known;
+  // Of each comparison, its line, or the number of its record in an array.
+  std::vector<int64_t> lines;
   std::vector<RefusedLine> refused;
 };
 

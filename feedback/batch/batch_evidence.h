@@ -47,6 +47,9 @@ struct BatchEvidence {
   SeenShare personal_data;
   // The kinds that were found, with the number of comparisons that have each.
   std::vector<std::pair<std::string, int64_t>> personal_data_kinds;
+  // The lines of the first of them, where known.
+  static constexpr size_t kMaxLines = 20;
+  std::vector<int64_t> personal_data_lines;
   // Of the prompts whose language is known; nothing if the log knows too few.
   SeenShare other_language;
 
@@ -87,6 +90,8 @@ struct BatchItem {
   const v1::Comparison* comparison = nullptr;
   // Whether shown_swapped says what was on the left.
   bool sides_known = false;
+  // Where in the file it stands; 0: not known.
+  int64_t line = 0;
   // The serving PM's score of A less that of B, where it was asked.
   std::optional<double> pm_margin;
 };
