@@ -101,10 +101,10 @@ absl::Status Decide(const v1::RunConfig& config, const Flags& flags,
   return absl::OkStatus();
 }
 
-bool IsSelected(const v1::Comparison& comparison,
+bool IsSelected(const RunRecords& records, const v1::Comparison& comparison,
                 const v1::RetractRequest& request) {
   if (!request.worker_id().empty()) {
-    return comparison.worker_id() == request.worker_id();
+    return IsOfWorker(records, comparison, request.worker_id());
   }
   if (!request.batch_id().empty()) {
     return comparison.batch_id() == request.batch_id();
@@ -123,7 +123,7 @@ void PrintPupils(const absl::StatusOr<RunRecords>& records,
   }
   std::set<int64_t> pms;
   for (const v1::Comparison& comparison : records->comparisons) {
-    if (!IsSelected(comparison, request)) continue;
+    if (!IsSelected(*records, comparison, request)) continue;
     pms.merge(PmsTaughtBy(*records, comparison));
   }
   std::cout << "PM versions that may have learned from it      "

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status_macros.h"
+#include "core/text/byte_level.h"
 #include "core/text/chat_format.h"
 #include "core/text/prompt_set.h"
 
@@ -76,16 +77,6 @@ std::optional<int> AnswerNumber(absl::string_view name) {
     }
   }
   return std::nullopt;
-}
-
-// No more than `max_bytes` of valid UTF-8, and no part of a character.
-absl::string_view CutText(absl::string_view text, size_t max_bytes) {
-  if (text.size() <= max_bytes) return text;
-  size_t end = max_bytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
-    --end;
-  }
-  return text.substr(0, end);
 }
 
 bool SpeaksOfComparing(absl::string_view question) {
@@ -279,14 +270,14 @@ std::string ListedNames(const std::vector<std::string>& names) {
     if (list.size() > kMaxListedBytes) return absl::StrCat(list, ", …");
     if (name.empty()) continue;
     absl::StrAppend(&list, list.empty() ? "" : ", ",
-                    CutText(name, kMaxQuotedBytes));
+                    CutUtf8(name, kMaxQuotedBytes));
   }
   return list.empty() ? "nothing" : list;
 }
 
 std::string Quoted(absl::string_view text) {
   const bool whole = text.size() <= kMaxQuotedBytes;
-  return absl::StrCat("\"", CutText(text, kMaxQuotedBytes),
+  return absl::StrCat("\"", CutUtf8(text, kMaxQuotedBytes),
                       whole ? "\"" : "…\"");
 }
 
