@@ -34,6 +34,33 @@ Role RoleFor(Who who) {
   }
 }
 
+// What somebody who is logged in sees who may not use the route. All that is
+// put into the page is the service's own.
+HttpResponse NotForRole(const Route& route, Role wanted, Role role) {
+  const std::string problem =
+      absl::StrCat(route.path, " is for the role ", RoleName(wanted),
+                   "; yours is ", RoleName(role));
+  if (!IsPage(route)) return JsonErrorResponse(403, problem);
+  return {.status = 403,
+          .content_type = "text/html; charset=utf-8",
+          .body = absl::StrCat(
+              "<!doctype html>\n<html lang=\"en\">\n<head>\n"
+              "<meta charset=\"utf-8\">\n"
+              "<meta name=\"viewport\" "
+              "content=\"width=device-width, initial-scale=1\">\n"
+              "<title>Not for you</title>\n"
+              "<link rel=\"icon\" href=\"/icon.svg\" "
+              "type=\"image/svg+xml\">\n"
+              "<link rel=\"stylesheet\" href=\"/base.css\">\n"
+              "<link rel=\"stylesheet\" href=\"/page.css\">\n"
+              "</head>\n<body>\n<main>\n<section class=\"card narrow\">\n"
+              "<h1>This page is not for you</h1>\n<p>",
+              problem,
+              ".</p>\n<p><a href=\"/\">Compare answers</a> or "
+              "<a href=\"/login\">log in as somebody else</a>.</p>\n"
+              "</section>\n</main>\n</body>\n</html>\n")};
+}
+
 HttpResponse AskForLogin(const Route& route) {
   if (IsPage(route)) {
     return {.status = 303,
@@ -99,9 +126,7 @@ std::optional<HttpResponse> RefuseCaller(const Route& route,
   if (!caller.is_known()) return AskForLogin(route);
   const Role wanted = RoleFor(route.who);
   if (caller.role < wanted) {
-    return JsonErrorResponse(
-        403, absl::StrCat(route.path, " is for the role ", RoleName(wanted),
-                          "; yours is ", RoleName(caller.role)));
+    return NotForRole(route, wanted, caller.role);
   }
   if (caller.proof == Caller::Proof::kSession && request.method == "POST") {
     return RefuseForgery(caller, request);
