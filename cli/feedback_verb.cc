@@ -132,6 +132,17 @@ void PrintPupils(const absl::StatusOr<RunRecords>& records,
             << VersionList(PoliciesTaughtBy(*records, pms)) << "\n";
 }
 
+// `missing`, with the worker's pseudonym if the id is the name of an account.
+absl::Status NameThePseudonym(const v1::RunConfig& config,
+                              const std::string& worker_id,
+                              const absl::Status& missing) {
+  const std::string pseudonym = PseudonymOfAccount(config, worker_id);
+  if (pseudonym.empty()) return missing;
+  return absl::NotFoundError(absl::StrCat(
+      missing.message(), "\n\"", worker_id,
+      "\" is the name of an account: retract --worker ", pseudonym));
+}
+
 absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
   v1::RetractRequest request;
   request.set_worker_id(flags.String("worker"));
@@ -153,11 +164,14 @@ absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
   const absl::StatusOr<RunRecords> records = ReadRunRecords(config);
   RLHF_ASSIGN_OR_RETURN(const auto commands,
                         BatchCommands::Open(config, /*create=*/false));
-  RLHF_ASSIGN_OR_RETURN(const v1::RetractResponse done,
-                        commands->Retract(request));
-  std::cout << done.num_retracted() << " comparisons retracted, "
-            << done.num_retracted_before() << " were before, "
-            << done.num_waiting() << " taken out of batches that wait\n";
+  const absl::StatusOr<v1::RetractResponse> done = commands->Retract(request);
+  if (absl::IsNotFound(done.status())) {
+    return NameThePseudonym(config, request.worker_id(), done.status());
+  }
+  RLHF_RETURN_IF_ERROR(done.status());
+  std::cout << done->num_retracted() << " comparisons retracted, "
+            << done->num_retracted_before() << " were before, "
+            << done->num_waiting() << " taken out of batches that wait\n";
   PrintPupils(records, request);
   return absl::OkStatus();
 }
