@@ -27,8 +27,12 @@ constexpr size_t kMaxRefusedShown = 1000;
 
 constexpr size_t kMaxNameBytes = 128;
 
-std::string BatchIdOf(absl::string_view text) {
-  return absl::StrCat("b-", Sha256Hex(text).substr(0, 24));
+// What cannot be read under this name may be under another, as another batch.
+std::string BatchIdOf(const BatchDesk::File& file) {
+  const std::string digest = HasKnownForm(file.text, file.name)
+                                 ? Sha256Hex(file.text)
+                                 : Sha256Hex(absl::StrCat(file.text, "\n?"));
+  return absl::StrCat("b-", digest.substr(0, 24));
 }
 
 // It is shown, stored with each comparison, and counted by.
@@ -79,7 +83,7 @@ v1::BatchReport StartReport(const BatchDesk::File& file,
                             const ReadableComparisons& read,
                             absl::Time received) {
   v1::BatchReport report;
-  report.set_batch_id(BatchIdOf(file.text));
+  report.set_batch_id(BatchIdOf(file));
   report.set_source(absl::StrCat("import:", file.name));
   report.set_dry_run(file.dry_run);
   report.set_received_unix_ms(absl::ToUnixMillis(received));
@@ -204,7 +208,7 @@ bool BatchDesk::IsOfRetractedWorker(const v1::Comparison& comparison) const {
 
 absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
     const File& file) const {
-  const absl::StatusOr<Batch> known = store_->GetBatch(BatchIdOf(file.text));
+  const absl::StatusOr<Batch> known = store_->GetBatch(BatchIdOf(file));
   if (absl::IsNotFound(known.status())) return std::nullopt;
   RLHF_RETURN_IF_ERROR(known.status());
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(*known));

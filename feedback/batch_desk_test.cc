@@ -90,6 +90,17 @@ TEST_F(BatchDeskTest, AFileWithNothingInItIsRefused) {
   EXPECT_EQ(one.verdict(), v1::BATCH_ACCEPTED);
 }
 
+TEST_F(BatchDeskTest, CsvThatCameUnderAnotherNameMayComeAgainAsCsv) {
+  const std::string text = "prompt,response_a,response_b,choice\nq,x,y,b\n";
+  const v1::BatchReport unread = Import(text, "answers.txt");
+  EXPECT_EQ(unread.verdict(), v1::BATCH_REFUSED);
+  EXPECT_THAT(unread.malformed(0), HasSubstr("must end in .csv"));
+  EXPECT_TRUE(Import(text, "answers.txt").seen_before());
+  const v1::BatchReport read = Import(text, "answers.csv");
+  EXPECT_EQ(read.verdict(), v1::BATCH_ACCEPTED) << read.reason();
+  EXPECT_EQ(read.accepted(), 1);
+}
+
 TEST_F(BatchDeskTest, ANameThatIsNoTextIsRefused) {
   EXPECT_THAT(desk_->Import({.text = kPair, .name = "\xe9.jsonl"}),
               StatusIs(absl::StatusCode::kInvalidArgument,

@@ -33,6 +33,7 @@ namespace {
 
 constexpr size_t kMaxIdBytes = 64;
 constexpr size_t kMaxProblemsShown = 10;
+constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 absl::Status CheckLength(const char* field, const std::string& text,
                          size_t most) {
@@ -333,7 +334,21 @@ void ReadCsv(absl::string_view text, Collector& collector) {
   }
 }
 
+absl::string_view BeginOf(absl::string_view text) {
+  text = absl::StripPrefix(text, kByteOrderMark);
+  return absl::StripLeadingAsciiWhitespace(text).substr(0, 1);
+}
+
+bool IsNamedCsv(absl::string_view name) {
+  return absl::EndsWithIgnoreCase(name, ".csv");
+}
+
 }  // namespace
+
+bool HasKnownForm(absl::string_view text, absl::string_view name) {
+  const absl::string_view begin = BeginOf(text);
+  return begin == "[" || begin == "{" || IsNamedCsv(name);
+}
 
 ReadableComparisons ParseReadable(absl::string_view text,
                                   absl::string_view name) {
@@ -346,12 +361,11 @@ ReadableComparisons ParseReadable(absl::string_view text,
             "or save it as UTF-8"));
     return std::move(collector).Finish();
   }
-  text = absl::StripPrefix(text, "\xEF\xBB\xBF");
-  const absl::string_view begin =
-      absl::StripLeadingAsciiWhitespace(text).substr(0, 1);
+  text = absl::StripPrefix(text, kByteOrderMark);
+  const absl::string_view begin = BeginOf(text);
   if (begin == "[") {
     ReadArray(text, collector);
-  } else if (begin != "{" && absl::EndsWithIgnoreCase(name, ".csv")) {
+  } else if (begin != "{" && IsNamedCsv(name)) {
     ReadCsv(text, collector);
   } else {
     ReadLines(text, collector);

@@ -64,6 +64,10 @@ struct ReadableComparisons {
   std::vector<std::string> malformed;
 };
 
+// Whether the contents or the name say which form a file has. One that has none
+// is read as JSONL, and each line of it is malformed.
+bool HasKnownForm(absl::string_view text, absl::string_view name);
+
 // As ParseComparisons, but malformed records are left out and reported.
 ReadableComparisons ParseReadable(absl::string_view text,
                                   absl::string_view name);
