@@ -93,6 +93,17 @@ absl::Status RunAccountsCommand(const v1::RunConfig& config,
                 flags.Double("hours"));
 }
 
+std::string PseudonymOfAccount(const v1::RunConfig& config,
+                               const std::string& name) {
+  if (!config.feedback().access().require_login()) return "";
+  const std::string folder = FeedbackFolder(config);
+  AccountFile file(folder);
+  const auto accounts = file.Get();
+  if (!accounts.ok() || (*accounts)->Find(name) == nullptr) return "";
+  const auto key = LoadOrCreateSecret(AccessFiles(folder).pseudonym_key());
+  return key.ok() ? Pseudonym(*key, name) : "";
+}
+
 absl::StatusOr<std::string> OperatorToken(const v1::RunConfig& config) {
   if (!config.feedback().access().require_login()) return std::string();
   return LoadOrCreateSecret(

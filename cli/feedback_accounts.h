@@ -26,6 +26,11 @@ bool IsAccountsCommand(const std::vector<std::string>& words);
 absl::Status RunAccountsCommand(const v1::RunConfig& config,
                                 const Flags& flags);
 
+// The pseudonym under which the answers of the account `name` are in the log;
+// empty if the run has no such account.
+std::string PseudonymOfAccount(const v1::RunConfig& config,
+                               const std::string& name);
+
 // What this machine's own programs show to the run's service; empty if it asks
 // for no login.
 //

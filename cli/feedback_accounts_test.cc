@@ -20,6 +20,7 @@ namespace {
 
 using absl::StatusCode;
 using testing::HasSubstr;
+using testing::Not;
 
 class FeedbackAccountsTest : public testing::Test {
  protected:
@@ -87,6 +88,24 @@ TEST_F(FeedbackAccountsTest, TokenThatIsPrintedIsThePrograms) {
   HttpRequest request;
   request.headers["authorization"] = "Bearer " + out_.substr(0, 64);
   EXPECT_EQ(service->Identify(request)->name, "importer");
+}
+
+TEST_F(FeedbackAccountsTest, RetractingByTheNameOfAnAccountNamesThePseudonym) {
+  ASSERT_OK(WriteFileAtomically(
+      folder_ / "batch.jsonl",
+      "{\"prompt\": \"2+2?\", \"chosen\": \"4\", \"rejected\": \"5\"}\n"));
+  ASSERT_OK(Feedback({"import", folder_ / "batch.jsonl"}));
+  ASSERT_OK(Feedback({"token", "--name=robot"}));
+  ASSERT_OK(Feedback({"accounts"}));
+  const size_t begin = out_.find("w-", out_.find("robot"));
+  ASSERT_NE(begin, std::string::npos) << out_;
+  EXPECT_THAT(
+      Feedback({"retract", "--worker=robot", "--by=grace", "--reason=asked"}),
+      StatusIs(StatusCode::kNotFound,
+               HasSubstr("retract --worker " + out_.substr(begin, 18))));
+  EXPECT_THAT(
+      Feedback({"retract", "--worker=rob", "--by=grace", "--reason=asked"}),
+      StatusIs(StatusCode::kNotFound, Not(HasSubstr("retract --worker"))));
 }
 
 TEST_F(FeedbackAccountsTest, LinkHasThePublicAddressWhereThereIsOne) {

@@ -1,9 +1,13 @@
 // feedback: the service itself, batches in and out, and the store and accounts.
+#include <algorithm>
 #include <iostream>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "cli/batch_commands.h"
 #include "cli/comparison_log.h"
@@ -32,7 +36,7 @@ absl::Status Import(const v1::RunConfig& config, const std::string& path,
                         BatchCommands::Open(config, /*create=*/!dry_run));
   RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report,
                         commands->Import(text, name, dry_run));
-  if (report.verdict() == v1::BATCH_REFUSED && !dry_run) {
+  if (report.verdict() == v1::BATCH_REFUSED) {
     return absl::InvalidArgumentError(BatchReportText(report));
   }
   std::cout << BatchReportText(report);
@@ -97,10 +101,10 @@ absl::Status Decide(const v1::RunConfig& config, const Flags& flags,
   return absl::OkStatus();
 }
 
-bool IsSelected(const v1::Comparison& comparison,
+bool IsSelected(const RunRecords& records, const v1::Comparison& comparison,
                 const v1::RetractRequest& request) {
   if (!request.worker_id().empty()) {
-    return comparison.worker_id() == request.worker_id();
+    return IsOfWorker(records, comparison, request.worker_id());
   }
   if (!request.batch_id().empty()) {
     return comparison.batch_id() == request.batch_id();
@@ -119,13 +123,24 @@ void PrintPupils(const absl::StatusOr<RunRecords>& records,
   }
   std::set<int64_t> pms;
   for (const v1::Comparison& comparison : records->comparisons) {
-    if (!IsSelected(comparison, request)) continue;
+    if (!IsSelected(*records, comparison, request)) continue;
     pms.merge(PmsTaughtBy(*records, comparison));
   }
   std::cout << "PM versions that may have learned from it      "
             << VersionList(pms) << "\n"
             << "policy versions that may have learned from it  "
             << VersionList(PoliciesTaughtBy(*records, pms)) << "\n";
+}
+
+// `missing`, with the worker's pseudonym if the id is the name of an account.
+absl::Status NameThePseudonym(const v1::RunConfig& config,
+                              const std::string& worker_id,
+                              const absl::Status& missing) {
+  const std::string pseudonym = PseudonymOfAccount(config, worker_id);
+  if (pseudonym.empty()) return missing;
+  return absl::NotFoundError(absl::StrCat(
+      missing.message(), "\n\"", worker_id,
+      "\" is the name of an account: retract --worker ", pseudonym));
 }
 
 absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
@@ -149,11 +164,14 @@ absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
   const absl::StatusOr<RunRecords> records = ReadRunRecords(config);
   RLHF_ASSIGN_OR_RETURN(const auto commands,
                         BatchCommands::Open(config, /*create=*/false));
-  RLHF_ASSIGN_OR_RETURN(const v1::RetractResponse done,
-                        commands->Retract(request));
-  std::cout << done.num_retracted() << " comparisons retracted, "
-            << done.num_retracted_before() << " were before, "
-            << done.num_waiting() << " taken out of batches that wait\n";
+  const absl::StatusOr<v1::RetractResponse> done = commands->Retract(request);
+  if (absl::IsNotFound(done.status())) {
+    return NameThePseudonym(config, request.worker_id(), done.status());
+  }
+  RLHF_RETURN_IF_ERROR(done.status());
+  std::cout << done->num_retracted() << " comparisons retracted, "
+            << done->num_retracted_before() << " were before, "
+            << done->num_waiting() << " taken out of batches that wait\n";
   PrintPupils(records, request);
   return absl::OkStatus();
 }
@@ -175,9 +193,41 @@ absl::Status Export(const v1::RunConfig& config, const std::string& path,
   return absl::OkStatus();
 }
 
+// The flags that a command has beside --config and --set.
+absl::string_view FlagsOfCommand(absl::string_view command) {
+  if (command == "import") return "dry-run";
+  if (command == "export") return "format";
+  if (command == "batches") return "last before";
+  if (command == "release" || command == "refuse") return "by reason";
+  if (command == "retract") return "worker batch comparison by reason";
+  if (command == "invite") return "role name hours";
+  if (command == "token") return "role name";
+  return "";
+}
+
+// An error if a flag is given that the command would pass over.
+absl::Status CheckFlags(const Flags& flags) {
+  const std::string command =
+      flags.positional().empty() ? "" : flags.positional().front();
+  const std::vector<std::string> taken =
+      absl::StrSplit(FlagsOfCommand(command), ' ', absl::SkipEmpty());
+  for (const std::string& flag : flags.Given()) {
+    if (flag == "config" || flag == "set" ||
+        std::find(taken.begin(), taken.end(), flag) != taken.end()) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        "rlhf feedback", command.empty() ? "" : " ", command, " takes no --",
+        flag, command == "import" ? ": the form is found by the contents" : "",
+        taken.empty() ? "" : "; it takes --", absl::StrJoin(taken, ", --")));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status FeedbackVerb(const Flags& flags) {
+  RLHF_RETURN_IF_ERROR(CheckFlags(flags));
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
   const std::vector<std::string>& words = flags.positional();
   if (words.empty()) {

@@ -152,6 +152,27 @@ TEST_F(FeedbackVerbTest, ADryRunReportsAndWritesNothing) {
   EXPECT_THAT(out_, Not(HasSubstr("next.jsonl")));
 }
 
+TEST_F(FeedbackVerbTest, ADryRunOfWhatWouldBeRefusedFailsAsTheImportDoes) {
+  ASSERT_OK(Feedback({"import", File("first.jsonl", kPair)}));
+  for (const bool dry_run : {true, false}) {
+    std::vector<std::string> args = {"import", File("empty.jsonl", "\n")};
+    if (dry_run) args.push_back("--dry-run");
+    EXPECT_THAT(Feedback(args), StatusIs(StatusCode::kInvalidArgument,
+                                         HasSubstr("nothing in it")));
+  }
+}
+
+TEST_F(FeedbackVerbTest, AFlagThatACommandWouldPassOverIsRefused) {
+  EXPECT_THAT(
+      Feedback({"import", File("batch.jsonl", kPair), "--format", "argilla"}),
+      StatusIs(StatusCode::kInvalidArgument,
+               "rlhf feedback import takes no --format: the form is found by "
+               "the contents; it takes --dry-run"));
+  EXPECT_THAT(Feedback({"verify", "--dry-run"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       "rlhf feedback verify takes no --dry-run"));
+}
+
 TEST_F(FeedbackVerbTest, TheNewestBatchesAreListedAndHowToSeeOlderOnes) {
   ASSERT_OK(Feedback({"import", File("first.jsonl", kPair)}));
   ASSERT_OK(Feedback({"import", File("next.jsonl", kOtherPair)}));

@@ -95,6 +95,7 @@ absl::StatusOr<Flags> Flags::Parse(const std::vector<FlagSpec>& specs,
       value = args[i];
     }
     RLHF_RETURN_IF_ERROR(CheckKind(*spec, value));
+    flags.given_.insert(name);
     auto& values = flags.values_[name];
     if (spec->kind != FlagSpec::Kind::kRepeated) values.clear();
     values.push_back(value);

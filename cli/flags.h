@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,9 +42,12 @@ class Flags {
 
   // All that was given, in order.
   const std::vector<std::string>& args() const { return args_; }
+  // The names of the flags among it.
+  const std::set<std::string>& Given() const { return given_; }
 
  private:
   std::vector<std::string> args_;
+  std::set<std::string> given_;
   std::map<std::string, std::vector<std::string>> values_;
   std::vector<std::string> positional_;
 };

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/base/hash.h"
 #include "core/comparisons/choice.h"
 #include "trainer/pm_data.h"
 
@@ -20,6 +21,16 @@ int64_t RetractedAt(const RunRecords& records, int64_t seq) {
 }
 
 }  // namespace
+
+bool IsOfWorker(const RunRecords& records, const v1::Comparison& comparison,
+                const std::string& worker_id) {
+  if (comparison.choice() != v1::RETRACTED) {
+    return comparison.worker_id() == worker_id;
+  }
+  const auto found = records.retracted_workers.find(comparison.seq());
+  return found != records.retracted_workers.end() &&
+         found->second == Sha256Hex(worker_id);
+}
 
 std::set<int64_t> PmsTaughtBy(const RunRecords& records,
                               const v1::Comparison& comparison) {

@@ -20,10 +20,18 @@ struct RunRecords {
   std::vector<v1::Comparison> comparisons;
   // Wall clock, by seq of what was taken back.
   std::map<int64_t, int64_t> retracted_unix_ms;
+  // By the same, where a worker was taken back: the SHA-256 of the worker_id in
+  // hex.
+  std::map<int64_t, std::string> retracted_workers;
   // By rising version, and by rising update.
   std::vector<v1::PmReport> pms;
   std::vector<v1::UpdateReport> updates;
 };
+
+// Whether the worker gave the comparison; of one that was taken back with all
+// of the worker's, the digest tells.
+bool IsOfWorker(const RunRecords& records, const v1::Comparison& comparison,
+                const std::string& worker_id);
 
 // The PM versions that may have learned from the comparison. What was retracted
 // taught those whose data was read before, or in the same millisecond, but for

@@ -47,6 +47,9 @@ absl::StatusOr<RunRecords> ReadRunRecords(const v1::RunConfig& config) {
                           log->Retractions());
     for (const v1::Retraction& one : retractions) {
       records.retracted_unix_ms[one.seq()] = one.retracted_unix_ms();
+      if (!one.worker_digest().empty()) {
+        records.retracted_workers[one.seq()] = one.worker_digest();
+      }
     }
   }
   RLHF_ASSIGN_OR_RETURN(records.pms, ReadPmReports(RunDirectory(config)));

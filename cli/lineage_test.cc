@@ -1,5 +1,6 @@
 #include "cli/lineage.h"
 
+#include "core/base/hash.h"
 #include "gtest/gtest.h"
 
 namespace rlhf {
@@ -69,6 +70,20 @@ TEST(LineageTest, AMillisecondDoesNotTellWhatCameFirst) {
   records.comparisons[0].set_choice(v1::RETRACTED);
   records.retracted_unix_ms[1] = kReadSecond;
   EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), (Versions{1, 2}));
+}
+
+TEST(LineageTest, ARetractedWorkersComparisonsAreKnownByTheDigest) {
+  RunRecords records = MakeRecords();
+  v1::Comparison& one = records.comparisons[0];
+  one.set_worker_id("ada");
+  EXPECT_TRUE(IsOfWorker(records, one, "ada"));
+  one.clear_worker_id();
+  one.set_choice(v1::RETRACTED);
+  EXPECT_FALSE(IsOfWorker(records, one, "ada")) << "nobody said whose it was";
+  EXPECT_FALSE(IsOfWorker(records, one, ""));
+  records.retracted_workers[1] = Sha256Hex("ada");
+  EXPECT_TRUE(IsOfWorker(records, one, "ada"));
+  EXPECT_FALSE(IsOfWorker(records, one, "eve"));
 }
 
 TEST(LineageTest, ARetractedAnswerToAGoldQuestionTaughtNobody) {

@@ -101,10 +101,10 @@ absl::Status PrintModel(const RunRecords& records, const Flags& flags,
   return absl::OkStatus();
 }
 
-bool IsOf(const v1::Comparison& comparison, const std::string& flag,
-          const std::string& value) {
+bool IsOf(const RunRecords& records, const v1::Comparison& comparison,
+          const std::string& flag, const std::string& value) {
   if (flag == "batch") return comparison.batch_id() == value;
-  if (flag == "worker") return comparison.worker_id() == value;
+  if (flag == "worker") return IsOfWorker(records, comparison, value);
   return comparison.comparison_id() == value ||
          absl::StrCat(comparison.seq()) == value;
 }
@@ -133,7 +133,7 @@ absl::Status LineageVerb(const Flags& flags) {
   }
   std::vector<const v1::Comparison*> found;
   for (const v1::Comparison& comparison : records.comparisons) {
-    if (IsOf(comparison, asked, flags.String(asked))) {
+    if (IsOf(records, comparison, asked, flags.String(asked))) {
       found.push_back(&comparison);
     }
   }

@@ -50,6 +50,7 @@ bool MayChange(absl::string_view difference) {
          absl::StartsWith(field, "evaluation.") ||
          absl::StartsWith(field, "feedback.access.") ||
          absl::StartsWith(field, "feedback.batch_gate.") ||
+         absl::StartsWith(field, "feedback.worker_test.") ||
          absl::StartsWith(field, "preference.refresh_") ||
          absl::EndsWith(field, "address") || absl::EndsWith(field, "_port") ||
          absl::EndsWith(field, "_seconds");

@@ -49,6 +49,21 @@ TEST(PrepareRunDirectoryTest, RunGoesOnWithOtherThreadsPortsAndLength) {
   EXPECT_THAT(*ReadFile(dir / "run/config.txtpb"), HasSubstr("threads: 7"));
 }
 
+TEST(PrepareRunDirectoryTest, WhoComesInAndWhatIsLetInMayChange) {
+  const TempDir dir;
+  v1::RunConfig config = MakeConfig();
+  ASSERT_OK(PrepareRunDirectory(dir / "run", config));
+  v1::FeedbackConfig& feedback = *config.mutable_feedback();
+  feedback.mutable_access()->set_require_login(true);
+  feedback.mutable_access()->set_public_origin("https://a.example");
+  feedback.set_webhook_secret_file("secret");
+  feedback.set_price_per_answer(0.5);
+  feedback.set_max_answers_per_worker(9);
+  feedback.mutable_batch_gate()->set_min_size(7);
+  feedback.mutable_worker_test()->set_bad_accuracy(0.5);
+  EXPECT_OK(PrepareRunDirectory(dir / "run", config));
+}
+
 TEST(PrepareRunDirectoryTest, RefusesAnyOtherDifferenceAndShowsIt) {
   const TempDir dir;
   v1::RunConfig config = MakeConfig();

@@ -135,9 +135,14 @@ std::string PmLine(const ViewState& state) {
 }
 
 std::string ComparisonLine(const ViewState& state) {
-  std::string line =
-      absl::StrCat("compare   ", state.feedback.num_comparisons());
+  const int64_t num_comparisons = state.feedback.num_comparisons();
+  std::string line = absl::StrCat("compare   ", num_comparisons);
   if (state.max_comparisons > 0) {
+    // What was imported is none of those that are asked for.
+    const int64_t num_answers = state.feedback.num_answers();
+    if (num_answers != num_comparisons) {
+      absl::StrAppend(&line, "  answers ", num_answers);
+    }
     absl::StrAppend(&line, "/", state.max_comparisons);
   }
   const int64_t next = state.refresher.next_refresh_at();

@@ -41,6 +41,7 @@ ViewState MakeState() {
   pm->set_held_out_accuracy(0.71);
   pm->set_promoted(true);
   state.feedback.set_num_comparisons(112);
+  state.feedback.set_num_answers(112);
   for (int i = 1; i <= 6; ++i) state.updates.push_back(MakeUpdate(i, i * 0.1));
   state.seconds_per_update = 12;
   for (const char* role : {"reward-server", "refresher", "feedback", "actor",
@@ -127,9 +128,12 @@ TEST(PlainLinesTest, NewPmIsALineWithItsVerdict) {
 TEST(PlainLinesTest, ComparisonsAreALineEvery32) {
   ViewState before = MakeState(), after = MakeState();
   before.feedback.set_num_comparisons(97);
+  before.feedback.set_num_answers(97);
   after.feedback.set_num_comparisons(127);
+  after.feedback.set_num_answers(127);
   EXPECT_THAT(PlainLines(before, after), IsEmpty());
   after.feedback.set_num_comparisons(128);
+  after.feedback.set_num_answers(128);
   EXPECT_THAT(PlainLines(before, after), ElementsAre(HasSubstr("128/256")));
 }
 
@@ -159,6 +163,7 @@ TEST(TerminalViewTest, PlainOutputSaysOnceWhomItWaitsFor) {
 TEST(RenderTest, APmThatIsDueIsNotAtANumberThatIsPast) {
   ViewState state = MakeState();
   state.feedback.set_num_comparisons(180);
+  state.feedback.set_num_answers(180);
   EXPECT_THAT(absl::StrJoin(Render(state, 80), "\n"),
               HasSubstr("180/256  next PM is due"));
   state.refresher.set_phase("training");

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "core/base/json.h"
 #include "feedback/access/secrets.h"
 #include "feedback/access/web_origin.h"
@@ -28,6 +32,33 @@ Role RoleFor(Who who) {
     default:
       return Role::kWorker;
   }
+}
+
+// What somebody who is logged in sees who may not use the route. All that is
+// put into the page is the service's own.
+HttpResponse NotForRole(const Route& route, Role wanted, Role role) {
+  const std::string problem =
+      absl::StrCat(route.path, " is for the role ", RoleName(wanted),
+                   "; yours is ", RoleName(role));
+  if (!IsPage(route)) return JsonErrorResponse(403, problem);
+  return {.status = 403,
+          .content_type = "text/html; charset=utf-8",
+          .body = absl::StrCat(
+              "<!doctype html>\n<html lang=\"en\">\n<head>\n"
+              "<meta charset=\"utf-8\">\n"
+              "<meta name=\"viewport\" "
+              "content=\"width=device-width, initial-scale=1\">\n"
+              "<title>Not for you</title>\n"
+              "<link rel=\"icon\" href=\"/icon.svg\" "
+              "type=\"image/svg+xml\">\n"
+              "<link rel=\"stylesheet\" href=\"/base.css\">\n"
+              "<link rel=\"stylesheet\" href=\"/page.css\">\n"
+              "</head>\n<body>\n<main>\n<section class=\"card narrow\">\n"
+              "<h1>This page is not for you</h1>\n<p>",
+              problem,
+              ".</p>\n<p><a href=\"/\">Compare answers</a> or "
+              "<a href=\"/login\">log in as somebody else</a>.</p>\n"
+              "</section>\n</main>\n</body>\n</html>\n")};
 }
 
 HttpResponse AskForLogin(const Route& route) {
@@ -95,9 +126,7 @@ std::optional<HttpResponse> RefuseCaller(const Route& route,
   if (!caller.is_known()) return AskForLogin(route);
   const Role wanted = RoleFor(route.who);
   if (caller.role < wanted) {
-    return JsonErrorResponse(
-        403, absl::StrCat(route.path, " is for the role ", RoleName(wanted),
-                          "; yours is ", RoleName(caller.role)));
+    return NotForRole(route, wanted, caller.role);
   }
   if (caller.proof == Caller::Proof::kSession && request.method == "POST") {
     return RefuseForgery(caller, request);
@@ -113,8 +142,15 @@ std::optional<HttpResponse> RefuseType(const Route& route,
   const absl::string_view type =
       absl::StripAsciiWhitespace(sent.substr(0, sent.find(';')));
   if (absl::EqualsIgnoreCase(type, wanted)) return std::nullopt;
+  const std::vector<absl::string_view> others =
+      absl::StrSplit(route.other_content_types, ' ', absl::SkipEmpty());
+  for (const absl::string_view other : others) {
+    if (absl::EqualsIgnoreCase(type, other)) return std::nullopt;
+  }
   return JsonErrorResponse(
-      415, absl::StrCat("the Content-Type is \"", sent, "\"; send ", wanted));
+      415, absl::StrCat("the Content-Type is \"", sent, "\"; send ", wanted,
+                        others.empty() ? "" : " or ",
+                        absl::StrJoin(others, " or ")));
 }
 
 HttpResponse NoRoute(const RouteMatch& match, const HttpRequest& request) {

@@ -361,6 +361,7 @@ AnswerDesk::TaskStats AnswerDesk::GetTaskStats() const {
   MutexLock lock(&mutex_);
   return {.num_ready = scheduler_.num_ready(),
           .num_leased = scheduler_.num_leased(),
+          .num_answers = scheduler_.num_answers(),
           .max_comparisons = options_.max_comparisons,
           .complete = scheduler_.complete()};
 }

@@ -106,7 +106,8 @@ class AnswerDesk {
   struct TaskStats {
     int num_ready = 0;
     int num_leased = 0;
-    // 0: no limit.
+    // Answers at our own tasks, and how many are wanted (0: no limit).
+    int64_t num_answers = 0;
     int64_t max_comparisons = 0;
     bool complete = false;
   };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/status_macros.h"
+#include "core/comparisons/choice.h"
 #include "feedback/answer_desk.h"
 
 namespace rlhf {
@@ -31,15 +32,19 @@ absl::Status AnswerDesk::ReadLog(const std::string& open_work_folder) {
   StartedTasks started(options_.overlap, options_.ready_tasks,
                        resumed.ContentKeys());
   const int64_t num_comparisons = store_->GetStats().num_comparisons;
+  int64_t num_imported = 0;
   for (int64_t seq = 1; seq <= num_comparisons; seq += kPageRows) {
     RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> page,
                           store_->Read(seq, seq + kPageRows - 1));
     for (const v1::Comparison& comparison : page) {
       book_->Add(comparison);
+      // A retracted one still says where it came from.
+      num_imported += IsJudgedHere(comparison) ? 0 : 1;
       started.Add(comparison);
       resumed.Add(comparison);
     }
   }
+  scheduler_.AddEarlierImports(num_imported);
   for (const WorkerStatus& worker : book_->Workers()) {
     scheduler_.AddEarlierAnswers(worker.view.worker_id,
                                  worker.view.num_answers);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/file.h"
 #include "feedback/answer_desk.h"
 #include "gtest/gtest.h"
@@ -145,6 +146,29 @@ TEST_F(AnswerDeskResumeTest, OverlapHoldsOverARestart) {
   ASSERT_OK(desk->Submit(AnswerOf("ben", task_id)));
   EXPECT_FALSE(desk->Lease("cyd").ok());
   EXPECT_EQ(desk->Agreement().num_pairs, 1);
+}
+
+TEST_F(AnswerDeskResumeTest, WhatIsImportedDoesNotEndThePeoplesWork) {
+  const TaskScheduler::Options options = {.max_comparisons = 1};
+  auto desk = Start(options);
+  std::vector<v1::Comparison> imported(3);
+  for (size_t i = 0; i < imported.size(); ++i) {
+    imported[i].set_comparison_id(absl::StrCat("i", i));
+    imported[i].set_choice(v1::TIE);
+    imported[i].set_source("import:f.csv");
+  }
+  ASSERT_OK(desk->Import(imported));
+  EXPECT_GT(desk->WaitForDemand({}, absl::ZeroDuration()), 0);
+  desk = Start(options);
+  EXPECT_GT(desk->WaitForDemand({}, absl::ZeroDuration()), 0);
+  EXPECT_FALSE(desk->GetTaskStats().complete);
+  desk->Add(OneTask());
+  ASSERT_OK_AND_ASSIGN(const Task task, desk->Lease("ada"));
+  ASSERT_OK(desk->Submit(AnswerOf("ada", task.task_id)));
+  EXPECT_TRUE(desk->GetTaskStats().complete);
+  desk = Start(options);
+  EXPECT_TRUE(desk->GetTaskStats().complete);
+  EXPECT_EQ(desk->GetTaskStats().num_answers, 1);
 }
 
 TEST_F(AnswerDeskResumeTest, DialogueThatWaitsGoesOnAfterARestart) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/hash.h"
@@ -91,11 +92,16 @@ absl::StatusOr<HttpResponse> BatchApi::Import(const ApiCall& call) {
     return absl::InvalidArgumentError(
         absl::StrCat("dry_run is \"", dry_run, "\"; it must be 0 or 1"));
   }
-  RLHF_ASSIGN_OR_RETURN(
-      const v1::BatchReport report,
-      desk_->Import({.text = request.body,
-                     .name = QueryValue(request, "source", "request"),
-                     .dry_run = dry_run == "1"}));
+  std::string name = QueryValue(request, "source", "request");
+  // By its name CSV is known from JSON.
+  if (absl::StartsWithIgnoreCase(request.header("content-type"), "text/csv") &&
+      !absl::EndsWithIgnoreCase(name, ".csv")) {
+    name += ".csv";
+  }
+  RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report,
+                        desk_->Import({.text = request.body,
+                                       .name = std::move(name),
+                                       .dry_run = dry_run == "1"}));
   return ReportResponse(report);
 }
 

@@ -28,8 +28,12 @@ constexpr size_t kMaxRefusedShown = 1000;
 
 constexpr size_t kMaxNameBytes = 128;
 
-std::string BatchIdOf(absl::string_view text) {
-  return absl::StrCat("b-", Sha256Hex(text).substr(0, 24));
+// What cannot be read under this name may be under another, as another batch.
+std::string BatchIdOf(const BatchDesk::File& file) {
+  const std::string digest = HasKnownForm(file.text, file.name)
+                                 ? Sha256Hex(file.text)
+                                 : Sha256Hex(absl::StrCat(file.text, "\n?"));
+  return absl::StrCat("b-", digest.substr(0, 24));
 }
 
 // It is shown, stored with each comparison, and counted by.
@@ -80,7 +84,7 @@ v1::BatchReport StartReport(const BatchDesk::File& file,
                             const ReadableComparisons& read,
                             absl::Time received) {
   v1::BatchReport report;
-  report.set_batch_id(BatchIdOf(file.text));
+  report.set_batch_id(BatchIdOf(file));
   report.set_source(absl::StrCat("import:", file.name));
   report.set_dry_run(file.dry_run);
   report.set_received_unix_ms(absl::ToUnixMillis(received));
@@ -108,6 +112,21 @@ int32_t RemoveGold(const GoldAnswers& gold,
   const auto removed = static_cast<int32_t>(comparisons.end() - end);
   comparisons.erase(end, comparisons.end());
   return removed;
+}
+
+// Takes out the comparisons that `is_unwanted`, with what is told of each;
+// returns how many.
+template <typename Predicate>
+int32_t LeaveOut(Predicate is_unwanted, ParsedComparisons& parsed) {
+  ParsedComparisons kept = {.refused = std::move(parsed.refused)};
+  const size_t num_before = parsed.comparisons.size();
+  for (size_t i = 0; i < num_before; ++i) {
+    if (is_unwanted(parsed.comparisons[i])) continue;
+    kept.comparisons.push_back(std::move(parsed.comparisons[i]));
+    kept.lines.push_back(parsed.lines[i]);
+  }
+  parsed = std::move(kept);
+  return static_cast<int32_t>(num_before - parsed.comparisons.size());
 }
 
 // That the edit is better than what was edited, which is learned too.
@@ -162,10 +181,12 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   // Somebody else may have handed it in while the PM was asked.
   RLHF_ASSIGN_OR_RETURN(seen, FindSeen(file));
   if (seen.has_value()) return *std::move(seen);
-  report.set_num_of_retracted_workers(static_cast<int32_t>(std::erase_if(
-      read.parsed.comparisons,
-      [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); })));
-  RLHF_RETURN_IF_ERROR(Judge(read, pm, report));
+  report.set_num_of_retracted_workers(LeaveOut(
+      [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); },
+      read.parsed));
+  if (!read.parsed.comparisons.empty() || !RefuseEmpty(file.single, report)) {
+    RLHF_RETURN_IF_ERROR(Judge(read, pm, report));
+  }
   if (file.dry_run) return report;
   std::vector<v1::Comparison> comparisons = std::move(read.parsed.comparisons);
   report.set_num_gold(RemoveGold(options_.gold, comparisons));
@@ -189,7 +210,7 @@ bool BatchDesk::IsOfRetractedWorker(const v1::Comparison& comparison) const {
 
 absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
     const File& file) const {
-  const absl::StatusOr<Batch> known = store_->GetBatch(BatchIdOf(file.text));
+  const absl::StatusOr<Batch> known = store_->GetBatch(BatchIdOf(file));
   if (absl::IsNotFound(known.status())) return std::nullopt;
   RLHF_RETURN_IF_ERROR(known.status());
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(*known));
@@ -200,13 +221,6 @@ absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
 
 absl::Status BatchDesk::Judge(const ReadableComparisons& read,
                               const PmOpinions& pm, v1::BatchReport& report) {
-  if (report.num_of_retracted_workers() > 0 &&
-      read.parsed.comparisons.empty()) {
-    SetVerdict({.kind = BatchVerdictKind::kRefused,
-                .reason = "worker retracted: nobody else speaks in it"},
-               report);
-    return absl::OkStatus();
-  }
   BatchEvidence evidence;
   if (!options_.enabled) {
     // As a small batch: nothing malformed, and no shares.
@@ -228,9 +242,11 @@ absl::Status BatchDesk::Judge(const ReadableComparisons& read,
   }
   RLHF_RETURN_IF_ERROR(CatchUp());
   std::vector<BatchItem> items;
-  for (const v1::Comparison& comparison : read.parsed.comparisons) {
+  for (size_t i = 0; i < read.parsed.comparisons.size(); ++i) {
+    const v1::Comparison& comparison = read.parsed.comparisons[i];
     const std::string& id = comparison.comparison_id();
     items.push_back({.comparison = &comparison,
+                     .line = read.parsed.lines[i],
                      .pm_margin = MarginOf(pm.margins, id),
                      .edit_margin = MarginOf(pm.edit_margins, id)});
   }

@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -64,6 +66,45 @@ TEST_F(BatchDeskTest, AnAcceptedBatchIsStoredWithItsId) {
   EXPECT_EQ(store_->Read(1, 1)->at(0).batch_id(), report.batch_id());
   EXPECT_EQ(store_->GetBatch(report.batch_id())->state, BatchState::kAccepted);
   EXPECT_EQ(metrics_.batches.Of("accepted").Value(), 1);
+}
+
+TEST_F(BatchDeskTest, AFileWithNothingInItIsRefused) {
+  constexpr char kSame[] =
+      R"({"prompt": "2+2?", "chosen": "4", "rejected": "4"})";
+  for (const auto& [text, name, reason] :
+       std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"", "a.jsonl", "nothing in it"},
+           {" \n\n", "a.jsonl", "nothing in it"},
+           {"[]", "a.json", "nothing in it"},
+           {"prompt,response_a,response_b,choice\n", "a.csv", "nothing in it"},
+           {kSame, "a.jsonl",
+            "nothing in it: none of its 1 records is a preference"}}) {
+    const v1::BatchReport report = Import(text, name, /*dry_run=*/true);
+    EXPECT_EQ(report.verdict(), v1::BATCH_REFUSED) << text;
+    EXPECT_EQ(report.reason(), reason);
+  }
+  // By itself it may come.
+  ASSERT_OK_AND_ASSIGN(
+      const v1::BatchReport one,
+      desk_->Import({.text = kSame, .name = "argilla", .single = true}));
+  EXPECT_EQ(one.verdict(), v1::BATCH_ACCEPTED);
+}
+
+TEST_F(BatchDeskTest, CsvThatCameUnderAnotherNameMayComeAgainAsCsv) {
+  const std::string text = "prompt,response_a,response_b,choice\nq,x,y,b\n";
+  const v1::BatchReport unread = Import(text, "answers.txt");
+  EXPECT_EQ(unread.verdict(), v1::BATCH_REFUSED);
+  EXPECT_THAT(unread.malformed(0), HasSubstr("must end in .csv"));
+  EXPECT_TRUE(Import(text, "answers.txt").seen_before());
+  const v1::BatchReport read = Import(text, "answers.csv");
+  EXPECT_EQ(read.verdict(), v1::BATCH_ACCEPTED) << read.reason();
+  EXPECT_EQ(read.accepted(), 1);
+}
+
+TEST_F(BatchDeskTest, ANameThatIsNoTextIsRefused) {
+  EXPECT_THAT(desk_->Import({.text = kPair, .name = "\xe9.jsonl"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("cannot be printed")));
 }
 
 TEST_F(BatchDeskTest, TheSameBytesAreTheSameBatch) {

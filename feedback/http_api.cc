@@ -275,6 +275,7 @@ HttpResponse HttpApi::GetStats(const HttpRequest& request) {
                {"chain_head", stats.chain_head},
                {"num_ready_tasks", tasks.num_ready},
                {"num_leased_tasks", tasks.num_leased},
+               {"num_answers", tasks.num_answers},
                {"max_comparisons", tasks.max_comparisons},
                {"complete", tasks.complete}};
   if (const auto worker = request.query.find("worker_id");

@@ -274,6 +274,7 @@ TEST_F(HttpApiTest, StatsCountAllAndTheWorker) {
   EXPECT_EQ(stats["num_comparisons"], 1);
   EXPECT_EQ(stats["num_decided"], 0);
   EXPECT_EQ(stats["worker_comparisons"], 1);
+  EXPECT_EQ(stats["num_answers"], 1);
   EXPECT_EQ(stats["max_comparisons"], 2);
   EXPECT_EQ(stats["chain_head"], store_->GetStats().chain_head);
 }
@@ -382,7 +383,26 @@ TEST_F(HttpApiTest, MalformedImportWritesNothingAndAGoodOneIsStoredOnce) {
   EXPECT_EQ(again["accepted"], 0);
   EXPECT_EQ(again["duplicates"], 1);
   EXPECT_EQ(store_->Read(1, 1)->at(0).source(), "import:batch.jsonl");
-  EXPECT_EQ(client_->Post("/api/import", good).status, 415);
+  EXPECT_THAT(
+      client_->Post("/api/import", good, {"Content-Type: text/plain"}).body,
+      HasSubstr("send application/x-ndjson or application/json or text/csv"));
+}
+
+TEST_F(HttpApiTest, ImportsMayBeJsonAndCsvAndSayWhichTheyAre) {
+  EXPECT_EQ(
+      client_
+          ->Post("/api/import",
+                 R"([{"prompt": "1+1?", "chosen": "2", "rejected": "3"}])",
+                 {"Content-Type: application/json"})
+          .status,
+      200);
+  EXPECT_EQ(client_
+                ->Post("/api/import?source=mturk",
+                       "prompt,response_a,response_b,choice\nq,x,y,b\n",
+                       {"Content-Type: text/csv; charset=utf-8"})
+                .status,
+            200);
+  EXPECT_EQ(store_->Read(2, 2)->at(0).source(), "import:mturk.csv");
 }
 
 TEST_F(HttpApiTest, BatchesAreListedAndWebhooksAreNotServedWithoutASecret) {

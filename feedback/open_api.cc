@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "core/base/check.h"
 #include "core/base/json.h"
 #include "feedback/routes.h"
@@ -71,9 +72,13 @@ constexpr BodySchema kBodies[] = {
 Json BodyOf(const Route& route) {
   const absl::string_view type = route.content_type;
   if (type != "application/json") {
-    return {{"required", true},
-            {"content",
-             {{route.content_type, {{"schema", {{"type", "string"}}}}}}}};
+    const Json text = {{"schema", {{"type", "string"}}}};
+    Json content = {{route.content_type, text}};
+    for (const absl::string_view other :
+         absl::StrSplit(route.other_content_types, ' ', absl::SkipEmpty())) {
+      content[std::string(other)] = text;
+    }
+    return {{"required", true}, {"content", std::move(content)}};
   }
   Json schema = Json::object();
   for (const BodySchema& body : kBodies) {

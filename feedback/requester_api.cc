@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "core/text/byte_level.h"
 #include "feedback/api_responses.h"
 #include "feedback/import_export.h"
 
@@ -18,6 +19,8 @@ namespace {
 
 constexpr int64_t kMaxShown = 100;
 constexpr size_t kMaxPms = 50;
+// Of each text in the list.
+constexpr size_t kMaxListedBytes = 8 * 1024;
 // Comparisons read from the store at once, and counted in one call.
 constexpr int64_t kPageRows = 1'000;
 constexpr int64_t kMaxCounted = 50'000;
@@ -47,6 +50,24 @@ absl::StatusOr<ExportFormat> GetFormat(const HttpRequest& request) {
       "\"format\" is \"", found->second, "\"; it must be rlhf or trl"));
 }
 
+void CutForList(std::string& text) {
+  if (text.size() <= kMaxListedBytes) return;
+  text = absl::StrCat(CutUtf8(text, kMaxListedBytes), "… (of ", text.size(),
+                      " bytes; an export has all)");
+}
+
+// The comparison as a page that shows many of them can bear it.
+v1::Comparison ForList(v1::Comparison comparison) {
+  for (v1::Message& message :
+       *comparison.mutable_prompt()->mutable_messages()) {
+    CutForList(*message.mutable_content());
+  }
+  CutForList(*comparison.mutable_response_a());
+  CutForList(*comparison.mutable_response_b());
+  CutForList(*comparison.mutable_edited_response());
+  return comparison;
+}
+
 }  // namespace
 
 HttpResponse RequesterApi::GetComparisons(const HttpRequest& request) const {
@@ -57,7 +78,7 @@ HttpResponse RequesterApi::GetComparisons(const HttpRequest& request) const {
   if (!rows.ok()) return ErrorResponse(rows.status());
   std::vector<std::string> lines;
   for (auto row = rows->rbegin(); row != rows->rend(); ++row) {
-    const auto line = ComparisonLine(*row);
+    const auto line = ComparisonLine(ForList(*row));
     if (!line.ok()) return JsonErrorResponse(500, line.status().message());
     lines.push_back(*line);
   }

@@ -102,6 +102,22 @@ TEST_F(RequesterApiTest, SummaryFollowsTheLog) {
   EXPECT_EQ(json["left_share"], 1);
 }
 
+TEST_F(RequesterApiTest, LongTextsAreCutInTheListAndWholeInAnExport) {
+  std::string text = "x";
+  for (int i = 0; i < 100'000; ++i) text += "\u00e9";
+  v1::Comparison comparison;
+  comparison.set_comparison_id("c1");
+  comparison.set_choice(v1::TIE);
+  comparison.set_response_a(text);
+  comparison.set_response_b("short");
+  ASSERT_OK(store_->Append(comparison));
+  const HttpResponse list = Get("/api/comparisons");
+  EXPECT_LT(list.body.size(), 10'000u);
+  EXPECT_THAT(list.body, HasSubstr("\u00e9… (of 200001 bytes"));
+  EXPECT_THAT(list.body, HasSubstr("\"short\""));
+  EXPECT_THAT(Get("/api/export").body, HasSubstr(text));
+}
+
 TEST_F(RequesterApiTest, EloFollowsTheLogAndWhatIsTakenBack) {
   for (int i = 1; i <= 4; ++i) {
     v1::Comparison comparison;

@@ -36,6 +36,8 @@ struct Route {
   bool names_worker = false;
   // Reads or judges much, or asks a PM: may take seconds.
   bool slow = false;
+  // Further types, with a space between them.
+  const char* other_content_types = "";
 };
 
 absl::Span<const Route> AllRoutes();

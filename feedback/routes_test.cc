@@ -199,6 +199,19 @@ TEST_F(RoutesTest, MetricsAreForThisMachineOnly) {
   EXPECT_EQ(api_->Handle(request).status, 404);
 }
 
+TEST_F(RoutesTest, WorkerAtTheRequestersPageIsToldByAPage) {
+  const Route& page = *FindRoute("GET", "/requester").route;
+  const HttpResponse told =
+      api_->Handle(Request(page, Sender::kWorker, Forgery::kNone));
+  EXPECT_EQ(told.status, 403);
+  EXPECT_THAT(told.content_type, HasSubstr("text/html"));
+  EXPECT_THAT(told.body, HasSubstr("is for the role requester"));
+  const Route& summary = *FindRoute("GET", "/api/summary").route;
+  EXPECT_THAT(
+      api_->Handle(Request(summary, Sender::kWorker, Forgery::kNone)).body,
+      HasSubstr("{\"error\":"));
+}
+
 TEST_F(RoutesTest, DocumentShowsTheTable) {
   const char* root = std::getenv("RLHF_SOURCE_DIR");
   ASSERT_OK_AND_ASSIGN(

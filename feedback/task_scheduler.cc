@@ -76,8 +76,7 @@ void TaskScheduler::UpdateReady(Entry& entry, bool first) {
 }
 
 int64_t TaskScheduler::NumPromised() const {
-  return num_comparisons_ + num_claimed_ +
-         static_cast<int64_t>(holder_of_.size());
+  return num_answers() + num_claimed_ + static_cast<int64_t>(holder_of_.size());
 }
 
 bool TaskScheduler::HasRoom() const {
@@ -96,7 +95,7 @@ bool TaskScheduler::MayAnswerMore(const std::string& worker_id,
 
 bool TaskScheduler::complete() const {
   return options_.max_comparisons != 0 &&
-         num_comparisons_ >= options_.max_comparisons;
+         num_answers() >= options_.max_comparisons;
 }
 
 int TaskScheduler::NumWanted() const {
@@ -333,6 +332,11 @@ void TaskScheduler::Finish(const std::string& task_id,
 
 void TaskScheduler::AddImported(int64_t num_comparisons) {
   num_comparisons_ += num_comparisons;
+  num_imported_ += num_comparisons;
+}
+
+void TaskScheduler::AddEarlierImports(int64_t num_comparisons) {
+  num_imported_ += num_comparisons;
 }
 
 void TaskScheduler::RememberAnswered(const std::string& task_id) {

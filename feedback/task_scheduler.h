@@ -83,8 +83,9 @@ bool IsShownSwapped(absl::string_view task_id, absl::string_view worker_id,
 // filled; when all are, the task is gone. A lease that expires opens its place
 // again, for another worker first; whoever held it may still answer as long as
 // there is a place that is not claimed. So a task gets at most `overlap`
-// answers, and with `max_comparisons` the log ends at exactly that number: what
-// is in the log, claimed and leased never exceeds it.
+// answers, and with `max_comparisons` exactly so many are given: what is
+// answered, claimed and leased never exceeds it. What was imported is no
+// answer.
 //
 // Some tasks are one worker's own: no other gets them, and that worker gets no
 // other before it is answered.
@@ -96,7 +97,7 @@ class TaskScheduler {
     // Tasks kept ready.
     int ready_tasks = 16;
     absl::Duration lease = absl::Minutes(10);
-    // 0: no limit.
+    // Answers at our own tasks. 0: no limit.
     int64_t max_comparisons = 0;
     // Answers wanted for each task.
     int overlap = 1;
@@ -109,7 +110,12 @@ class TaskScheduler {
   // Workers that may hold a task at the same time.
   static constexpr size_t kMaxLeases = 10'000;
 
+  // `num_comparisons`: in the log, all of them answers unless
+  // AddEarlierImports says otherwise.
   TaskScheduler(const Options& options, int64_t num_comparisons);
+
+  // So many of num_comparisons are no answers at our own tasks.
+  void AddEarlierImports(int64_t num_comparisons);
 
   // Counts answers from before for max_answers_per_worker; they are part of
   // num_comparisons already.
@@ -187,6 +193,8 @@ class TaskScheduler {
   int num_ready() const { return static_cast<int>(ready_.size()); }
   int num_leased() const { return static_cast<int>(holder_of_.size()); }
   int64_t num_comparisons() const { return num_comparisons_; }
+  // Those that count for max_comparisons.
+  int64_t num_answers() const { return num_comparisons_ - num_imported_; }
   bool complete() const;
 
  private:
@@ -219,7 +227,7 @@ class TaskScheduler {
   // Puts the task among the ready ones, or takes it from there, as its open
   // places say. Tasks that come back have waited longest: `first`.
   void UpdateReady(Entry& entry, bool first);
-  // Comparisons that the log will have if every lease and claim is answered.
+  // Answers that there will be if every lease and claim is answered.
   int64_t NumPromised() const;
   bool HasRoom() const;
   bool MayAnswerMore(const std::string& worker_id, int64_t num_held) const;
@@ -240,7 +248,9 @@ class TaskScheduler {
   void RememberAnswered(const std::string& task_id);
 
   const Options options_;
+  // In the log, and how many of them came in files.
   int64_t num_comparisons_;
+  int64_t num_imported_ = 0;
   int64_t num_claimed_ = 0;
   // Open places of the ready tasks.
   int64_t num_open_ = 0;

@@ -30,6 +30,7 @@ namespace rlhf {
 namespace {
 
 constexpr size_t kMaxProblemsShown = 10;
+constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // Names the comparison by its content alone, not by the file that it comes in.
 void NameByContent(v1::Comparison& comparison) {
@@ -66,6 +67,18 @@ absl::StatusOr<v1::Comparison> FromOwnFormat(const Json& json) {
     comparison.set_policy_version_b(-1);
   }
   return comparison;
+}
+
+// What is none of the forms, with the members that it has.
+absl::Status UnknownForm(const Json& json) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : json.items()) names.push_back(name);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the record has no form that is known: wanted chosen and rejected (TRL, "
+      "HH-RLHF), response_a, response_b and choice (ours), fields and "
+      "responses "
+      "(Argilla), or data and annotations (Label Studio); found ",
+      ListedNames(names), "; docs/import.md shows each"));
 }
 
 // A record that knows only which of two answers was better.
@@ -132,6 +145,8 @@ absl::StatusOr<RecordComparisons> ReadRecord(const Json& json) {
   } else if (json.contains("response_a")) {
     RLHF_ASSIGN_OR_RETURN(record, FromOneOfOurs(FromOwnFormat(json)));
     return WithSides(std::move(record), OursKnowsSides(json));
+  } else if (!json.contains("chosen") && !json.contains("rejected")) {
+    return UnknownForm(json);
   } else {
     RLHF_ASSIGN_OR_RETURN(record, FromOneOfOurs(FromPair(json)));
     return WithSides(std::move(record), false);
@@ -156,6 +171,7 @@ class Collector {
         comparison.set_worker_id(comparison.source());
       }
       read_.parsed.comparisons.push_back(std::move(comparison));
+      read_.parsed.lines.push_back(number);
     }
     for (std::string& reason : record->left_out) {
       read_.parsed.refused.push_back({number, std::move(reason)});
@@ -166,8 +182,9 @@ class Collector {
     ++read_.num_records;
     ++read_.num_malformed;
     if (read_.malformed.size() == kMaxProblemsShown) return;
+    // Whoever found the fault may have quoted a part of a character.
     read_.malformed.push_back(
-        absl::StrCat(name_, where, ": ", status.message()));
+        ReplaceInvalidUtf8(absl::StrCat(name_, where, ": ", status.message())));
   }
 
   ReadableComparisons Finish() && { return std::move(read_); }
@@ -179,7 +196,12 @@ class Collector {
 };
 
 absl::StatusOr<RecordComparisons> ReadLine(absl::string_view line) {
-  RLHF_ASSIGN_OR_RETURN(const Json json, ParseJson(line));
+  absl::StatusOr<Json> parsed = ParseJson(line);
+  if (!parsed.ok() && !absl::StartsWith(line, "{")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        parsed.status().message(), "; a CSV file's name must end in .csv"));
+  }
+  RLHF_ASSIGN_OR_RETURN(const Json json, std::move(parsed));
   if (json.is_object()) return ReadRecord(json);
   return absl::InvalidArgumentError("the line is no JSON object");
 }
@@ -238,15 +260,28 @@ void ReadCsv(absl::string_view text, Collector& collector) {
   }
 }
 
+absl::string_view BeginOf(absl::string_view text) {
+  text = absl::StripPrefix(text, kByteOrderMark);
+  return absl::StripLeadingAsciiWhitespace(text).substr(0, 1);
+}
+
+bool IsNamedCsv(absl::string_view name) {
+  return absl::EndsWithIgnoreCase(name, ".csv");
+}
+
 }  // namespace
+
+bool HasKnownForm(absl::string_view text, absl::string_view name) {
+  const absl::string_view begin = BeginOf(text);
+  return begin == "[" || begin == "{" || IsNamedCsv(name);
+}
 
 ReadableComparisons ParseReadable(absl::string_view text,
                                   absl::string_view name) {
   Collector collector(name);
-  text = absl::StripPrefix(text, "\xEF\xBB\xBF");
-  const absl::string_view begin =
-      absl::StripLeadingAsciiWhitespace(text).substr(0, 1);
-  if (begin != "[" && begin != "{" && absl::EndsWithIgnoreCase(name, ".csv")) {
+  text = absl::StripPrefix(text, kByteOrderMark);
+  const absl::string_view begin = BeginOf(text);
+  if (begin != "[" && begin != "{" && IsNamedCsv(name)) {
     ReadCsv(text, collector);  // and tells on which line it is no UTF-8
   } else if (ReplaceInvalidUtf8(text) != text) {
     collector.AddMalformed(

@@ -39,6 +39,8 @@ struct ParsedComparisons {
   // With `sides_known` as their form says: pairs of a chosen and a rejected
   // response do not tell which was on the left, and all have A_BETTER.
   std::vector<v1::Comparison> comparisons;
+  // Of each comparison, its line, or the number of its record in an array.
+  std::vector<int64_t> lines;
   std::vector<RefusedLine> refused;
 };
 
@@ -52,6 +54,10 @@ struct ReadableComparisons {
   // is wrong.
   std::vector<std::string> malformed;
 };
+
+// Whether the contents or the name say which form a file has. One that has none
+// is read as JSONL, and each line of it is malformed.
+bool HasKnownForm(absl::string_view text, absl::string_view name);
 
 // As ParseComparisons, but malformed records are left out and reported.
 ReadableComparisons ParseReadable(absl::string_view text,

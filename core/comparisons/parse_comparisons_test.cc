@@ -290,6 +290,27 @@ TEST(ParseReadableTest, WhatIsNoTextIsOneRecordThatCannotBeRead) {
   }
 }
 
+TEST(ParseReadableTest, WhatHasNoKnownFormIsToldWhichThereAre) {
+  const ReadableComparisons read =
+      ParseReadable(R"({"question": "2+2?", "good": "4"})", "f.jsonl");
+  ASSERT_EQ(read.malformed.size(), 1u);
+  EXPECT_THAT(read.malformed[0],
+              AllOf(HasSubstr("wanted chosen and rejected (TRL, HH-RLHF)"),
+                    HasSubstr("found good, question")));
+  EXPECT_THAT(ParseReadable("prompt,choice\n", "f.txt").malformed[0],
+              HasSubstr("a CSV file's name must end in .csv"));
+}
+
+TEST(ParseReadableTest, NoMessageHoldsAPartOfACharacter) {
+  // The last byte that is quoted is within a character.
+  const std::string word = std::string(59, 'x') + "\u00e9\u00e9";
+  const ReadableComparisons read =
+      ParseReadable(absl::StrCat(kHeader, "q,x,y,", word, "\n"), "f.csv");
+  ASSERT_EQ(read.malformed.size(), 1u);
+  EXPECT_THAT(read.malformed[0],
+              HasSubstr(std::string(59, 'x') + "…\" is no choice"));
+}
+
 // A comparison of our own form with further members.
 std::string OurLine(const std::string& choice, const std::string& more) {
   return absl::StrCat(

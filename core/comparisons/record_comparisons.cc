@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status_macros.h"
+#include "core/text/byte_level.h"
 #include "core/text/chat_format.h"
 #include "core/text/prompt_set.h"
 
@@ -100,9 +101,10 @@ absl::StatusOr<Verdict> ReadLabel(const Label& label, const AnswerName& a,
   if (named == b.number) return b_better;
   auto verdict = ParseVerdict(label.text);
   if (verdict.ok()) return verdict;
-  return absl::InvalidArgumentError(absl::StrCat(label.question, ": ",
-                                                 verdict.status().message(),
-                                                 ", ", a.name, ", ", b.name));
+  return absl::InvalidArgumentError(
+      absl::StrCat(label.question, ": ", verdict.status().message(),
+                   ", or the answer by name or number: ", a.name, ", ", b.name,
+                   ", ", a.number, ", ", b.number));
 }
 
 }  // namespace
@@ -118,8 +120,9 @@ absl::StatusOr<Verdict> ParseVerdict(absl::string_view word) {
   }
   return absl::InvalidArgumentError(absl::StrCat(
       Quoted(word),
-      " is no choice; wanted a, a+, a++, a+++, a_better, the same with b, tie, "
-      "equal, both_bad, neither, skip"));
+      " is no choice; wanted a, a+, a++, a+++, a_better, a_is_better, the same "
+      "with b, tie, equal, both_bad, neither, skip, skipped (not left or "
+      "right: pages swap sides)"));
 }
 
 absl::StatusOr<std::vector<AnswerName>> FindAnswerNames(
@@ -282,14 +285,14 @@ std::string ListedNames(const std::vector<std::string>& names) {
     if (list.size() > kMaxListedBytes) return absl::StrCat(list, ", …");
     if (name.empty()) continue;
     absl::StrAppend(&list, list.empty() ? "" : ", ",
-                    name.substr(0, kMaxQuotedBytes));
+                    CutUtf8(name, kMaxQuotedBytes));
   }
   return list.empty() ? "nothing" : list;
 }
 
 std::string Quoted(absl::string_view text) {
   const bool whole = text.size() <= kMaxQuotedBytes;
-  return absl::StrCat("\"", text.substr(0, kMaxQuotedBytes),
+  return absl::StrCat("\"", CutUtf8(text, kMaxQuotedBytes),
                       whole ? "\"" : "…\"");
 }
 

@@ -20,4 +20,8 @@ std::optional<std::string> BytesOfToken(absl::string_view token);
 // `text` with every invalid UTF-8 sequence replaced by U+FFFD.
 std::string ReplaceInvalidUtf8(absl::string_view text);
 
+// The beginning of valid UTF-8 that has at most `max_bytes` and ends with a
+// whole character.
+absl::string_view CutUtf8(absl::string_view text, size_t max_bytes);
+
 }  // namespace rlhf

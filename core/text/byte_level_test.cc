@@ -46,5 +46,12 @@ TEST(ByteLevelTest, EachMaximalPartOfACharacterIsReplacedOnce) {
             r + r + r + r + "A");
 }
 
+TEST(CutUtf8Test, NoCharacterIsCut) {
+  EXPECT_EQ(CutUtf8("caf\u00E9", 5), "caf\u00E9");
+  EXPECT_EQ(CutUtf8("caf\u00E9", 4), "caf");
+  EXPECT_EQ(CutUtf8("\U0001F642", 3), "");
+  EXPECT_EQ(CutUtf8("", 3), "");
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -64,7 +64,7 @@ class Measurer {
     const NearKey near = NearKeyOf(comparison, key.pair);
     ++evidence_.num_comparisons;
     TakeDuplicates(comparison, key, near);
-    TakePersonalData(comparison);
+    TakePersonalData(item);
     const ComparisonTraits traits = TraitsOf(comparison);
     TakeTraits(traits);
     TakeEdit(comparison);
@@ -113,9 +113,13 @@ class Measurer {
     evidence_.unusual_length.Add(length < usual_.low || length > usual_.high);
   }
 
-  void TakePersonalData(const v1::Comparison& comparison) {
-    const std::set<PersonalDataKind> kinds = PersonalKinds(comparison);
+  void TakePersonalData(const BatchItem& item) {
+    const std::set<PersonalDataKind> kinds = PersonalKinds(*item.comparison);
     evidence_.personal_data.Add(!kinds.empty());
+    if (!kinds.empty() && item.line > 0 &&
+        evidence_.personal_data_lines.size() < BatchEvidence::kMaxLines) {
+      evidence_.personal_data_lines.push_back(item.line);
+    }
     for (const PersonalDataKind kind : kinds) ++kinds_[kind];
   }
 

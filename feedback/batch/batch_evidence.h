@@ -50,6 +50,9 @@ struct BatchEvidence {
   SeenShare personal_data;
   // The kinds that were found, with the number of comparisons that have each.
   std::vector<std::pair<std::string, int64_t>> personal_data_kinds;
+  // The lines of the first of them, where known.
+  static constexpr size_t kMaxLines = 20;
+  std::vector<int64_t> personal_data_lines;
   // Of the prompts whose language is known; nothing if the log knows too few.
   SeenShare other_language;
 
@@ -89,6 +92,8 @@ struct BatchBackground {
 // A comparison as it came.
 struct BatchItem {
   const v1::Comparison* comparison = nullptr;
+  // Where in the file it stands; 0: not known.
+  int64_t line = 0;
   // The serving PM's score of A less that of B, where it was asked.
   std::optional<double> pm_margin;
   // And of the edit less that of the response that was edited.

@@ -72,6 +72,23 @@ TEST(BatchEvidenceTest, PersonalDataIsCountedByComparisonAndKind) {
               ElementsAre(Pair("e-mail address", 2), Pair("phone number", 1)));
 }
 
+TEST(BatchEvidenceTest, TheFirstLinesWithPersonalDataAreNamed) {
+  FixtureLog log;
+  v1::Comparison mail = FixtureComparison(1, "ada", v1::A_BETTER);
+  mail.set_comment("I am x@y.org");
+  const v1::Comparison plain = FixtureComparison(2, "ada", v1::A_BETTER);
+  std::vector<BatchItem> items = {{.comparison = &plain, .line = 1},
+                                  {.comparison = &mail}};
+  for (int64_t line = 2; line < 40; ++line) {
+    items.push_back({.comparison = &mail, .line = line});
+  }
+  const std::vector<int64_t> lines =
+      MeasureBatch(items, log.background()).personal_data_lines;
+  ASSERT_EQ(lines.size(), BatchEvidence::kMaxLines);
+  EXPECT_EQ(lines.front(), 2);
+  EXPECT_EQ(lines.back(), 21);
+}
+
 TEST(BatchEvidenceTest, WorkersAgreeOnThePairsThatBothHad) {
   FixtureLog log;
   log.Add(FixtureComparison(1, "ada", v1::A_BETTER));

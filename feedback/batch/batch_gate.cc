@@ -173,6 +173,13 @@ BatchFinding JudgePersonalData(const BatchEvidence& evidence,
   if (!kinds.empty()) {
     absl::StrAppend(&finding.detail, "; ", absl::StrJoin(kinds, ", "));
   }
+  const std::vector<int64_t>& lines = evidence.personal_data_lines;
+  if (!lines.empty()) {
+    const auto num_shown = static_cast<int64_t>(lines.size());
+    absl::StrAppend(
+        &finding.detail, "; in lines ", absl::StrJoin(lines, ", "),
+        evidence.personal_data.count > num_shown ? " and others" : "");
+  }
   return finding;
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -232,7 +233,10 @@ TEST(BatchGateTest, ASmallBatchIsJudgedOneByOne) {
   EXPECT_THAT(verdict.reason, HasSubstr("too few for shares"));
 
   evidence.personal_data.count = 1;
-  EXPECT_THAT(Failed(JudgeBatch(evidence)), ElementsAre("personal_data"));
+  evidence.personal_data_lines = {7};
+  verdict = JudgeBatch(evidence);
+  EXPECT_THAT(Failed(verdict), ElementsAre("personal_data"));
+  EXPECT_THAT(Detail(verdict, "personal_data"), EndsWith("; in lines 7"));
   evidence.malformed.count = 1;
   verdict = JudgeBatch(evidence);
   EXPECT_EQ(verdict.kind, BatchVerdictKind::kRefused);

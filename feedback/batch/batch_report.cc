@@ -90,6 +90,23 @@ void SetVerdict(const BatchVerdict& verdict, v1::BatchReport& report) {
   }
 }
 
+bool RefuseEmpty(bool single, v1::BatchReport& report) {
+  BatchVerdict verdict = {.kind = BatchVerdictKind::kRefused};
+  if (report.num_of_retracted_workers() > 0) {
+    verdict.reason = "worker retracted: nobody else speaks in it";
+  } else if (single || report.num_malformed() > 0) {
+    return false;
+  } else {
+    verdict.reason =
+        report.num_records() == 0
+            ? std::string("nothing in it")
+            : absl::StrCat("nothing in it: none of its ", report.num_records(),
+                           " records is a preference");
+  }
+  SetVerdict(verdict, report);
+  return true;
+}
+
 std::string BatchReportJson(const v1::BatchReport& report) {
   return ProtoToJsonLine(report);
 }

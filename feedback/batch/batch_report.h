@@ -10,6 +10,11 @@
 
 namespace rlhf {
 
+// Refuses a batch of which no comparison is left, unless its records are
+// malformed: that is the gate's to say. What comes by itself (`single`) may
+// well be no preference. Returns whether it did.
+bool RefuseEmpty(bool single, v1::BatchReport& report);
+
 // Verdict, reason and findings of the gate into `report`.
 void SetVerdict(const BatchVerdict& verdict, v1::BatchReport& report);
 

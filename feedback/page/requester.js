@@ -2,7 +2,7 @@
 // when it has changed.
 
 import {element, make} from "/dom.js";
-import {call, errorOf, pause} from "/server.js";
+import {call, errorOf, openSession, pause} from "/server.js";
 import {showLabels, showRate} from "/requester_labels.js";
 import {showAgreement, showWorkers} from "/requester_workers.js";
 import {batchesPath, showBatches} from "/requester_batches.js";
@@ -12,8 +12,8 @@ import {showSamples} from "/requester_samples.js";
 
 const kUpdateMs = 5000;
 
-// Where it stands, what it asks for (a path, or what makes one), and what makes elements of the replies'
-// data (null: this server does not have it).
+// Where it stands, what it asks for (a path, or what makes one), and what makes
+// elements of the replies' data (null: this server does not have it).
 const kSections = [
   {id: "labels", paths: ["/api/stats", "/api/summary"], show: showLabels},
   {id: "rate", paths: ["/api/summary"], show: showRate},
@@ -78,7 +78,24 @@ async function refresh() {
       "" : "The server cannot be reached";
 }
 
+async function logOut() {
+  const reply = await call("POST", "/api/logout", {}).catch(() => null);
+  if (reply !== null && reply.status < 500) return location.assign("/login");
+  element("state").textContent =
+      "The server cannot be reached: you are still logged in";
+}
+
+// Where nobody need log in there is nothing to log out of.
+async function showAccount() {
+  const account = await openSession().catch(() => ({}));
+  if (!account.logged_in) return;
+  element("logout").textContent = account.name + " · log out";
+  element("logout").addEventListener("click", logOut);
+  element("logout").hidden = false;
+}
+
 async function run() {
+  showAccount();
   for (;;) {
     if (element("updating").checked && !document.hidden) await refresh();
     await pause(kUpdateMs);

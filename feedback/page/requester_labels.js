@@ -7,7 +7,9 @@ import {figures, number, percent} from "/tables.js";
 export function showLabels([stats, summary]) {
   const goal = stats.max_comparisons;
   const entries = [
-    ["Comparisons", String(stats.num_comparisons), goal ? "of " + goal : ""],
+    ["Comparisons", String(stats.num_comparisons),
+     !goal ? "" : stats.num_answers === stats.num_comparisons ? "of " + goal :
+         stats.num_answers + " of " + goal + " answers"],
     ["Decided", String(stats.num_decided), "one side is better"],
     ["Workers", String(stats.num_workers)],
     ["Tasks ready", String(stats.num_ready_tasks)],
@@ -24,10 +26,10 @@ export function showLabels([stats, summary]) {
   const parts = [figures(entries)];
   if (goal) {
     const progress = make("progress", {
-      max: goal, value: Math.min(goal, stats.num_comparisons),
+      max: goal, value: Math.min(goal, stats.num_answers),
       className: "wide",
     });
-    progress.setAttribute("aria-label", "Comparisons of all that are wanted");
+    progress.setAttribute("aria-label", "Answers of all that are wanted");
     parts.unshift(progress);
   }
   return parts;

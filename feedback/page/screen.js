@@ -26,7 +26,8 @@ export function showProgress(stats) {
   const goal = stats.max_comparisons;
   element("own-count").textContent = "You: " + stats.worker_comparisons;
   element("all-count").textContent =
-      "All: " + stats.num_comparisons + (goal ? " of " + goal : "");
+      "All: " +
+      (goal ? stats.num_answers + " of " + goal : stats.num_comparisons);
   element("all-progress").hidden = !goal;
-  if (goal) element("all-progress").value = stats.num_comparisons / goal;
+  if (goal) element("all-progress").value = stats.num_answers / goal;
 }

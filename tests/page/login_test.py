@@ -98,6 +98,19 @@ class LoginPageTest(page_case.PageCase):
         [worker] = json.loads(self.server.get("/api/workers"))
         self.assertTrue(worker["paused"])
 
+    def test_requester_logs_out(self):
+        page = self.join("requester", "rita")
+        expect(page.locator("#logout")).to_have_text("rita · log out")
+        page.locator("#logout").click()
+        expect(page.locator("#login")).to_be_visible()
+
+    def test_worker_at_the_requesters_page_is_told_by_a_page(self):
+        page = self.join("worker", "ada")
+        expect(page.locator("#change-name")).to_be_visible()
+        page.goto(self.server.url("/requester"))
+        expect(page.locator("h1")).to_have_text("This page is not for you")
+        self.assert_no_barrier(page, "not for you")
+
 
 if __name__ == "__main__":
     unittest.main()
