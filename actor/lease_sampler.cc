@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/mutex.h"
 #include "core/base/status_macros.h"
@@ -34,7 +34,7 @@ struct LeaseSampler::Call {
   void Answer(const grpc::Status& result) {
     MutexLock lock(&mutex);
     status = FromGrpcStatus(result);
-    answered_at = absl::Now();
+    answered_at = MonotonicNow();
     answered.SignalAll();
   }
   bool IsAnsweredWithin(absl::Duration patience) {
@@ -72,7 +72,7 @@ LeaseSampler::~LeaseSampler() {
 
 void LeaseSampler::TakeLeases() {
   if (call_ == nullptr) {
-    if (runner_->room() == 0 || absl::Now() < next_lease_) return;
+    if (runner_->room() == 0 || MonotonicNow() < next_lease_) return;
     Ask();
   }
   if (!call_->IsAnsweredWithin(runner_->idle() ? kIdleWait
@@ -96,7 +96,7 @@ void LeaseSampler::Accept(const Call& call) {
   const auto [status, answered_at] = call.Result();
   const int64_t pause =
       status.ok() ? std::max<int64_t>(10, call.response.retry_after_ms()) : 500;
-  next_lease_ = absl::Now() + absl::Milliseconds(pause);
+  next_lease_ = MonotonicNow() + absl::Milliseconds(pause);
   if (!status.ok() && status.code() != last_code_) {
     RLHF_LOG(WARNING) << "asking the learner for prompts: " << status;
   }
@@ -124,7 +124,7 @@ absl::Status LeaseSampler::Start(const v1::PromptLease& lease,
       .max_new_tokens = lease.max_new_tokens(),
       .temperature = lease.temperature()};
   const Work work{.lease = lease,
-                  .started = absl::Now(),
+                  .started = MonotonicNow(),
                   .lease_end = granted + absl::Milliseconds(lease.lease_ms()),
                   .prompt_ids = std::move(ids)};
   return runner_
@@ -174,7 +174,7 @@ v1::Rollout LeaseSampler::MakeRollout(const Work& work,
   rollout.set_response_text(codec_->Decode(result.token_ids));
   rollout.set_actor_id(actor_id_);
   rollout.set_generation_seconds(
-      absl::ToDoubleSeconds(absl::Now() - work.started));
+      absl::ToDoubleSeconds(MonotonicNow() - work.started));
   return rollout;
 }
 

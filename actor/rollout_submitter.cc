@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
@@ -19,7 +19,7 @@ absl::Duration TimeLeft(const std::vector<PendingRollout>& batch) {
   for (const PendingRollout& pending : batch) {
     end = std::max(end, pending.lease_end);
   }
-  return end - absl::Now();
+  return end - MonotonicNow();
 }
 
 }  // namespace

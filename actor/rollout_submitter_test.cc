@@ -1,6 +1,7 @@
 #include "actor/rollout_submitter.h"
 
 #include "actor/actor_fixtures.h"
+#include "core/base/clock.h"
 #include "core/rpc/grpc_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -16,7 +17,7 @@ PendingRollout Pending(const std::string& id, const std::string& response,
                        int64_t pm_version = 3,
                        absl::Duration lease = absl::Seconds(10)) {
   PendingRollout pending{.pm_version = pm_version,
-                         .lease_end = absl::Now() + lease};
+                         .lease_end = MonotonicNow() + lease};
   pending.rollout.set_rollout_id(id);
   pending.rollout.set_response_text(response);
   return pending;

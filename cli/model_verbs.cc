@@ -139,7 +139,11 @@ absl::Status GenerateVerb(const Flags& flags) {
         return input.status();
       }));
   if (inputs.empty()) return absl::OkStatus();
-  RLHF_ASSIGN_OR_RETURN(const at::ScalarType dtype, DtypeFlag(flags));
+  const bool int8 = flags.String("dtype") == "int8";
+  at::ScalarType dtype = at::kFloat;
+  if (!int8) {
+    RLHF_ASSIGN_OR_RETURN(dtype, DtypeFlag(flags));
+  }
   RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
   if (dtype != at::kFloat) model = model.Cast(dtype);
   int64_t longest = 0;
@@ -150,7 +154,7 @@ absl::Status GenerateVerb(const Flags& flags) {
   const int64_t limit = config.max_positions;
   const int64_t max_new_tokens = flags.Int("max-new-tokens");
   GenerationEngine engine(
-      ForGeneration(std::move(model)),
+      ForGeneration(std::move(model), int8),
       {.max_batch = static_cast<int>(std::min<int64_t>(
            flags.Int("batch"), static_cast<int64_t>(inputs.size()))),
        .max_tokens = std::min(limit, longest + max_new_tokens),

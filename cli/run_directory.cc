@@ -24,13 +24,17 @@ namespace rlhf {
 namespace {
 
 // Fields that may change between two sessions of one run, because no finished
-// result depends on them; a larger num_updates prolongs the run.
+// result depends on them; a larger num_updates prolongs the run. Who may come
+// in, and what is let in from now on, are people's to decide at any time.
 bool MayChange(absl::string_view difference) {
   static constexpr absl::string_view kFields[] = {
       "threads",
       "ppo.num_updates",
       "feedback.max_comparisons",
       "feedback.ready_tasks",
+      "feedback.max_answers_per_worker",
+      "feedback.price_per_answer",
+      "feedback.webhook_secret_file",
       "learner.checkpoint_every",
       "learner.checkpoints_kept",
       "learner.best_checkpoints_kept",
@@ -45,6 +49,8 @@ bool MayChange(absl::string_view difference) {
              std::end(kFields) ||
          absl::StartsWith(field, "crowd.") ||
          absl::StartsWith(field, "evaluation.") ||
+         absl::StartsWith(field, "feedback.access.") ||
+         absl::StartsWith(field, "feedback.batch_gate.") ||
          absl::StartsWith(field, "preference.refresh_") ||
          absl::EndsWith(field, "address") || absl::EndsWith(field, "_port") ||
          absl::EndsWith(field, "_seconds");

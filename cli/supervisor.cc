@@ -19,6 +19,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/launch/exit_codes.h"
@@ -170,7 +171,7 @@ absl::Status Supervisor::Spawn(Process* process) {
     return absl::UnavailableError(
         absl::StrCat("cannot start ", spec.role, ": ", ::strerror(error)));
   }
-  process->started_at = absl::Now();
+  process->started_at = MonotonicNow();
   process->killed_with_group = false;
   process->view.pid = pid;
   process->view.state = ProcessState::kRunning;
@@ -184,7 +185,7 @@ void Supervisor::Forgive(Process* process) const {
   progress.furthest = std::max(progress.furthest, process->progress.furthest);
   const bool is_healthy =
       process->view.state == ProcessState::kRunning &&
-      absl::Now() - process->started_at >= options_.healthy_after;
+      MonotonicNow() - process->started_at >= options_.healthy_after;
   if (is_healthy || progress.work > process->progress.work) {
     process->idle_restarts = 0;
   }
@@ -200,7 +201,7 @@ absl::Status Supervisor::Poll() {
     if (process.view.state == ProcessState::kRunning) {
       RLHF_RETURN_IF_ERROR(Reap(&process));
     } else if (process.view.state == ProcessState::kWaitingToRestart &&
-               absl::Now() >= process.restart_at) {
+               MonotonicNow() >= process.restart_at) {
       RLHF_RETURN_IF_ERROR(Spawn(&process));
       ++process.view.num_restarts;
       events_.push_back(process.spec.role + " restarted");
@@ -216,7 +217,7 @@ absl::Status Supervisor::TendGroups() {
     for (Process& process : processes_) {
       if (process.spec.group != it->first || process.view.pid == 0) continue;
       is_running = true;
-      if (absl::Now() >= ending.deadline) {
+      if (MonotonicNow() >= ending.deadline) {
         process.killed_with_group = true;
         ::kill(process.view.pid, SIGKILL);
       }
@@ -283,7 +284,7 @@ absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
       wait_status == 0 ? options_.group_stop_grace : options_.group_grace;
   ending_groups_.try_emplace(
       process->spec.group,
-      EndingGroup{.first = process, .deadline = absl::Now() + grace});
+      EndingGroup{.first = process, .deadline = MonotonicNow() + grace});
   return absl::OkStatus();
 }
 
@@ -327,7 +328,7 @@ absl::Status Supervisor::ScheduleRestart(Process* process) {
     ++other.stuck_restarts;
     options_.on_restart(other.spec.role, ReasonOf(other, &other == process));
     other.view.state = ProcessState::kWaitingToRestart;
-    other.restart_at = absl::Now() + pause;
+    other.restart_at = MonotonicNow() + pause;
   }
   events_.push_back(absl::StrFormat("%s %s; restart in %s (log: %s)", spec.role,
                                     how, absl::FormatDuration(pause),
@@ -339,7 +340,7 @@ std::vector<std::string> Supervisor::Stop(
     absl::Duration grace,
     const std::function<void(const std::vector<std::string>&)>& on_wait) {
   std::vector<std::string> failures;
-  const absl::Time deadline = absl::Now() + grace;
+  const absl::Time deadline = MonotonicNow() + grace;
   for (Process& process : processes_) {
     if (process.view.state == ProcessState::kWaitingToRestart) {
       process.view.state = ProcessState::kStopped;
@@ -351,7 +352,7 @@ std::vector<std::string> Supervisor::Stop(
     for (Process& process : processes_) {
       ProcessView& view = process.view;
       if (view.pid == 0) continue;
-      if (absl::Now() >= deadline) ::kill(view.pid, SIGKILL);
+      if (MonotonicNow() >= deadline) ::kill(view.pid, SIGKILL);
       view.peak_rss_bytes =
           std::max(view.peak_rss_bytes, MemoryField(view.pid, "VmHWM:"));
       int wait_status = 0;
@@ -372,7 +373,7 @@ std::vector<std::string> Supervisor::Stop(
     on_wait(waited_for);
     // SIGCHLD would need a handler of its own; a tenth of a second is below
     // what anyone notices.
-    absl::SleepFor(absl::Milliseconds(absl::Now() >= deadline ? 5 : 100));
+    absl::SleepFor(absl::Milliseconds(MonotonicNow() >= deadline ? 5 : 100));
   }
 }
 

@@ -1,20 +1,17 @@
 #include "feedback/answer_desk.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/choice.h"
 #include "feedback/access/secrets.h"
-#include "feedback/started_tasks.h"
 
 namespace rlhf {
 namespace {
-
-// Log read at once: bounds memory.
-constexpr int64_t kPageRows = 1000;
 
 // In a red-team task the worker picks the worse response.
 v1::Choice StoredChoice(ShownChoice choice, bool shown_swapped,
@@ -49,7 +46,9 @@ v1::Comparison ToComparison(const Task& task, const Answer& answer) {
   comparison.set_shown_swapped(task.shown_swapped);
   comparison.set_policy_version_a(task.policy_version_a);
   comparison.set_policy_version_b(task.policy_version_b);
-  comparison.set_worker_seconds(answer.worker_seconds);
+  // The service's own clock bounds what the client says.
+  comparison.set_worker_seconds(
+      std::min(answer.worker_seconds, absl::ToDoubleSeconds(task.since_given)));
   comparison.set_source(task.gold ? kGoldSource : answer.source);
   comparison.set_skip_reason(answer.skip_reason);
   if (task.sampling.max_new_tokens() > 0) {
@@ -99,33 +98,9 @@ std::string AnswerDesk::KeyedTaskId(const std::string& task_id) const {
   return HmacSha256Hex(options_.secret, "task/" + task_id).substr(0, 16);
 }
 
-absl::Status AnswerDesk::ReadLog() {
-  MutexLock lock(&mutex_);
-  StartedTasks started(options_.overlap, options_.ready_tasks);
-  const int64_t num_comparisons = store_->GetStats().num_comparisons;
-  for (int64_t seq = 1; seq <= num_comparisons; seq += kPageRows) {
-    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> page,
-                          store_->Read(seq, seq + kPageRows - 1));
-    for (const v1::Comparison& comparison : page) {
-      book_->Add(comparison);
-      started.Add(comparison);
-    }
-  }
-  for (const WorkerStatus& worker : book_->Workers()) {
-    scheduler_.AddEarlierAnswers(worker.view.worker_id,
-                                 worker.view.num_answers);
-  }
-  for (StartedTask& one : std::move(started).Take()) {
-    one.task.task_id = KeyedTaskId(one.task.task_id);
-    scheduler_.Add(std::move(one.task), std::move(one.answered_by));
-  }
-  UpdateGauges();
-  return absl::OkStatus();
-}
-
 absl::StatusOr<Task> AnswerDesk::LeaseLocked(const std::string& worker_id) {
   RLHF_RETURN_IF_ERROR(book_->CheckMayWork(worker_id));
-  const absl::Time now = clock_->Now();
+  const absl::Time now = clock_->Monotonic();
   if (!scheduler_.HasTaskOf(worker_id)) {
     if (continuations_.IsAwaited(worker_id, now)) {
       return absl::UnavailableError(
@@ -146,13 +121,19 @@ absl::StatusOr<Task> AnswerDesk::LeaseLocked(const std::string& worker_id) {
 absl::StatusOr<Task> AnswerDesk::Lease(const std::string& worker_id) {
   MutexLock lock(&mutex_);
   auto task = LeaseLocked(worker_id);
+  if (task.ok()) {
+    // In this order: a dialogue is in a file at every moment.
+    KeepTask(task->task_id);
+    KeepTurnOf(worker_id);
+  }
   UpdateGauges();
   return task;
 }
 
 absl::StatusOr<Task> AnswerDesk::Claim(const Answer& answer) {
   MutexLock lock(&mutex_);
-  auto task = scheduler_.Claim(answer.task_id, answer.worker_id, clock_->Now());
+  auto task =
+      scheduler_.Claim(answer.task_id, answer.worker_id, clock_->Monotonic());
   UpdateGauges();
   return task;
 }
@@ -174,6 +155,7 @@ void AnswerDesk::Finish(const std::string& task_id, v1::Comparison comparison,
   const bool saved = seq > 0;
   scheduler_.Finish(task_id, comparison.worker_id(), saved);
   if (saved) {
+    KeepTask(task_id);
     comparison.set_seq(seq);
     AddToBook(comparison);
   }
@@ -219,11 +201,12 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
   const auto appended = store_->Append(comparison);
   // An error only where the answer is in the log: to be sent again.
   const auto seq = SavedSeq(appended, answer.comparison_id);
+  const double seconds = comparison.worker_seconds();
   Finish(answer.task_id, std::move(comparison), seq.value_or(0));
   RLHF_RETURN_IF_ERROR(seq.status());
   if (appended.ok()) {
     Remember(*task, answer);
-    metrics_->comparison_duration.Observe(answer.worker_seconds);
+    metrics_->comparison_duration.Observe(seconds);
   } else if (absl::IsAlreadyExists(appended.status())) {
     metrics_->comparisons_refused.Increment();
   }
@@ -264,18 +247,24 @@ absl::StatusOr<std::optional<Task>> AnswerDesk::FindAnswered(
   return task;
 }
 
+absl::Status AnswerDesk::AddTurn(const NextTurn& turn) {
+  RLHF_RETURN_IF_ERROR(continuations_.Add(turn, clock_->Monotonic()));
+  KeepTurnOf(turn.worker_id);
+  return absl::OkStatus();
+}
+
 absl::Status AnswerDesk::CarryOn(const NextTurn& turn) {
   absl::Status added;
   {
     MutexLock lock(&mutex_);
-    added = continuations_.Add(turn, clock_->Now());
+    added = AddTurn(turn);
   }
   if (absl::IsNotFound(added) && !turn.comparison_id.empty()) {
     RLHF_ASSIGN_OR_RETURN(const std::optional<Task> task, FindAnswered(turn));
     if (!task.has_value()) return added;
     MutexLock lock(&mutex_);
     continuations_.Remember(*task, turn.worker_id);
-    added = continuations_.Add(turn, clock_->Now());
+    added = AddTurn(turn);
   }
   if (added.ok()) demand_.SignalAll();
   return added;
@@ -291,6 +280,7 @@ void AnswerDesk::FinishContinuation(const Continuation& continuation,
   if (task.has_value()) task->task_id = KeyedTaskId(task->task_id);
   MutexLock lock(&mutex_);
   continuations_.Finish(continuation.worker_id, std::move(task));
+  KeepTurnOf(continuation.worker_id);
 }
 
 absl::StatusOr<std::vector<PreferenceStore::Appended>> AnswerDesk::Import(
@@ -355,11 +345,11 @@ int AnswerDesk::WaitForDemand(const std::stop_token& stop,
     MutexLock lock(&mutex_);
     demand_.SignalAll();
   });
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = MonotonicNow() + timeout;
   MutexLock lock(&mutex_);
   while (scheduler_.NumWanted() == 0 && !continuations_.Next().has_value() &&
          !stop.stop_requested()) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - MonotonicNow();
     if (left <= absl::ZeroDuration()) break;
     demand_.WaitFor(&mutex_, left);
   }

@@ -15,7 +15,10 @@
 #include "core/base/mutex.h"
 #include "feedback/continuations.h"
 #include "feedback/feedback_metrics.h"
+#include "feedback/open_work.h"
 #include "feedback/preference_store.h"
+#include "feedback/resumed_tasks.h"
+#include "feedback/started_tasks.h"
 #include "feedback/task_scheduler.h"
 #include "feedback/worker_book.h"
 #include "rlhf/v1/feedback.pb.h"
@@ -52,10 +55,12 @@ class AnswerDesk {
              const Clock* clock, FeedbackMetrics* metrics,
              std::unique_ptr<WorkerBook> book = nullptr);
 
-  // Takes up what the log tells of earlier runs: workers' answers and tasks
-  // that want more answers. Once, before anything else.
-  // Errors: as PreferenceStore::Read.
-  absl::Status ReadLog();
+  // Takes up what the log tells of earlier runs, workers' answers and tasks
+  // that want more answers, and what people had in hand, of which
+  // `open_work_folder` tells; that is kept there from now on, unless it is
+  // empty. Once, before anything else. Errors: as PreferenceStore::Read and
+  // OpenWork::Open.
+  absl::Status ReadLog(const std::string& open_work_folder = "");
 
   // The worker's own dialogue, if one goes on, comes before all others. A gold
   // question comes as a task like any other.
@@ -65,7 +70,8 @@ class AnswerDesk {
   // responses.
   absl::StatusOr<Task> Lease(const std::string& worker_id);
 
-  // Saves the answer; durable when it returns. The same answer again is
+  // Saves the answer; durable when it returns. The seconds it says are at most
+  // those that the worker has had the task. The same answer again is
   // acknowledged again. What a paused worker has begun may still be handed in.
   //
   // Errors: as TaskScheduler::Claim and PreferenceStore::Append;
@@ -126,6 +132,18 @@ class AnswerDesk {
   // Ends the claim of `comparison`'s worker, which is in the log if `seq` > 0.
   void Finish(const std::string& task_id, v1::Comparison comparison,
               int64_t seq);
+  // Puts what the log and the files told into the scheduler.
+  void Resume(ResumedTasks tasks, StartedTasks started,
+              const std::vector<v1::WaitingTurn>& turns)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AddTurn(const NextTurn& turn)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Brings the file of the task, and of the worker's waiting dialogue, up to
+  // date.
+  void KeepTask(const std::string& task_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void KeepTurnOf(const std::string& worker_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Task> LeaseLocked(const std::string& worker_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddToBook(const v1::Comparison& comparison)
@@ -153,6 +171,7 @@ class AnswerDesk {
   TaskScheduler scheduler_ ABSL_GUARDED_BY(mutex_);
   Continuations continuations_ ABSL_GUARDED_BY(mutex_);
   const std::unique_ptr<WorkerBook> book_ ABSL_PT_GUARDED_BY(mutex_);
+  OpenWork open_work_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace rlhf

@@ -184,7 +184,8 @@ constexpr WorkerTestRule kTwoDecide = {.right_points = 1,
 
 class GoldDeskTest : public AnswerDeskTest {
  protected:
-  std::unique_ptr<AnswerDesk> MakeGoldDesk() {
+  std::unique_ptr<AnswerDesk> MakeGoldDesk(
+      const std::string& open_work_folder = "") {
     std::string lines;
     for (int i = 0; i < 10; ++i) {
       absl::StrAppend(&lines, "{\"prompt\": \"", i,
@@ -200,7 +201,7 @@ class GoldDeskTest : public AnswerDeskTest {
     auto desk = std::make_unique<AnswerDesk>(
         TaskScheduler::Options{.ready_tasks = 100}, store_.get(), &clock_,
         &metrics_, std::make_unique<WorkerBook>(options));
-    EXPECT_OK(desk->ReadLog());
+    EXPECT_OK(desk->ReadLog(open_work_folder));
     desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
     return desk;
   }
@@ -255,6 +256,18 @@ TEST_F(GoldDeskTest, PausedWorkerMayHandInWhatWasBegun) {
   ASSERT_OK(desk->SetPaused("ada", true, "rita", ""));
   EXPECT_FALSE(desk->Lease("ada").ok());
   EXPECT_OK(desk->Submit(MakeAnswer(task.task_id, "c1")));
+}
+
+TEST_F(GoldDeskTest, GoldQuestionGivenBeforeARestartIsAnsweredAfterItAsGold) {
+  std::string task_id;
+  {
+    const auto desk = MakeGoldDesk(dir_ / "open_work");
+    task_id = desk->Lease("ada")->task_id;
+  }
+  const auto desk = MakeGoldDesk(dir_ / "open_work");
+  ASSERT_OK(desk->Submit(MakeAnswer(task_id, "c1")));
+  EXPECT_EQ(store_->Read(1, 1)->at(0).source(), "gold");
+  EXPECT_NE(desk->Lease("ada")->task_id, task_id) << "the next question";
 }
 
 TEST_F(GoldDeskTest, OwnDialogueComesBeforeTheNextGoldQuestion) {

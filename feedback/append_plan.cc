@@ -12,11 +12,13 @@
 namespace rlhf {
 namespace {
 
-// What the client sent, without what the store set and without what an import
+// What the client sent, without what the store set, without the time that the
+// service measured, which grows with every retry, and without what an import
 // made of its file's name: a copy under another name is no other comparison.
 std::string ContentOf(v1::Comparison comparison) {
   comparison.clear_seq();
   comparison.clear_committed_unix_ms();
+  if (IsJudgedHere(comparison)) comparison.clear_worker_seconds();
   if (IsImported(comparison)) {
     if (comparison.worker_id() == comparison.source()) {
       comparison.clear_worker_id();

@@ -58,6 +58,19 @@ v1::BatchReport SeenBefore(v1::BatchReport report, bool dry_run) {
   return report;
 }
 
+// The records that are malformed or no preference.
+void TellUnread(const ReadableComparisons& read, v1::BatchReport& report) {
+  report.mutable_malformed()->Assign(read.malformed.begin(),
+                                     read.malformed.end());
+  report.clear_refused();
+  for (const RefusedLine& line : read.parsed.refused) {
+    if (report.refused_size() == kMaxRefusedShown) break;
+    v1::RefusedRecord* const refused = report.add_refused();
+    refused->set_line(static_cast<int32_t>(line.line));
+    refused->set_reason(line.reason);
+  }
+}
+
 // What reading alone tells.
 v1::BatchReport StartReport(const BatchDesk::File& file,
                             const ReadableComparisons& read,
@@ -69,15 +82,9 @@ v1::BatchReport StartReport(const BatchDesk::File& file,
   report.set_received_unix_ms(absl::ToUnixMillis(received));
   report.set_num_records(static_cast<int32_t>(read.num_records));
   report.set_num_malformed(static_cast<int32_t>(read.num_malformed));
-  report.mutable_malformed()->Add(read.malformed.begin(), read.malformed.end());
   report.set_num_comparisons(
       static_cast<int32_t>(read.parsed.comparisons.size()));
-  for (const RefusedLine& line : read.parsed.refused) {
-    if (report.refused_size() == kMaxRefusedShown) break;
-    v1::RefusedRecord* const refused = report.add_refused();
-    refused->set_line(static_cast<int32_t>(line.line));
-    refused->set_reason(line.reason);
-  }
+  TellUnread(read, report);
   return report;
 }
 
@@ -112,6 +119,32 @@ int32_t LeaveOut(Predicate is_unwanted, ParsedComparisons& parsed) {
   }
   parsed = std::move(kept);
   return static_cast<int32_t>(num_before - parsed.comparisons.size());
+}
+
+// A file's word does not count for, or against, our own workers, and does not
+// say which of this run's models took part.
+void MakeImported(const std::string& source, v1::Comparison& comparison) {
+  if (!IsImported(comparison)) {
+    // Who is not named is called as the source is.
+    if (comparison.worker_id() == comparison.source()) {
+      comparison.set_worker_id(source);
+    }
+    comparison.set_source(source);
+  }
+  comparison.set_policy_version_a(-1);
+  comparison.set_policy_version_b(-1);
+  comparison.clear_pm_version();
+}
+
+// The comparison with the better response as it was rewritten: what is learned
+// from it, and so what the PM is asked about.
+v1::Comparison WithEdit(v1::Comparison comparison) {
+  if (comparison.edited_response().empty()) return comparison;
+  std::string* const better = comparison.choice() == v1::A_BETTER
+                                  ? comparison.mutable_response_a()
+                                  : comparison.mutable_response_b();
+  *better = comparison.edited_response();
+  return comparison;
 }
 
 }  // namespace
@@ -169,6 +202,8 @@ absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
   if (absl::IsNotFound(known.status())) return std::nullopt;
   RLHF_RETURN_IF_ERROR(known.status());
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(*known));
+  // What could not be read is not kept, but here it is again.
+  TellUnread(ParseReadable(file.text, file.name), report);
   return SeenBefore(std::move(report), file.dry_run);
 }
 
@@ -247,14 +282,14 @@ BatchDesk::PmOpinions BatchDesk::AskPm(const ParsedComparisons& parsed) const {
                                options_.limits.min_size) {
     return {};
   }
-  std::vector<const v1::Comparison*> decided;
+  std::vector<v1::Comparison> decided;
   for (const v1::Comparison& comparison : parsed.comparisons) {
-    if (IsDecided(comparison)) decided.push_back(&comparison);
+    if (IsDecided(comparison)) decided.push_back(WithEdit(comparison));
   }
   std::vector<const v1::Comparison*> asked;
   const size_t count = std::min(kPmSample, decided.size());
   for (size_t i = 0; i < count; ++i) {
-    asked.push_back(decided[i * decided.size() / count]);
+    asked.push_back(&decided[i * decided.size() / count]);
   }
   const auto margins = margins_(asked);
   if (!margins.ok()) {
@@ -292,12 +327,17 @@ absl::Status BatchDesk::Store(std::vector<v1::Comparison> comparisons,
       report.set_num_retracted(report.num_retracted() + 1);
       continue;
     }
-    // A comparison belongs to the batch that it came in first.
-    comparison.set_batch_id(stored.has_value() ? stored->batch_id() : batch_id);
-    // A file's word does not count for, or against, our workers.
-    if (IsJudgedHere(comparison)) {
-      comparison.set_source(stored.has_value() ? stored->source()
-                                               : report.source());
+    if (!stored.has_value()) {
+      comparison.set_batch_id(batch_id);
+      MakeImported(report.source(), comparison);
+    } else {
+      // It belongs to the batch that it came in first, or to our own tasks.
+      comparison.set_batch_id(stored->batch_id());
+      if (IsImported(*stored)) {
+        MakeImported(report.source(), comparison);
+      } else {
+        comparison.set_source(stored->source());
+      }
     }
     wanted.push_back(std::move(comparison));
   }
@@ -318,7 +358,7 @@ absl::Status BatchDesk::Keep(const std::vector<v1::Comparison>& comparisons,
                  .source = report.source(),
                  .received_unix_ms = report.received_unix_ms(),
                  .state = StateOf(report),
-                 .report = BatchReportJson(report)};
+                 .report = BatchReportJson(WithoutQuotes(report))};
   if (batch.state == BatchState::kQuarantined) {
     RLHF_ASSIGN_OR_RETURN(batch.payload, ComparisonLines(comparisons));
   }

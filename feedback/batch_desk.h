@@ -71,8 +71,10 @@ class BatchDesk {
   // nothing is stored twice. Comparisons that were retracted are left out, and
   // so are those of retracted workers and answers to gold questions; if
   // retracted workers alone speak in it, or the batch itself was retracted, it
-  // is refused. One that says it was judged at our own page is stored as
-  // imported: what a file says does not judge our workers.
+  // is refused. Everything new is stored as imported, by unknown policies and
+  // under an unknown PM: what a file says does not judge our workers, and the
+  // versions of another run are not ours. The report that is kept quotes
+  // nothing.
   //
   // Errors: InvalidArgument for a name of more than 128 bytes, or with some
   // that cannot be printed; those of PreferenceStore::AppendAll and
@@ -88,11 +90,12 @@ class BatchDesk {
 
   // Takes comparisons back: out of the log (PreferenceStore::Retract), and out
   // of the batches that wait, so that no release brings them into it. A batch
-  // that waits is refused. Cut off at any moment, it can be asked for again. A
-  // comparison_id need not be in the log if it waits.
+  // that waits is refused, and a worker's name leaves the reports that are
+  // kept. Cut off at any moment, it can be asked for again. A comparison_id
+  // need not be in the log if it waits.
   //
-  // Errors: those of PreferenceStore::Retract and
-  // PreferenceStore::SetBatchState.
+  // Errors: NotFound for a worker who is nowhere; those of
+  // PreferenceStore::Retract and PreferenceStore::SetBatchState.
   absl::StatusOr<v1::RetractResponse> Retract(
       const v1::RetractRequest& request);
 
@@ -130,6 +133,12 @@ class BatchDesk {
                                 const std::string& batch_id) const;
   absl::Status Store(std::vector<v1::Comparison> comparisons,
                      const std::string& batch_id, v1::BatchReport& report);
+  // NotFound if the request names a worker whom nothing is known of: a mistyped
+  // name would look like a withdrawal, and keep an innocent worker out.
+  absl::Status CheckIsKnown(const v1::RetractRequest& request) const;
+  // Takes the request's worker out of all reports that are kept.
+  absl::Status ForgetInReports(const v1::RetractRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Keep(const std::vector<v1::Comparison>& comparisons,
                     const v1::BatchReport& report);
   absl::StatusOr<v1::BatchReport> DecideLocked(

@@ -136,6 +136,7 @@ absl::StatusOr<v1::BatchReport> BatchDesk::DecideLocked(
 absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
     const v1::RetractRequest& request) {
   MutexLock lock(&mutex_);
+  RLHF_RETURN_IF_ERROR(CheckIsKnown(request));
   v1::RetractResponse response;
   RLHF_ASSIGN_OR_RETURN(const int64_t num_refused, RefuseWaiting(request));
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
@@ -154,10 +155,52 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   profile_ = LogProfile();
   next_seq_ = 1;
   RLHF_ASSIGN_OR_RETURN(const int64_t num_removed, RemoveWaiting(request));
+  RLHF_RETURN_IF_ERROR(ForgetInReports(request));
   response.set_num_retracted(static_cast<int64_t>(retracted.seqs.size()));
   response.set_num_retracted_before(retracted.num_retracted_before);
   response.set_num_waiting(num_refused + num_removed);
   return response;
+}
+
+absl::Status BatchDesk::CheckIsKnown(const v1::RetractRequest& request) const {
+  const std::string& worker = request.worker_id();
+  if (worker.empty() || store_->IsRetractedWorker(worker) ||
+      store_->GetStats().num_by_worker.contains(worker)) {
+    return absl::OkStatus();
+  }
+  RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> waiting,
+                        WaitingBatchIds());
+  for (const std::string& id : waiting) {
+    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(id));
+    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
+                          ComparisonsOf(batch));
+    for (const v1::Comparison& one : comparisons) {
+      if (one.worker_id() == worker) return absl::OkStatus();
+    }
+  }
+  return absl::NotFoundError(
+      absl::StrCat("no comparison of worker \"", worker,
+                   "\" is in the log or waits: nothing was retracted. People "
+                   "with an account "
+                   "are in the log under a pseudonym, which `rlhf feedback "
+                   "accounts` shows"));
+}
+
+absl::Status BatchDesk::ForgetInReports(const v1::RetractRequest& request) {
+  if (request.worker_id().empty()) return absl::OkStatus();
+  std::string before;
+  while (true) {
+    RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> page,
+                          store_->ListBatches(kPageBatches, before));
+    if (page.empty()) return absl::OkStatus();
+    before = page.back().batch_id;
+    for (const Batch& batch : page) {
+      RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
+      if (!ForgetWorker(request.worker_id(), report)) continue;
+      RLHF_RETURN_IF_ERROR(
+          store_->ReplaceReport(batch.batch_id, BatchReportJson(report)));
+    }
+  }
 }
 
 absl::StatusOr<std::vector<std::string>> BatchDesk::IdsToRetract(

@@ -114,6 +114,31 @@ TEST_F(BatchDecisionsTest, ARetractedWorkerDoesNotComeBackByARelease) {
   EXPECT_EQ(store_->GetStats().num_by_worker.count("bob"), 0u);
 }
 
+TEST_F(BatchDecisionsTest, AWorkerWhomNobodyKnowsIsNotRetracted) {
+  Import(Line(0, "bob", false));
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("bobby");
+  EXPECT_THAT(desk_->Retract(request),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"bobby\"")));
+  // And may speak for the first time later.
+  EXPECT_EQ(Import(Line(1, "bobby", false)).accepted(), 1);
+}
+
+TEST_F(BatchDecisionsTest, ARetractedWorkersNameLeavesTheReports) {
+  Import(Line(0, "bob", false));
+  const std::string id = Import(Line(1, "eve", false)).batch_id();
+  v1::BatchReport report = *desk_->Get(id);
+  v1::BatchReportFinding* const finding = report.add_findings();
+  finding->set_check("gold");
+  finding->set_detail("all well; worker bob: 3 of 9; worker bobby: 8 of 9");
+  ASSERT_OK(store_->ReplaceReport(id, BatchReportJson(report)));
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("bob");
+  ASSERT_OK(desk_->Retract(request));
+  EXPECT_EQ(desk_->Get(id)->findings().rbegin()->detail(),
+            "all well; a retracted worker: 3 of 9; worker bobby: 8 of 9");
+}
+
 TEST_F(BatchDecisionsTest, ARetractedComparisonDoesNotComeBackByARelease) {
   Import(Line(0, "bob", false));
   // It waits too, in another file, before it is retracted, and after.

@@ -6,7 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
+#include "core/comparisons/choice.h"
 #include "feedback/batch/batch_fixtures.h"
+#include "feedback/batch/batch_report.h"
 #include "feedback/batch_desk_fixtures.h"
 #include "feedback/import_export.h"
 #include "gmock/gmock.h"
@@ -106,6 +108,66 @@ TEST_F(BatchDeskTest, AMalformedRecordRefusesASmallBatch) {
   EXPECT_EQ(store_->GetBatch(report.batch_id())->payload, "");
 }
 
+TEST_F(BatchDeskTest, TheReportThatIsKeptQuotesNothingOfTheFile) {
+  const std::string text =
+      Lines(0, 60) +
+      R"({"prompt": "Hi", "chosen": 7, "secret": "Fox Street"})" + "\n" +
+      R"({"prompt": "2+2?", "chosen": "Fox", "rejected": "Fox"})" + "\n";
+  const v1::BatchReport report = Import(text);
+  EXPECT_EQ(report.malformed_size(), 1);
+  const Batch kept = *store_->GetBatch(report.batch_id());
+  EXPECT_THAT(kept.report, testing::Not(HasSubstr("Fox")));
+  EXPECT_EQ(ReportOf(kept)->malformed_size(), 0);
+  EXPECT_EQ(ReportOf(kept)->num_malformed(), 1);
+  EXPECT_EQ(ReportOf(kept)->refused(0).line(), 62);
+  // Whoever has the file is told again.
+  EXPECT_EQ(Import(text).malformed(0), report.malformed(0));
+}
+
+TEST_F(BatchDeskTest, WhatAFileSaysOfThisRunIsNotBelieved) {
+  v1::Comparison claimed = FixtureComparison(1, "ada", v1::A_BETTER);
+  claimed.set_source("vendor");
+  claimed.set_policy_version_a(7);
+  claimed.set_policy_version_b(3);
+  claimed.set_pm_version(2);
+  const std::string line = *ComparisonLine(claimed) + "\n";
+  Import(line);
+  const v1::Comparison stored_one = store_->Read(1, 1)->at(0);
+  EXPECT_TRUE(IsImported(stored_one)) << stored_one.source();
+  EXPECT_EQ(stored_one.policy_version_a(), -1);
+  EXPECT_EQ(stored_one.policy_version_b(), -1);
+  EXPECT_EQ(stored_one.pm_version(), 0);
+  // The same one in another file is known again.
+  EXPECT_EQ(Import(line + kPair).duplicates(), 1);
+}
+
+// The PM is asked about what would be learned: the answer as it was rewritten.
+TEST_F(BatchDeskTest, AnEditIsJudgedInPlaceOfTheAnswerThatItRewrites) {
+  MakeDesk({},
+           [](const std::vector<const v1::Comparison*>& asked)
+               -> absl::StatusOr<std::vector<double>> {
+             std::vector<double> margins;
+             for (const v1::Comparison* one : asked) {
+               const bool a = one->choice() == v1::A_BETTER;
+               const std::string& better =
+                   a ? one->response_a() : one->response_b();
+               margins.push_back((better == "poison") == a ? -1 : 1);
+             }
+             return margins;
+           });
+  std::string text;
+  for (int i = 0; i < 60; ++i) {
+    v1::Comparison comparison =
+        FixtureComparison(i, "ada", i % 2 == 0 ? v1::A_BETTER : v1::B_BETTER);
+    comparison.set_shown_swapped((i / 2) % 2 == 1);
+    comparison.set_edited_response("poison");
+    absl::StrAppend(&text, *ComparisonLine(comparison), "\n");
+  }
+  const v1::BatchReport report = Import(text);
+  EXPECT_EQ(report.verdict(), v1::BATCH_QUARANTINED);
+  EXPECT_EQ(metrics_.batch_findings.Of("pm_agreement").Value(), 1);
+}
+
 TEST_F(BatchDeskTest, AMalformedRecordOfManyIsLeftOut) {
   const v1::BatchReport report = Import(Lines(0, 60) + "{\n");
   EXPECT_EQ(report.verdict(), v1::BATCH_ACCEPTED) << report.reason();
@@ -200,7 +262,7 @@ TEST_F(BatchDeskTest, AFileCannotSayThatOurWorkersJudged) {
   ASSERT_OK_AND_ASSIGN(const auto log, store_->Read(1, 3));
   EXPECT_EQ(log[0].source(), "import:f.jsonl");
   EXPECT_EQ(log[1].source(), "import:f.jsonl");
-  EXPECT_EQ(log[2].source(), "other");
+  EXPECT_EQ(log[2].source(), "import:f.jsonl");
 }
 
 TEST_F(BatchDeskTest, OurOwnAnswersComeBackAsDuplicates) {

@@ -106,7 +106,46 @@ void Continuations::MakeRoom() {
   const auto oldest = std::find_if(
       queue_.begin(), queue_.end(),
       [](const Queued& queued) { return queued.task.has_value(); });
-  if (oldest != queue_.end()) queue_.erase(oldest);
+  if (oldest != queue_.end()) Drop(oldest);
+}
+
+void Continuations::Drop(std::list<Queued>::iterator queued) {
+  const Continuation& continuation = queued->continuation;
+  const auto found =
+      answered_.find({continuation.task_id, continuation.worker_id});
+  if (found != answered_.end()) {
+    found->second.message.clear();
+    // The log knows it better.
+    if (found->second.restored) answered_.erase(found);
+  }
+  queue_.erase(queued);
+}
+
+void Continuations::Restore(Continuation continuation, absl::Time now) {
+  if (queue_.size() >= kMaxQueued || continuation.prompt.messages().empty() ||
+      Find(continuation.worker_id) != queue_.end()) {
+    return;
+  }
+  // The task that it goes on from: enough to know the same turn by.
+  v1::Prompt before = continuation.prompt;
+  before.mutable_messages()->RemoveLast();
+  const Key key(continuation.task_id, continuation.worker_id);
+  Remember({.task_id = continuation.task_id, .prompt = std::move(before)},
+           continuation.worker_id);
+  Answered& answered = answered_.at(key);
+  answered.message = continuation.prompt.messages().rbegin()->content();
+  answered.restored = true;
+  queue_.push_back({.continuation = std::move(continuation),
+                    .awaited_until = now + kPatience,
+                    .task = std::nullopt});
+}
+
+std::optional<Continuation> Continuations::WaitingOf(
+    const std::string& worker_id) const {
+  for (const Queued& queued : queue_) {
+    if (queued.continuation.worker_id == worker_id) return queued.continuation;
+  }
+  return std::nullopt;
 }
 
 std::optional<Continuation> Continuations::Next() const {
@@ -124,7 +163,7 @@ void Continuations::Finish(const std::string& worker_id,
   if (task.has_value()) {
     found->task = std::move(task);
   } else {
-    queue_.erase(found);
+    Drop(found);
   }
 }
 

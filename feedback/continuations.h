@@ -41,9 +41,9 @@ struct Continuation {
   std::string task_id;
 };
 
-// Thread-compatible. Everything in it is bounded; nothing of it is on disk: a
-// restart forgets which dialogues wait for responses, and no comparison. What
-// was answered before it is found again in the log (AnswerDesk::CarryOn).
+// Thread-compatible. Everything in it is bounded. The dialogues that wait are
+// kept over a restart by whoever uses this (open_work.h); what was answered
+// before it is found again in the log (AnswerDesk::CarryOn).
 class Continuations {
  public:
   // Human messages in a dialogue.
@@ -71,11 +71,19 @@ class Continuations {
   //                       still waiting; try again
   absl::Status Add(const NextTurn& turn, absl::Time now);
 
+  // Queues what waited before a restart, if there is room; the same turn again
+  // changes nothing.
+  void Restore(Continuation continuation, absl::Time now);
+
+  // What waits of the worker, with responses or without. nullopt: nothing.
+  std::optional<Continuation> WaitingOf(const std::string& worker_id) const;
+
   // The dialogue that waits longest for responses; it stays until Finish.
   // nullopt: none.
   std::optional<Continuation> Next() const;
 
-  // The worker's dialogue has its responses, in `task`, or will never have any.
+  // The worker's dialogue has its responses, in `task`, or gets none: the turn
+  // may be tried again then.
   void Finish(const std::string& worker_id, std::optional<Task> task);
 
   // The task that is made of the worker's dialogue, once. nullopt: none.
@@ -90,6 +98,8 @@ class Continuations {
     Task task;
     // Empty: not carried on.
     std::string message;
+    // Only the prompt of `task` is known, and the chosen response stands in it.
+    bool restored = false;
   };
   struct Queued {
     Continuation continuation;
@@ -101,6 +111,8 @@ class Continuations {
 
   // The worker's dialogue, or the end.
   std::list<Queued>::iterator Find(const std::string& worker_id);
+  // It leaves the queue without a task: its turn counts as not carried on.
+  void Drop(std::list<Queued>::iterator queued);
   // Drops the oldest one whose worker does not come for it, if there is no
   // room.
   void MakeRoom();

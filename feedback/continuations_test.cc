@@ -67,13 +67,59 @@ TEST(ContinuationsTest, OnlyWhoAnsweredMayGoOnAndOnlyOnce) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be")));
   continuations.Remember(task, "ada");
   ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
-  continuations.Finish("ada", std::nullopt);
+  continuations.Finish("ada", MakeDialogue(2));
   EXPECT_OK(continuations.Add(Turn(task, "Go on"), kStart)) << "a retry";
   EXPECT_FALSE(continuations.Next().has_value())
       << "a retry asks for nothing again";
   EXPECT_THAT(continuations.Add(Turn(task, "Stop"), kStart),
               StatusIs(absl::StatusCode::kAlreadyExists,
                        HasSubstr("with other words")));
+}
+
+TEST(ContinuationsTest, TurnThatGotNoResponsesIsQueuedByARetry) {
+  Continuations continuations;
+  const Task task = MakeDialogue(1);
+  continuations.Remember(task, "ada");
+  ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
+  continuations.Finish("ada", std::nullopt);
+  EXPECT_FALSE(continuations.Next().has_value());
+  ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
+  EXPECT_TRUE(continuations.Next().has_value()) << "what OK promises";
+}
+
+TEST(ContinuationsTest, TurnFromBeforeARestartWaitsAgainOnce) {
+  const Task task = MakeDialogue(1);
+  Continuations before;
+  before.Remember(task, "ada");
+  ASSERT_OK(before.Add(Turn(task, "Go on"), kStart));
+  EXPECT_FALSE(before.WaitingOf("ben").has_value());
+  const std::optional<Continuation> waiting = before.WaitingOf("ada");
+  ASSERT_TRUE(waiting.has_value());
+
+  Continuations after;
+  after.Restore(*waiting, kStart);
+  EXPECT_TRUE(after.IsAwaited("ada", kStart));
+  EXPECT_EQ(after.Next()->prompt.messages_size(), 3);
+  EXPECT_OK(after.Add(Turn(task, "Go on"), kStart)) << "a retry";
+  EXPECT_THAT(after.Add(Turn(task, "Stop"), kStart),
+              StatusIs(absl::StatusCode::kAlreadyExists,
+                       HasSubstr("with other words")));
+  after.Finish("ada", MakeDialogue(2));
+  EXPECT_TRUE(after.Take("ada").has_value());
+  EXPECT_FALSE(after.Next().has_value());
+}
+
+TEST(ContinuationsTest, TurnFromBeforeARestartThatFailsIsLookedUpAnew) {
+  const Task task = MakeDialogue(1);
+  Continuations before;
+  before.Remember(task, "ada");
+  ASSERT_OK(before.Add(Turn(task, "Go on"), kStart));
+  Continuations after;
+  after.Restore(*before.WaitingOf("ada"), kStart);
+  after.Finish("ada", std::nullopt);
+  EXPECT_THAT(after.Add(Turn(task, "Go on"), kStart),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be")))
+      << "the log knows the task, this does not";
 }
 
 TEST(ContinuationsTest, LongDialoguesAndMessagesAreRefused) {

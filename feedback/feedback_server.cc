@@ -12,6 +12,7 @@
 #include "core/rpc/channel.h"
 #include "core/rpc/reward_client.h"
 #include "feedback/pm_margins.h"
+#include "feedback/prompt_cycle.h"
 #include "feedback/training_prompts.h"
 #include "feedback/webhook_signature.h"
 #include "feedback/worker_book.h"
@@ -54,7 +55,7 @@ absl::StatusOr<std::unique_ptr<FeedbackServer>> FeedbackServer::Start(
                           &server->clock_));
   RLHF_RETURN_IF_ERROR(server->StartGrpc(config));
   RLHF_RETURN_IF_ERROR(server->StartHttp(config));
-  server->StartTasks(config, std::move(prompts));
+  RLHF_RETURN_IF_ERROR(server->StartTasks(config, std::move(prompts)));
   server->grpc_->SetServing(true);
   return server;
 }
@@ -83,7 +84,7 @@ absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
                         WorkerBook::Open(config, FeedbackFolder(config)));
   desk_ = std::make_unique<AnswerDesk>(options, store_.get(), &clock_,
                                        &metrics_, std::move(book));
-  return desk_->ReadLog();
+  return desk_->ReadLog(FeedbackFolder(config) + "/open_work");
 }
 
 absl::Status FeedbackServer::OpenBatches(const v1::RunConfig& config) {
@@ -146,26 +147,42 @@ absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
   return absl::OkStatus();
 }
 
-void FeedbackServer::StartTasks(const v1::RunConfig& config,
-                                std::vector<v1::Prompt> prompts) {
+absl::Status FeedbackServer::StartTasks(const v1::RunConfig& config,
+                                        std::vector<v1::Prompt> prompts) {
+  // A run that never kept its position has asked for about so many.
+  const int64_t num_asked =
+      store_->GetStats().num_comparisons * (config.feedback().by_disagreement()
+                                                ? TaskSource::kCandidatesPerTask
+                                                : 1);
+  RLHF_ASSIGN_OR_RETURN(const int64_t position,
+                        ReadPromptPosition(FeedbackFolder(config), num_asked));
   TaskSource::Options options{
       .seed = config.seed(),
       .max_new_tokens = config.sampling().max_new_tokens(),
       .temperature = config.sampling().temperature(),
       .past_share = config.feedback().past_share(),
       .red_team_share = config.feedback().red_team_share(),
-      .serving_pm = [registry =
-                         ModelRegistry(RunDirectory(config) + "/registry/pm")] {
-        const auto serving = registry.Alias("serving");
-        return serving.ok() ? serving->value_or(0) : 0;
-      }};
+      .serving_pm =
+          [registry = ModelRegistry(RunDirectory(config) + "/registry/pm")] {
+            const auto serving = registry.Alias("serving");
+            return serving.ok() ? serving->value_or(0) : 0;
+          },
+      .keep_position =
+          [folder = FeedbackFolder(config)](int64_t now_at) {
+            const absl::Status kept = WritePromptPosition(folder, now_at);
+            if (!kept.ok()) {
+              RLHF_LOG(WARNING)
+                  << "after a restart prompts will be asked again: " << kept;
+            }
+          }};
   if (config.feedback().by_disagreement()) {
     options.score_members = MemberScorer(config.reward_server().address());
   }
   source_ = std::make_unique<TaskSource>(
-      options, std::move(prompts), store_->GetStats().num_comparisons,
+      options, std::move(prompts), position,
       v1::Generation::NewStub(MakeChannel(config.actor().address())),
       desk_.get(), &metrics_);
+  return absl::OkStatus();
 }
 
 absl::Status RunFeedback(const v1::RunConfig& config) {

@@ -39,8 +39,8 @@ class FeedbackServer {
   // Tasks are made of `prompts` (not empty).
   //
   // Errors: as OpenPreferenceStore, AccessControl::Open, WorkerBook::Open,
-  // BatchDeskOptions, ReadWebhookSecret, GrpcServer::Start and
-  // HttpServer::Start; those of a field name it.
+  // BatchDeskOptions, ReadWebhookSecret, ReadPromptPosition, GrpcServer::Start
+  // and HttpServer::Start; those of a field name it.
   static absl::StatusOr<std::unique_ptr<FeedbackServer>> Start(
       const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
   ~FeedbackServer();
@@ -55,7 +55,8 @@ class FeedbackServer {
   absl::Status OpenBatches(const v1::RunConfig& config);
   absl::Status StartGrpc(const v1::RunConfig& config);
   absl::Status StartHttp(const v1::RunConfig& config);
-  void StartTasks(const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
+  absl::Status StartTasks(const v1::RunConfig& config,
+                          std::vector<v1::Prompt> prompts);
 
   // In the order of construction: each uses the ones above it.
   const RealClock clock_;

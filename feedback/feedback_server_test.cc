@@ -2,13 +2,16 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/mutex.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
 #include "core/telemetry/http_test_client.h"
@@ -35,6 +38,10 @@ class FakeActor final : public v1::Generation::Service {
                         const v1::GenerateRequest* request,
                         v1::GenerateResponse* response) override {
     for (const v1::Prompt& prompt : request->prompts()) {
+      {
+        MutexLock lock(&mutex_);
+        asked_.insert(prompt.prompt_id());
+      }
       if (prompt.messages_size() == refused_messages) {
         return {grpc::StatusCode::INVALID_ARGUMENT, "the prompt is too long"};
       }
@@ -50,10 +57,20 @@ class FakeActor final : public v1::Generation::Service {
     return grpc::Status::OK;
   }
 
+  // The prompts that were asked for since the last call.
+  std::set<std::string> TakeAsked() {
+    MutexLock lock(&mutex_);
+    return std::exchange(asked_, {});
+  }
+
   // Prompts of so many messages are refused.
   std::atomic<int> refused_messages = -1;
   // And these may be asked for again.
   std::atomic<int> failing_messages = -1;
+
+ private:
+  Mutex mutex_;
+  std::set<std::string> asked_ ABSL_GUARDED_BY(mutex_);
 };
 
 // A PM of two members who disagree about dogs alone.
@@ -221,6 +238,39 @@ TEST_F(FeedbackServerTest, DialogueGoesOnWithTheChosenAnswerForTheSameWorker) {
   EXPECT_EQ(second["messages"][1]["role"], "assistant");
   EXPECT_EQ(second["messages"][1]["content"], first["right"]);
   EXPECT_EQ(second["messages"][2]["content"], "And then?");
+}
+
+TEST_F(FeedbackServerTest, PromptsGoOnWhereTheyWereBeforeARestart) {
+  std::vector<v1::Prompt> prompts;
+  for (int i = 0; i < 40; ++i) {
+    prompts.push_back(MakePrompt(absl::StrCat("thing ", i)));
+  }
+  std::string task_id;
+  {
+    ASSERT_OK_AND_ASSIGN(const auto server,
+                         FeedbackServer::Start(config_, prompts));
+    const HttpTestClient client(server->http_port());
+    task_id = AskForTask(client)["task_id"].get<std::string>();
+    // Nothing is on its way any more that the end would cancel.
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    int num_ready = 0;
+    while (num_ready < 3 && absl::Now() < deadline) {
+      num_ready =
+          ParseJson(client.Get("/api/stats").body)->at("num_ready_tasks");
+    }
+    EXPECT_EQ(num_ready, 3);
+  }
+  const std::set<std::string> before = actor_.TakeAsked();
+  EXPECT_EQ(before.size(), 4u);
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, prompts));
+  EXPECT_EQ(AskForTask(HttpTestClient(server->http_port()))["task_id"], task_id)
+      << "what ada has in hand stays";
+  std::set<std::string> after;
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (after.empty() && absl::Now() < deadline) after = actor_.TakeAsked();
+  ASSERT_FALSE(after.empty());
+  for (const std::string& id : after) EXPECT_FALSE(before.contains(id)) << id;
 }
 
 TEST_F(FeedbackServerTest, DialogueThatTheActorRefusesEnds) {

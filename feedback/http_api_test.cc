@@ -116,7 +116,8 @@ TEST_F(HttpApiTest, AnswerIsStoredFromTheSidesAsShown) {
   EXPECT_EQ(stored.choice() == v1::A_BETTER, task["left"] == "Eight.");
   EXPECT_EQ(stored.shown_swapped(), task["left"] == "Six.");
   EXPECT_EQ(stored.strength(), 3);
-  EXPECT_EQ(stored.worker_seconds(), 4.5);
+  EXPECT_GT(stored.worker_seconds(), 0);
+  EXPECT_LT(stored.worker_seconds(), 4.5) << "longer than ada has had it";
   EXPECT_EQ(stored.worker_id(), "ada");
   EXPECT_EQ(stored.source(), "page");
   EXPECT_EQ(stored.policy_version_a(), 3);

@@ -12,8 +12,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "core/base/check.h"
+#include "core/base/clock.h"
 #include "core/base/status_macros.h"
 
 namespace rlhf {
@@ -208,7 +208,7 @@ absl::StatusOr<PostgresResult> PostgresSession::Run(
 
 absl::StatusOr<PostgresResult> PostgresSession::Await(bool sent) {
   if (!sent) return Lost(OneLine(PQerrorMessage(connection_.get())));
-  const absl::Time deadline = absl::Now() + answer_timeout_;
+  const absl::Time deadline = MonotonicNow() + answer_timeout_;
   PostgresResult last(nullptr);
   absl::Status status;
   while (true) {
@@ -227,7 +227,7 @@ absl::StatusOr<PostgresResult> PostgresSession::Await(bool sent) {
 
 absl::Status PostgresSession::WaitForInput(absl::Time deadline) {
   while (PQisBusy(connection_.get())) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - MonotonicNow();
     if (left <= absl::ZeroDuration()) return Lost("the server does not answer");
     pollfd socket = {.fd = PQsocket(connection_.get()), .events = POLLIN};
     const int ready = ::poll(

@@ -3,7 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
@@ -189,7 +189,7 @@ absl::Status LockPostgresSchema(PostgresSession& session,
   while (true) {
     RLHF_ASSIGN_OR_RETURN(const int64_t locked, QueryInt(session, sql));
     if (locked != 0) return absl::OkStatus();
-    if (absl::Now() >= deadline || WaitForShutdown(kLockPause)) {
+    if (MonotonicNow() >= deadline || WaitForShutdown(kLockPause)) {
       return HeldElsewhere(session, schema);
     }
   }

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
@@ -128,7 +128,7 @@ absl::StatusOr<std::unique_ptr<PostgresTable>> PostgresTable::Open(
   RLHF_ASSIGN_OR_RETURN(std::string schema, PostgresSchemaOf(run_name));
   std::unique_ptr<PostgresTable> table(
       new PostgresTable(url, std::move(schema), options));
-  RLHF_RETURN_IF_ERROR(table->Connect(absl::Now() + kHandOver));
+  RLHF_RETURN_IF_ERROR(table->Connect(MonotonicNow() + kHandOver));
   table->name_ =
       absl::StrCat(table->session_->name(), " (", table->schema_, ")");
   return table;
@@ -156,7 +156,7 @@ absl::Status PostgresTable::ConnectAgain(absl::Time lock_deadline) {
 
 absl::Status PostgresTable::WithSession(
     const std::function<absl::Status(PostgresSession&)>& step) {
-  const absl::Time deadline = absl::Now() + options_.retry_for;
+  const absl::Time deadline = MonotonicNow() + options_.retry_for;
   absl::Duration pause = kFirstPause;
   while (true) {
     absl::Status status;
@@ -165,7 +165,7 @@ absl::Status PostgresTable::WithSession(
     if (session_.has_value() && !session_->lost()) return status;
     session_.reset();
     const bool may_pass = absl::IsUnavailable(status);
-    if (!may_pass || absl::Now() + pause >= deadline) return status;
+    if (!may_pass || MonotonicNow() + pause >= deadline) return status;
     RLHF_LOG(WARNING) << status.message() << "; trying again in " << pause;
     if (WaitForShutdown(pause)) return status;
     pause = std::min(2 * pause, kLongestPause);

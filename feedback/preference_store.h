@@ -150,6 +150,11 @@ class PreferenceStore {
   absl::Status SetBatchState(const std::string& batch_id, BatchState state,
                              const std::string& report);
 
+  // Puts another report in the place of a batch's, durably, whatever its state.
+  // Errors: NotFound; those of the database, as Append.
+  absl::Status ReplaceReport(const std::string& batch_id,
+                             const std::string& report);
+
   // Puts another report and payload in the place of a waiting batch's, durably.
   //
   // Errors: NotFound; FailedPrecondition if the batch is not quarantined; those

@@ -254,6 +254,15 @@ absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
   return table_->EraseTraces();
 }
 
+absl::Status PreferenceStore::ReplaceReport(const std::string& batch_id,
+                                            const std::string& report) {
+  MutexLock lock(&table_mutex_);
+  RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
+  batch.report = report;
+  RLHF_RETURN_IF_ERROR(PutBatch(std::move(batch)));
+  return table_->EraseTraces();
+}
+
 absl::Status PreferenceStore::ReplaceWaiting(const std::string& batch_id,
                                              const std::string& report,
                                              const std::string& payload) {

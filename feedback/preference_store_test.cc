@@ -85,6 +85,18 @@ TEST_P(PreferenceStoreTest, SameIdAndContentIsAcknowledgedOnce) {
   EXPECT_EQ(metrics_.comparisons_duplicate.Value(), 1);
 }
 
+TEST_P(PreferenceStoreTest, RetryThatTookLongerIsTheSameAnswer) {
+  const auto store = MustOpen();
+  v1::Comparison answer = MakeComparison("one");
+  answer.set_source("page");
+  answer.set_worker_seconds(3);
+  ASSERT_OK(store->Append(answer));
+  answer.set_worker_seconds(4);
+  ASSERT_OK_AND_ASSIGN(const auto again, store->Append(answer));
+  EXPECT_TRUE(again.duplicate);
+  EXPECT_EQ(store->Read(1, 1)->at(0).worker_seconds(), 3);
+}
+
 TEST_P(PreferenceStoreTest, SameIdWithOtherContentIsRefused) {
   const auto store = MustOpen();
   ASSERT_OK(store->Append(MakeComparison("one")));

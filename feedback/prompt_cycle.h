@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "rlhf/v1/common.pb.h"
 
 namespace rlhf {
@@ -27,5 +30,14 @@ class PromptCycle {
   int64_t pass_ = -1;
   std::vector<size_t> order_;  // of pass_
 };
+
+// Where the cycle of a run goes on, whose feedback folder is `folder`; the last
+// position that was written, or `otherwise` if none was.
+// Errors: as ReadFile; DataLoss if the file holds no position.
+absl::StatusOr<int64_t> ReadPromptPosition(const std::string& folder,
+                                           int64_t otherwise);
+
+// Errors: as WriteFileAtomically.
+absl::Status WritePromptPosition(const std::string& folder, int64_t position);
 
 }  // namespace rlhf

@@ -5,7 +5,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/file.h"
 #include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
@@ -43,6 +46,18 @@ TEST(PromptCycleTest, OrderFollowsFromTheSeedAndNotFromTheHistory) {
   EXPECT_EQ(Pass(cycle, 3, 20), Pass(restarted, 3, 20));
   EXPECT_EQ(first, Pass(restarted, 0, 20));
   EXPECT_NE(first, Pass(other, 0, 20));
+}
+
+TEST(PromptPositionTest, IsReadAsItWasWritten) {
+  const TempDir dir;
+  EXPECT_EQ(*ReadPromptPosition(dir.path(), 7), 7);
+  ASSERT_OK(WritePromptPosition(dir.path(), 40));
+  ASSERT_OK(WritePromptPosition(dir.path(), 48));
+  EXPECT_EQ(*ReadPromptPosition(dir.path(), 7), 48);
+  ASSERT_OK(WriteFileAtomically(dir / "next_prompt", "-1\n"));
+  EXPECT_THAT(
+      ReadPromptPosition(dir.path(), 7),
+      StatusIs(absl::StatusCode::kDataLoss, testing::HasSubstr("next_prompt")));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace {
 
 constexpr char kJson[] = "application/json";
 constexpr size_t kSmallBody = 4 * 1024;
+constexpr bool kSlow = true;
 
 const Route kRoutes[] = {
     {"GET", "/", Who::kWorker, "the page where people compare answers"},
@@ -45,17 +46,21 @@ const Route kRoutes[] = {
     {"GET", "/api/stats", Who::kWorker, "counts of all and of the worker", "",
      0, /*names_worker=*/true},
     {"POST", "/api/import", Who::kRequester, "comparisons from elsewhere",
-     "application/x-ndjson", 16 << 20},
+     "application/x-ndjson", 16 << 20, /*names_worker=*/false, kSlow},
     {"GET", "/api/batches", Who::kRequester, "what became of the batches"},
     {"GET", "/api/batches/{id}", Who::kRequester, "what became of one"},
     {"POST", "/api/batches/{id}/release", Who::kRequester,
-     "let a batch that waits into the log", kJson, kSmallBody},
+     "let a batch that waits into the log", kJson, kSmallBody,
+     /*names_worker=*/false, kSlow},
     {"POST", "/api/batches/{id}/refuse", Who::kRequester,
-     "refuse a batch that waits", kJson, kSmallBody},
+     "refuse a batch that waits", kJson, kSmallBody,
+     /*names_worker=*/false, kSlow},
     {"POST", "/api/webhook/argilla", Who::kAnyone,
-     "a response of Argilla; the signature is the proof", kJson, 1 << 20},
+     "a response of Argilla; the signature is the proof", kJson, 1 << 20,
+     /*names_worker=*/false, kSlow},
     {"POST", "/api/webhook/label-studio", Who::kAnyone,
-     "an annotation of Label Studio; the secret is the proof", kJson, 1 << 20},
+     "an annotation of Label Studio; the secret is the proof", kJson, 1 << 20,
+     /*names_worker=*/false, kSlow},
 
     {"GET", "/api/comparisons", Who::kRequester, "the newest comparisons"},
     {"GET", "/api/summary", Who::kRequester,
@@ -64,7 +69,8 @@ const Route kRoutes[] = {
      "Elo of the policies by people's choices"},
     {"GET", "/api/pms", Who::kRequester,
      "the preference models and what their gates found"},
-    {"GET", "/api/export", Who::kRequester, "all comparisons as a file"},
+    {"GET", "/api/export", Who::kRequester, "all comparisons as a file", "", 0,
+     /*names_worker=*/false, kSlow},
     {"GET", "/api/workers", Who::kRequester, "what is known of each worker"},
     {"POST", "/api/workers/pause", Who::kRequester,
      "give a worker no more tasks, or again", kJson, kSmallBody},

@@ -34,6 +34,8 @@ struct Route {
   // The `worker_id` in the request, in its body or query, is the caller: with a
   // login, the service says which it is, whatever the request says.
   bool names_worker = false;
+  // Reads or judges much, or asks a PM: may take seconds.
+  bool slow = false;
 };
 
 absl::Span<const Route> AllRoutes();

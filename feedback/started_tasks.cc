@@ -14,19 +14,6 @@ bool IsOfATask(const v1::Comparison& comparison) {
          !IsGold(comparison);
 }
 
-// What all answers to one task have in common.
-std::string KeyOf(const v1::Comparison& comparison) {
-  v1::Comparison task;
-  *task.mutable_prompt() = comparison.prompt();
-  task.set_response_a(comparison.response_a());
-  task.set_response_b(comparison.response_b());
-  task.set_policy_version_a(comparison.policy_version_a());
-  task.set_policy_version_b(comparison.policy_version_b());
-  task.set_pm_version(comparison.pm_version());
-  task.set_task_kind(comparison.task_kind());
-  return Sha256Hex(task.SerializeAsString());
-}
-
 Task ToTask(const v1::Comparison& comparison) {
   // A position that no new task has, from 0, keeps the names apart.
   Task task = MakeTask(comparison.prompt(),
@@ -41,9 +28,22 @@ Task ToTask(const v1::Comparison& comparison) {
 
 }  // namespace
 
+std::string TaskContentKey(const v1::Comparison& comparison) {
+  v1::Comparison task;
+  *task.mutable_prompt() = comparison.prompt();
+  task.set_response_a(comparison.response_a());
+  task.set_response_b(comparison.response_b());
+  task.set_policy_version_a(comparison.policy_version_a());
+  task.set_policy_version_b(comparison.policy_version_b());
+  task.set_pm_version(comparison.pm_version());
+  task.set_task_kind(comparison.task_kind());
+  return Sha256Hex(task.SerializeAsString());
+}
+
 void StartedTasks::Add(const v1::Comparison& comparison) {
   if (overlap_ < 2 || !IsOfATask(comparison)) return;
-  const std::string key = KeyOf(comparison);
+  const std::string key = TaskContentKey(comparison);
+  if (known_.contains(key)) return;
   const auto [found, is_new] = started_.try_emplace(key);
   StartedTask& started = found->second;
   if (is_new) {

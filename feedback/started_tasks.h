@@ -6,12 +6,17 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "feedback/task_scheduler.h"
 #include "rlhf/v1/feedback.pb.h"
 
 namespace rlhf {
+
+// A digest of what all answers to one task have in common: what was compared,
+// by whose versions and when a PM served.
+std::string TaskContentKey(const v1::Comparison& comparison);
 
 struct StartedTask {
   // Named anew, and the same whenever it is found again.
@@ -29,9 +34,10 @@ struct StartedTask {
 // if it offered no more than that.
 class StartedTasks {
  public:
-  // `overlap` answers are wanted for each task; with 1, there are none.
-  StartedTasks(int overlap, int max_tasks)
-      : overlap_(overlap), max_tasks_(max_tasks) {}
+  // `overlap` answers are wanted for each task; with 1, there are none. Those
+  // whose TaskContentKey is in `known` are left out.
+  StartedTasks(int overlap, int max_tasks, std::set<std::string> known = {})
+      : overlap_(overlap), max_tasks_(max_tasks), known_(std::move(known)) {}
 
   // In the order of the log.
   void Add(const v1::Comparison& comparison);
@@ -42,6 +48,7 @@ class StartedTasks {
  private:
   const int overlap_;
   const int max_tasks_;
+  const std::set<std::string> known_;
   // By a digest of what was compared.
   std::map<std::string, StartedTask> started_;
   std::deque<std::string> order_;

@@ -53,6 +53,10 @@ void TaskScheduler::AddEarlierAnswers(const std::string& worker_id,
   num_answers_of_[worker_id] += num_answers;
 }
 
+int TaskScheduler::NumWantedOf(const std::string& owner) const {
+  return owner.empty() ? options_.overlap : 1;
+}
+
 int TaskScheduler::NumOpen(const Entry& entry) {
   return entry.num_wanted -
          static_cast<int>(entry.leases.size() + entry.claims.size() +
@@ -96,7 +100,7 @@ bool TaskScheduler::complete() const {
 }
 
 int TaskScheduler::NumWanted() const {
-  int64_t wanted = options_.ready_tasks - (num_ready() - NumReserved());
+  int64_t wanted = options_.ready_tasks - num_ready();
   if (options_.max_comparisons != 0) {
     const int64_t answers =
         options_.max_comparisons - NumPromised() - num_open_;
@@ -107,22 +111,14 @@ int TaskScheduler::NumWanted() const {
   return static_cast<int>(std::max<int64_t>(wanted, 0));
 }
 
-int TaskScheduler::NumReserved() const {
-  return static_cast<int>(std::count_if(
-      ready_.begin(), ready_.end(), [this](const std::string& task_id) {
-        return !entries_.at(task_id).task.reserved_for.empty();
-      }));
-}
-
 bool TaskScheduler::Add(Task task, std::set<std::string> answered_by) {
-  const bool wanted = task.reserved_for.empty() ? NumWanted() > 0 : HasRoom();
-  if (!wanted || answered_.contains(task.task_id)) return false;
+  if (NumWanted() == 0 || answered_.contains(task.task_id)) return false;
   const std::string task_id = task.task_id;
   const auto [added, is_new] = entries_.try_emplace(task_id);
   if (!is_new) return false;
   Entry& entry = added->second;
   entry.task = std::move(task);
-  entry.num_wanted = options_.overlap;
+  entry.num_wanted = NumWantedOf(/*owner=*/"");
   entry.answered_by = std::move(answered_by);
   RLHF_CHECK(NumOpen(entry) > 0) << "task " << task_id << " has its answers";
   UpdateReady(entry, /*first=*/false);
@@ -146,28 +142,18 @@ void TaskScheduler::ExpireLeases(absl::Time now) {
   }
 }
 
-TaskScheduler::Entry* TaskScheduler::PickReady(const std::string& worker_id,
-                                               absl::Time now) {
-  // The lower the better; 3 is for somebody else.
-  const auto rank = [&](const Entry& entry) {
+TaskScheduler::Entry* TaskScheduler::PickReady(const std::string& worker_id) {
+  Entry* held_before = nullptr;
+  for (const std::string& task_id : ready_) {
+    Entry& entry = entries_.at(task_id);
     if (entry.answered_by.contains(worker_id) ||
         entry.claims.contains(worker_id)) {
-      return 3;
+      continue;
     }
-    if (entry.task.reserved_for == worker_id) return 0;
-    const bool reserved =
-        !entry.task.reserved_for.empty() && now < entry.task.reserved_until;
-    if (reserved) return 3;
-    return entry.seen_by.contains(worker_id) ? 2 : 1;
-  };
-  const auto pick = std::min_element(
-      ready_.begin(), ready_.end(),
-      [&](const std::string& one, const std::string& other) {
-        return rank(entries_.at(one)) < rank(entries_.at(other));
-      });
-  if (pick == ready_.end()) return nullptr;
-  Entry& entry = entries_.at(*pick);
-  return rank(entry) == 3 ? nullptr : &entry;
+    if (!entry.seen_by.contains(worker_id)) return &entry;
+    if (held_before == nullptr) held_before = &entry;
+  }
+  return held_before;
 }
 
 absl::Status TaskScheduler::CheckLease(const std::string& worker_id) const {
@@ -189,8 +175,9 @@ absl::Status TaskScheduler::CheckLease(const std::string& worker_id) const {
 
 Task TaskScheduler::GiveTo(const std::string& worker_id, Entry& entry,
                            absl::Time now) {
+  if (entry.seen_by.empty()) entry.num_before = num_comparisons_;
   entry.leases[worker_id] = now + options_.lease;
-  entry.seen_by.insert(worker_id);
+  entry.seen_by.try_emplace(worker_id, now);
   holder_of_[worker_id] = entry.task.task_id;
   UpdateReady(entry, /*first=*/false);
   Task task = entry.task;
@@ -210,7 +197,7 @@ absl::StatusOr<Task> TaskScheduler::Lease(const std::string& worker_id,
     // Its answer may be on its way into the log.
     if (NumOpen(*entry) == 0) entry = nullptr;
   } else {
-    entry = PickReady(worker_id, now);
+    entry = PickReady(worker_id);
   }
   if (entry == nullptr) {
     return absl::UnavailableError("no task is ready; ask again in a moment");
@@ -308,6 +295,7 @@ absl::StatusOr<Task> TaskScheduler::Claim(const std::string& task_id,
   ++num_answers_of_[worker_id];
   Task task = entry->task;
   task.shown_swapped = IsShownSwapped(task_id, worker_id, options_.secret);
+  task.since_given = now - entry->seen_by.at(worker_id);
   return task;
 }
 

@@ -6,6 +6,7 @@
 #include <deque>
 #include <list>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -37,9 +38,27 @@ struct Task {
   bool gold = false;
   // B is shown on the left. Set for the worker who gets the task.
   bool shown_swapped = false;
-  // Until `reserved_until` for this worker alone; empty: for anybody.
-  std::string reserved_for;
-  absl::Time reserved_until = absl::InfinitePast();
+  // How long the worker who answers has had it. Set by Claim.
+  absl::Duration since_given = absl::ZeroDuration();
+};
+
+// A task that was given to somebody, as it goes on after a restart.
+struct OpenTask {
+  struct Holder {
+    // When the worker first got it.
+    absl::Time given = absl::InfinitePast();
+    // Until when it is that worker's; InfinitePast: the lease ended.
+    absl::Time lease_end = absl::InfinitePast();
+  };
+
+  Task task;
+  // Whose own it is; empty: anybody's.
+  std::string owner;
+  // Everybody who ever got it, by worker.
+  std::map<std::string, Holder> holders;
+  std::set<std::string> answered_by;
+  // Comparisons in the log before it was first given: answers come after.
+  int64_t num_before = 0;
 };
 
 // A response and the version of the policy that gave it.
@@ -100,14 +119,28 @@ class TaskScheduler {
   int NumWanted() const;
 
   // Returns false, and drops the task, if nothing is wanted or the task is
-  // there already. One that is reserved is always wanted while the log has
-  // room. `answered_by`: workers whose answers are in the log already, fewer
-  // than `overlap`.
+  // there already. `answered_by`: workers whose answers are in the log already,
+  // fewer than `overlap`.
   bool Add(Task task, std::set<std::string> answered_by = {});
+
+  // The task, if it was given to somebody and wants answers still.
+  std::optional<OpenTask> FindOpen(const std::string& task_id) const;
+
+  // Takes up what FindOpen told before a restart, whether or not tasks are
+  // wanted; times are those of this process. Dropped: a task that has its
+  // answers, or is there already, or whose owner has another. A lease is
+  // restored while there is a place for it and its worker may and does hold no
+  // other: leave it out where a later one of the worker is to come.
+  void Restore(OpenTask open, absl::Time now);
 
   // Whether Lease would give the worker a task that is held or owned
   // already.
   bool HasTaskOf(const std::string& worker_id) const;
+
+  // Whether one of the tasks is the worker's own.
+  bool HasOwn(const std::string& worker_id) const {
+    return own_of_.contains(worker_id);
+  }
 
   // The task that `worker_id` should do now. A worker who asks again before
   // answering gets the same task and a fresh lease.
@@ -172,12 +205,16 @@ class TaskScheduler {
     std::map<std::string, absl::Time> leases;
     std::map<std::string, Reserved> claims;
     std::set<std::string> answered_by;
-    // Everybody who ever held it.
-    std::set<std::string> seen_by;
+    // Everybody who ever held it, since when.
+    std::map<std::string, absl::Time> seen_by;
+    // Comparisons when it was first given.
+    int64_t num_before = 0;
     // As counted in ready_ and num_open_.
     int num_counted_open = 0;
   };
 
+  // Answers that a task of `owner`, or of nobody, wants.
+  int NumWantedOf(const std::string& owner) const;
   static int NumOpen(const Entry& entry);
   // Puts the task among the ready ones, or takes it from there, as its open
   // places say. Tasks that come back have waited longest: `first`.
@@ -188,8 +225,9 @@ class TaskScheduler {
   bool MayAnswerMore(const std::string& worker_id, int64_t num_held) const;
   // The oldest ready task: those reserved for the worker first, those that the
   // worker let expire last. Null if none is ready for this worker.
-  Entry* PickReady(const std::string& worker_id, absl::Time now);
-  int NumReserved() const;
+  Entry* PickReady(const std::string& worker_id);
+  // The leases of `open` that can go on, those that end last first.
+  void RestoreLeases(const OpenTask& open, Entry& entry, absl::Time now);
   absl::Status CheckLease(const std::string& worker_id) const;
   Task GiveTo(const std::string& worker_id, Entry& entry, absl::Time now);
   // The task, if the worker may answer it at all; errors as Claim.

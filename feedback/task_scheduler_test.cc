@@ -1,6 +1,7 @@
 #include "feedback/task_scheduler.h"
 
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -77,27 +78,70 @@ TEST(TaskSchedulerTest, TaskOfOnesOwnGoesToItsWorkerBeyondThoseKeptReady) {
   EXPECT_OK(scheduler.Claim(own.task_id, "ada", kStart));
 }
 
-TEST(TaskSchedulerTest, ReservedTaskIsForItsWorkerFirstAndForAllLater) {
-  TaskScheduler scheduler = WithTasks(kTwoReady, 2);
-  Task reserved = NumberedTask(7);
-  reserved.reserved_for = "ada";
-  reserved.reserved_until = kStart + absl::Seconds(5);
-  EXPECT_TRUE(scheduler.Add(reserved)) << "wanted beyond those kept ready";
-  EXPECT_EQ(scheduler.num_ready(), 3);
-  for (const char* worker : {"ben", "cyd"}) {
-    EXPECT_NE(scheduler.Lease(worker, kStart)->task_id, reserved.task_id);
-  }
-  EXPECT_THAT(scheduler.Lease("dan", kStart),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no task")));
-  EXPECT_EQ(scheduler.NumWanted(), 2) << "it takes nobody's place";
-  EXPECT_EQ(scheduler.Lease("ada", kStart)->task_id, reserved.task_id);
+TEST(TaskSchedulerTest, ClaimTellsHowLongTheWorkerHasHadTheTask) {
+  TaskScheduler scheduler = WithTasks(kTwoReady, 1);
+  const std::string task = scheduler.Lease("ada", kStart)->task_id;
+  // Asking again does not begin anew.
+  ASSERT_OK(scheduler.Lease("ada", kStart + absl::Seconds(20)));
+  EXPECT_EQ(
+      scheduler.Claim(task, "ada", kStart + absl::Seconds(30))->since_given,
+      absl::Seconds(30));
+}
 
-  reserved = NumberedTask(8);
-  reserved.reserved_for = "eve";
-  reserved.reserved_until = kStart + absl::Seconds(5);
-  EXPECT_TRUE(scheduler.Add(reserved));
-  EXPECT_EQ(scheduler.Lease("dan", kStart + absl::Seconds(5))->task_id,
-            reserved.task_id);
+TEST(TaskSchedulerTest, GivenTaskGoesOnAfterARestart) {
+  const TaskScheduler::Options two = {
+      .ready_tasks = 2, .lease = absl::Seconds(60), .overlap = 2};
+  TaskScheduler before(two, /*num_comparisons=*/5);
+  ASSERT_TRUE(before.Add(NumberedTask(1)));
+  const std::string task = before.Lease("ada", kStart)->task_id;
+  ASSERT_OK(before.Lease("ben", kStart + absl::Seconds(30)));
+  const std::optional<OpenTask> open = before.FindOpen(task);
+  ASSERT_TRUE(open.has_value());
+  EXPECT_EQ(open->num_before, 5);
+  EXPECT_FALSE(before.FindOpen("another").has_value());
+
+  TaskScheduler after(two, /*num_comparisons=*/5);
+  after.Restore(*open, kStart + absl::Seconds(40));
+  EXPECT_EQ(after.num_leased(), 2);
+  EXPECT_EQ(after.num_ready(), 0);
+  EXPECT_EQ(after.Lease("ada", kStart + absl::Seconds(40))->task_id, task);
+  const absl::Time later = kStart + absl::Seconds(95);
+  EXPECT_EQ(after.Lease("cyd", later)->task_id, task)
+      << "ben's lease has ended";
+  EXPECT_OK(after.Claim(task, "ada", later));
+}
+
+TEST(TaskSchedulerTest, RestoredTaskKeepsWhoAnsweredAndItsPlaces) {
+  const TaskScheduler::Options two = {
+      .ready_tasks = 2, .lease = absl::Seconds(60), .overlap = 2};
+  OpenTask open{.task = NumberedTask(1), .answered_by = {"cyd"}};
+  for (const char* worker : {"ada", "ben", "cyd"}) {
+    open.holders[worker] = {.given = kStart, .lease_end = kStart};
+  }
+  open.holders["ben"].lease_end = kStart + absl::Seconds(9);
+  open.holders["ada"].lease_end = kStart + absl::Seconds(5);
+  TaskScheduler scheduler(two, /*num_comparisons=*/1);
+  scheduler.Restore(open, kStart);
+  const std::string task = open.task.task_id;
+  EXPECT_EQ(scheduler.num_leased(), 1) << "one place is left, for ben";
+  EXPECT_FALSE(scheduler.Lease("ada", kStart).ok());
+  EXPECT_EQ(scheduler.Lease("ben", kStart)->task_id, task);
+  EXPECT_THAT(scheduler.Claim(task, "cyd", kStart),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("answered task")));
+  open.answered_by.insert("ben");
+  TaskScheduler full(two, /*num_comparisons=*/2);
+  full.Restore(open, kStart);
+  EXPECT_FALSE(full.FindOpen(task).has_value()) << "it has its answers";
+}
+
+TEST(TaskSchedulerTest, RestoredOwnTaskIsItsWorkersAlone) {
+  OpenTask open{.task = NumberedTask(1), .owner = "ada"};
+  open.holders["ada"] = {.given = kStart};
+  TaskScheduler scheduler = WithTasks(kTwoReady, 1);
+  scheduler.Restore(open, kStart);
+  EXPECT_NE(scheduler.Lease("ben", kStart)->task_id, open.task.task_id);
+  EXPECT_EQ(scheduler.Lease("ada", kStart)->task_id, open.task.task_id);
 }
 
 TEST(TaskSchedulerTest, WorkerWhoAsksAgainGetsTheSameTask) {

@@ -262,6 +262,7 @@ absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
   // Asking again for prompts that the actor refuses would never end.
   if (reply.ok() || absl::IsInvalidArgument(reply.status())) {
     position_ += num_prompts;
+    options_.keep_position(position_);
   }
   RLHF_RETURN_IF_ERROR(reply.status());
   std::vector<Task> tasks;

@@ -44,6 +44,9 @@ class TaskSource {
         const std::vector<v1::ScoredDialogue>& dialogues,
         const std::stop_token& stop)>
         score_members;
+    // Hears of each new position among the prompts before a task from before it
+    // is offered: whoever starts again there asks for nothing twice.
+    std::function<void(int64_t position)> keep_position = [](int64_t) {};
     // Prompts in one request.
     int max_prompts = 8;
     // A request that takes longer fails, and is tried again.

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 
@@ -76,14 +76,14 @@ std::shared_ptr<const LoadedPm> RegistryFollower::Trial(
   if (shadow != nullptr && shadow->version.version() == wanted->second) {
     return shadow;
   }
-  if (absl::Now() < next_trial_) return nullptr;
+  if (MonotonicNow() < next_trial_) return nullptr;
   const auto pm = Load(wanted->second);
   if (pm.ok()) {
     RLHF_LOG(INFO) << "PM version " << wanted->second << " is " << alias;
     return *pm;
   }
   // Proving a version reads all of it.
-  next_trial_ = absl::Now() + kRetryPause;
+  next_trial_ = MonotonicNow() + kRetryPause;
   RLHF_LOG(ERROR) << "the " << alias << " PM is not loaded: " << pm.status();
   return nullptr;
 }

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "core/base/clock.h"
 
 namespace rlhf {
@@ -14,7 +13,7 @@ absl::Status Stopping() {
 
 // Why a job was not scored.
 absl::Status Unwanted(const ScoreJob& job) {
-  if (job.deadline <= absl::Now()) {
+  if (job.deadline <= MonotonicNow()) {
     return absl::DeadlineExceededError(
         "the deadline passed while the request waited to be scored");
   }
@@ -46,7 +45,7 @@ void RequestBatcher::Stop() {
 absl::Status RequestBatcher::Add(ScoreJob job) {
   MutexLock lock(&mutex_);
   if (stopping_) return Stopping();
-  absl::Status added = queue_.Add(std::move(job), absl::Now());
+  absl::Status added = queue_.Add(std::move(job), MonotonicNow());
   if (added.ok()) changed_.SignalAll();
   return added;
 }
@@ -60,12 +59,12 @@ bool RequestBatcher::Take(std::vector<ScoreJob>& batch,
                           std::vector<ScoreJob>& unwanted) {
   MutexLock lock(&mutex_);
   while (!stopping_) {
-    const absl::Duration wait = queue_.DueAt() - absl::Now();
+    const absl::Duration wait = queue_.DueAt() - MonotonicNow();
     if (wait <= absl::ZeroDuration()) break;
     changed_.WaitFor(&mutex_, wait);
   }
   if (stopping_) return false;
-  unwanted = queue_.TakeUnwanted(absl::Now());
+  unwanted = queue_.TakeUnwanted(MonotonicNow());
   batch = queue_.TakeBatch();
   return true;
 }

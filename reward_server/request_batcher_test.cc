@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/nn/sequence_scores.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -159,7 +160,7 @@ TEST_F(RequestBatcherTest, WhatNobodyWaitsForIsNotScored) {
 TEST_F(RequestBatcherTest, WhatCameTooLateIsNotScored) {
   Answer late, wanted;
   ScoreJob job = late.Job(first_pm_, {{9999}});  // would fail otherwise
-  job.deadline = absl::Now();
+  job.deadline = MonotonicNow();
   ASSERT_OK(batcher_->Add(std::move(job)));
   ASSERT_OK(batcher_->Add(wanted.Job(first_pm_, {{5}})));
   Release();

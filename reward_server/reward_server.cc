@@ -1,7 +1,7 @@
 #include "reward_server/reward_server.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
@@ -58,9 +58,9 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
   absl::Time next_try = absl::InfinitePast();
   do {
     const int64_t swaps = slots.Status().num_swaps();
-    if (absl::Now() >= next_try) {
+    if (MonotonicNow() >= next_try) {
       const absl::Status status = follower.Follow();
-      if (!status.ok()) next_try = absl::Now() + kRetryPause;
+      if (!status.ok()) next_try = MonotonicNow() + kRetryPause;
       if (!status.ok() &&
           slots.Status().load_error() != std::string(status.message())) {
         RLHF_LOG(ERROR) << "the promoted PM is not loaded, the old one goes "

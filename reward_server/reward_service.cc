@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
@@ -58,6 +59,11 @@ void Fill(const LoadedPm& pm, const PmScores& scores,
   }
 }
 
+// gRPC keeps deadlines by a clock that somebody may set.
+absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
+  return MonotonicNow() + (absl::FromChrono(context.deadline()) - absl::Now());
+}
+
 std::vector<std::vector<int32_t>> Pick(
     absl::Span<const std::vector<int32_t>> sequences,
     absl::Span<const size_t> which) {
@@ -110,7 +116,7 @@ absl::Status RewardService::Queue(const Call& call,
        .done = done,
        .is_cancelled = [context =
                             call.context] { return context->IsCancelled(); },
-       .deadline = absl::FromChrono(call.context->deadline()),
+       .deadline = DeadlineOf(*call.context),
        .client = call.context->peer()});
 }
 

@@ -25,7 +25,8 @@ struct ScoreJob {
   std::function<void(absl::StatusOr<PmScores>)> done;
   // Whether its client went away; such a job is not scored.
   std::function<bool()> is_cancelled = [] { return false; };
-  // After this nobody waits for it any more; it is not scored then.
+  // After this, by MonotonicNow, nobody waits for it any more; it is not scored
+  // then.
   absl::Time deadline = absl::InfiniteFuture();
   // Who asks: clients take turns by the tokens that they had scored.
   std::string client = {};

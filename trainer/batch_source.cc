@@ -77,8 +77,8 @@ void CompleteAnchor(Batch& batch) {
 }
 
 absl::Status BatchSource::KeepAlive() {
-  if (absl::Now() < next_keep_alive_) return absl::OkStatus();
-  next_keep_alive_ = absl::Now() + kKeepAliveInterval;
+  if (MonotonicNow() < next_keep_alive_) return absl::OkStatus();
+  next_keep_alive_ = MonotonicNow() + kKeepAliveInterval;
   return options_.keep_alive();
 }
 
@@ -244,8 +244,8 @@ absl::StatusOr<bool> BatchSource::ScoreAnew(int64_t update) {
 }
 
 absl::StatusOr<bool> BatchSource::RescoreWhereThePmIsGone() {
-  if (absl::Now() < next_pm_check_) return true;
-  next_pm_check_ = absl::Now() + kPmCheckInterval;
+  if (MonotonicNow() < next_pm_check_) return true;
+  next_pm_check_ = MonotonicNow() + kPmCheckInterval;
   const auto status = options_.rewards->GetStatus(absl::Seconds(2));
   if (!status.ok() || status->serving().version() == 0) return true;
   std::vector<int64_t> gone;
@@ -290,7 +290,7 @@ absl::StatusOr<std::optional<Batch>> BatchSource::Collect(int64_t update) {
                         OpenBatches(update, update == 1 ? update : last));
   if (!opened) return std::optional<Batch>();
   const Stopwatch stopwatch;
-  next_pm_check_ = absl::Now() + kPmCheckInterval;
+  next_pm_check_ = MonotonicNow() + kPmCheckInterval;
   Show(update);
   while (!options_.rollouts->WaitComplete(update, absl::Milliseconds(200))) {
     if (ShutdownRequested()) return std::optional<Batch>();

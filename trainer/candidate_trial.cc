@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/json_lines.h"
 #include "core/base/proto_json.h"
 #include "core/base/shutdown.h"
@@ -129,9 +129,9 @@ absl::StatusOr<GateVerdict> CandidateTrial::Shadow(int64_t version) {
   RLHF_RETURN_IF_ERROR(options_.registry->SetAlias("shadow", version, begins));
   const int64_t wanted = options_.gate.shadow_dialogues();
   const absl::Time end =
-      absl::Now() + absl::Seconds(options_.gate.shadow_seconds());
+      MonotonicNow() + absl::Seconds(options_.gate.shadow_seconds());
   v1::ShadowStatus seen;
-  while (seen.num_dialogues() < wanted && absl::Now() < end) {
+  while (seen.num_dialogues() < wanted && MonotonicNow() < end) {
     if (WaitForShutdown(kPollInterval)) return Cancelled();
     const auto status = options_.rewards->GetStatus(absl::Seconds(2));
     if (!status.ok() || status->shadow().pm().version() != version) continue;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
@@ -93,7 +93,7 @@ absl::Status Train(const v1::RunConfig& config,
   PreemptionView preemption = {
       .grace = absl::Seconds(config.learner().preemption_grace_seconds())};
   options.give_up = [&preemption] {
-    preemption.now = absl::Now();
+    preemption.now = MonotonicNow();
     preemption.asked = ShutdownTime();
     return ShouldGiveUp(preemption);
   };

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
@@ -173,7 +172,7 @@ absl::Status LearnerLoop::Restart(const Batch& batch) {
 }
 
 absl::Status LearnerLoop::Step(const Batch& batch) {
-  preemption_.update_started = absl::Now();
+  preemption_.update_started = MonotonicNow();
   const UpdateOrders orders = steering_.For(batch.header.pm());
   if (orders.restart) return Restart(batch);
   if (!orders.over_optimisation.empty()) {
@@ -187,7 +186,7 @@ absl::Status LearnerLoop::Step(const Batch& batch) {
     RLHF_ASSIGN_OR_RETURN(const LeftOut left_out, Agree(batch.header));
     return LeaveOut(left_out, std::move(report));
   }
-  preemption_.expected_update = absl::Now() - preemption_.update_started;
+  preemption_.expected_update = MonotonicNow() - preemption_.update_started;
   cut_ = {.update = batch.header.update(),
           .world_size = communicator_.world_size(),
           .batch = batch.header,

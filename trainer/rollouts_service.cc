@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/grpc_status.h"
@@ -46,9 +46,9 @@ bool RolloutsService::is_open(int64_t update) const {
 
 bool RolloutsService::WaitComplete(int64_t update, absl::Duration timeout) {
   MutexLock lock(&mutex_);
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = MonotonicNow() + timeout;
   while (!broker_.complete(update)) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - MonotonicNow();
     if (left <= absl::ZeroDuration()) return false;
     changed_.WaitFor(&mutex_, left);
   }
@@ -103,7 +103,7 @@ grpc::Status RolloutsService::LeasePrompts(
   }
   const auto lease = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return broker_.Lease(request->max_leases(), request->policy_version(),
-                         absl::Now());
+                         MonotonicNow());
   };
   std::vector<v1::PromptLease> leases = lease();
   if (leases.empty() && WaitForOpening(kWaitForBatch)) leases = lease();
@@ -119,15 +119,15 @@ grpc::Status RolloutsService::LeasePrompts(
   response->set_retry_after_ms(kRetryAfterMs);
   response->set_finished(finished_);
   metrics_->leases_active.Set(
-      static_cast<double>(broker_.num_leased(absl::Now())));
+      static_cast<double>(broker_.num_leased(MonotonicNow())));
   return grpc::Status::OK;
 }
 
 bool RolloutsService::WaitForOpening(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = MonotonicNow() + timeout;
   const int64_t before = num_opened_;
   while (num_opened_ == before && !finished_) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - MonotonicNow();
     if (left <= absl::ZeroDuration()) return false;
     changed_.WaitFor(&mutex_, left);
   }

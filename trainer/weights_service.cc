@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/rpc/grpc_status.h"
 
 namespace rlhf {
@@ -33,12 +33,12 @@ grpc::Status WeightsService::GetManifest(grpc::ServerContext* context,
                                          v1::WeightManifest* response) {
   MutexLock lock(&mutex_);
   const absl::Time deadline =
-      absl::Now() + absl::Milliseconds(
-                        std::clamp<int64_t>(request->wait_ms(), 0, kMaxWaitMs));
+      MonotonicNow() + absl::Milliseconds(std::clamp<int64_t>(
+                           request->wait_ms(), 0, kMaxWaitMs));
   while (!stopped_ && !context->IsCancelled() &&
          (snapshot_ == nullptr ||
           snapshot_->manifest.version() <= request->newer_than())) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - MonotonicNow();
     if (left <= absl::ZeroDuration()) break;
     // Cancellation does not signal, so look up now and then.
     published_.WaitFor(&mutex_, std::min(left, absl::Milliseconds(500)));

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/base/clock.h"
 #include "core/base/mutex.h"
 
 namespace rlhf {
@@ -45,9 +45,9 @@ class BoundedQueue {
   // Items pushed before Close are still delivered.
   std::optional<T> Pop(absl::Duration timeout) {
     MutexLock lock(&mutex_);
-    const absl::Time deadline = absl::Now() + timeout;
+    const absl::Time deadline = MonotonicNow() + timeout;
     while (items_.empty() && !closed_) {
-      const absl::Duration left = deadline - absl::Now();
+      const absl::Duration left = deadline - MonotonicNow();
       if (left <= absl::ZeroDuration()) return std::nullopt;
       changed_.WaitFor(&mutex_, left);
     }

@@ -61,7 +61,11 @@ absl::StatusOr<Json> ParseJson(absl::string_view text) {
         what[0] == '[' && end != what.npos) {
       what.remove_prefix(end + 2);
     }
-    return absl::InvalidArgumentError(absl::StrCat("not valid JSON: ", what));
+    // It quotes what it read last, whatever bytes these are: DumpJson makes
+    // characters of them.
+    const Json quoted = Json::parse(DumpJson(std::string(what)));
+    return absl::InvalidArgumentError(
+        absl::StrCat("not valid JSON: ", quoted.get<std::string>()));
   }
 }
 

@@ -10,8 +10,8 @@
 #include <cerrno>
 #include <ctime>
 
-#include "absl/time/clock.h"
 #include "core/base/check.h"
+#include "core/base/clock.h"
 
 namespace rlhf {
 namespace {
@@ -26,7 +26,7 @@ int pipe_fds[2] = {-1, -1};
 void Request() {
   // clock_gettime may be called by a signal handler; absl::Now may not.
   timespec now = {};
-  ::clock_gettime(CLOCK_REALTIME, &now);
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
   int64_t unset = 0;
   requested_at_nanos.compare_exchange_strong(
       unset, now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec);
@@ -76,9 +76,9 @@ void RequestShutdown() {
 
 bool WaitForShutdown(absl::Duration timeout) {
   OpenPipeOnce();
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = MonotonicNow() + timeout;
   while (!ShutdownRequested()) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - MonotonicNow();
     if (left <= absl::ZeroDuration()) break;
     pollfd fd = {.fd = pipe_fds[0], .events = POLLIN, .revents = 0};
     const absl::Duration look = std::min(left, absl::Minutes(10));

@@ -13,7 +13,7 @@ void InstallShutdownHandler();
 // True once a signal came (or RequestShutdown was called). Thread-safe.
 bool ShutdownRequested();
 
-// When that was; InfiniteFuture before it. Thread-safe.
+// When that was, by MonotonicNow; InfiniteFuture before it. Thread-safe.
 absl::Time ShutdownTime();
 
 // Asks this process to stop, as a signal would. Thread-safe.

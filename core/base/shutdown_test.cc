@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -33,12 +33,12 @@ using ::testing::ExitedWithCode;
 // Told by the first request, not by later ones.
 [[noreturn]] void RequestAndAskWhen() {
   if (ShutdownTime() != absl::InfiniteFuture()) _exit(1);
-  const absl::Time before = absl::Now();
+  const absl::Time before = MonotonicNow();
   RequestShutdown();
   const absl::Time at = ShutdownTime();
-  while (absl::Now() == at) continue;
+  while (MonotonicNow() == at) continue;
   RequestShutdown();
-  _exit(before <= at && at <= absl::Now() && ShutdownTime() == at ? 0 : 2);
+  _exit(before <= at && at <= MonotonicNow() && ShutdownTime() == at ? 0 : 2);
 }
 
 [[noreturn]] void SignalTwice() {
@@ -97,11 +97,11 @@ TEST_F(ShutdownDeathTest, APeerThatHangsUpIsAnErrorNotADeath) {
 }
 
 TEST(ShutdownTest, AWaitWithoutARequestReturnsAtItsTimeout) {
-  const absl::Time start = absl::Now();
+  const absl::Time start = MonotonicNow();
 
   EXPECT_FALSE(WaitForShutdown(absl::Milliseconds(5)));
 
-  EXPECT_GE(absl::Now() - start, absl::Milliseconds(5));
+  EXPECT_GE(MonotonicNow() - start, absl::Milliseconds(5));
 }
 
 }  // namespace

@@ -18,8 +18,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "core/base/check.h"
+#include "core/base/clock.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
@@ -52,7 +52,7 @@ void Send(int fd, const std::string& line) {
 // Waits for input; false if `deadline` passed first.
 bool WaitReadable(int fd, absl::Time deadline) {
   pollfd poll_fd = {.fd = fd, .events = POLLIN, .revents = 0};
-  const auto left = absl::ToInt64Milliseconds(deadline - absl::Now());
+  const auto left = absl::ToInt64Milliseconds(deadline - MonotonicNow());
   return ::poll(&poll_fd, 1, static_cast<int>(std::max<int64_t>(0, left))) > 0;
 }
 
@@ -60,7 +60,7 @@ bool WaitReadable(int fd, absl::Time deadline) {
 // once; -1 for a stranger. What follows the line is left to be read.
 int ReadHello(int fd, const std::string& secret, int world_size) {
   char buffer[64];
-  if (!WaitReadable(fd, absl::Now() + absl::Seconds(5))) return -1;
+  if (!WaitReadable(fd, MonotonicNow() + absl::Seconds(5))) return -1;
   const ssize_t size = ::recv(fd, buffer, sizeof(buffer), MSG_PEEK);
   if (size <= 0) return -1;
   std::string line(buffer, static_cast<size_t>(size));
@@ -82,7 +82,7 @@ absl::StatusOr<std::vector<int>> AcceptAll(int listen_fd,
                                            const std::string& secret,
                                            int world_size,
                                            absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = MonotonicNow() + timeout;
   std::vector<int> fds(world_size, -1);
   for (int num_missing = world_size - 1; num_missing > 0;) {
     if (!WaitReadable(listen_fd, deadline)) {
@@ -186,7 +186,7 @@ RankWatch::RankWatch(Communicator& communicator, const Options& options,
       peers_(std::move(peers)),
       activities_(communicator.world_size()) {
   for (Peer& peer : peers_) {
-    peer.heard = absl::Now();
+    peer.heard = MonotonicNow();
     // To start is collective: so far they do what this rank does.
     activities_[peer.rank] = communicator.description();
   }
@@ -229,9 +229,9 @@ std::string RankWatch::Activities() const {
 void RankWatch::Run() {
   const absl::Duration beat = std::min(options_.timeout / 4, kLongestBeat);
   absl::Time next_beat = absl::InfinitePast();
-  absl::Time last_look = absl::Now();
+  absl::Time last_look = MonotonicNow();
   while (!leaving_) {
-    absl::Time now = absl::Now();
+    absl::Time now = MonotonicNow();
     if (now >= next_beat) {
       next_beat = now + beat;
       SendToAll(kBeat + AsLine(communicator_.description()));
@@ -240,7 +240,7 @@ void RankWatch::Run() {
       SendToAll(kStop);
     }
     WaitForNews();
-    now = absl::Now();
+    now = MonotonicNow();
     // If it was this process that stood still, the others get their time again.
     if (now - last_look > options_.timeout / 2) {
       for (Peer& peer : peers_) peer.heard = now;
@@ -278,7 +278,7 @@ void RankWatch::Read(Peer& peer) {
                       " died: its connection was closed without a word"));
     return;
   }
-  peer.heard = absl::Now();
+  peer.heard = MonotonicNow();
   peer.unread.append(buffer, static_cast<size_t>(size));
   size_t end = 0;
   while (peer.fd >= 0 && (end = peer.unread.find('\n')) != std::string::npos) {

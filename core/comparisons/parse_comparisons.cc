@@ -1,5 +1,6 @@
 #include "core/comparisons/parse_comparisons.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -22,6 +23,7 @@
 #include "core/comparisons/label_studio.h"
 #include "core/comparisons/preference_pair.h"
 #include "core/comparisons/record_comparisons.h"
+#include "core/text/byte_level.h"
 #include "core/text/prompt_id.h"
 #include "core/text/prompt_set.h"
 #include "google/protobuf/util/json_util.h"
@@ -31,6 +33,53 @@ namespace {
 
 constexpr size_t kMaxIdBytes = 64;
 constexpr size_t kMaxProblemsShown = 10;
+
+absl::Status CheckLength(const char* field, const std::string& text,
+                         size_t most) {
+  if (text.size() <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", field, "\" has ", text.size(), " bytes; at most ",
+                   most, " are allowed"));
+}
+
+bool IsPrintable(absl::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](unsigned char byte) {
+    return byte < 0x20 || byte == 0x7F;
+  });
+}
+
+// The names are shown, and everything is read by people.
+absl::Status CheckTexts(const v1::Comparison& comparison) {
+  for (const v1::Message& message : comparison.prompt().messages()) {
+    RLHF_RETURN_IF_ERROR(
+        CheckLength("prompt", message.content(), kMaxTextBytes));
+  }
+  const std::pair<const char*, const std::string&> texts[] = {
+      {"response_a", comparison.response_a()},
+      {"response_b", comparison.response_b()},
+      {"edited_response", comparison.edited_response()}};
+  for (const auto& [field, text] : texts) {
+    RLHF_RETURN_IF_ERROR(CheckLength(field, text, kMaxTextBytes));
+  }
+  RLHF_RETURN_IF_ERROR(
+      CheckLength("comment", comparison.comment(), kMaxRemarkBytes));
+  RLHF_RETURN_IF_ERROR(
+      CheckLength("skip_reason", comparison.skip_reason(), kMaxRemarkBytes));
+  RLHF_RETURN_IF_ERROR(
+      CheckLength("comparison_id", comparison.comparison_id(), kMaxIdBytes));
+  const std::pair<const char*, const std::string&> names[] = {
+      {"worker_id", comparison.worker_id()},
+      {"worker_group", comparison.worker_group()},
+      {"source", comparison.source()},
+      {"interface_version", comparison.interface_version()}};
+  for (const auto& [field, name] : names) {
+    RLHF_RETURN_IF_ERROR(CheckLength(field, name, kMaxWorkerNameBytes));
+    if (IsPrintable(name)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", field, "\" holds characters that cannot be printed"));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status Validate(const v1::Comparison& comparison) {
   RLHF_RETURN_IF_ERROR(
@@ -49,12 +98,19 @@ absl::Status Validate(const v1::Comparison& comparison) {
         absl::StrCat("\"strength\" is ", comparison.strength(),
                      "; it must be 1 to 3 for a better side, else 0"));
   }
-  if (comparison.comparison_id().size() > kMaxIdBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "\"comparison_id\" has ", comparison.comparison_id().size(),
-        " bytes; at most ", kMaxIdBytes, " are allowed"));
+  if (!comparison.edited_response().empty() &&
+      (!is_decided || comparison.task_kind() == v1::RED_TEAM)) {
+    return absl::InvalidArgumentError(
+        "\"edited_response\" may be given for a better side of a helpful task "
+        "only: it stands above both");
   }
-  return absl::OkStatus();
+  if (!(comparison.worker_seconds() >= 0 &&
+        comparison.worker_seconds() <= kMaxWorkerSeconds)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"worker_seconds\" is ", comparison.worker_seconds(),
+                     "; it must be from 0 to ", kMaxWorkerSeconds));
+  }
+  return CheckTexts(comparison);
 }
 
 // Names the comparison by its content alone, not by the file that it comes in.
@@ -261,6 +317,14 @@ void ReadCsv(absl::string_view text, Collector& collector) {
 ReadableComparisons ParseReadable(absl::string_view text,
                                   absl::string_view name) {
   Collector collector(name);
+  if (ReplaceInvalidUtf8(text) != text) {
+    collector.AddMalformed(
+        "",
+        absl::InvalidArgumentError(
+            "it is not UTF-8 text: unpack what is packed (.gz, .zip, .xlsx), "
+            "or save it as UTF-8"));
+    return std::move(collector).Finish();
+  }
   text = absl::StripPrefix(text, "\xEF\xBB\xBF");
   const absl::string_view begin =
       absl::StripLeadingAsciiWhitespace(text).substr(0, 1);

@@ -11,12 +11,15 @@
 //   {"fields", "responses", …} and flat  Argilla (argilla.h)
 //   {"data", "annotations", …}           Label Studio (label_studio.h)
 // One malformed record, and nothing of the file is read: it is not what its
-// sender believes it to be. Records that are well-formed but no preference
+// sender believes it to be. So is one that breaks the page's rules (an edit
+// without a better side, negative seconds, texts beyond the limits below), and
+// a file that is not UTF-8. Records that are well-formed but no preference
 // (real data has some: the two sides answer different prompts) are left out and
 // reported. A comparison without an id of our own is named by a hash of its
 // content, so that a file imported twice is stored once.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -26,6 +29,13 @@
 #include "rlhf/v1/feedback.pb.h"
 
 namespace rlhf {
+
+// What one comparison may hold: a message or response, a comment or reason to
+// skip, the name of a worker or source, and seconds.
+inline constexpr size_t kMaxTextBytes = 256 * 1024;
+inline constexpr size_t kMaxRemarkBytes = 8 * 1024;
+inline constexpr size_t kMaxWorkerNameBytes = 160;
+inline constexpr double kMaxWorkerSeconds = 1e6;
 
 struct RefusedLine {
   // From 1; the number of the record in an array, where the reason says so.

@@ -279,6 +279,59 @@ TEST(ParseReadableTest, TenMalformedRecordsAreShownAndAllAreCounted) {
   EXPECT_EQ(read.malformed.size(), 10u);
 }
 
+TEST(ParseReadableTest, WhatIsNoTextIsOneRecordThatCannotBeRead) {
+  for (const std::string& text : {std::string("\x1f\x8b\x08 packed \xff"),
+                                  std::string("{\"a\": \xe9}")}) {
+    const ReadableComparisons read = ParseReadable(text, "f.jsonl");
+    EXPECT_EQ(read.num_malformed, 1);
+    ASSERT_EQ(read.malformed.size(), 1u);
+    EXPECT_THAT(read.malformed[0], HasSubstr("not UTF-8 text: unpack"));
+  }
+}
+
+// A comparison of our own form with further members.
+std::string OurLine(const std::string& choice, const std::string& more) {
+  return absl::StrCat(
+      R"({"prompt": {"messages": [{"role": "user", "content": "Hi"}]}, )",
+      R"("response_a": "x", "response_b": "y", "choice": ")", choice, "\"",
+      more, "}");
+}
+
+TEST(ParseReadableTest, WhatThePageRefusesIsRefusedInFilesToo) {
+  const struct {
+    std::string line, problem;
+  } bad[] = {
+      {OurLine("TIE", R"(, "edited_response": "z")"), "\"edited_response\""},
+      {OurLine("A_BETTER", R"(, "strength": 1, "task_kind": "RED_TEAM", )"
+                           R"("edited_response": "z")"),
+       "helpful task"},
+      {OurLine("TIE", R"(, "worker_seconds": -5)"), "\"worker_seconds\" is -5"},
+      {OurLine("TIE", R"(, "worker_seconds": "NaN")"), "\"worker_seconds\""},
+      {OurLine("TIE",
+               absl::StrCat(R"(, "comment": ")",
+                            std::string(kMaxRemarkBytes + 1, 'c'), "\"")),
+       "\"comment\" has 8193 bytes"},
+      {OurLine("TIE",
+               absl::StrCat(R"(, "worker_id": ")",
+                            std::string(kMaxWorkerNameBytes + 1, 'w'), "\"")),
+       "\"worker_id\" has 161 bytes"},
+      {OurLine("TIE", R"(, "worker_id": "a\nb")"), "cannot be printed"},
+      {absl::StrCat(R"({"prompt": "Hi", "chosen": ")",
+                    std::string(kMaxTextBytes + 1, 'x'),
+                    R"(", "rejected": "y"})"),
+       "\"response_a\" has 262145 bytes"}};
+  for (const auto& [line, problem] : bad) {
+    const ReadableComparisons read = ParseReadable(line, "f.jsonl");
+    ASSERT_EQ(read.malformed.size(), 1u) << line.substr(0, 200);
+    EXPECT_THAT(read.malformed[0], HasSubstr(problem));
+  }
+  EXPECT_EQ(ParseReadable(OurLine("A_BETTER", R"(, "strength": 1, )"
+                                              R"("edited_response": "z")"),
+                          "f.jsonl")
+                .num_malformed,
+            0);
+}
+
 TEST(ParseReadableTest, APairOfChosenAndRejectedHasNoSides) {
   const auto sides_known = [](const std::string& line) {
     const ReadableComparisons read = ParseReadable(line, "f.jsonl");

@@ -47,7 +47,7 @@ int64_t TokenAt(int64_t step, size_t i) {
 void ExpectTheSame(const Transformer& model, WeightFormat format,
                    at::ScalarType cached, double tolerance) {
   const c10::InferenceMode no_autograd;
-  const Transformer packed = model.Pack(format);
+  const Transformer packed = model.Clone().Pack(format);
   KvCache plain = CacheWith(model, at::kFloat, kPrompts);
   KvCache fused = CacheWith(packed, cached, kPrompts);
   for (int64_t step = 0; step < 4; ++step) {

@@ -21,7 +21,7 @@ bool Transformer::CanBePacked() const {
          CanPack(config_.num_heads * config_.head_dim);
 }
 
-Transformer Transformer::Pack(WeightFormat format) const {
+Transformer Transformer::Pack(WeightFormat format) && {
   RLHF_CHECK(CanBePacked() && !is_packed());
   const auto bytes = [format](const at::Tensor& weight) {
     return PackedBytes(weight.size(0), weight.size(1), format);
@@ -44,11 +44,12 @@ Transformer Transformer::Pack(WeightFormat format) const {
   };
   Transformer model;
   model.config_ = config_;
-  model.parameters_ = {{"model.embed_tokens.weight", embedding_VD_.detach()}};
   model.embedding_VD_ = embedding_VD_.detach();
   model.final_norm_D_ = final_norm_D_;
   as_floats(model.final_norm_D_);
-  for (Layer layer : layers_) {
+  // Each weight is held by its layer alone from here on, and let go of there.
+  parameters_.clear();
+  for (Layer& layer : layers_) {
     Layer::ForEach(
         layer,
         [&](LinearWeights& linear) {
@@ -57,19 +58,20 @@ Transformer Transformer::Pack(WeightFormat format) const {
                     .packed = pack(linear.weight, linear.bias)};
         },
         as_floats);
-    model.layers_.push_back(std::move(layer));
   }
+  model.layers_ = std::exchange(layers_, {});
   model.packed_head_ = std::make_shared<const PackedLinear>(pack(head_, {}));
   model.packed_weights_ = std::move(buffer);
+  model.parameters_ = {{"model.embed_tokens.weight", model.embedding_VD_}};
   return model;
 }
 
 std::shared_ptr<const Transformer> ForGeneration(Transformer model, bool int8) {
   if (model.CanBePacked()) {
     const bool wide = model.parameters()[0].tensor.scalar_type() == at::kFloat;
-    model = model.Pack(int8   ? WeightFormat::kInt8
-                       : wide ? WeightFormat::kFloat32
-                              : WeightFormat::kBfloat16);
+    model = std::move(model).Pack(int8   ? WeightFormat::kInt8
+                                  : wide ? WeightFormat::kFloat32
+                                         : WeightFormat::kBfloat16);
   }
   return std::make_shared<const Transformer>(std::move(model));
 }

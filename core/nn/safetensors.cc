@@ -63,6 +63,17 @@ class MappedFile {
   absl::string_view bytes() const { return {data_, size_}; }
   char* data() const { return data_; }
 
+  // Lets the kernel have the pages that lie in this range alone, which nobody
+  // will look at again.
+  void Forget(const char* from, size_t size) const {
+    static const auto kPage = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto address = reinterpret_cast<uintptr_t>(from);
+    const uintptr_t begin = (address + kPage - 1) / kPage * kPage;
+    const uintptr_t end = (address + size) / kPage * kPage;
+    if (begin >= end) return;
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+
  private:
   MappedFile(char* data, size_t size) : data_(data), size_(size) {}
   char* data_;
@@ -195,8 +206,10 @@ at::Tensor ReadTensor(const std::shared_ptr<const MappedFile>& file,
   const auto options = at::TensorOptions(entry.dtype);
   if (entry.dtype == at::kFloat &&
       reinterpret_cast<uintptr_t>(data) % alignof(float) == 0) {
+    const size_t size = entry.end - entry.begin;
     return at::from_blob(
-        data, entry.shape, [file](void*) {}, options);
+        data, entry.shape,
+        [file, data, size](void*) { file->Forget(data, size); }, options);
   }
   const at::Tensor raw = at::empty(entry.shape, options);
   std::memcpy(raw.data_ptr(), data, entry.end - entry.begin);

@@ -66,9 +66,9 @@ class Transformer {
 
   // A model of the same weights in `format` (packed_linear.h) that generates
   // much faster: Prefill, DecodeLogits and Logits, without gradients, are all
-  // it is for. Computes in float32. Shares the embedding with this model and
-  // copies all else.
-  Transformer Pack(WeightFormat format) const;
+  // it is for. Computes in float32. Takes this model apart, so that both are
+  // never in memory as a whole.
+  Transformer Pack(WeightFormat format) &&;
 
   bool is_packed() const { return packed_weights_ != nullptr; }
 

@@ -6,8 +6,8 @@
 #include <type_traits>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/base/clock.h"
 #include "core/base/shutdown.h"
 
 namespace rlhf {
@@ -34,7 +34,7 @@ double RetryJitter();
 // Pauses as RetryPause says. How long one attempt takes is its own affair.
 template <typename F>
 auto RetryTransient(absl::Duration timeout, F&& attempt) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = MonotonicNow() + timeout;
   for (int num_failures = 1;; ++num_failures) {
     auto result = attempt();
     absl::Status status;
@@ -46,7 +46,7 @@ auto RetryTransient(absl::Duration timeout, F&& attempt) {
     if (!IsTransient(status)) return result;
     const absl::Duration pause =
         RetryPause(status, num_failures, RetryJitter());
-    if (absl::Now() + pause > deadline || WaitForShutdown(pause)) {
+    if (MonotonicNow() + pause > deadline || WaitForShutdown(pause)) {
       return result;
     }
   }

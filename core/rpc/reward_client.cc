@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "core/base/check.h"
+#include "core/base/clock.h"
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
 #include "core/rpc/channel.h"
@@ -108,18 +108,18 @@ absl::StatusOr<ScoreResult> RewardClient::AskInTurn(
   std::vector<size_t> order;
   {
     MutexLock lock(&mutex_);
-    order = turns_.Next(absl::Now());
+    order = turns_.Next(MonotonicNow());
   }
   absl::Status failure;
   for (size_t i = 0; i < order.size(); ++i) {
-    const absl::Time now = absl::Now();
+    const absl::Time now = MonotonicNow();
     const absl::Duration share =
         (deadline - now) / static_cast<int64_t>(order.size() - i);
     absl::StatusOr<ScoreResult> result =
         Ask(*replicas_[order[i]].reward, request, share, stop);
     {
       MutexLock lock(&mutex_);
-      turns_.Note(order[i], result.status(), absl::Now());
+      turns_.Note(order[i], result.status(), MonotonicNow());
     }
     if (result.ok() || !AnotherMayScore(result.status()) ||
         stop.stop_requested()) {
@@ -138,7 +138,7 @@ absl::StatusOr<ScoreResult> RewardClient::Score(
   for (const v1::ScoredDialogue& dialogue : dialogues) {
     *request.add_dialogues() = dialogue;
   }
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = MonotonicNow() + timeout;
   return RetryTransient(timeout,
                         [&] { return AskInTurn(request, deadline, stop); });
 }

@@ -3,11 +3,13 @@
 #include <microhttpd.h>
 
 #include <cstdint>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/bounded_queue.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
 #include "core/telemetry/listen_socket.h"
@@ -15,10 +17,18 @@
 namespace rlhf {
 namespace {
 
-// One request while its body arrives.
+// One request while its body arrives, and while it waits for its answer.
 struct Exchange {
   HttpRequest request;
   size_t max_body_bytes = 0;
+  // Of a slow request, once it is handled.
+  std::optional<HttpResponse> response;
+};
+
+// A suspended connection: the library does not touch it, nor its exchange.
+struct SlowRequest {
+  MHD_Connection* connection = nullptr;
+  Exchange* exchange = nullptr;
 };
 
 MHD_Result AddQuery(void* into, MHD_ValueKind, const char* key,
@@ -58,9 +68,17 @@ class MicrohttpdServer final : public HttpServer {
   MicrohttpdServer(HttpHandler handler, HttpLimits limits, HttpRefusal refuse)
       : handler_(std::move(handler)),
         limits_(std::move(limits)),
-        refuse_(std::move(refuse)) {}
+        refuse_(std::move(refuse)),
+        slow_(limits_.max_slow_waiting) {
+    if (limits_.is_slow != nullptr) {
+      slow_thread_ = std::thread([this] { RunSlow(); });
+    }
+  }
 
+  // The library may not be stopped while a connection is suspended.
   ~MicrohttpdServer() override {
+    slow_.Close();
+    if (slow_thread_.joinable()) slow_thread_.join();
     if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
   }
 
@@ -70,7 +88,9 @@ class MicrohttpdServer final : public HttpServer {
     const auto idle_seconds =
         static_cast<unsigned>(absl::ToInt64Seconds(limits_.idle_timeout));
     daemon_ = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO, /*port=*/0,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO |
+            MHD_ALLOW_SUSPEND_RESUME,
+        /*port=*/0,
         /*apc=*/nullptr, /*apc_cls=*/nullptr, &OnAccess, this,
         MHD_OPTION_LISTEN_SOCKET, socket.fd,  //
         MHD_OPTION_NOTIFY_COMPLETED, &OnCompleted, nullptr,
@@ -89,7 +109,8 @@ class MicrohttpdServer final : public HttpServer {
 
  private:
   // Called by the library: once when the headers are there, then for each piece
-  // of the body, then once more with no piece.
+  // of the body, then once more with no piece; and once more after a slow
+  // request was handled.
   static MHD_Result OnAccess(void* self, MHD_Connection* connection,
                              const char* url, const char* method,
                              const char* /*version*/, const char* piece,
@@ -113,7 +134,43 @@ class MicrohttpdServer final : public HttpServer {
       *piece_bytes = 0;
       return MHD_YES;
     }
-    return Send(connection, server->handler_(exchange->request));
+    if (exchange->response.has_value()) {
+      return Send(connection, *exchange->response);
+    }
+    const HttpLimits& limits = server->limits_;
+    if (limits.is_slow == nullptr || !limits.is_slow(exchange->request)) {
+      return Send(connection, server->handler_(exchange->request));
+    }
+    return server->Suspend({connection, exchange});
+  }
+
+  // Before the other thread gets it: it may be done before we return.
+  MHD_Result Suspend(SlowRequest slow) {
+    MHD_suspend_connection(slow.connection);
+    if (slow_.TryPush(std::move(slow))) return MHD_YES;
+    slow.exchange->response = JsonErrorResponse(
+        503, "the service is busy with other requests of this kind: try again");
+    slow.exchange->response->headers.emplace_back("Retry-After", "5");
+    MHD_resume_connection(slow.connection);
+    return MHD_YES;
+  }
+
+  void RunSlow() {
+    while (const auto slow = PopSlow()) {
+      slow->exchange->response =
+          slow_.closed()
+              ? JsonErrorResponse(503, "the service is stopping: try again")
+              : handler_(slow->exchange->request);
+      MHD_resume_connection(slow->connection);
+    }
+  }
+
+  // Nullopt once the queue is closed and empty.
+  std::optional<SlowRequest> PopSlow() {
+    while (true) {
+      std::optional<SlowRequest> slow = slow_.Pop(absl::Hours(1));
+      if (slow.has_value() || slow_.closed()) return slow;
+    }
   }
 
   static void OnCompleted(void*, MHD_Connection*, void** slot,
@@ -158,6 +215,8 @@ class MicrohttpdServer final : public HttpServer {
   const HttpHandler handler_;
   const HttpLimits limits_;
   const HttpRefusal refuse_;
+  BoundedQueue<SlowRequest> slow_;
+  std::thread slow_thread_;
   MHD_Daemon* daemon_ = nullptr;
   int port_ = 0;
 };

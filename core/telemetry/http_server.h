@@ -52,6 +52,11 @@ struct HttpLimits {
   // A connection that is silent so long is closed.
   absl::Duration idle_timeout = absl::Seconds(30);
   unsigned num_threads = 4;
+  // Requests that may take long (null: none) are handled one after the other on
+  // a thread of their own, and hold up nobody else; when so many wait, more are
+  // answered with 503.
+  std::function<bool(const HttpRequest&)> is_slow;
+  size_t max_slow_waiting = 16;
 };
 
 // Stops accepting, finishes the running handlers and closes every connection

@@ -1,8 +1,10 @@
 #include "core/telemetry/http_server.h"
 
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "core/telemetry/http_test_client.h"
@@ -85,6 +87,61 @@ TEST(HttpServerTest, WhatIsRefusedIsAnsweredBeforeItsBodyIsThere) {
   EXPECT_EQ(client.Post("/a", "body", {"X-Test: let me in"}).body,
             "POST /a - let me in body");
   EXPECT_EQ(client.Get("/a").status, 202) << "has no body to be spared";
+}
+
+// Handles "/slow" when it is told to.
+class SlowServer {
+ public:
+  SlowServer() {
+    HttpLimits limits;
+    limits.num_threads = 1;
+    limits.max_slow_waiting = 1;
+    limits.is_slow = [](const HttpRequest& request) {
+      return request.path == "/slow";
+    };
+    auto server = HttpServer::Start(
+        "127.0.0.1:0",
+        [this](const HttpRequest& request) {
+          if (request.path == "/slow") {
+            begun_.set_value();
+            go_.get_future().wait();
+          }
+          return Echo(request);
+        },
+        limits);
+    EXPECT_OK(server);
+    server_ = *std::move(server);
+  }
+
+  std::future<HttpTestReply> AskSlowly() {
+    return std::async(std::launch::async, [port = server_->port()] {
+      return HttpTestClient(port).Post("/slow", "b");
+    });
+  }
+
+  std::promise<void> begun_, go_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST(HttpServerTest, ASlowRequestHoldsUpNobodyElse) {
+  SlowServer slow;
+  auto reply = slow.AskSlowly();
+  slow.begun_.get_future().wait();
+  EXPECT_EQ(HttpTestClient(slow.server_->port()).Post("/a", "x").status, 202);
+  slow.go_.set_value();
+  const HttpTestReply answered = reply.get();
+  EXPECT_EQ(answered.status, 202);
+  EXPECT_EQ(answered.body, "POST /slow -  b");
+}
+
+TEST(HttpServerTest, AServerThatStopsAnswersItsSlowRequestFirst) {
+  SlowServer slow;
+  auto reply = slow.AskSlowly();
+  slow.begun_.get_future().wait();
+  std::thread stop([&slow] { slow.server_.reset(); });
+  slow.go_.set_value();
+  stop.join();
+  EXPECT_EQ(reply.get().status, 202);
 }
 
 TEST(HttpServerTest, AddressInUseNamesTheAddressAndWhatToDo) {

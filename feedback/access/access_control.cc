@@ -111,7 +111,8 @@ Caller AccessControl::CallerOf(const Account& account,
 Caller AccessControl::BySession(const std::string& id,
                                 const Accounts& accounts) {
   MutexLock lock(&mutex_);
-  const Sessions::Session* const session = sessions_.Use(id, clock_->Now());
+  const Sessions::Session* const session =
+      sessions_.Use(id, clock_->Monotonic());
   if (session == nullptr) return {};
   const Account* const account = accounts.Find(session->account);
   if (account == nullptr || account->disabled ||
@@ -168,19 +169,19 @@ absl::Duration AccessControl::TakeRequest(const Caller& caller) {
     case Caller::Proof::kNotAsked:
       return absl::ZeroDuration();
     case Caller::Proof::kSession:
-      return session_requests_.Take(caller.limit_key, clock_->Now());
+      return session_requests_.Take(caller.limit_key, clock_->Monotonic());
     case Caller::Proof::kToken:
-      return program_requests_.Take(caller.limit_key, clock_->Now());
+      return program_requests_.Take(caller.limit_key, clock_->Monotonic());
     case Caller::Proof::kNone:
       break;
   }
-  return address_requests_.Take(caller.limit_key, clock_->Now());
+  return address_requests_.Take(caller.limit_key, clock_->Monotonic());
 }
 
 absl::Duration AccessControl::TakeLogin(const std::string& name,
                                         const Caller& caller) {
   MutexLock lock(&mutex_);
-  const absl::Time now = clock_->Now();
+  const absl::Time now = clock_->Monotonic();
   const absl::Duration wait = login_addresses_.Take(caller.limit_key, now);
   if (wait > absl::ZeroDuration()) return wait;
   // Hashed: whatever somebody sends as a name is no longer than this.
@@ -234,9 +235,9 @@ Caller AccessControl::BeginSession(const Account& account) {
   MutexLock lock(&mutex_);
   Caller caller = CallerOf(account, Caller::Proof::kSession);
   caller.session_id =
-      sessions_.Begin(account.name, account.version, clock_->Now());
+      sessions_.Begin(account.name, account.version, clock_->Monotonic());
   caller.csrf_token =
-      sessions_.Use(caller.session_id, clock_->Now())->csrf_token;
+      sessions_.Use(caller.session_id, clock_->Monotonic())->csrf_token;
   caller.limit_key = SecretHash(caller.session_id);
   return caller;
 }

@@ -95,6 +95,20 @@ TEST_F(AccessControlTest, SessionEndsAfterAQuarterUnusedAndInAnyCaseInTheEnd) {
   EXPECT_FALSE(WithCookie(busy.session_id).is_known());
 }
 
+TEST_F(AccessControlTest, ClockThatIsSetNeitherEndsSessionsNorGivesRequests) {
+  Open({.login_name = {.capacity = 1, .per_second = 1.0 / 60}});
+  ASSERT_OK_AND_ASSIGN(const Caller ada, Join("ada", Role::kWorker));
+  const Caller nobody = {.limit_key = "somewhere"};
+  EXPECT_EQ(access_->TakeLogin("ada", nobody), absl::ZeroDuration());
+  for (const absl::Duration day : {absl::Hours(24), absl::Hours(-48)}) {
+    clock_.Jump(day);
+    EXPECT_TRUE(WithCookie(ada.session_id).is_known()) << day;
+    EXPECT_GT(access_->TakeLogin("ada", nobody), absl::Seconds(59)) << day;
+  }
+  clock_.Advance(absl::Hours(8));
+  EXPECT_FALSE(WithCookie(ada.session_id).is_known());
+}
+
 TEST_F(AccessControlTest, DisablingEndsSessionsAndLoginsAtOnce) {
   ASSERT_OK_AND_ASSIGN(const Caller caller, Join("ada", Role::kAdmin));
   // Another process does it.

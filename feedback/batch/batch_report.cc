@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "core/base/proto_json.h"
 
 namespace rlhf {
@@ -100,6 +101,32 @@ std::string BatchStateWord(const v1::BatchReport& report) {
       break;
   }
   return "refused";
+}
+
+v1::BatchReport WithoutQuotes(v1::BatchReport report) {
+  report.clear_malformed();
+  for (v1::RefusedRecord& record : *report.mutable_refused()) {
+    record.set_reason("no preference");
+  }
+  return report;
+}
+
+bool ForgetWorker(const std::string& worker_id, v1::BatchReport& report) {
+  bool found = false;
+  const auto forget = [&](std::string* text) {
+    // As batch_gate.cc names workers.
+    const int count = absl::StrReplaceAll(
+        {{absl::StrCat("worker ", worker_id, ":"), "a retracted worker:"},
+         {absl::StrCat("worker ", worker_id, " agrees"),
+          "a retracted worker agrees"}},
+        text);
+    found |= count > 0;
+  };
+  forget(report.mutable_reason());
+  for (v1::BatchReportFinding& finding : *report.mutable_findings()) {
+    forget(finding.mutable_detail());
+  }
+  return found;
 }
 
 std::string BatchReportText(const v1::BatchReport& report) {

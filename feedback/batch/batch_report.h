@@ -17,6 +17,13 @@ void SetVerdict(const BatchVerdict& verdict, v1::BatchReport& report);
 std::string BatchReportJson(const v1::BatchReport& report);
 absl::StatusOr<v1::BatchReport> ReportOf(const Batch& batch);
 
+// What of a report is kept: it quotes nothing that is in the file, so that what
+// people wrote can be taken back. Numbers of lines stay.
+v1::BatchReport WithoutQuotes(v1::BatchReport report);
+
+// Takes a worker's name out of a report; whether it was in it.
+bool ForgetWorker(const std::string& worker_id, v1::BatchReport& report);
+
 // In which state the archive has a batch with this report.
 BatchState StateOf(const v1::BatchReport& report);
 

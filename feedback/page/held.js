@@ -3,6 +3,7 @@
 
 import {element} from "/dom.js";
 import {isRedTeam} from "/choices.js";
+import {kHoldMs} from "/outbox.js";
 
 export const kMaxTurns = 20;
 let timer = 0;
@@ -46,8 +47,12 @@ export function openHeld(entry, message, onDue) {
   element("held").hidden = false;
   announced = 0;
   updateTurn();
+  // The time of day may be set back meanwhile; the other clock may stand still
+  // while the machine sleeps.
+  const due = performance.now() + Math.min(kHoldMs, entry.dueAt - Date.now());
   const tick = () => {
-    const seconds = Math.ceil((entry.dueAt - Date.now()) / 1000);
+    const left = Math.min(due - performance.now(), entry.dueAt - Date.now());
+    const seconds = Math.ceil(left / 1000);
     if (seconds > 0) return tell(seconds);
     clearInterval(timer);
     onDue();

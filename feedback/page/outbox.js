@@ -3,10 +3,15 @@
 // browser's storage meanwhile: neither a reload nor a lost connection loses it,
 // and the id keeps it from being stored twice.
 
+import {forgetDraft, loadDraft} from "/drafts.js";
+import {keep as keepWords, wordsOf} from "/kept.js";
 import {forget, keysWith, load, store} from "/storage.js";
 import {call, errorOf, mayPass, pause} from "/server.js";
 
 export const kHoldMs = 60000;
+// An answer is on its way so long before its lease ends: afterwards somebody else
+// may have the task.
+const kBeforeLeaseEndMs = 5000;
 const kPrefix = "outbox/";
 const kMaxEntries = 50;
 const kRetryMs = [500, 1000, 2000, 4000, 8000];
@@ -30,11 +35,16 @@ export function pendingOf(worker) {
       .sort((a, b) => a.dueAt - b.dueAt);
 }
 
-export const hasRoom = () => entries.size < kMaxEntries;
+// What others left behind here does not count.
+export const hasRoom = (worker) => pendingOf(worker).length < kMaxEntries;
 
-// `task` and `label` are for showing it again after a reload.
+// `task` and `label` are for showing it again after a reload. The lease, which
+// ends at `task.leaseEndsAt`, is not outlasted.
 export function hold(answer, task, label) {
-  const entry = {answer, task, label, dueAt: Date.now() + kHoldMs};
+  const now = Date.now();
+  const dueAt = Math.min(now + kHoldMs,
+                         Math.max(now, task.leaseEndsAt - kBeforeLeaseEndMs));
+  const entry = {answer, task, label, dueAt};
   entries.set(answer.comparison_id, entry);
   keep(entry);
   return entry;
@@ -60,14 +70,26 @@ export function sendOthers(worker) {
   }
 }
 
+// Its words go where the worker sees them and why they were not taken.
+function keepRefused({answer, task, label}, why) {
+  keepWords(answer.worker_id, {
+    title: "Your answer: " + label,
+    why: "Not saved: " + why,
+    words: wordsOf(answer, loadDraft(answer.task_id).turn),
+    task,
+  });
+  forgetDraft(answer.task_id);
+}
+
 // Sends until the server has decided: {saved: true} once it is stored for good,
 // {saved: false, error} if it is refused. `onTrouble(text)` hears of each
 // attempt that failed.
 export async function send(entry, onTrouble) {
   const reply = await insist("/api/comparison", entry.answer, onTrouble);
+  const saved = reply.status === 200;
+  if (!saved) keepRefused(entry, errorOf(reply));
   drop(entry);
-  return reply.status === 200 ? {saved: true} :
-                                {saved: false, error: errorOf(reply)};
+  return saved ? {saved} : {saved, error: errorOf(reply)};
 }
 
 // Posts again and again until the reply will not change any more.

@@ -12,6 +12,7 @@ import * as outbox from "/outbox.js";
 import {settleDialogue, showDialogue} from "/dialogue.js";
 import * as judgement from "/judgement.js";
 import * as held from "/held.js";
+import {keep, showKept, wordsOf} from "/kept.js";
 import {leaseEnd, startLease, stopLease} from "/lease.js";
 import {startKeys} from "/keys.js";
 
@@ -73,6 +74,16 @@ function keepDraft() {
   });
 }
 
+// The task on screen is lost; the words that were begun are not.
+function keepDraftWords(why) {
+  const draft = loadDraft(task.task_id);
+  const edits = draft.edits || {};
+  const words = wordsOf({...draft, edited_response: edits.left || edits.right});
+  if (words.length === 0) return;
+  keep(worker, {title: "An answer that was begun", why, words, task});
+  forgetDraft(task.task_id);
+}
+
 // -------------------------------------------------------------------- asking
 
 async function nextTask() {
@@ -113,6 +124,7 @@ async function moreTime() {
     startLease(found.leaseEndsAt, tellLate);
     return notify("You have more time.", "good");
   }
+  keepDraftWords("That task has gone to somebody else.");
   notify("That task has gone to somebody else; here is another one.");
   showTask(found.task, found.leaseEndsAt);
 }
@@ -121,7 +133,7 @@ async function moreTime() {
 
 function answer() {
   if (stage !== "judging" || !judgement.hasChoice()) return;
-  if (!outbox.hasRoom()) {
+  if (!outbox.hasRoom(worker)) {
     return notify("Too many answers wait to be sent: wait until the server " +
                   "can be reached.", "bad");
   }
@@ -175,7 +187,6 @@ async function send(goOn, withTurn = false) {
       "Not saved yet: " + trouble + ". Trying again…", "bad"));
   if (mine !== session) return;
   if (!outcome.saved) {
-    forgetDraft(task.task_id);
     notify("Not saved: " + outcome.error, "bad");
     return nextTask();
   }
@@ -203,7 +214,10 @@ async function leave(withTurn) {
     if (reply.status === 200) {
       awaitedMessages = task.messages.length + 2;
     } else {
-      notify("Saved ✓ The dialogue cannot go on: " + errorOf(reply), "bad");
+      const why = "The dialogue cannot go on: " + errorOf(reply);
+      keep(worker, {title: "Your next turn", why, words: wordsOf({}, message),
+                    task});
+      notify("Saved ✓ " + why, "bad");
     }
   }
   forgetDraft(task.task_id);
@@ -226,6 +240,7 @@ function signIn(id, name, action) {
   element("change-name").replaceChildren(isolated(name), " · " + action);
   element("change-name").hidden = false;
   ++session;
+  showKept(worker);
   dropOldDrafts();
   nextTask();
 }
@@ -279,6 +294,7 @@ function signOut() {
   element("change-name").hidden = true;
   element("worker-name").value = worker;
   worker = "";
+  showKept(worker);
   outbox.sendOthers(worker);
   show("sign-in");
   element("worker-name").focus();

@@ -7,13 +7,15 @@ export const percent = (share) =>
 export const number = (value, digits = 0) =>
     typeof value === "number" ? value.toFixed(digits) : "–";
 
-// A table that scrolls sideways on a small screen. Cells are text or elements.
+// A table; on a small screen each row is a card, whose cells have their heads
+// before them. Cells are text or elements.
 export function table(caption, heads, rows) {
   const row = (cells, tag) => {
     const made = make("tr");
     cells.forEach((cell, i) => {
       const box = make(i === 0 && tag === "td" ? "th" : tag, {}, cell ?? "–");
       if (box.tagName === "TH") box.scope = tag === "td" ? "row" : "col";
+      if (tag === "td" && i > 0) box.dataset.head = heads[i];
       made.append(box);
     });
     return made;

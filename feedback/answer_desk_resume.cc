@@ -1,0 +1,96 @@
+// How the desk goes on after a restart, and what it keeps for the next one.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/status_macros.h"
+#include "feedback/answer_desk.h"
+
+namespace rlhf {
+namespace {
+
+// Log read at once: bounds memory.
+constexpr int64_t kPageRows = 1000;
+
+}  // namespace
+
+absl::Status AnswerDesk::ReadLog(const std::string& open_work_folder) {
+  MutexLock lock(&mutex_);
+  OpenWork::Found found;
+  if (!open_work_folder.empty()) {
+    RLHF_ASSIGN_OR_RETURN(open_work_, OpenWork::Open(open_work_folder, found));
+  }
+  std::vector<std::string> task_ids;
+  for (const v1::OpenTask& task : found.tasks) {
+    task_ids.push_back(task.task_id());
+  }
+  ResumedTasks resumed(std::move(found.tasks));
+  StartedTasks started(options_.overlap, options_.ready_tasks,
+                       resumed.ContentKeys());
+  const int64_t num_comparisons = store_->GetStats().num_comparisons;
+  for (int64_t seq = 1; seq <= num_comparisons; seq += kPageRows) {
+    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> page,
+                          store_->Read(seq, seq + kPageRows - 1));
+    for (const v1::Comparison& comparison : page) {
+      book_->Add(comparison);
+      started.Add(comparison);
+      resumed.Add(comparison);
+    }
+  }
+  for (const WorkerStatus& worker : book_->Workers()) {
+    scheduler_.AddEarlierAnswers(worker.view.worker_id,
+                                 worker.view.num_answers);
+  }
+  Resume(std::move(resumed), std::move(started), found.turns);
+  for (const std::string& task_id : task_ids) KeepTask(task_id);
+  UpdateGauges();
+  return absl::OkStatus();
+}
+
+void AnswerDesk::Resume(ResumedTasks tasks, StartedTasks started,
+                        const std::vector<v1::WaitingTurn>& turns) {
+  const absl::Time now = clock_->Monotonic();
+  for (OpenTask& open : std::move(tasks).Take(*clock_, options_.lease)) {
+    if (open.owner.empty() || !store_->IsRetractedWorker(open.owner)) {
+      scheduler_.Restore(std::move(open), now);
+    }
+  }
+  for (const v1::WaitingTurn& turn : turns) {
+    // The task that was made of it may have been given out already.
+    if (!scheduler_.HasOwn(turn.worker_id()) &&
+        !store_->IsRetractedWorker(turn.worker_id())) {
+      continuations_.Restore({.prompt = turn.prompt(),
+                              .worker_id = turn.worker_id(),
+                              .task_id = turn.task_id()},
+                             now);
+    }
+    KeepTurnOf(turn.worker_id());
+  }
+  for (StartedTask& one : std::move(started).Take()) {
+    one.task.task_id = KeyedTaskId(one.task.task_id);
+    scheduler_.Add(std::move(one.task), std::move(one.answered_by));
+  }
+}
+
+void AnswerDesk::KeepTask(const std::string& task_id) {
+  if (const std::optional<OpenTask> open = scheduler_.FindOpen(task_id)) {
+    open_work_.Put(ToRecord(*open, *clock_));
+  } else {
+    open_work_.RemoveTask(task_id);
+  }
+}
+
+void AnswerDesk::KeepTurnOf(const std::string& worker_id) {
+  const auto waiting = continuations_.WaitingOf(worker_id);
+  if (!waiting.has_value()) return open_work_.RemoveTurnOf(worker_id);
+  v1::WaitingTurn turn;
+  *turn.mutable_prompt() = waiting->prompt;
+  turn.set_worker_id(waiting->worker_id);
+  turn.set_task_id(waiting->task_id);
+  open_work_.Put(turn);
+}
+
+}  // namespace rlhf

@@ -1,0 +1,177 @@
+// What the desk promises over a restart, and where clocks are set.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/file.h"
+#include "feedback/answer_desk.h"
+#include "gtest/gtest.h"
+#include "prometheus/registry.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A desk that keeps what people have in hand, and may be restarted.
+class AnswerDeskResumeTest : public ::testing::Test {
+ protected:
+  AnswerDeskResumeTest() {
+    auto store =
+        PreferenceStore::Open(dir_ / "comparisons.db", &time_, &metrics_);
+    EXPECT_OK(store);
+    store_ = *std::move(store);
+  }
+
+  std::unique_ptr<AnswerDesk> Start(const TaskScheduler::Options& options = {
+                                        .lease = absl::Minutes(10)}) {
+    auto desk =
+        std::make_unique<AnswerDesk>(options, store_.get(), &time_, &metrics_);
+    EXPECT_OK(desk->ReadLog(dir_ / "open_work"));
+    return desk;
+  }
+
+  static std::vector<Task> OneTask() {
+    return {MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)};
+  }
+
+  static Answer AnswerOf(const std::string& worker,
+                         const std::string& task_id) {
+    return {.task_id = task_id,
+            .comparison_id = "c-" + worker,
+            .worker_id = worker,
+            .choice = ShownChoice::kTie,
+            .source = "page"};
+  }
+
+  TempDir dir_;
+  FakeClock time_;
+  prometheus::Registry registry_;
+  FeedbackMetrics metrics_{registry_};
+  std::unique_ptr<PreferenceStore> store_;
+};
+
+TEST_F(AnswerDeskResumeTest, ClockThatIsSetEndsNoLeaseAndMakesNoneLonger) {
+  const auto desk = Start();
+  desk->Add(OneTask());
+  ASSERT_OK_AND_ASSIGN(const Task task, desk->Lease("ada"));
+  for (const absl::Duration day : {absl::Hours(24), absl::Hours(-48)}) {
+    time_.Jump(day);
+    EXPECT_FALSE(desk->Lease("ben").ok()) << day;
+    EXPECT_EQ(desk->GetTaskStats().num_leased, 1) << day;
+  }
+  time_.Advance(absl::Minutes(10));
+  EXPECT_EQ(desk->Lease("ben")->task_id, task.task_id);
+}
+
+TEST_F(AnswerDeskResumeTest, SecondsAreNoMoreThanTheWorkerHasHadTheTask) {
+  const auto desk = Start();
+  desk->Add(OneTask());
+  Answer answer = AnswerOf("ada", desk->Lease("ada")->task_id);
+  answer.worker_seconds = 500'000;
+  time_.Advance(absl::Seconds(5));
+  ASSERT_OK(desk->Submit(answer));
+  EXPECT_EQ(store_->Read(1, 1)->at(0).worker_seconds(), 5);
+  time_.Advance(absl::Seconds(5));
+  EXPECT_TRUE(desk->Submit(answer)->duplicate) << "a retry, later";
+}
+
+TEST_F(AnswerDeskResumeTest, TaskGivenBeforeARestartIsAnsweredAfterIt) {
+  auto desk = Start();
+  desk->Add(OneTask());
+  ASSERT_OK_AND_ASSIGN(const Task task, desk->Lease("ada"));
+  desk = Start();
+  EXPECT_FALSE(desk->Lease("ben").ok()) << "it is ada's";
+  ASSERT_OK_AND_ASSIGN(const Task same, desk->Lease("ada"));
+  EXPECT_EQ(same.task_id, task.task_id);
+  EXPECT_EQ(same.shown_swapped, task.shown_swapped);
+  desk = Start();
+  time_.Advance(absl::Seconds(30));
+  Answer answer = AnswerOf("ada", task.task_id);
+  answer.worker_seconds = 20;
+  ASSERT_OK_AND_ASSIGN(const auto saved, desk->Submit(answer));
+  EXPECT_FALSE(saved.duplicate);
+  EXPECT_EQ(store_->Read(1, 1)->at(0).worker_seconds(), 20);
+  desk = Start();
+  EXPECT_TRUE(desk->Submit(answer)->duplicate);
+  EXPECT_FALSE(desk->Lease("ben").ok()) << "it has its answer";
+  EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty());
+}
+
+TEST_F(AnswerDeskResumeTest, TaskGivenBeforeARestartGoesToOthersAfterItsLease) {
+  auto desk = Start();
+  desk->Add(OneTask());
+  const std::string task_id = desk->Lease("ada")->task_id;
+  desk = Start();
+  time_.Advance(absl::Minutes(11));
+  EXPECT_EQ(desk->Lease("ben")->task_id, task_id);
+  ASSERT_OK(desk->Submit(AnswerOf("ben", task_id)));
+  EXPECT_THAT(desk->Submit(AnswerOf("ada", task_id)),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("answered by somebody else")));
+  EXPECT_EQ(store_->GetStats().num_comparisons, 1);
+}
+
+TEST_F(AnswerDeskResumeTest, AnswerSavedAtTheMomentOfAKillCountsOnce) {
+  auto desk = Start();
+  desk->Add(OneTask());
+  const std::string task_id = desk->Lease("ada")->task_id;
+  const std::string path = dir_ / ("open_work/task-" + task_id);
+  ASSERT_OK_AND_ASSIGN(const std::string file, ReadFile(path));
+  ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
+  EXPECT_FALSE(FileExists(path));
+  // As if the process had been killed before it removed it.
+  ASSERT_OK(WriteFileAtomically(path, file));
+  desk = Start();
+  EXPECT_FALSE(FileExists(path));
+  EXPECT_TRUE(desk->Submit(AnswerOf("ada", task_id))->duplicate);
+  EXPECT_FALSE(desk->Lease("ben").ok());
+}
+
+TEST_F(AnswerDeskResumeTest, OverlapHoldsOverARestart) {
+  const TaskScheduler::Options two = {.ready_tasks = 1, .overlap = 2};
+  auto desk = Start(two);
+  desk->Add(OneTask());
+  const std::string task_id = desk->Lease("ada")->task_id;
+  ASSERT_OK(desk->Lease("ben"));
+  ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
+  desk = Start(two);
+  EXPECT_FALSE(desk->Lease("cyd").ok()) << "ben has the second place";
+  EXPECT_TRUE(desk->Submit(AnswerOf("ada", task_id))->duplicate);
+  ASSERT_OK(desk->Submit(AnswerOf("ben", task_id)));
+  EXPECT_FALSE(desk->Lease("cyd").ok());
+  EXPECT_EQ(desk->Agreement().num_pairs, 1);
+}
+
+TEST_F(AnswerDeskResumeTest, DialogueThatWaitsGoesOnAfterARestart) {
+  auto desk = Start();
+  desk->Add(OneTask());
+  const std::string task_id = desk->Lease("ada")->task_id;
+  ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
+  const NextTurn turn = {.task_id = task_id,
+                         .worker_id = "ada",
+                         .left_chosen = true,
+                         .message = "Why?",
+                         .comparison_id = "c-ada"};
+  ASSERT_OK(desk->CarryOn(turn));
+  desk = Start();
+  ASSERT_OK(desk->CarryOn(turn)) << "a retry";
+  std::optional<Continuation> waiting = desk->NextContinuation();
+  ASSERT_TRUE(waiting.has_value());
+  EXPECT_EQ(waiting->worker_id, "ada");
+  EXPECT_EQ(waiting->prompt.messages(1).content(), "Why?");
+  desk->FinishContinuation(*waiting,
+                           MakeTask(waiting->prompt, {"so", 1}, {"no", 1}, 1));
+  ASSERT_OK_AND_ASSIGN(const Task next, desk->Lease("ada"));
+  desk = Start();
+  EXPECT_FALSE(desk->NextContinuation().has_value()) << "it is a task by now";
+  EXPECT_EQ(desk->Lease("ada")->task_id, next.task_id);
+  EXPECT_FALSE(desk->Lease("ben").ok()) << "ada's own";
+}
+
+}  // namespace
+}  // namespace rlhf

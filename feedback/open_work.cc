@@ -1,0 +1,118 @@
+#include "feedback/open_work.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/file.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/base/status_macros.h"
+
+namespace rlhf {
+namespace {
+
+constexpr char kTaskPrefix[] = "task-";
+constexpr char kTurnPrefix[] = "turn-";
+// One process at a time writes here.
+constexpr char kTemporary[] = "temporary";
+
+// Whole or absent, for whoever reads it after this process; not synced.
+absl::Status WriteWhole(const std::string& folder, const std::string& path,
+                        const std::string& contents) {
+  const std::string temporary = absl::StrCat(folder, "/", kTemporary);
+  const int fd =
+      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return ErrnoStatus(errno, "creating", temporary);
+  const ssize_t written = ::write(fd, contents.data(), contents.size());
+  const int error = errno;
+  ::close(fd);
+  if (written < 0) return ErrnoStatus(error, "writing", temporary);
+  if (static_cast<size_t>(written) != contents.size()) {
+    return ErrnoStatus(ENOSPC, "writing", temporary);
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    return ErrnoStatus(errno, "renaming to", path);
+  }
+  return absl::OkStatus();
+}
+
+// Whether `text` is a whole record.
+bool Take(const std::string& name, const std::string& text,
+          OpenWork::Found& found) {
+  if (absl::StartsWith(name, kTaskPrefix)) {
+    v1::OpenTask task;
+    if (!task.ParseFromString(text) || task.task_id().empty()) return false;
+    found.tasks.push_back(std::move(task));
+    return true;
+  }
+  v1::WaitingTurn turn;
+  if (!absl::StartsWith(name, kTurnPrefix) || !turn.ParseFromString(text) ||
+      turn.worker_id().empty()) {
+    return false;
+  }
+  found.turns.push_back(std::move(turn));
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<OpenWork> OpenWork::Open(const std::string& folder,
+                                        Found& found) {
+  RLHF_RETURN_IF_ERROR(MakeDirectories(folder));
+  for (const std::string& name : ListDirectory(folder)) {
+    const std::string path = absl::StrCat(folder, "/", name);
+    RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    if (Take(name, text, found)) continue;
+    if (name != kTemporary) {
+      RLHF_LOG(WARNING) << path << " is no work in hand: removed";
+    }
+    ::unlink(path.c_str());
+  }
+  return OpenWork(folder);
+}
+
+std::string OpenWork::TaskPath(const std::string& task_id) const {
+  return absl::StrCat(folder_, "/", kTaskPrefix, task_id);
+}
+
+std::string OpenWork::TurnPath(const std::string& worker_id) const {
+  // A name may hold anything.
+  return absl::StrCat(folder_, "/", kTurnPrefix,
+                      Sha256Hex(worker_id).substr(0, 32));
+}
+
+void OpenWork::Write(const std::string& path, const std::string& contents) {
+  const absl::Status status = WriteWhole(folder_, path, contents);
+  if (!status.ok() && !failing_) {
+    RLHF_LOG(WARNING) << "a restart now would forget who works on what: "
+                      << status;
+  }
+  failing_ = !status.ok();
+}
+
+void OpenWork::Put(const v1::OpenTask& task) {
+  if (folder_.empty()) return;
+  Write(TaskPath(task.task_id()), task.SerializeAsString());
+}
+
+void OpenWork::Put(const v1::WaitingTurn& turn) {
+  if (folder_.empty()) return;
+  Write(TurnPath(turn.worker_id()), turn.SerializeAsString());
+}
+
+void OpenWork::RemoveTask(const std::string& task_id) {
+  if (!folder_.empty()) ::unlink(TaskPath(task_id).c_str());
+}
+
+void OpenWork::RemoveTurnOf(const std::string& worker_id) {
+  if (!folder_.empty()) ::unlink(TurnPath(worker_id).c_str());
+}
+
+}  // namespace rlhf

@@ -1,0 +1,53 @@
+// What people have in hand, in files: it outlives the process.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "rlhf/v1/open_work.pb.h"
+
+namespace rlhf {
+
+// A folder with a file for each task that is given out and each dialogue that
+// waits. A process that is killed at any moment leaves each of them whole or
+// absent. They are not synced: a machine that loses power may lose the newest,
+// and their answers are refused then, which the page tells; an answer that was
+// acknowledged is in the log.
+//
+// What cannot be written is logged once: work goes on without it.
+// Thread-compatible.
+class OpenWork {
+ public:
+  struct Found {
+    std::vector<v1::OpenTask> tasks;
+    std::vector<v1::WaitingTurn> turns;
+  };
+
+  // Keeps nothing.
+  OpenWork() = default;
+  // Makes the folder, and reads what is in it into `found`; files that make no
+  // sense are removed, and logged.
+  // Errors: as MakeDirectories and ReadFile.
+  static absl::StatusOr<OpenWork> Open(const std::string& folder, Found& found);
+
+  // In place of an earlier one of the same task, and of the same worker.
+  void Put(const v1::OpenTask& task);
+  void Put(const v1::WaitingTurn& turn);
+
+  // Fine if there is none.
+  void RemoveTask(const std::string& task_id);
+  void RemoveTurnOf(const std::string& worker_id);
+
+ private:
+  explicit OpenWork(std::string folder) : folder_(std::move(folder)) {}
+  std::string TaskPath(const std::string& task_id) const;
+  std::string TurnPath(const std::string& worker_id) const;
+  void Write(const std::string& path, const std::string& contents);
+
+  std::string folder_;  // empty: keeps nothing
+  bool failing_ = false;
+};
+
+}  // namespace rlhf

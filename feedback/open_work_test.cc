@@ -1,0 +1,71 @@
+#include "feedback/open_work.h"
+
+#include <string>
+
+#include "core/base/file.h"
+#include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace rlhf {
+namespace {
+
+v1::OpenTask MakeOpenTask(const std::string& task_id) {
+  v1::OpenTask task;
+  task.set_task_id(task_id);
+  task.mutable_compared()->set_response_a("yes\0no", 6);
+  return task;
+}
+
+v1::WaitingTurn MakeTurn(const std::string& worker_id) {
+  v1::WaitingTurn turn;
+  turn.set_worker_id(worker_id);
+  return turn;
+}
+
+TEST(OpenWorkTest, WhatWasPutAndNotRemovedIsFoundAgain) {
+  const TempDir dir;
+  const std::string folder = dir / "open_work";
+  OpenWork::Found found;
+  ASSERT_OK_AND_ASSIGN(OpenWork work, OpenWork::Open(folder, found));
+  EXPECT_TRUE(found.tasks.empty());
+  work.Put(MakeOpenTask("a1"));
+  work.Put(MakeOpenTask("b2"));
+  v1::OpenTask again = MakeOpenTask("b2");
+  again.set_owner("ada");
+  work.Put(again);
+  work.Put(MakeTurn("../../ada"));
+  work.Put(MakeTurn("ben"));
+  work.RemoveTask("a1");
+  work.RemoveTask("never there");
+  work.RemoveTurnOf("ben");
+  ASSERT_OK(OpenWork::Open(folder, found));
+  ASSERT_EQ(found.tasks.size(), 1u);
+  EXPECT_EQ(found.tasks[0].owner(), "ada");
+  EXPECT_EQ(found.tasks[0].compared().response_a().size(), 6u);
+  ASSERT_EQ(found.turns.size(), 1u);
+  EXPECT_EQ(found.turns[0].worker_id(), "../../ada");
+}
+
+TEST(OpenWorkTest, WhatMakesNoSenseIsRemovedAndTheRestIsRead) {
+  const TempDir dir;
+  OpenWork::Found found;
+  ASSERT_OK_AND_ASSIGN(OpenWork work, OpenWork::Open(dir.path(), found));
+  work.Put(MakeOpenTask("a1"));
+  ASSERT_OK(WriteFileAtomically(dir / "task-b2", "\xff\xff\xff"));
+  ASSERT_OK(WriteFileAtomically(dir / "turn-c3", ""));
+  ASSERT_OK(WriteFileAtomically(dir / "temporary", "cut sho"));
+  ASSERT_OK(OpenWork::Open(dir.path(), found));
+  EXPECT_EQ(found.tasks.size(), 1u);
+  EXPECT_TRUE(found.turns.empty());
+  EXPECT_EQ(ListDirectory(dir.path()), std::vector<std::string>{"task-a1"});
+}
+
+TEST(OpenWorkTest, WithoutAFolderNothingIsKept) {
+  OpenWork work;
+  work.Put(MakeOpenTask("a1"));
+  work.RemoveTask("a1");
+}
+
+}  // namespace
+}  // namespace rlhf

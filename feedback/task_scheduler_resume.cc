@@ -1,0 +1,72 @@
+// How tasks that were given out go on after a restart.
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "feedback/task_scheduler.h"
+
+namespace rlhf {
+
+std::optional<OpenTask> TaskScheduler::FindOpen(
+    const std::string& task_id) const {
+  const auto found = entries_.find(task_id);
+  if (found == entries_.end() || found->second.seen_by.empty()) {
+    return std::nullopt;
+  }
+  const Entry& entry = found->second;
+  OpenTask open{.task = entry.task,
+                .owner = entry.owner,
+                .holders = {},
+                .answered_by = entry.answered_by,
+                .num_before = entry.num_before};
+  for (const auto& [worker_id, given] : entry.seen_by) {
+    const auto lease = entry.leases.find(worker_id);
+    open.holders[worker_id] = {.given = given,
+                               .lease_end = lease == entry.leases.end()
+                                                ? absl::InfinitePast()
+                                                : lease->second};
+  }
+  return open;
+}
+
+void TaskScheduler::RestoreLeases(const OpenTask& open, Entry& entry,
+                                  absl::Time now) {
+  std::multimap<absl::Time, std::string, std::greater<>> leases;
+  for (const auto& [worker_id, holder] : open.holders) {
+    if (holder.lease_end > now) leases.emplace(holder.lease_end, worker_id);
+  }
+  for (const auto& [lease_end, worker_id] : leases) {
+    if (NumOpen(entry) == 0 || holder_of_.contains(worker_id) ||
+        entry.answered_by.contains(worker_id) || !CheckLease(worker_id).ok()) {
+      continue;
+    }
+    entry.leases[worker_id] = lease_end;
+    holder_of_[worker_id] = entry.task.task_id;
+  }
+}
+
+void TaskScheduler::Restore(OpenTask open, absl::Time now) {
+  const bool is_answered =
+      static_cast<int>(open.answered_by.size()) >= NumWantedOf(open.owner);
+  const bool owner_has_one = !open.owner.empty() && HasTaskOf(open.owner);
+  if (is_answered || owner_has_one) return;
+  const auto [added, is_new] = entries_.try_emplace(open.task.task_id);
+  if (!is_new) return;
+  Entry& entry = added->second;
+  entry.task = open.task;
+  entry.owner = open.owner;
+  entry.num_wanted = NumWantedOf(open.owner);
+  entry.answered_by = open.answered_by;
+  entry.num_before = open.num_before;
+  for (const auto& [worker_id, holder] : open.holders) {
+    entry.seen_by[worker_id] = holder.given;
+  }
+  if (!entry.owner.empty()) own_of_[entry.owner] = entry.task.task_id;
+  RestoreLeases(open, entry, now);
+  UpdateReady(entry, /*first=*/false);
+}
+
+}  // namespace rlhf
