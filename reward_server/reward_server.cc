@@ -17,12 +17,18 @@ namespace {
 
 constexpr absl::Duration kRetryPause = absl::Seconds(5);
 
-ScoreQueue::Options QueueOptions(const v1::RewardServerConfig& config) {
-  return {
-      .max_waiting = static_cast<size_t>(config.max_queue()),
-      .max_batch_dialogues = static_cast<size_t>(config.max_batch_dialogues()),
-      .max_batch_tokens = config.max_batch_tokens(),
-      .max_delay = absl::Milliseconds(config.queue_delay_ms())};
+// `metrics` must outlive the batcher.
+RequestBatcher::Options BatcherOptions(const v1::RewardServerConfig& config,
+                                       RewardMetrics& metrics) {
+  return {.queue = {.max_waiting = static_cast<size_t>(config.max_queue()),
+                    .max_batch_dialogues =
+                        static_cast<size_t>(config.max_batch_dialogues()),
+                    .max_batch_tokens = config.max_batch_tokens(),
+                    .max_delay = absl::Milliseconds(config.queue_delay_ms())},
+          .on_batch = [&metrics](size_t num_dialogues, int64_t num_tokens) {
+            metrics.batch_items.Observe(static_cast<double>(num_dialogues));
+            metrics.batch_tokens.Observe(static_cast<double>(num_tokens));
+          }};
 }
 
 }  // namespace
@@ -36,12 +42,7 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
           absl::StrCat("127.0.0.1:", config.reward_server().metrics_port()),
           &series));
   PmSlots slots;
-  RequestBatcher batcher(
-      {.queue = QueueOptions(config.reward_server()),
-       .on_batch = [&metrics](size_t num_dialogues, int64_t num_tokens) {
-         metrics.batch_items.Observe(static_cast<double>(num_dialogues));
-         metrics.batch_tokens.Observe(static_cast<double>(num_tokens));
-       }});
+  RequestBatcher batcher(BatcherOptions(config.reward_server(), metrics));
   ScoreCache cache(static_cast<size_t>(config.reward_server().score_cache_mib())
                    << 20);
   ShadowRecord shadow;
