@@ -35,8 +35,8 @@ RoleClients::RoleClients(const v1::RunConfig& config, absl::Duration timeout)
       learner_(v1::Control::NewStub(MakeChannel(config.learner().address()))),
       refresher_(
           v1::Refresh::NewStub(MakeChannel(config.preference().address()))),
-      reward_server_(v1::RewardAdmin::NewStub(
-          MakeChannel(config.reward_server().address()))),
+      reward_server_(
+          std::make_unique<RewardClient>(config.reward_server().address())),
       feedback_(
           v1::Feedback::NewStub(MakeChannel(config.feedback().address()))),
       store_(v1::Store::NewStub(MakeChannel(config.feedback().address()))) {}
@@ -50,7 +50,7 @@ absl::StatusOr<v1::RefreshStatus> RoleClients::Refresher() const {
 }
 
 absl::StatusOr<v1::RewardStatus> RoleClients::RewardServer() const {
-  return Ask(reward_server_.get(), &v1::RewardAdmin::Stub::GetStatus, timeout_);
+  return reward_server_->GetStatus(timeout_);
 }
 
 absl::StatusOr<v1::FeedbackStats> RoleClients::Feedback() const {

@@ -7,11 +7,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/rpc/reward_client.h"
 #include "rlhf/v1/config.pb.h"
 #include "rlhf/v1/control.grpc.pb.h"
 #include "rlhf/v1/feedback.grpc.pb.h"
 #include "rlhf/v1/report.pb.h"
-#include "rlhf/v1/reward.grpc.pb.h"
 #include "rlhf/v1/store.grpc.pb.h"
 
 namespace rlhf {
@@ -50,7 +50,7 @@ class RoleClients {
   const std::shared_ptr<grpc::Channel> actor_;
   const std::unique_ptr<v1::Control::Stub> learner_;
   const std::unique_ptr<v1::Refresh::Stub> refresher_;
-  const std::unique_ptr<v1::RewardAdmin::Stub> reward_server_;
+  const std::unique_ptr<RewardClient> reward_server_;
   const std::unique_ptr<v1::Feedback::Stub> feedback_;
   const std::unique_ptr<v1::Store::Stub> store_;
 };

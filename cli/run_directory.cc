@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
+#include "core/config/address.h"
 #include "core/config/run_config.h"
 #include "core/telemetry/listen_socket.h"
 
@@ -117,7 +118,7 @@ std::vector<ListenField> ListenFields(const v1::RunConfig& config) {
       metrics("learner.metrics_port", config.learner().metrics_port()),
       {"actor.address", config.actor().address()},
       metrics("actor.metrics_port", config.actor().metrics_port()),
-      {"reward_server.address", config.reward_server().address()},
+      {"reward_server.address", FirstAddress(config.reward_server().address())},
       metrics("reward_server.metrics_port",
               config.reward_server().metrics_port()),
       {"preference.address", config.preference().address()},

@@ -129,5 +129,16 @@ TEST(ListenFieldsTest, DefaultsNameDifferentPortsForEveryProcess) {
   EXPECT_EQ(addresses.size(), 14);
 }
 
+TEST(ListenFieldsTest, OfSeveralReplicasTheFirstIsOurs) {
+  v1::RunConfig config = MakeConfig();
+  config.mutable_reward_server()->set_address("127.0.0.1:1,127.0.0.1:2");
+  std::set<std::string> addresses;
+  for (const ListenField& field : ListenFields(config)) {
+    addresses.insert(field.address);
+  }
+  EXPECT_EQ(addresses.count("127.0.0.1:1"), 1);
+  EXPECT_EQ(addresses.count("127.0.0.1:2"), 0);
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -17,12 +17,19 @@ struct PmScores {
 };
 
 // `sequences` are dialogues as the PM encodes them; `max_tokens` bounds one
-// forward pass. Errors: as ScoreSequences.
+// forward pass. Where that takes several, those with the longest common
+// beginnings go together: a pass reads a beginning once
+// (core/nn/packed_batch.h). A score depends on what it is computed with, by
+// rounding only. Errors: as ScoreSequences.
 absl::StatusOr<PmScores> ScoreDialogues(
     const LoadedPm& pm, absl::Span<const std::vector<int32_t>> sequences,
     int64_t max_tokens);
 
 // The scores of the dialogues from `begin` on, `count` of them.
 PmScores Part(const PmScores& scores, size_t begin, size_t count);
+
+// Makes `part`, of the same members, the scores of the dialogues `where`.
+void Place(const PmScores& part, absl::Span<const size_t> where,
+           PmScores& scores);
 
 }  // namespace rlhf

@@ -2,18 +2,46 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
+#include "core/base/hash.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
 #include "core/nn/model_directory.h"
 
 namespace rlhf {
 
+namespace {
+
+// The tokens that a dialogue states.
+absl::StatusOr<std::vector<int32_t>> StatedTokens(
+    const v1::ScoredDialogue& dialogue, int64_t vocab_size) {
+  if (!dialogue.prompt().empty() || !dialogue.response().empty()) {
+    return absl::InvalidArgumentError(
+        "tokens beside a prompt or a response; wanted one or the other");
+  }
+  for (const int32_t id : dialogue.tokens()) {
+    if (id < 0 || id >= vocab_size) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "token id ", id, " is outside the vocabulary of ", vocab_size));
+    }
+  }
+  return std::vector<int32_t>(dialogue.tokens().begin(),
+                              dialogue.tokens().end());
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<int32_t>> LoadedPm::Encode(
     const v1::ScoredDialogue& dialogue) const {
-  RLHF_ASSIGN_OR_RETURN(
-      const std::string text,
-      format.RenderScored(dialogue.prompt(), dialogue.response()));
-  std::vector<int32_t> ids = tokenizer->Encode(text);
+  std::vector<int32_t> ids;
+  if (dialogue.tokens().empty()) {
+    RLHF_ASSIGN_OR_RETURN(
+        const std::string text,
+        format.RenderScored(dialogue.prompt(), dialogue.response()));
+    ids = tokenizer->Encode(text);
+  } else {
+    RLHF_ASSIGN_OR_RETURN(ids,
+                          StatedTokens(dialogue, model().config().vocab_size));
+  }
   const int64_t limit = model().config().max_positions;
   if (static_cast<int64_t>(ids.size()) > limit) {
     return absl::InvalidArgumentError(
@@ -63,10 +91,13 @@ absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
   }
   RLHF_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer,
                         Tokenizer::Load(directory));
+  RLHF_ASSIGN_OR_RETURN(std::string tokenizer_digest,
+                        Sha256HexOfFile(directory + "/tokenizer.json"));
   RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(directory));
   return std::make_shared<const LoadedPm>(
       LoadedPm{.version = version,
                .tokenizer = std::move(tokenizer),
+               .tokenizer_digest = std::move(tokenizer_digest),
                .format = format,
                .members = std::move(members),
                .models = std::move(models)});
@@ -148,7 +179,10 @@ void PmSlots::SetLoadError(const std::string& error) {
 v1::RewardStatus PmSlots::Status() const {
   MutexLock lock(&mutex_);
   v1::RewardStatus status;
-  if (serving_ != nullptr) *status.mutable_serving() = serving_->version;
+  if (serving_ != nullptr) {
+    *status.mutable_serving() = serving_->version;
+    status.set_tokenizer_digest(serving_->tokenizer_digest);
+  }
   if (previous_ != nullptr) *status.mutable_previous() = previous_->version;
   if (canary_ != nullptr) *status.mutable_canary() = canary_->version;
   status.set_canary_error(canary_error_);

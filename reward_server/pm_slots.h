@@ -22,6 +22,8 @@ namespace rlhf {
 struct LoadedPm {
   v1::ModelVersion version;
   std::unique_ptr<const Tokenizer> tokenizer;
+  // SHA-256 of its tokenizer.json, in hexadecimal.
+  std::string tokenizer_digest;
   ChatFormat format;
   PmMembers members;
   // One for each member; they share the tokenizer.
@@ -30,9 +32,10 @@ struct LoadedPm {
   // The first member's.
   const Transformer& model() const { return models.front(); }
 
-  // The tokens that this PM reads for a dialogue and its response.
-  // Errors: InvalidArgument for what the chat format refuses, or more tokens
-  // than the model takes.
+  // The tokens that this PM reads for a dialogue and its response; those that
+  // the dialogue states, if any, which must be of this PM's tokenizer.
+  // Errors: InvalidArgument for what the chat format refuses, tokens beside
+  // text or outside the vocabulary, or more tokens than the model takes.
   absl::StatusOr<std::vector<int32_t>> Encode(
       const v1::ScoredDialogue& dialogue) const;
 };

@@ -1,8 +1,8 @@
 #include "reward_server/request_batcher.h"
 
-#include <algorithm>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
 
 namespace rlhf {
 namespace {
@@ -11,18 +11,19 @@ absl::Status Stopping() {
   return absl::UnavailableError("the reward server is stopping");
 }
 
-int64_t CountTokens(const ScoreJob& job) {
-  int64_t count = 0;
-  for (const std::vector<int32_t>& sequence : job.sequences) {
-    count += static_cast<int64_t>(sequence.size());
+// Why a job was not scored.
+absl::Status Unwanted(const ScoreJob& job) {
+  if (job.deadline <= MonotonicNow()) {
+    return absl::DeadlineExceededError(
+        "the deadline passed while the request waited to be scored");
   }
-  return count;
+  return absl::CancelledError("the client went away");
 }
 
 }  // namespace
 
 RequestBatcher::RequestBatcher(const Options& options)
-    : options_(options), thread_([this] { Run(); }) {}
+    : options_(options), queue_(options.queue), thread_([this] { Run(); }) {}
 
 RequestBatcher::~RequestBatcher() { Stop(); }
 
@@ -36,85 +37,58 @@ void RequestBatcher::Stop() {
   std::vector<ScoreJob> waiting;
   {
     MutexLock lock(&mutex_);
-    waiting.swap(waiting_);
-    num_waiting_ = 0;
+    waiting = queue_.TakeAll();
   }
   for (const ScoreJob& job : waiting) job.done(Stopping());
 }
 
 absl::Status RequestBatcher::Add(ScoreJob job) {
-  const size_t size = job.sequences.size();
-  if (size > options_.max_queue) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(size, " dialogues in one request; at most ",
-                     options_.max_queue, " (reward_server.max_queue)"));
-  }
   MutexLock lock(&mutex_);
   if (stopping_) return Stopping();
-  if (num_waiting_ + size > options_.max_queue) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(num_waiting_, " dialogues wait already, the limit is ",
-                     options_.max_queue, "; try again later"));
-  }
-  // What nobody waits for leaves room for what somebody does.
-  if (job.background && 4 * (num_waiting_ + size) > options_.max_queue) {
-    return absl::ResourceExhaustedError("no room for a job of the background");
-  }
-  num_waiting_ += size;
-  waiting_.push_back(std::move(job));
-  changed_.SignalAll();
-  return absl::OkStatus();
+  absl::Status added = queue_.Add(std::move(job), MonotonicNow());
+  if (added.ok()) changed_.SignalAll();
+  return added;
 }
 
 size_t RequestBatcher::num_waiting() const {
   MutexLock lock(&mutex_);
-  return num_waiting_;
+  return queue_.num_waiting();
+}
+
+bool RequestBatcher::Take(std::vector<ScoreJob>& batch,
+                          std::vector<ScoreJob>& unwanted) {
+  MutexLock lock(&mutex_);
+  while (!stopping_) {
+    const absl::Duration wait = queue_.DueAt() - MonotonicNow();
+    if (wait <= absl::ZeroDuration()) break;
+    changed_.WaitFor(&mutex_, wait);
+  }
+  if (stopping_) return false;
+  unwanted = queue_.TakeUnwanted(MonotonicNow());
+  batch = queue_.TakeBatch();
+  return true;
 }
 
 void RequestBatcher::Run() {
   while (true) {
-    std::vector<ScoreJob> batch = TakeBatch();
-    if (batch.empty()) return;
-    std::vector<ScoreJob> wanted;
-    for (ScoreJob& job : batch) {
-      if (job.is_cancelled()) {
-        job.done(absl::CancelledError("the client went away"));
-      } else {
-        wanted.push_back(std::move(job));
+    std::vector<ScoreJob> batch, unwanted;
+    if (!Take(batch, unwanted)) return;
+    for (const ScoreJob& job : unwanted) job.done(Unwanted(job));
+    if (batch.empty()) continue;
+    size_t num_dialogues = 0;
+    int64_t num_tokens = 0;
+    for (const ScoreJob& job : batch) {
+      num_dialogues += job.sequences.size();
+      for (const auto& sequence : job.sequences) {
+        num_tokens += static_cast<int64_t>(sequence.size());
       }
     }
-    if (wanted.empty()) continue;
-    size_t num_dialogues = 0;
-    for (const ScoreJob& job : wanted) num_dialogues += job.sequences.size();
-    options_.on_batch(num_dialogues);
-    Score(std::move(wanted));
+    options_.on_batch(num_dialogues, num_tokens);
+    const Stopwatch watch;
+    Score(std::move(batch));
+    MutexLock lock(&mutex_);
+    queue_.NoteScored(num_dialogues, absl::Seconds(watch.seconds()));
   }
-}
-
-std::vector<ScoreJob> RequestBatcher::TakeBatch() {
-  MutexLock lock(&mutex_);
-  while (waiting_.empty() && !stopping_) changed_.Wait(&mutex_);
-  if (stopping_) return {};
-  std::vector<ScoreJob> batch, rest;
-  auto first =
-      std::find_if(waiting_.begin(), waiting_.end(),
-                   [](const ScoreJob& job) { return !job.background; });
-  if (first == waiting_.end()) first = waiting_.begin();
-  std::rotate(waiting_.begin(), first, first + 1);
-  const LoadedPm* const pm = waiting_.front().pm.get();
-  int64_t tokens_left = options_.max_batch_tokens;
-  for (ScoreJob& job : waiting_) {
-    const int64_t tokens = CountTokens(job);
-    if (batch.empty() || (job.pm.get() == pm && tokens <= tokens_left)) {
-      tokens_left -= tokens;
-      num_waiting_ -= job.sequences.size();
-      batch.push_back(std::move(job));
-    } else {
-      rest.push_back(std::move(job));
-    }
-  }
-  waiting_ = std::move(rest);
-  return batch;
 }
 
 void RequestBatcher::Score(std::vector<ScoreJob> batch) const {
@@ -123,8 +97,8 @@ void RequestBatcher::Score(std::vector<ScoreJob> batch) const {
     sequences.insert(sequences.end(), job.sequences.begin(),
                      job.sequences.end());
   }
-  const absl::StatusOr<PmScores> scores =
-      ScoreDialogues(*batch.front().pm, sequences, options_.max_batch_tokens);
+  const absl::StatusOr<PmScores> scores = ScoreDialogues(
+      *batch.front().pm, sequences, options_.queue.max_batch_tokens);
   if (!scores.ok()) {
     if (batch.size() == 1) return batch.front().done(scores.status());
     // One client's dialogues must not fail another's.

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/nn/sequence_scores.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -43,8 +44,8 @@ class Answer {
 class RequestBatcherTest : public testing::Test {
  protected:
   void SetUp() override {
-    batcher_.emplace(
-        RequestBatcher::Options{.max_batch_tokens = 10, .max_queue = 8});
+    batcher_.emplace(RequestBatcher::Options{
+        .queue = {.max_waiting = 8, .max_batch_tokens = 10}});
     ASSERT_OK(batcher_->Add(
         {.pm = first_pm_, .sequences = {{5}}, .done = [this](const Scores&) {
            held_.count_down();
@@ -154,6 +155,42 @@ TEST_F(RequestBatcherTest, WhatNobodyWaitsForIsNotScored) {
   EXPECT_THAT(gone.Get(),
               StatusIs(StatusCode::kCancelled, HasSubstr("went away")));
   EXPECT_OK(wanted.Get());
+}
+
+TEST_F(RequestBatcherTest, WhatCameTooLateIsNotScored) {
+  Answer late, wanted;
+  ScoreJob job = late.Job(first_pm_, {{9999}});  // would fail otherwise
+  job.deadline = MonotonicNow();
+  ASSERT_OK(batcher_->Add(std::move(job)));
+  ASSERT_OK(batcher_->Add(wanted.Job(first_pm_, {{5}})));
+  Release();
+  EXPECT_THAT(late.Get(), StatusIs(StatusCode::kDeadlineExceeded,
+                                   HasSubstr("while the request waited")));
+  EXPECT_OK(wanted.Get());
+}
+
+// With an hour's delay only a full batch is scored.
+TEST(RequestBatcherDelayTest, RequestsWaitForOthersUntilTheBatchIsFull) {
+  const auto pm = TinyPm(1, 1);
+  std::vector<size_t> batches;
+  RequestBatcher batcher(
+      {.queue = {.max_batch_dialogues = 3, .max_delay = absl::Hours(1)},
+       .on_batch = [&](size_t num_dialogues, int64_t) {
+         batches.push_back(num_dialogues);
+       }});
+  Answer answers[3];
+  for (Answer& answer : answers) {
+    ASSERT_OK(batcher.Add(answer.Job(pm, {{5, 6}})));
+  }
+  for (Answer& answer : answers) EXPECT_OK(answer.Get());
+  EXPECT_THAT(batches, testing::ElementsAre(3));
+}
+
+TEST(RequestBatcherDelayTest, ARequestAloneWaitsNoLongerThanTheDelay) {
+  RequestBatcher batcher({.queue = {.max_delay = absl::Milliseconds(2)}});
+  Answer answer;
+  ASSERT_OK(batcher.Add(answer.Job(TinyPm(1, 1), {{5}})));
+  EXPECT_OK(answer.Get());
 }
 
 TEST_F(RequestBatcherTest, ABadRequestDoesNotFailItsNeighbours) {

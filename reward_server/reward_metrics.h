@@ -14,6 +14,10 @@ class RewardMetrics {
   prometheus::Counter& scored;
   prometheus::Histogram& latency_seconds;
   prometheus::Histogram& batch_items;
+  prometheus::Histogram& batch_tokens;
+  prometheus::Counter& cache_hits;
+  prometheus::Counter& cache_misses;
+  prometheus::Gauge& cache_bytes;
   prometheus::Gauge& queue_items;
   prometheus::Gauge& pm_version;
   prometheus::Counter& swaps;

@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/config/address.h"
 #include "core/config/run_config.h"
 #include "core/rpc/grpc_server.h"
 #include "core/telemetry/metrics_server.h"
@@ -15,6 +16,20 @@ namespace rlhf {
 namespace {
 
 constexpr absl::Duration kRetryPause = absl::Seconds(5);
+
+// `metrics` must outlive the batcher.
+RequestBatcher::Options BatcherOptions(const v1::RewardServerConfig& config,
+                                       RewardMetrics& metrics) {
+  return {.queue = {.max_waiting = static_cast<size_t>(config.max_queue()),
+                    .max_batch_dialogues =
+                        static_cast<size_t>(config.max_batch_dialogues()),
+                    .max_batch_tokens = config.max_batch_tokens(),
+                    .max_delay = absl::Milliseconds(config.queue_delay_ms())},
+          .on_batch = [&metrics](size_t num_dialogues, int64_t num_tokens) {
+            metrics.batch_items.Observe(static_cast<double>(num_dialogues));
+            metrics.batch_tokens.Observe(static_cast<double>(num_tokens));
+          }};
+}
 
 }  // namespace
 
@@ -27,18 +42,16 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
           absl::StrCat("127.0.0.1:", config.reward_server().metrics_port()),
           &series));
   PmSlots slots;
-  RequestBatcher batcher(
-      {.max_batch_tokens = config.reward_server().max_batch_tokens(),
-       .max_queue = static_cast<size_t>(config.reward_server().max_queue()),
-       .on_batch = [&metrics](size_t num_dialogues) {
-         metrics.batch_items.Observe(static_cast<double>(num_dialogues));
-       }});
+  RequestBatcher batcher(BatcherOptions(config.reward_server(), metrics));
+  ScoreCache cache(static_cast<size_t>(config.reward_server().score_cache_mib())
+                   << 20);
   ShadowRecord shadow;
-  RewardService service(&slots, &batcher, &shadow, &metrics);
+  RewardService service(&slots, &batcher, &cache, &shadow, &metrics);
   RewardAdminService admin(&slots, &shadow);
-  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> server,
-                        GrpcServer::Start(config.reward_server().address(),
-                                          {&service, &admin}, &series));
+  RLHF_ASSIGN_OR_RETURN(
+      const std::unique_ptr<GrpcServer> server,
+      GrpcServer::Start(FirstAddress(config.reward_server().address()),
+                        {&service, &admin}, &series));
   RegistryFollower follower(
       ModelRegistry(absl::StrCat(RunDirectory(config), "/registry/pm")),
       ScalarTypeOf(config.reward_server().dtype()), &slots);

@@ -1,6 +1,7 @@
 // The Reward and RewardAdmin services.
 #pragma once
 
+#include "reward_server/cached_scores.h"
 #include "reward_server/pm_slots.h"
 #include "reward_server/request_batcher.h"
 #include "reward_server/reward_metrics.h"
@@ -13,19 +14,40 @@ namespace rlhf {
 class RewardService final : public v1::Reward::CallbackService {
  public:
   // Pointers are not owned and must outlive the service.
-  RewardService(PmSlots* slots, RequestBatcher* batcher, ShadowRecord* shadow,
-                RewardMetrics* metrics)
-      : slots_(slots), batcher_(batcher), shadow_(shadow), metrics_(metrics) {}
+  RewardService(PmSlots* slots, RequestBatcher* batcher, ScoreCache* cache,
+                ShadowRecord* shadow, RewardMetrics* metrics)
+      : slots_(slots),
+        batcher_(batcher),
+        cache_(cache),
+        shadow_(shadow),
+        metrics_(metrics) {}
 
   grpc::ServerUnaryReactor* Score(grpc::CallbackServerContext* context,
                                   const v1::ScoreRequest* request,
                                   v1::ScoreResponse* response) override;
 
  private:
-  // Queues the request; `finish` is called once, now or later.
-  void Start(const grpc::CallbackServerContext& context,
-             const v1::ScoreRequest& request, v1::ScoreResponse& response,
-             std::function<void(const absl::Status&)> finish);
+  // A call on its way. Request, response and context live until `finish` is
+  // called, once.
+  struct Call {
+    const grpc::CallbackServerContext* context;
+    const v1::ScoreRequest* request;
+    v1::ScoreResponse* response;
+    std::function<void(const absl::Status&)> finish;
+  };
+
+  // Answers from what was scored before, or queues what was not.
+  void Start(const Call& call);
+
+  // Queues the dialogues whose scores `known` does not have.
+  absl::Status Queue(const Call& call,
+                     const std::shared_ptr<const LoadedPm>& pm,
+                     std::vector<std::vector<int32_t>> missing,
+                     KnownScores known);
+
+  // Ends a call with scores.
+  void Answer(const Call& call, const std::shared_ptr<const LoadedPm>& pm,
+              const PmScores& scores);
 
   // Has the shadow, if there is one, score what the serving PM has scored. What
   // the shadow cannot read or the queue not take is passed over.
@@ -33,8 +55,8 @@ class RewardService final : public v1::Reward::CallbackService {
                      const std::vector<float>& serving_scores);
 
   // A canary that cannot score what the serving PM reads ends its trial: says
-  // so in the status. An error that may pass, or that the caller made, says
-  // nothing against it.
+  // so in the status. An error that may pass, or that the caller made (such
+  // as tokens of another tokenizer), says nothing against it.
   void JudgeCanary(const LoadedPm& pm, const v1::ScoreRequest& request,
                    const absl::Status& error);
 
@@ -44,6 +66,7 @@ class RewardService final : public v1::Reward::CallbackService {
 
   PmSlots* const slots_;
   RequestBatcher* const batcher_;
+  ScoreCache* const cache_;
   ShadowRecord* const shadow_;
   RewardMetrics* const metrics_;
 };

@@ -5,8 +5,6 @@
 #include <atomic>
 #include <cmath>
 #include <latch>
-#include <mutex>
-#include <set>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -14,6 +12,7 @@
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_server.h"
 #include "core/rpc/grpc_status.h"
+#include "core/rpc/retry_after.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "reward_server/reward_fixtures.h"
@@ -53,15 +52,16 @@ class RewardServiceTest : public testing::Test {
   }
 
   Reply Call(const std::vector<v1::ScoredDialogue>& dialogues,
-             int64_t pm_version, absl::Duration timeout = absl::Seconds(10)) {
+             int64_t pm_version, absl::Duration timeout = absl::Seconds(10),
+             const std::string& tokenizer_digest = "") {
     v1::ScoreRequest request;
     request.set_pm_version(pm_version);
+    request.set_tokenizer_digest(tokenizer_digest);
     for (const auto& dialogue : dialogues) *request.add_dialogues() = dialogue;
     v1::ScoreResponse response;
     const auto context = ContextWithDeadline(timeout);
-    const absl::Status status =
-        FromGrpcStatus(stub_->Score(context.get(), request, &response));
-    if (!status.ok()) return status;
+    const grpc::Status status = stub_->Score(context.get(), request, &response);
+    if (!status.ok()) return FromGrpcStatus(status, *context);
     return response;
   }
 
@@ -79,9 +79,13 @@ class RewardServiceTest : public testing::Test {
   prometheus::Registry registry_;
   RewardMetrics metrics_{registry_};
   PmSlots slots_;
-  RequestBatcher batcher_{{.max_queue = 16}};
+  std::atomic<int> num_batches_ = 0;
+  RequestBatcher batcher_{
+      {.queue = {.max_waiting = 16},
+       .on_batch = [this](size_t, int64_t) { ++num_batches_; }}};
+  ScoreCache cache_{1 << 20};
   ShadowRecord shadow_;
-  RewardService service_{&slots_, &batcher_, &shadow_, &metrics_};
+  RewardService service_{&slots_, &batcher_, &cache_, &shadow_, &metrics_};
   RewardAdminService admin_{&slots_, &shadow_};
   std::unique_ptr<GrpcServer> server_;
   std::unique_ptr<v1::Reward::Stub> stub_;
@@ -231,56 +235,117 @@ TEST_F(RewardServiceTest, APmOfSeveralMembersTellsWhatEachOfThemGave) {
   }
 }
 
-// Callers that never stop while the PM is swapped: every one is answered, and
-// every score is that of the PM its reply names.
-TEST_F(RewardServiceTest, SwapsUnderLoadDropNothingAndMixNoVersions) {
-  constexpr int kCallers = 4, kCallsEach = 30, kCallsPerSwap = 15;
-  // Version v has the weights of seed v % 2.
-  std::vector<std::shared_ptr<const LoadedPm>> versions;
-  std::vector<float> expected[2];
-  for (int64_t v = 0; v < kCallers * kCallsEach / kCallsPerSwap; ++v) {
-    versions.push_back(TinyPm(v + 1, static_cast<uint64_t>((v + 1) % 2)));
-  }
-  expected[1] = ScoresBy(*versions[0]);
-  expected[0] = ScoresBy(*versions[1]);
-  ASSERT_GT(std::abs(expected[0][0] - expected[1][0]), 0.01);
-  ASSERT_GT(std::abs(expected[0][1] - expected[1][1]), 0.01);
+TEST_F(RewardServiceTest, WhatWasScoredBeforeIsAnsweredWithTheSameBits) {
+  slots_.Swap(TinyPmOfTwo(1, 1, 2));
+  ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse first, Call(Dialogues(), 0));
+  EXPECT_EQ(metrics_.cache_hits.Value(), 0);
+  EXPECT_EQ(metrics_.cache_misses.Value(), 2);
+  const int num_batches = num_batches_;
 
-  slots_.Swap(versions[0]);
-  std::atomic<int> num_replies = 0;
-  std::mutex mutex;
-  std::set<int64_t> seen;
-  {
-    std::vector<std::jthread> callers;
-    for (int c = 0; c < kCallers; ++c) {
-      callers.emplace_back([&] {
-        for (int i = 0; i < kCallsEach; ++i) {
-          const Reply reply = Call(Dialogues(), 0);
-          // Whoever makes the reply that a swap is due at swaps.
-          const int count = ++num_replies;
-          if (count % kCallsPerSwap == 0 &&
-              count / kCallsPerSwap < static_cast<int>(versions.size())) {
-            slots_.Swap(versions[count / kCallsPerSwap]);
-          }
-          EXPECT_OK(reply);
-          if (!reply.ok()) continue;
-          const int64_t version = reply->pm().version();
-          EXPECT_EQ(reply->pm().digest(), absl::StrCat("digest", version));
-          ASSERT_EQ(reply->scores_size(), 2);
-          for (int d = 0; d < 2; ++d) {
-            EXPECT_NEAR(reply->scores(d), expected[version % 2][d], 1e-4);
-          }
-          const std::lock_guard lock(mutex);
-          seen.insert(version);
-        }
-      });
-    }
+  ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse again, Call(Dialogues(), 1));
+  EXPECT_EQ(again.SerializeAsString(), first.SerializeAsString());
+  EXPECT_EQ(num_batches_, num_batches) << "scored again";
+  EXPECT_EQ(metrics_.cache_hits.Value(), 2);
+  EXPECT_EQ(metrics_.scored.Value(), 4);
+  EXPECT_EQ(metrics_.cache_bytes.Value(),
+            static_cast<double>(cache_.num_bytes()));
+}
+
+TEST_F(RewardServiceTest, OnlyWhatIsNewIsScored) {
+  const auto pm = TinyPm(1, 1);
+  slots_.Swap(pm);
+  ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse one, Call({Dialogues()[1]}, 0));
+  ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse both, Call(Dialogues(), 0));
+  EXPECT_EQ(both.scores(1), one.scores(0));
+  EXPECT_NEAR(both.scores(0), ScoresBy(*pm)[0], 1e-5);
+  EXPECT_EQ(metrics_.cache_hits.Value(), 1);
+  EXPECT_EQ(metrics_.cache_misses.Value(), 2);
+}
+
+TEST_F(RewardServiceTest, AnotherPmDoesNotAnswerWithTheScoresOfTheFirst) {
+  const auto first = TinyPm(1, 1), second = TinyPm(2, 2);
+  for (const auto& pm : {first, second, first}) {
+    slots_.Swap(pm);
+    ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse reply, Call(Dialogues(), 0));
+    EXPECT_EQ(reply.pm().version(), pm->version.version());
+    EXPECT_NEAR(reply.scores(0), ScoresBy(*pm)[0], 1e-5);
   }
-  EXPECT_EQ(num_replies, kCallers * kCallsEach);
-  EXPECT_EQ(metrics_.requests.Of(absl::StatusCode::kOk).Value(),
-            kCallers * kCallsEach);
-  EXPECT_EQ(slots_.Status().num_swaps(), 8);
-  EXPECT_GE(seen.size(), 4u);
+  EXPECT_EQ(metrics_.cache_hits.Value(), 2) << "the first PM once more";
+}
+
+TEST_F(RewardServiceTest, TokensOfThePmsTokenizerAreScoredAsTheirText) {
+  const auto pm = TinyPm(1, 1);
+  slots_.Swap(pm);
+  v1::ScoredDialogue tokens;
+  ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> ids,
+                       pm->Encode(Dialogues()[0]));
+  tokens.mutable_tokens()->Add(ids.begin(), ids.end());
+  ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse reply,
+                       Call({tokens, Dialogues()[1]}, 0, absl::Seconds(10),
+                            slots_.Status().tokenizer_digest()));
+  EXPECT_NEAR(reply.scores(0), ScoresBy(*pm)[0], 1e-5);
+  ASSERT_OK_AND_ASSIGN(const v1::ScoreResponse text, Call(Dialogues(), 0));
+  EXPECT_EQ(text.scores(0), reply.scores(0)) << "one dialogue in the cache";
+}
+
+TEST_F(RewardServiceTest, TokensThatMeanOtherWordsAreRefused) {
+  slots_.Swap(TinyPm(1, 1));
+  slots_.SetCanary(TinyPm(2, 2));
+  const std::string digest = slots_.Status().tokenizer_digest();
+  EXPECT_EQ(digest.size(), 64u);
+  v1::ScoredDialogue tokens;
+  tokens.add_tokens(5);
+  for (const int64_t version : {0, 2}) {
+    EXPECT_THAT(
+        Call({tokens}, version, absl::Seconds(10), "of the policy"),
+        StatusIs(StatusCode::kFailedPrecondition,
+                 AllOf(HasSubstr("tokens of tokenizer \"of the policy\""),
+                       HasSubstr(digest), HasSubstr("send text"))));
+  }
+  EXPECT_EQ(slots_.Status().canary_error(), "") << "the caller's mistake";
+  tokens.add_tokens(512);
+  EXPECT_THAT(Call({tokens}, 0, absl::Seconds(10), digest),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("dialogues[0]: token id 512 is outside")));
+  tokens.set_response("and text");
+  EXPECT_THAT(Call({tokens}, 0, absl::Seconds(10), digest),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("tokens beside a prompt or a response")));
+}
+
+TEST_F(RewardServiceTest, ARefusedCallerIsToldWhenToComeAgain) {
+  slots_.Swap(TinyPm(1, 1));
+  std::latch release(1);
+  HoldBatcher(release);
+  std::jthread waiting([this] {
+    EXPECT_OK(Call(std::vector<v1::ScoredDialogue>(16, Dialogue("q", "a")), 0));
+  });
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (batcher_.num_waiting() < 16 && absl::Now() < deadline) {
+    std::this_thread::yield();
+  }
+  const Reply refused = Call(Dialogues(), 0);
+  release.count_down();
+  EXPECT_THAT(refused, StatusIs(StatusCode::kResourceExhausted, _));
+  EXPECT_EQ(RetryAfter(refused.status()), absl::Milliseconds(200));
+  EXPECT_EQ(metrics_.requests.Of(StatusCode::kResourceExhausted).Value(), 1);
+}
+
+TEST_F(RewardServiceTest, ARequestWhoseDeadlinePassedIsNotScored) {
+  slots_.Swap(TinyPm(1, 1));
+  std::latch release(1);
+  HoldBatcher(release);
+  EXPECT_THAT(Call(Dialogues(), 0, absl::Milliseconds(20)),
+              StatusIs(StatusCode::kDeadlineExceeded, _));
+  // For the server the time began when the call came.
+  const absl::Time over = absl::Now() + absl::Milliseconds(200);
+  while (absl::Now() < over) std::this_thread::yield();
+  const int num_batches = num_batches_;
+  release.count_down();
+  // One thread answers in order: after this, the first one is settled.
+  EXPECT_OK(Call({Dialogue("q", "a")}, 0));
+  EXPECT_EQ(num_batches_, num_batches + 1);
+  EXPECT_EQ(metrics_.scored.Value(), 1);
 }
 
 }  // namespace

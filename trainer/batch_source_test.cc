@@ -36,7 +36,9 @@ class FakeRewards final : public v1::Reward::Service,
       --num_swaps_before_scoring_;
       serving_ += 2;
     }
-    if (request->pm_version() < serving_ - 1) {
+    if (request->pm_version() < serving_ - 1 ||
+        (request->pm_version() > serving_ &&
+         request->pm_version() != canary_)) {
       return {grpc::StatusCode::NOT_FOUND, "neither serving nor previous"};
     }
     if (!canary_error_.empty() && request->pm_version() == canary_) {
@@ -235,6 +237,32 @@ TEST_F(BatchSourceTest, ALaterPmIsAnchoredOnTheFirstBatch) {
   // It scores the first batch's responses 3 and 6.
   EXPECT_EQ(batch.header.reward_mean(), 4.5);
   EXPECT_EQ(batch.header.reward_scale(), 1.5);
+}
+
+// Replicas load a promoted PM each in its own time.
+TEST_F(BatchSourceTest, OfTwoReplicasABatchTakesAPmThatBothHold) {
+  FakeRewards slower;
+  ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<GrpcServer> second,
+      GrpcServer::Start("127.0.0.1:0",
+                        {static_cast<v1::Reward::Service*>(&slower),
+                         static_cast<v1::RewardAdmin::Service*>(&slower)}));
+  client_.emplace(absl::StrCat("127.0.0.1:", server_->port(),
+                               ",127.0.0.1:", second->port()));
+  StartLearner();
+  const auto collect = [this](int64_t update) {
+    const auto actor =
+        std::async(std::launch::async, [&] { Act(update - 1, 2); });
+    return Collect(update);
+  };
+  collect(1);
+  fake_.Serve(2);
+  EXPECT_EQ(collect(2).header.pm().version(), 1);
+  slower.Serve(2);
+  const Batch third = collect(3);
+  EXPECT_EQ(third.header.pm().version(), 2);
+  // It scores the first batch's responses 2 and 4.
+  EXPECT_EQ(third.header.reward_mean(), 3);
 }
 
 TEST_F(BatchSourceTest, EachPmIsAnchoredOnce) {

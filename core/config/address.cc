@@ -3,8 +3,13 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "core/base/status_macros.h"
 
 namespace rlhf {
 
@@ -32,6 +37,27 @@ absl::Status CheckLoopback(const std::string& address) {
       absl::StrCat("\"", address,
                    "\" is not a loopback address: other hosts need TLS, "
                    "which this version does not have; use 127.0.0.1"));
+}
+
+absl::StatusOr<std::vector<std::string>> SplitAddresses(
+    const std::string& addresses) {
+  std::vector<std::string> result;
+  for (const absl::string_view part : absl::StrSplit(addresses, ',')) {
+    std::string address(absl::StripAsciiWhitespace(part));
+    RLHF_RETURN_IF_ERROR(CheckLoopback(address));
+    if (std::find(result.begin(), result.end(), address) != result.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", address, "\" stands twice in \"", addresses,
+                       "\"; wanted each replica once"));
+    }
+    result.push_back(std::move(address));
+  }
+  return result;
+}
+
+std::string FirstAddress(const std::string& addresses) {
+  return std::string(
+      absl::StripAsciiWhitespace(addresses.substr(0, addresses.find(','))));
 }
 
 }  // namespace rlhf

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace rlhf {
 
@@ -14,5 +16,15 @@ bool IsLoopbackHost(const std::string& host);
 // version has no TLS, so nothing may leave the machine. Port 0 means "any free
 // one" to a server.
 absl::Status CheckLoopback(const std::string& address);
+
+// The addresses of "HOST:PORT,HOST:PORT", in order; blanks around them are
+// left out. Errors: InvalidArgument unless each passes CheckLoopback and none
+// stands there twice.
+absl::StatusOr<std::vector<std::string>> SplitAddresses(
+    const std::string& addresses);
+
+// The first of them, unchecked: where a role listens that may be one of
+// several replicas.
+std::string FirstAddress(const std::string& addresses);
 
 }  // namespace rlhf

@@ -1,5 +1,6 @@
 #include "core/config/address.h"
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
 
@@ -37,6 +38,27 @@ TEST(CheckLoopbackTest, SaysWhatAnAddressLooksLike) {
                          HasSubstr("HOST:PORT, such as 127.0.0.1:7101")))
         << address;
   }
+}
+
+TEST(SplitAddressesTest, GivesEachReplicaInOrder) {
+  ASSERT_OK_AND_ASSIGN(const std::vector<std::string> addresses,
+                       SplitAddresses("127.0.0.1:7103, [::1]:7113"));
+  EXPECT_THAT(addresses, testing::ElementsAre("127.0.0.1:7103", "[::1]:7113"));
+  EXPECT_EQ(FirstAddress("127.0.0.1:7103, [::1]:7113"), "127.0.0.1:7103");
+  EXPECT_EQ(FirstAddress("127.0.0.1:7103"), "127.0.0.1:7103");
+}
+
+TEST(SplitAddressesTest, RefusesWhatIsNoListOfDifferentLoopbackAddresses) {
+  for (const char* addresses : {"", "127.0.0.1:7103,", ",127.0.0.1:7103"}) {
+    EXPECT_THAT(SplitAddresses(addresses),
+                StatusIs(StatusCode::kInvalidArgument, HasSubstr("HOST:PORT")))
+        << addresses;
+  }
+  EXPECT_THAT(SplitAddresses("127.0.0.1:7103,10.0.0.7:7103"),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("TLS")));
+  EXPECT_THAT(SplitAddresses("127.0.0.1:7103,127.0.0.1:7103"),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("\"127.0.0.1:7103\" stands twice")));
 }
 
 }  // namespace

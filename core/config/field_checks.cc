@@ -126,8 +126,11 @@ std::string Complaint(const Message& message, const FieldDescriptor& field,
   if (options.GetExtension(v1::required_by_user) && text.empty()) {
     return "must be given";
   }
-  if (!options.GetExtension(v1::loopback_address)) return "";
-  const absl::Status status = CheckLoopback(text);
+  absl::Status status;
+  if (options.GetExtension(v1::loopback_address)) status = CheckLoopback(text);
+  if (options.GetExtension(v1::loopback_addresses)) {
+    status = SplitAddresses(text).status();
+  }
   return std::string(status.message());
 }
 

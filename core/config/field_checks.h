@@ -18,7 +18,8 @@ struct FieldProblem {
 };
 
 // Every value outside its `range`, every `required_by_user` field without a
-// value, every `loopback_address` that is none (proto/rlhf/v1/options.proto).
+// value, every `loopback_address` that is none, every `loopback_addresses` that
+// holds one that is none (proto/rlhf/v1/options.proto).
 std::vector<FieldProblem> CheckFields(const google::protobuf::Message& message);
 
 // Field path to "LINE:COLUMN" of every field that the parser saw, from 1.

@@ -100,6 +100,18 @@ TEST(CheckFieldsTest, RefusesAnAddressThatLeavesTheMachine) {
                           "have; use 127.0.0.1")));
 }
 
+TEST(CheckFieldsTest, TakesSeveralAddressesWhereReplicasMayBe) {
+  v1::RewardServerConfig server;
+  server.set_address("127.0.0.1:7103,127.0.0.1:7113");
+  EXPECT_THAT(CheckFields(server), testing::IsEmpty());
+  server.set_address("127.0.0.1:7103,127.0.0.1:7103");
+  EXPECT_THAT(CheckFields(server),
+              ElementsAre(Problem("address",
+                                  "\"127.0.0.1:7103\" stands twice in "
+                                  "\"127.0.0.1:7103,127.0.0.1:7103\"; wanted "
+                                  "each replica once")));
+}
+
 TEST(FieldPlacesTest, CountsLinesAndColumnsFromOne) {
   const std::string text =
       "seed: 3\n"

@@ -1,9 +1,13 @@
 #include "core/rpc/grpc_status.h"
 
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "core/rpc/retry_after.h"
 
 namespace rlhf {
 
@@ -24,6 +28,29 @@ absl::Status FromGrpcStatus(const grpc::Status& status) {
     }
   }
   return absl::Status(code, message);
+}
+
+absl::Status FromGrpcStatus(const grpc::Status& status,
+                            const grpc::ClientContext& context) {
+  absl::Status result = FromGrpcStatus(status);
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto pause = trailers.find(kRetryAfterKey);
+  int64_t ms = 0;
+  if (result.ok() || pause == trailers.end() ||
+      !absl::SimpleAtoi(
+          absl::string_view(pause->second.data(), pause->second.size()), &ms) ||
+      ms < 0) {
+    return result;
+  }
+  return WithRetryAfter(std::move(result), absl::Milliseconds(ms));
+}
+
+void SendRetryAfter(const absl::Status& status,
+                    grpc::CallbackServerContext& context) {
+  const auto pause = RetryAfter(status);
+  if (!pause.has_value()) return;
+  context.AddTrailingMetadata(kRetryAfterKey,
+                              absl::StrCat(absl::ToInt64Milliseconds(*pause)));
 }
 
 }  // namespace rlhf

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/base/clock.h"
+#include "core/rpc/retry_after.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
 
@@ -33,7 +34,34 @@ TEST(RetryTransientTest, ReturnsOtherErrorsAtOnce) {
   EXPECT_EQ(calls, 1);
 }
 
-// Pauses are 0.1, 0.2, 0.4 s: attempts at 0, 0.1 and 0.3 s fit into 0.5 s.
+TEST(RetryPauseTest, GrowsToTwoSecondsUnlessTheServerAsksForAnother) {
+  const absl::Status full = absl::ResourceExhaustedError("full");
+  EXPECT_EQ(RetryPause(full, 1, 1), absl::Milliseconds(100));
+  EXPECT_EQ(RetryPause(full, 2, 1), absl::Milliseconds(200));
+  EXPECT_EQ(RetryPause(full, 5, 1), absl::Milliseconds(1600));
+  EXPECT_EQ(RetryPause(full, 6, 1), absl::Seconds(2));
+  EXPECT_EQ(RetryPause(full, 1'000'000, 0.8), absl::Milliseconds(1600));
+
+  const auto asks = [&](absl::Duration pause) {
+    return RetryPause(WithRetryAfter(full, pause), 3, 1);
+  };
+  EXPECT_EQ(asks(absl::Milliseconds(30)), absl::Milliseconds(30));
+  EXPECT_EQ(asks(absl::Seconds(7)), absl::Seconds(7));
+  // A server may not put a client off for ever, nor have it spin.
+  EXPECT_EQ(asks(absl::Hours(1)), absl::Seconds(10));
+  EXPECT_EQ(asks(absl::ZeroDuration()), absl::Milliseconds(1));
+}
+
+TEST(RetryPauseTest, JitterIsWithinAFifth) {
+  for (int i = 0; i < 1000; ++i) {
+    const double jitter = RetryJitter();
+    ASSERT_GE(jitter, 0.8);
+    ASSERT_LE(jitter, 1.2);
+  }
+}
+
+// Pauses are 0.1, 0.2, 0.4 s, a fifth more or less: the attempts at 0, 0.1 and
+// 0.3 s fit into 0.5 s, the next does not.
 TEST(RetryTransientTest, GivesUpWithTheLastErrorWhenTimeIsOver) {
   int calls = 0;
   const Stopwatch watch;

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/status_macros.h"
+#include "core/config/address.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
 #include "core/rpc/retry.h"
@@ -18,9 +21,9 @@ bool AllFinite(const google::protobuf::RepeatedField<float>& scores) {
                      [](float score) { return std::isfinite(score); });
 }
 
-absl::Status Verify(const v1::ScoreResponse& response, size_t num_dialogues,
+absl::Status Verify(const v1::ScoreResponse& response, int num_dialogues,
                     int64_t pm_version) {
-  if (static_cast<size_t>(response.scores_size()) != num_dialogues) {
+  if (response.scores_size() != num_dialogues) {
     return absl::InternalError(
         absl::StrCat("the reward server sent ", response.scores_size(),
                      " scores for ", num_dialogues, " dialogues"));
@@ -38,8 +41,7 @@ absl::Status Verify(const v1::ScoreResponse& response, size_t num_dialogues,
         "the reward server sent a score that is not finite");
   }
   for (const v1::MemberScores& member : response.members()) {
-    if (static_cast<size_t>(member.scores_size()) != num_dialogues ||
-        !AllFinite(member.scores())) {
+    if (member.scores_size() != num_dialogues || !AllFinite(member.scores())) {
       return absl::InternalError(absl::StrCat(
           "the reward server sent no finite score for each dialogue from PM "
           "member \"",
@@ -47,6 +49,35 @@ absl::Status Verify(const v1::ScoreResponse& response, size_t num_dialogues,
     }
   }
   return absl::OkStatus();
+}
+
+// One call.
+absl::StatusOr<ScoreResult> Ask(v1::Reward::Stub& reward,
+                                const v1::ScoreRequest& request,
+                                absl::Duration timeout,
+                                const std::stop_token& stop) {
+  v1::ScoreResponse response;
+  const auto context = ContextWithDeadline(timeout);
+  const std::stop_callback cancel(stop, [&context] { context->TryCancel(); });
+  const absl::Status status =
+      FromGrpcStatus(reward.Score(context.get(), request, &response), *context);
+  // A server that ends may cut a call off so.
+  if (absl::IsCancelled(status) && !stop.stop_requested()) {
+    return absl::UnavailableError("the reward server gave the call up");
+  }
+  RLHF_RETURN_IF_ERROR(status);
+  RLHF_RETURN_IF_ERROR(
+      Verify(response, request.dialogues_size(), request.pm_version()));
+  return ScoreResult{
+      .scores = {response.scores().begin(), response.scores().end()},
+      .pm = response.pm(),
+      .members = {response.members().begin(), response.members().end()}};
+}
+
+std::vector<std::string> Split(const std::string& addresses) {
+  auto result = SplitAddresses(addresses);
+  RLHF_CHECK(result.ok()) << result.status();
+  return *std::move(result);
 }
 
 }  // namespace
@@ -62,9 +93,42 @@ void ScoreResult::Fill(size_t index, v1::Rollout& rollout) const {
   }
 }
 
-RewardClient::RewardClient(const std::string& address)
-    : reward_(v1::Reward::NewStub(MakeChannel(address))),
-      admin_(v1::RewardAdmin::NewStub(MakeChannel(address))) {}
+RewardClient::RewardClient(const std::string& addresses)
+    : turns_(Split(addresses).size()) {
+  for (const std::string& address : Split(addresses)) {
+    const auto channel = MakeChannel(address);
+    replicas_.push_back({.reward = v1::Reward::NewStub(channel),
+                         .admin = v1::RewardAdmin::NewStub(channel)});
+  }
+}
+
+absl::StatusOr<ScoreResult> RewardClient::AskInTurn(
+    const v1::ScoreRequest& request, absl::Time deadline,
+    const std::stop_token& stop) {
+  std::vector<size_t> order;
+  {
+    MutexLock lock(&mutex_);
+    order = turns_.Next(MonotonicNow());
+  }
+  absl::Status failure;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const absl::Time now = MonotonicNow();
+    const absl::Duration share =
+        (deadline - now) / static_cast<int64_t>(order.size() - i);
+    absl::StatusOr<ScoreResult> result =
+        Ask(*replicas_[order[i]].reward, request, share, stop);
+    {
+      MutexLock lock(&mutex_);
+      turns_.Note(order[i], result.status(), MonotonicNow());
+    }
+    if (result.ok() || !AnotherMayScore(result.status()) ||
+        stop.stop_requested()) {
+      return result;
+    }
+    failure = MoreTelling(failure, result.status());
+  }
+  return failure;
+}
 
 absl::StatusOr<ScoreResult> RewardClient::Score(
     const std::vector<v1::ScoredDialogue>& dialogues, int64_t pm_version,
@@ -75,28 +139,25 @@ absl::StatusOr<ScoreResult> RewardClient::Score(
     *request.add_dialogues() = dialogue;
   }
   const absl::Time deadline = MonotonicNow() + timeout;
-  const auto attempt = [&]() -> absl::StatusOr<ScoreResult> {
-    v1::ScoreResponse response;
-    const auto context = ContextWithDeadline(deadline - MonotonicNow());
-    const std::stop_callback cancel(stop, [&context] { context->TryCancel(); });
-    RLHF_RETURN_IF_ERROR(
-        FromGrpcStatus(reward_->Score(context.get(), request, &response)));
-    RLHF_RETURN_IF_ERROR(Verify(response, dialogues.size(), pm_version));
-    return ScoreResult{
-        .scores = {response.scores().begin(), response.scores().end()},
-        .pm = response.pm(),
-        .members = {response.members().begin(), response.members().end()}};
-  };
-  return RetryTransient(timeout, attempt);
+  return RetryTransient(timeout,
+                        [&] { return AskInTurn(request, deadline, stop); });
 }
 
 absl::StatusOr<v1::RewardStatus> RewardClient::GetStatus(
     absl::Duration timeout) {
-  v1::RewardStatus response;
-  const auto context = ContextWithDeadline(timeout);
-  RLHF_RETURN_IF_ERROR(
-      FromGrpcStatus(admin_->GetStatus(context.get(), {}, &response)));
-  return response;
+  std::vector<v1::RewardStatus> answers;
+  absl::Status failure;
+  for (const Replica& replica : replicas_) {
+    v1::RewardStatus answer;
+    const auto context =
+        ContextWithDeadline(timeout / static_cast<int64_t>(replicas_.size()));
+    const absl::Status status =
+        FromGrpcStatus(replica.admin->GetStatus(context.get(), {}, &answer));
+    failure.Update(status);
+    if (status.ok()) answers.push_back(std::move(answer));
+  }
+  if (answers.empty()) return failure;
+  return MergeStatuses(answers);
 }
 
 }  // namespace rlhf

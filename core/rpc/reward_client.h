@@ -1,4 +1,5 @@
-// The reward call, as every role makes it.
+// The reward call, as every role makes it: to one reward server, or to several
+// replicas in turn.
 #pragma once
 
 #include <memory>
@@ -8,6 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/base/mutex.h"
+#include "core/rpc/reward_replicas.h"
 #include "rlhf/v1/reward.grpc.pb.h"
 #include "rlhf/v1/rollout.pb.h"
 
@@ -27,24 +30,44 @@ struct ScoreResult {
 // Thread-safe.
 class RewardClient {
  public:
-  explicit RewardClient(const std::string& address);
+  // `addresses` is "HOST:PORT", or several with commas between, of replicas
+  // that follow one registry. Dies unless SplitAddresses takes it
+  // (core/config/address.h): addresses are checked when the run file is read.
+  explicit RewardClient(const std::string& addresses);
 
-  // Scores with PM version `pm_version` (0: the serving one). Tries again,
-  // until `timeout`, what may pass by itself; `stop` ends a try at once.
+  // Scores with PM version `pm_version` (0: the serving one) at the replica
+  // whose turn it is. One that does not answer, is full or does not hold the
+  // version is passed by; each gets an equal part of the time that is left.
+  // What may pass by itself is tried again until `timeout`, with the pauses
+  // that the server asks for; `stop` ends a try at once. One result is never of
+  // two replicas.
   //
-  // Errors: those of Reward.Score, and Internal if the reply is not one finite
-  // score per dialogue, and member, from the version asked for. An error never
-  // becomes a score.
+  // Errors: those of Reward.Score, NotFound if no replica that answers holds
+  // the version, and Internal if the reply is not one finite score per
+  // dialogue, and member, from the version asked for. An error never becomes a
+  // score.
   absl::StatusOr<ScoreResult> Score(
       const std::vector<v1::ScoredDialogue>& dialogues, int64_t pm_version,
       absl::Duration timeout, const std::stop_token& stop = {});
 
-  // One try, for at most `timeout`.
+  // Asks every replica once, within `timeout` in all; what those that answer
+  // hold together (MergeStatuses). Errors: the first replica's if none answers.
   absl::StatusOr<v1::RewardStatus> GetStatus(absl::Duration timeout);
 
  private:
-  const std::unique_ptr<v1::Reward::Stub> reward_;
-  const std::unique_ptr<v1::RewardAdmin::Stub> admin_;
+  struct Replica {
+    std::unique_ptr<v1::Reward::Stub> reward;
+    std::unique_ptr<v1::RewardAdmin::Stub> admin;
+  };
+
+  // One try at each replica in turn, until one has scored.
+  absl::StatusOr<ScoreResult> AskInTurn(const v1::ScoreRequest& request,
+                                        absl::Time deadline,
+                                        const std::stop_token& stop);
+
+  std::vector<Replica> replicas_;
+  Mutex mutex_;
+  ReplicaTurns turns_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace rlhf

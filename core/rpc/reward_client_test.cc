@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 #include "core/rpc/grpc_server.h"
+#include "core/rpc/retry_after.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
 
@@ -22,9 +23,13 @@ using testing::HasSubstr;
 // `spoil` changes the reply or returns an error.
 class LengthReward final : public v1::Reward::Service {
  public:
-  grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
+  grpc::Status Score(grpc::ServerContext* context,
+                     const v1::ScoreRequest* request,
                      v1::ScoreResponse* response) override {
     ++calls;
+    if (!retry_after_ms.empty()) {
+      context->AddTrailingMetadata(kRetryAfterKey, retry_after_ms);
+    }
     for (const v1::ScoredDialogue& dialogue : request->dialogues()) {
       response->add_scores(static_cast<float>(dialogue.response().size()));
     }
@@ -34,6 +39,7 @@ class LengthReward final : public v1::Reward::Service {
   }
 
   std::function<grpc::Status(v1::ScoreResponse&)> spoil;
+  std::string retry_after_ms;
   std::atomic<int> calls = 0;
 };
 
@@ -132,6 +138,33 @@ TEST_F(RewardClientTest, TriesAgainWhileTheServerIsBusyOrHasNoPm) {
   ASSERT_OK_AND_ASSIGN(const ScoreResult result, Score(0));
   EXPECT_THAT(result.scores, ElementsAre(1, 3));
   EXPECT_EQ(reward_.calls, 3);
+}
+
+TEST_F(RewardClientTest, ComesAgainWhenTheServerAsksForIt) {
+  // Its own first pause would be at most 0.12 s.
+  reward_.retry_after_ms = "500";
+  reward_.spoil = [&](v1::ScoreResponse&) {
+    return reward_.calls == 1
+               ? grpc::Status(grpc::RESOURCE_EXHAUSTED, "queue full")
+               : grpc::Status::OK;
+  };
+  const Stopwatch watch;
+  EXPECT_OK(Score(0));
+  EXPECT_EQ(reward_.calls, 2);
+  EXPECT_GE(watch.seconds(), 0.4);
+  EXPECT_LT(watch.seconds(), 5);
+}
+
+TEST_F(RewardClientTest, DoesNotWaitBeyondItsOwnTimeout) {
+  reward_.retry_after_ms = "3600000";
+  reward_.spoil = [](v1::ScoreResponse&) {
+    return grpc::Status(grpc::RESOURCE_EXHAUSTED, "queue full");
+  };
+  const Stopwatch watch;
+  EXPECT_THAT(Score(0, absl::Seconds(2)),
+              StatusIs(StatusCode::kResourceExhausted, "queue full"));
+  EXPECT_LT(watch.seconds(), 2);
+  EXPECT_EQ(reward_.calls, 1);
 }
 
 TEST_F(RewardClientTest, DoesNotRepeatWhatCannotSucceed) {
