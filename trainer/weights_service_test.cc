@@ -2,8 +2,11 @@
 
 #include <atomic>
 
+#include "absl/strings/str_cat.h"
 #include "core/comm/weight_fixtures.h"
 #include "core/comm/weight_receiver.h"
+#include "core/rpc/channel.h"
+#include "core/rpc/grpc_server.h"
 #include "core/rpc/grpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -93,7 +96,13 @@ TEST_F(WeightsServiceTest, TheManifestIsOfTheNewestVersion) {
   v1::GetManifestRequest request;
   request.set_newer_than(2);
   v1::WeightManifest manifest;
-  ASSERT_OK(FromGrpcStatus(service_.GetManifest(nullptr, &request, &manifest)));
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       GrpcServer::Start("127.0.0.1:0", {&service_}));
+  const auto stub = v1::Weights::NewStub(
+      MakeChannel(absl::StrCat("127.0.0.1:", server->port())));
+  const auto context = ContextWithDeadline(absl::Seconds(10));
+  ASSERT_OK(
+      FromGrpcStatus(stub->GetManifest(context.get(), request, &manifest)));
   EXPECT_EQ(manifest.version(), 3);
   EXPECT_EQ(manifest.xxh3(), snapshot->manifest.xxh3());
 }

@@ -103,20 +103,24 @@ WeightSender::~WeightSender() {
   for (Stream& stream : *streams) stream.thread.join();
 }
 
+// What is dropped is freed after the lock is: it may be much memory.
 void WeightSender::Offer(std::shared_ptr<const WeightVersion> version) {
+  std::shared_ptr<const WeightVersion> dropped;
   MutexLock lock(&mutex_);
   if (version == newest_) return;
+  std::swap(version, newest_);  // `version` is now the one before
   if (older_ == nullptr || !IsSent(older_)) {
-    older_ = IsSent(newest_) ? newest_ : nullptr;
+    dropped = std::exchange(older_, IsSent(version) ? version : nullptr);
   }
-  newest_ = std::move(version);
   CutAllBut(newest_, older_);
 }
 
 void WeightSender::Withdraw() {
+  std::shared_ptr<const WeightVersion> newest;
+  std::shared_ptr<const WeightVersion> older;
   MutexLock lock(&mutex_);
-  newest_ = nullptr;
-  older_ = nullptr;
+  newest = std::exchange(newest_, nullptr);
+  older = std::exchange(older_, nullptr);
   CutAllBut(nullptr, nullptr);
 }
 
@@ -200,9 +204,11 @@ void WeightSender::Run(Stream* stream) {
   SetTimeout(stream->fd, SO_SNDTIMEO, options_.patience);
   SetUserTimeout(stream->fd, options_.patience);
   Serve(stream);
+  std::shared_ptr<const WeightVersion> served;
+  std::shared_ptr<const WeightVersion> older;
   MutexLock lock(&mutex_);
-  stream->version = nullptr;
-  if (!IsSent(older_)) older_ = nullptr;
+  served = std::exchange(stream->version, nullptr);
+  if (!IsSent(older_)) older = std::exchange(older_, nullptr);
   stream->ended = true;
   ::close(stream->fd);
 }
