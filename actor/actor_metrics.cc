@@ -37,6 +37,20 @@ ActorMetrics::ActorMetrics(prometheus::Registry& registry)
       weights_pull_seconds(
           AddHistogram(registry, "rlhf_weights_pull_duration_seconds",
                        "Fetching and verifying one policy version.",
-                       {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300})) {}
+                       {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300})),
+      weights_from_learner_bytes(
+          AddCounter(registry, "rlhf_weights_received_bytes_total",
+                     "Bytes of weights received over TCP and proven.",
+                     {{"source", "learner"}})),
+      weights_from_actors_bytes(
+          AddCounter(registry, "rlhf_weights_received_bytes_total",
+                     "Bytes of weights received over TCP and proven.",
+                     {{"source", "actor"}})),
+      weights_sent_bytes(
+          AddCounter(registry, "rlhf_weights_sent_bytes_total",
+                     "Bytes of weights sent to actors over TCP.")),
+      weights_sources_failed(AddCounter(
+          registry, "rlhf_weights_sources_failed_total",
+          "Sources of weights that broke, stood still or sent damage.")) {}
 
 }  // namespace rlhf

@@ -22,6 +22,10 @@ class ActorMetrics {
   prometheus::Counter& weights_pulled;
   prometheus::Counter& weights_pulls_failed;
   prometheus::Histogram& weights_pull_seconds;
+  prometheus::Counter& weights_from_learner_bytes;
+  prometheus::Counter& weights_from_actors_bytes;
+  prometheus::Counter& weights_sent_bytes;
+  prometheus::Counter& weights_sources_failed;
 };
 
 }  // namespace rlhf

@@ -1,11 +1,10 @@
 #include "actor/policy_fetcher.h"
 
-#include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
-#include "core/comm/weight_snapshot.h"
+#include "core/comm/weight_version.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
 
@@ -23,35 +22,22 @@ uint64_t TotalBytes(const v1::WeightManifest& manifest) {
   return total;
 }
 
-absl::Status Receive(v1::Weights::Stub& stub, int64_t version,
-                     absl::Duration timeout, WeightAssembler& assembler) {
-  v1::FetchRequest request;
-  request.set_version(version);
-  const auto context = ContextWithDeadline(timeout);
-  const auto reader = stub.Fetch(context.get(), request);
-  v1::WeightChunk chunk;
-  absl::Status added;
-  while (added.ok() && reader->Read(&chunk)) added = assembler.Add(chunk);
-  if (!added.ok()) {
-    context->TryCancel();
-    reader->Finish();
-    return added;
-  }
-  return FromGrpcStatus(reader->Finish());
-}
-
 }  // namespace
 
-absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
+absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
                                           const v1::WeightManifest& manifest,
                                           const ModelConfig& config,
-                                          absl::Duration timeout) {
-  RLHF_ASSIGN_OR_RETURN(WeightAssembler assembler,
-                        WeightAssembler::Create(manifest));
-  if (!assembler.MapBuckets()) {
-    RLHF_RETURN_IF_ERROR(Receive(stub, manifest.version(), timeout, assembler));
+                                          absl::Duration timeout,
+                                          const std::stop_token& stop) {
+  RLHF_ASSIGN_OR_RETURN(std::shared_ptr<WeightVersion> version,
+                        WeightVersion::Create(manifest));
+  if (!version->MapBuckets()) {
+    RLHF_ASSIGN_OR_RETURN(version,
+                          stream.Receive(std::move(version), timeout, stop));
   }
-  RLHF_ASSIGN_OR_RETURN(NamedTensors weights, assembler.Finish());
+  RLHF_ASSIGN_OR_RETURN(NamedTensors weights, version->Tensors());
+  // From here on a bucket lives as long as somebody reads it.
+  version.reset();
   absl::StatusOr<Transformer> model =
       Transformer::Create(config, std::move(weights));
   if (!model.ok()) {
@@ -66,6 +52,8 @@ PolicyFetcher::PolicyFetcher(const std::string& address, ModelConfig config,
     : config_(std::move(config)),
       stub_(v1::Weights::NewStub(MakeChannel(address))),
       metrics_(metrics),
+      stream_(stub_.get(),
+              {.learner_host = address.substr(0, address.rfind(':'))}, metrics),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
 PolicyFetcher::~PolicyFetcher() { thread_.request_stop(); }
@@ -96,6 +84,7 @@ void PolicyFetcher::Run(const std::stop_token& stop) {
 }
 
 absl::Status PolicyFetcher::FetchNext(const std::stop_token& stop) {
+  stream_.LetGo();
   v1::GetManifestRequest request;
   request.set_newer_than(newest_);
   request.set_wait_ms(absl::ToInt64Milliseconds(kLongPoll));
@@ -115,7 +104,7 @@ absl::Status PolicyFetcher::FetchNext(const std::stop_token& stop) {
       absl::Seconds(60) + absl::Seconds(TotalBytes(manifest) / (16 << 20));
   const Stopwatch stopwatch;
   absl::StatusOr<PolicyVersion> fetched =
-      FetchPolicy(*stub_, manifest, config_, timeout);
+      FetchPolicy(stream_, manifest, config_, timeout, stop);
   if (!fetched.ok()) {
     metrics_->weights_pulls_failed.Increment();
     return fetched.status();

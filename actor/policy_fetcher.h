@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "actor/actor_metrics.h"
+#include "actor/weight_stream.h"
 #include "core/base/mutex.h"
 #include "core/nn/transformer.h"
 #include "rlhf/v1/weights.grpc.pb.h"
@@ -21,18 +22,19 @@ struct PolicyVersion {
   std::shared_ptr<const Transformer> model;
 };
 
-// Maps one version where the learner is on this machine, else fetches it over
-// an open stream; proves checksums and shapes.
+// Maps one version where the learner is on this machine, else receives it over
+// `stream`; proves checksums and shapes.
 //
-// Errors: those of the call; DataLoss if bytes arrived damaged; InvalidArgument
+// Errors: as WeightVersion::Create and WeightStream::Receive; InvalidArgument
 // if the weights are not those of `config`.
-absl::StatusOr<PolicyVersion> FetchPolicy(v1::Weights::Stub& stub,
+absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
                                           const v1::WeightManifest& manifest,
                                           const ModelConfig& config,
-                                          absl::Duration timeout);
+                                          absl::Duration timeout,
+                                          const std::stop_token& stop = {});
 
-// Thread-safe. Its thread stops when it is destroyed, after a fetch that is
-// under way.
+// Thread-safe. Its thread stops when it is destroyed, after a version that is
+// being mapped or packed; one that is being received is given up.
 class PolicyFetcher {
  public:
   // `address` is the learner's; weights must fit `config`. `metrics` is not
@@ -54,6 +56,7 @@ class PolicyFetcher {
   const ModelConfig config_;
   const std::unique_ptr<v1::Weights::Stub> stub_;
   ActorMetrics* const metrics_;
+  WeightStream stream_;  // of the thread alone
   mutable Mutex mutex_;
   std::optional<PolicyVersion> fetched_ ABSL_GUARDED_BY(mutex_);
   absl::Status last_status_ ABSL_GUARDED_BY(mutex_);

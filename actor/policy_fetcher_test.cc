@@ -5,7 +5,9 @@
 #include "actor/actor_fixtures.h"
 #include "core/base/check.h"
 #include "core/base/clock.h"
+#include "core/comm/weight_sender.h"
 #include "core/comm/weight_snapshot.h"
+#include "core/comm/weight_version.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_server.h"
 #include "gmock/gmock.h"
@@ -47,9 +49,16 @@ std::shared_ptr<WeightSnapshot> Damaged(int64_t version) {
 // Serves one snapshot, as the learner does.
 class FakeWeights final : public v1::Weights::Service {
  public:
+  FakeWeights() {
+    auto started = WeightSender::Start("127.0.0.1", {});
+    RLHF_CHECK(started.ok()) << started.status();
+    sender_ = *std::move(started);
+  }
+
   void Publish(std::shared_ptr<const WeightSnapshot> snapshot) {
     MutexLock lock(&mutex_);
     snapshot_ = std::move(snapshot);
+    sender_->Offer(WeightVersion::Of(snapshot_));
   }
   // From now on GetManifest does not wait for anything newer.
   void AnswerAtOnce() {
@@ -77,20 +86,12 @@ class FakeWeights final : public v1::Weights::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status Fetch(grpc::ServerContext*, const v1::FetchRequest*,
-                     grpc::ServerWriter<v1::WeightChunk>* writer) override {
-    std::shared_ptr<const WeightSnapshot> snapshot;
-    {
-      MutexLock lock(&mutex_);
-      snapshot = snapshot_;
-      ++num_fetches_;
-    }
-    for (size_t b = 0; b < snapshot->buckets.size(); ++b) {
-      v1::WeightChunk chunk;
-      chunk.set_bucket(static_cast<int32_t>(b));
-      chunk.set_data(std::string(snapshot->buckets[b].bytes()));
-      writer->Write(chunk);
-    }
+  grpc::Status FindSource(grpc::ServerContext*,
+                          const v1::FindSourceRequest* request,
+                          v1::FindSourceResponse* response) override {
+    MutexLock lock(&mutex_);
+    if (request->num_bytes() == 0) ++num_fetches_;
+    response->set_source(absl::StrCat(":", sender_->port()));
     return grpc::Status::OK;
   }
 
@@ -110,6 +111,7 @@ class FakeWeights final : public v1::Weights::Service {
 
  private:
   mutable Mutex mutex_;
+  std::unique_ptr<WeightSender> sender_;
   std::shared_ptr<const WeightSnapshot> snapshot_ ABSL_GUARDED_BY(mutex_);
   bool at_once_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t newer_than_ ABSL_GUARDED_BY(mutex_) = -2;
@@ -146,7 +148,9 @@ class PolicyFetcherTest : public testing::Test {
       const ModelConfig& config) {
     weights_.Publish(snapshot);
     const auto stub = v1::Weights::NewStub(MakeChannel(address()));
-    return FetchPolicy(*stub, snapshot->manifest, config, absl::Seconds(10));
+    WeightStream stream(stub.get(), {.learner_host = "127.0.0.1"},
+                        &metrics_.series);
+    return FetchPolicy(stream, snapshot->manifest, config, absl::Seconds(10));
   }
 
   // Waits for a version and takes it; 0 if none comes.

@@ -66,10 +66,14 @@ LearnerHead::LearnerHead(const RunIdentity& identity,
           }) {}
 
 absl::Status LearnerHead::Serve() {
+  const std::string& address = config_.learner().address();
+  RLHF_RETURN_IF_ERROR(weights_.Listen(
+      address.substr(0, address.rfind(':')), [this](uint64_t bytes) {
+        metrics_.weights_sent_bytes.Increment(static_cast<double>(bytes));
+      }));
   RLHF_ASSIGN_OR_RETURN(
-      server_,
-      GrpcServer::Start(config_.learner().address(),
-                        {&rollouts_, &weights_, &control_}, registry_));
+      server_, GrpcServer::Start(address, {&rollouts_, &weights_, &control_},
+                                 registry_));
   server_->SetServing(true);
   return absl::OkStatus();
 }

@@ -29,6 +29,9 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
                              "Prompts that actors are sampling.")),
       weights_published(AddCounter(registry, "rlhf_weights_published_total",
                                    "Policy versions offered to actors.")),
+      weights_sent_bytes(
+          AddCounter(registry, "rlhf_weights_sent_bytes_total",
+                     "Bytes of weights sent to actors over TCP.")),
       checkpoints(AddCounter(registry, "rlhf_checkpoint_total",
                              "Checkpoints by result.", {{"result", "ok"}})),
       checkpoint_failures(AddCounter(registry, "rlhf_checkpoint_total",

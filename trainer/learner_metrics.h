@@ -30,6 +30,7 @@ class LearnerMetrics {
   prometheus::Gauge& pm_version;
   prometheus::Gauge& leases_active;
   prometheus::Counter& weights_published;
+  prometheus::Counter& weights_sent_bytes;
   prometheus::Counter& checkpoints;
   prometheus::Counter& checkpoint_failures;
   prometheus::Gauge& last_checkpoint_timestamp;

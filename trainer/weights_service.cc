@@ -1,24 +1,37 @@
 #include "trainer/weights_service.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
+#include "core/base/status_macros.h"
+#include "core/comm/weight_version.h"
 #include "core/rpc/grpc_status.h"
 
 namespace rlhf {
 namespace {
-
-constexpr size_t kChunkBytes = 4 << 20;
 
 // A longer wait would outlive the caller's deadline.
 constexpr int64_t kMaxWaitMs = 30'000;
 
 }  // namespace
 
+absl::Status WeightsService::Listen(const std::string& host,
+                                    std::function<void(uint64_t)> on_sent) {
+  RLHF_ASSIGN_OR_RETURN(
+      auto sender, WeightSender::Start(host, {.on_sent = std::move(on_sent)}));
+  MutexLock lock(&mutex_);
+  sender_ = std::move(sender);
+  if (snapshot_ != nullptr) sender_->Offer(WeightVersion::Of(snapshot_));
+  return absl::OkStatus();
+}
+
 void WeightsService::Publish(std::shared_ptr<const WeightSnapshot> snapshot) {
   MutexLock lock(&mutex_);
   snapshot_ = std::move(snapshot);
+  tree_.Begin(snapshot_->manifest.buckets_size());
+  if (sender_ != nullptr) sender_->Offer(WeightVersion::Of(snapshot_));
   published_.SignalAll();
 }
 
@@ -51,32 +64,30 @@ grpc::Status WeightsService::GetManifest(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
-grpc::Status WeightsService::Fetch(
-    grpc::ServerContext* context, const v1::FetchRequest* request,
-    grpc::ServerWriter<v1::WeightChunk>* writer) {
-  std::shared_ptr<const WeightSnapshot> snapshot;
-  {
-    MutexLock lock(&mutex_);
-    snapshot = snapshot_;
-  }
-  if (snapshot == nullptr ||
-      snapshot->manifest.version() != request->version()) {
+grpc::Status WeightsService::FindSource(grpc::ServerContext*,
+                                        const v1::FindSourceRequest* request,
+                                        v1::FindSourceResponse* response) {
+  MutexLock lock(&mutex_);
+  if (sender_ == nullptr) {
     return ToGrpcStatus(
-        absl::NotFoundError(absl::StrCat("policy version ", request->version(),
-                                         " is not held; ask for a manifest")));
+        absl::UnavailableError("this learner sends weights to nobody"));
   }
-  for (size_t b = 0; b < snapshot->buckets.size(); ++b) {
-    const absl::string_view bucket = snapshot->buckets[b].bytes();
-    for (size_t offset = 0; offset < bucket.size(); offset += kChunkBytes) {
-      v1::WeightChunk chunk;
-      chunk.set_bucket(static_cast<int32_t>(b));
-      chunk.set_offset(offset);
-      chunk.set_data(std::string(bucket.substr(offset, kChunkBytes)));
-      if (context->IsCancelled() || !writer->Write(chunk)) {
-        return grpc::Status::CANCELLED;
-      }
-    }
+  if (snapshot_ == nullptr ||
+      snapshot_->manifest.version() != request->version()) {
+    return ToGrpcStatus(absl::NotFoundError(
+        absl::StrCat("policy version ", request->version(),
+                     " is not the newest; ask for a manifest")));
   }
+  const std::string source =
+      tree_.Report({.receiver = request->receiver(),
+                    .address = request->address(),
+                    .num_buckets = request->num_buckets(),
+                    .num_bytes = request->num_bytes(),
+                    .failed_source = request->failed_source()},
+                   MonotonicNow());
+  response->set_source(source == FeedTree::kLearner
+                           ? absl::StrCat(":", sender_->port())
+                           : source);
   return grpc::Status::OK;
 }
 

@@ -2,18 +2,32 @@
 // asks, at any time.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "core/base/mutex.h"
+#include "core/comm/feed_tree.h"
+#include "core/comm/weight_sender.h"
 #include "core/comm/weight_snapshot.h"
 #include "rlhf/v1/weights.grpc.pb.h"
 
 namespace rlhf {
 
-// Thread-safe. Holds one version; a fetch that is under way keeps its own alive
-// until it ends.
+// Thread-safe. Holds the newest version, and the sender one more while it is on
+// its way (core/comm/weight_sender.h).
 class WeightsService final : public v1::Weights::Service {
  public:
+  // Lets actors on other machines receive versions, from a port of `host` that
+  // the system chooses and from one another. `on_sent` is told of bytes that
+  // left here, on other threads. Once, before gRPC starts.
+  //
+  // Errors: as WeightSender::Start.
+  absl::Status Listen(const std::string& host,
+                      std::function<void(uint64_t)> on_sent);
+
+  // Waits for no receiver.
   void Publish(std::shared_ptr<const WeightSnapshot> snapshot);
 
   // Wakes every waiting GetManifest; they return at once from now on.
@@ -22,14 +36,16 @@ class WeightsService final : public v1::Weights::Service {
   grpc::Status GetManifest(grpc::ServerContext* context,
                            const v1::GetManifestRequest* request,
                            v1::WeightManifest* response) override;
-  grpc::Status Fetch(grpc::ServerContext* context,
-                     const v1::FetchRequest* request,
-                     grpc::ServerWriter<v1::WeightChunk>* writer) override;
+  grpc::Status FindSource(grpc::ServerContext* context,
+                          const v1::FindSourceRequest* request,
+                          v1::FindSourceResponse* response) override;
 
  private:
   Mutex mutex_;
   CondVar published_;
   std::shared_ptr<const WeightSnapshot> snapshot_ ABSL_GUARDED_BY(mutex_);
+  FeedTree tree_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<WeightSender> sender_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -61,6 +61,26 @@ uint64_t Xxh3(absl::string_view data) {
   return XXH3_64bits(data.data(), data.size());
 }
 
+struct Xxh3Stream::State {
+  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> xxh3{
+      XXH3_createState(), XXH3_freeState};
+};
+
+Xxh3Stream::Xxh3Stream() : state_(std::make_unique<State>()) {
+  RLHF_CHECK(XXH3_64bits_reset(state_->xxh3.get()) == XXH_OK);
+}
+
+Xxh3Stream::~Xxh3Stream() = default;
+
+void Xxh3Stream::Update(absl::string_view data) {
+  RLHF_CHECK(XXH3_64bits_update(state_->xxh3.get(), data.data(), data.size()) ==
+             XXH_OK);
+}
+
+uint64_t Xxh3Stream::Digest() const {
+  return XXH3_64bits_digest(state_->xxh3.get());
+}
+
 uint64_t MixHash(uint64_t a, uint64_t b) {
   uint64_t x =
       a * 0x9E3779B97F4A7C15u + b * 0xD1342543DE82EF95u + 0x632BE59BD9B4E019u;

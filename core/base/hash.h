@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -18,6 +19,22 @@ absl::StatusOr<std::string> Sha256HexOfFile(const std::string& path);
 
 // xxh3-64.
 uint64_t Xxh3(absl::string_view data);
+
+// The same over data that comes in pieces. Not thread-safe.
+class Xxh3Stream {
+ public:
+  Xxh3Stream();
+  ~Xxh3Stream();
+  Xxh3Stream(const Xxh3Stream&) = delete;
+  Xxh3Stream& operator=(const Xxh3Stream&) = delete;
+
+  void Update(absl::string_view data);
+  uint64_t Digest() const;
+
+ private:
+  struct State;
+  const std::unique_ptr<State> state_;
+};
 
 // Mixes two 64-bit numbers into one (SplitMix64's finaliser over their sum with
 // odd multipliers). Pure; good enough to key a random stream, not a secret.

@@ -62,6 +62,16 @@ TEST(Xxh3Test, MatchesTheReference) {
   EXPECT_EQ(Xxh3("abc"), 0x78AF5F94892F3950u);
 }
 
+TEST(Xxh3StreamTest, PiecesHashAsTheWhole) {
+  const std::string data(1000, 'x');
+  Xxh3Stream stream;
+  EXPECT_EQ(stream.Digest(), Xxh3(""));
+  stream.Update(absl::string_view(data).substr(0, 1));
+  stream.Update("");
+  stream.Update(absl::string_view(data).substr(1));
+  EXPECT_EQ(stream.Digest(), Xxh3(data));
+}
+
 // Computed with Python's integers. Sampling and prompt order hang on these
 // numbers: if they change, no run can be repeated.
 TEST(MixHashTest, NeverChanges) {

@@ -33,6 +33,9 @@ class SharedMemory {
   // What others pass to Map. Of memory made by Create.
   std::string path() const;
 
+  // For sendfile. Of memory made by Create.
+  int fd() const { return fd_; }
+
   size_t size() const { return size_; }
   absl::string_view bytes() const { return {data_, size_}; }
   // May be written by the process that created it only.
