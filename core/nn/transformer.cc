@@ -20,6 +20,7 @@
 #include "core/nn/attention.h"
 #include "core/nn/fused_decode.h"
 #include "core/nn/linear.h"
+#include "core/nn/pass_attention.h"
 #include "core/nn/pointwise.h"
 #include "core/nn/rotary.h"
 
@@ -57,15 +58,6 @@ struct Transformer::Layer {
   LinearWeights gate, up, down;
   // All of these, within parameters_: [begin, end).
   size_t begin = 0, end = 0;
-};
-
-// How a pass attends: the one thing in which the three differ.
-class Transformer::Attention {
- public:
-  virtual ~Attention() = default;
-  virtual at::Tensor operator()(int64_t layer, const at::Tensor& query,
-                                const at::Tensor& key,
-                                const at::Tensor& value) const = 0;
 };
 
 Transformer::Transformer() = default;
