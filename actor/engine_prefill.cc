@@ -116,9 +116,9 @@ void GenerationEngine::Recompute() {
     for (int64_t begin = 0; size > chunk && begin < size; begin += chunk) {
       const std::vector<int64_t> part(
           ids.begin() + begin, ids.begin() + std::min(size, begin + chunk));
-      model_->Append(at::tensor(part, at::TensorOptions(at::kLong))
-                         .to(model_->device()),
-                     row, cache_);
+      model_->Append(
+          at::tensor(part, at::TensorOptions(at::kLong)).to(model_->device()),
+          row, cache_);
     }
     if (size > chunk) continue;
     if (num_tokens + size > chunk) prefill();

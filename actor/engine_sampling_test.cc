@@ -193,8 +193,8 @@ TEST_F(EngineSamplingTest, RefusesParametersOutOfRange) {
   GenerationEngine engine(TinyPolicy(1), {});
   const auto expect = [&](const EngineRequest& request,
                           const std::string& message) {
-    EXPECT_THAT(engine.Add(request), StatusIs(StatusCode::kInvalidArgument,
-                                              HasSubstr(message)));
+    EXPECT_THAT(engine.Add(request),
+                StatusIs(StatusCode::kInvalidArgument, HasSubstr(message)));
   };
   EngineRequest request = Request();
   request.temperature = -1;

@@ -23,10 +23,10 @@ KvCache MakeCache(const ModelConfig& config,
     return {config, options.max_batch, options.max_tokens, tensor_options};
   }
   const int64_t tokens = std::min(options.max_tokens, options.max_cache_tokens);
-  return {config,
-          std::min<int64_t>(options.max_batch,
-                            options.max_cache_tokens / tokens),
-          tokens, tensor_options};
+  return {
+      config,
+      std::min<int64_t>(options.max_batch, options.max_cache_tokens / tokens),
+      tokens, tensor_options};
 }
 
 absl::Status ValidateSampling(const EngineRequest& request) {
@@ -160,8 +160,8 @@ void GenerationEngine::RemoveExpired(std::vector<EngineResult>& finished) {
   }
   std::erase_if(waiting_, [&](const EngineRequest& request) {
     if (request.deadline > now) return false;
-    finished.push_back({.id = request.id,
-                        .finish_reason = v1::FINISH_REASON_DEADLINE});
+    finished.push_back(
+        {.id = request.id, .finish_reason = v1::FINISH_REASON_DEADLINE});
     return true;
   });
 }

@@ -23,7 +23,8 @@ struct GenerationJob {
   v1::GenerateRequest request;
   // Whether the caller wants tokens as they come, and not one chunk a response.
   bool as_they_come = false;
-  std::shared_ptr<ChunkStream> chunks = std::make_shared<ChunkStream>(kCapacity);
+  std::shared_ptr<ChunkStream> chunks =
+      std::make_shared<ChunkStream>(kCapacity);
 
   // Chunks that may wait for the caller.
   static constexpr size_t kCapacity = 64;

@@ -30,16 +30,15 @@ StopConditions StopsOf(const v1::GenerateRequest& request) {
 }
 
 EngineRequest SequenceOf(const v1::GenerateRequest& request) {
-  return {
-      .max_new_tokens = request.max_new_tokens(),
-      .temperature = request.temperature(),
-      .truncation = {.top_k = request.top_k(),
-                     .top_p = request.top_p() == 0 ? 1 : request.top_p()},
-      .stops = StopsOf(request),
-      .deadline = request.time_limit_ms() == 0
-                      ? absl::InfiniteFuture()
-                      : absl::Now() +
-                            absl::Milliseconds(request.time_limit_ms())};
+  return {.max_new_tokens = request.max_new_tokens(),
+          .temperature = request.temperature(),
+          .truncation = {.top_k = request.top_k(),
+                         .top_p = request.top_p() == 0 ? 1 : request.top_p()},
+          .stops = StopsOf(request),
+          .deadline =
+              request.time_limit_ms() == 0
+                  ? absl::InfiniteFuture()
+                  : absl::Now() + absl::Milliseconds(request.time_limit_ms())};
 }
 
 }  // namespace
@@ -113,9 +112,8 @@ absl::Status JobSampler::Admit(const std::shared_ptr<OpenJob>& open) {
           .chunker = ResponseChunker(sequence.stops.strings)};
       const size_t place = open->responses.size();
       const absl::StatusOr<uint64_t> id = runner_->Add(
-          std::move(sequence),
-          [weak = std::weak_ptr<OpenJob>(open),
-           place](absl::StatusOr<EngineResult> result) {
+          std::move(sequence), [weak = std::weak_ptr<OpenJob>(open),
+                                place](absl::StatusOr<EngineResult> result) {
             const std::shared_ptr<OpenJob> job = weak.lock();
             if (job == nullptr) return;
             if (!result.ok()) {

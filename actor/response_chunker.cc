@@ -9,13 +9,11 @@ namespace rlhf {
 v1::Response ResponseChunker::Next(const EngineResult& result) {
   v1::Response part;
   part.set_finish_reason(result.finish_reason);
-  const bool finished =
-      result.finish_reason != v1::FINISH_REASON_UNSPECIFIED;
-  const size_t settled = finished ? result.text.size()
-                                  : SettledLength(result.text, stop_strings_);
-  part.set_text(ReplaceInvalidUtf8(absl::string_view(result.text)
-                                       .substr(num_bytes_,
-                                               settled - num_bytes_)));
+  const bool finished = result.finish_reason != v1::FINISH_REASON_UNSPECIFIED;
+  const size_t settled =
+      finished ? result.text.size() : SettledLength(result.text, stop_strings_);
+  part.set_text(ReplaceInvalidUtf8(
+      absl::string_view(result.text).substr(num_bytes_, settled - num_bytes_)));
   num_bytes_ = settled;
   const auto end = static_cast<int64_t>(result.token_ids.size());
   part.mutable_token_ids()->Add(result.token_ids.begin() + num_tokens_,
@@ -42,8 +40,8 @@ void AppendPart(const v1::Response& part, v1::Response& whole) {
   int first_run = 0;
   if (!part.policy_versions().empty() &&
       part.policy_versions(0).version() == last) {
-    v1::VersionRun& run = *whole.mutable_policy_versions(
-        whole.policy_versions_size() - 1);
+    v1::VersionRun& run =
+        *whole.mutable_policy_versions(whole.policy_versions_size() - 1);
     run.set_num_tokens(run.num_tokens() + part.policy_versions(0).num_tokens());
     first_run = 1;
   }

@@ -38,8 +38,8 @@ size_t WholeCharacters(absl::string_view text) {
 absl::Status ValidateStops(const StopConditions& stops) {
   if (stops.strings.size() > kMaxStrings) {
     return absl::InvalidArgumentError(
-        absl::StrCat("stop: ", stops.strings.size(), " strings; wanted at most ",
-                     kMaxStrings));
+        absl::StrCat("stop: ", stops.strings.size(),
+                     " strings; wanted at most ", kMaxStrings));
   }
   for (const std::string& text : stops.strings) {
     if (text.empty() || text.size() > kMaxStringBytes) {
@@ -53,8 +53,8 @@ absl::Status ValidateStops(const StopConditions& stops) {
         absl::StrCat("repetition: blocks of up to ", stops.repetition_block,
                      " tokens; wanted 0 (never) to ", kMaxBlock));
   }
-  if (stops.repetition_block > 0 && (stops.repetition_copies < 2 ||
-                                     stops.repetition_copies > kMaxCopies)) {
+  if (stops.repetition_block > 0 &&
+      (stops.repetition_copies < 2 || stops.repetition_copies > kMaxCopies)) {
     return absl::InvalidArgumentError(
         absl::StrCat("repetition: ", stops.repetition_copies,
                      " copies; wanted 2 to ", kMaxCopies));
@@ -68,9 +68,8 @@ std::optional<size_t> FindStop(absl::string_view text, size_t checked,
   size_t first_end = 0;
   for (const std::string& string : strings) {
     // Its last byte is beyond `checked`.
-    const size_t from = checked + 1 > string.size()
-                            ? checked + 1 - string.size()
-                            : size_t{0};
+    const size_t from =
+        checked + 1 > string.size() ? checked + 1 - string.size() : size_t{0};
     const size_t begin = text.find(string, from);
     if (begin == absl::string_view::npos) continue;
     const size_t end = begin + string.size();

@@ -39,7 +39,8 @@ TEST(FindStopTest, DoesNotDependOnHowTokensCutTheText) {
     for (size_t end = 0; end < text.size() && !found.has_value();) {
       const size_t checked = end;
       end = std::min(text.size(), end + step);
-      found = FindStop(absl::string_view(text).substr(0, end), checked, strings);
+      found =
+          FindStop(absl::string_view(text).substr(0, end), checked, strings);
     }
     EXPECT_EQ(found, whole) << step;
   }
@@ -80,8 +81,8 @@ TEST(EndsInRepetitionTest, CountsCopiesOfABlock) {
 TEST(ValidateStopsTest, SaysWhatIsOutOfRange) {
   const auto expect = [](const StopConditions& stops,
                          const std::string& message) {
-    EXPECT_THAT(ValidateStops(stops), StatusIs(StatusCode::kInvalidArgument,
-                                               HasSubstr(message)));
+    EXPECT_THAT(ValidateStops(stops),
+                StatusIs(StatusCode::kInvalidArgument, HasSubstr(message)));
   };
   expect({.strings = Strings(17, "a")}, "stop: 17 strings; wanted at most 16");
   expect({.strings = {""}}, "stop: a string of 0 bytes; wanted 1 to 256");

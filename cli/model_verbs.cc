@@ -98,11 +98,12 @@ absl::string_view NameOf(v1::FinishReason reason) {
 }
 
 absl::Status PrintResult(const EngineResult& result) {
-  return PrintLine({{"text", ReplaceInvalidUtf8(result.text)},
-                    {"ids", result.token_ids},
-                    {"logprobs", result.logprobs},
-                    {"model_logprobs", result.model_logprobs},
-                    {"finish_reason", std::string(NameOf(result.finish_reason))}});
+  return PrintLine(
+      {{"text", ReplaceInvalidUtf8(result.text)},
+       {"ids", result.token_ids},
+       {"logprobs", result.logprobs},
+       {"model_logprobs", result.model_logprobs},
+       {"finish_reason", std::string(NameOf(result.finish_reason))}});
 }
 
 // What all requests of one call have in common.

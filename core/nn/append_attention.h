@@ -1,5 +1,5 @@
-// Attention of several new tokens of one sequence whose beginning is cached: what
-// a prompt that is taken in chunks needs.
+// Attention of several new tokens of one sequence whose beginning is cached:
+// what a prompt that is taken in chunks needs.
 #pragma once
 
 #include <ATen/core/Tensor.h>

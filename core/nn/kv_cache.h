@@ -11,8 +11,8 @@
 namespace rlhf {
 
 // Rows 0 to num_rows()-1 are in use, always without a hole, so that attention
-// reads plain slices. Memory is allocated by the constructor and by Reshape, and
-// nowhere else. Not thread-safe.
+// reads plain slices. Memory is allocated by the constructor and by Reshape,
+// and nowhere else. Not thread-safe.
 class KvCache {
  public:
   // `max_rows` sequences of at most `max_tokens` tokens each; `options` say

@@ -65,8 +65,8 @@ SampledToken DrawKept(absl::Span<const float> logits, float temperature,
     sum += part;
     if (sum > uniform * whole) break;
   }
-  token.logprob = static_cast<float>(scaled(token.token_id) - largest -
-                                     std::log(whole));
+  token.logprob =
+      static_cast<float>(scaled(token.token_id) - largest - std::log(whole));
   return token;
 }
 
@@ -82,11 +82,11 @@ SampledToken SampleToken(absl::Span<const float> logits,
                      KeptTokens(logits, divisor, log_sum, params.truncation),
                      uniform);
   } else {
-    token.token_id =
-        greedy ? static_cast<int32_t>(
-                     std::max_element(logits.begin(), logits.end()) -
-                     logits.begin())
-               : InvertCumulative(logits, divisor, log_sum, uniform);
+    token.token_id = greedy
+                         ? static_cast<int32_t>(
+                               std::max_element(logits.begin(), logits.end()) -
+                               logits.begin())
+                         : InvertCumulative(logits, divisor, log_sum, uniform);
     token.logprob =
         static_cast<float>(logits[token.token_id] / divisor - log_sum);
   }

@@ -48,8 +48,7 @@ std::vector<SampledToken> Draw(const std::vector<float>& logits,
   const at::Tensor logit_BV =
       at::tensor(logits).unsqueeze(0).expand({count, -1});
   return SampleTokens(
-      logit_BV,
-      std::vector<SamplingParams>(static_cast<size_t>(count), params),
+      logit_BV, std::vector<SamplingParams>(static_cast<size_t>(count), params),
       uniforms);
 }
 
@@ -64,10 +63,9 @@ TEST(SamplerTest, TruncatedDrawsFollowTheExactDistribution) {
   }
   constexpr int kDraws = 30000;
 
-  const std::vector<SampledToken> tokens =
-      Draw(logits,
-           {.temperature = 0.5, .truncation = {.top_k = 5, .top_p = 0.7}},
-           kDraws);
+  const std::vector<SampledToken> tokens = Draw(
+      logits, {.temperature = 0.5, .truncation = {.top_k = 5, .top_p = 0.7}},
+      kDraws);
 
   const double expected[] = {0, 0.3, 0, 0.4, 0, 0.3, 0};
   int counts[7] = {};
@@ -130,8 +128,8 @@ TEST(SamplerTest, TheModelsLogprobKnowsNeitherTemperatureNorTruncation) {
 TEST(SamplerTest, GreedyTakesTheFirstOfEqualsWhateverTheTruncation) {
   for (const Truncation& truncation :
        {Truncation{}, Truncation{.top_k = 1}, Truncation{.top_p = 0.1}}) {
-    const auto tokens = Draw({1, 3, 3, 3, 2},
-                             {.temperature = 0, .truncation = truncation}, 5);
+    const auto tokens =
+        Draw({1, 3, 3, 3, 2}, {.temperature = 0, .truncation = truncation}, 5);
     for (const SampledToken& token : tokens) {
       EXPECT_EQ(token.token_id, 1);
       EXPECT_EQ(token.logprob, token.model_logprob);

@@ -75,8 +75,8 @@ TEST(TruncationTest, TheShortcutKeepsWhatSortingAllWouldKeep) {
     std::vector<float> logits;
     for (uint64_t i = 0; i < 3000; ++i) {
       // -10 to 10 in steps that leave many equals.
-      logits.push_back(
-          static_cast<float>(MixHash(row, i) % 201) / 10.0F - 10.0F);
+      logits.push_back(static_cast<float>(MixHash(row, i) % 201) / 10.0F -
+                       10.0F);
     }
     const double top_p = 0.05 + 0.0475 * static_cast<double>(row);
     std::vector<int32_t> all(logits.size());

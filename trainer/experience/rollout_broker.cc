@@ -63,8 +63,8 @@ std::string VersionsRefusal(const v1::Rollout& rollout) {
                         ", policy_version says ", rollout.policy_version());
   }
   if (num_tokens != rollout.response_ids_size()) {
-    return absl::StrCat("policy_versions: of ", num_tokens, " tokens; there are ",
-                        rollout.response_ids_size());
+    return absl::StrCat("policy_versions: of ", num_tokens,
+                        " tokens; there are ", rollout.response_ids_size());
   }
   const int64_t update = Parse(rollout.rollout_id())->update;
   if (last >= update) {
