@@ -48,7 +48,7 @@ PolicyRunner::OnNewVersion OnNewVersion(const v1::ActorConfig& config) {
 }
 
 // Samples until shutdown is requested. Generate calls that are unfinished then
-// end with the runner.
+// end with the job sampler.
 absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
                     const PromptCodec& codec, GenerationService& service,
                     GrpcServer& server, ActorMetrics& metrics) {
