@@ -23,16 +23,32 @@ namespace rlhf {
 namespace {
 
 GenerationEngine::Options EngineOptions(const v1::RunConfig& config,
-                                        const ModelConfig& model) {
+                                        const ModelConfig& model,
+                                        const PromptCodec& codec) {
   return {.max_batch = config.actor().max_batch(),
           .max_tokens = std::min<int64_t>(
               model.max_positions, config.sampling().max_prompt_tokens() +
                                        config.sampling().max_new_tokens()),
-          .eos_ids = model.eos_token_ids};
+          .max_prefill_tokens = config.actor().max_prefill_tokens(),
+          .eos_ids = model.eos_token_ids,
+          .max_cache_tokens = config.actor().max_cache_tokens(),
+          .tokenizer = &codec.tokenizer()};
+}
+
+PolicyRunner::OnNewVersion OnNewVersion(const v1::ActorConfig& config) {
+  switch (config.on_new_policy()) {
+    case v1::ActorConfig::KEEP_CACHE:
+      return PolicyRunner::OnNewVersion::kKeepCache;
+    case v1::ActorConfig::RECOMPUTE:
+      return PolicyRunner::OnNewVersion::kRecompute;
+    case v1::ActorConfig::FINISH_SEQUENCES:
+      break;
+  }
+  return PolicyRunner::OnNewVersion::kFinish;
 }
 
 // Samples until shutdown is requested. Generate calls that are unfinished then
-// end with the runner.
+// end with the job sampler.
 absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
                     const PromptCodec& codec, GenerationService& service,
                     GrpcServer& server, ActorMetrics& metrics) {
@@ -40,7 +56,8 @@ absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
   RolloutSubmitter submitter(
       config.learner().address(), config.reward_server().address(),
       static_cast<size_t>(config.actor().max_queue()), &metrics);
-  PolicyRunner runner(EngineOptions(config, model), &metrics);
+  PolicyRunner runner(EngineOptions(config, model, codec), &metrics,
+                      OnNewVersion(config.actor()));
   JobSampler jobs(&service, &codec, &runner);
   LeaseSampler leases(config.learner().address(), &codec, &runner, &submitter,
                       &metrics);
@@ -58,6 +75,7 @@ absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
     }
     runner.Step();
     leases.HandIn();
+    jobs.HandOut();
   }
   return absl::OkStatus();
 }

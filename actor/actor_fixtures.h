@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,7 +12,9 @@
 #include "absl/time/clock.h"
 #include "actor/actor_metrics.h"
 #include "actor/generation_engine.h"
+#include "core/base/check.h"
 #include "core/base/mutex.h"
+#include "core/text/tokenizer.h"
 #include "rlhf/v1/reward.grpc.pb.h"
 #include "rlhf/v1/rollout.grpc.pb.h"
 #include "tests/testing/tiny_model.h"
@@ -30,6 +33,41 @@ inline bool Eventually(const std::function<bool()>& condition) {
 
 inline std::shared_ptr<const Transformer> TinyPolicy(uint64_t seed) {
   return std::make_shared<const Transformer>(MakeTinyModel(seed));
+}
+
+// All of whose tokens are equally likely, always.
+inline std::shared_ptr<const Transformer> FlatPolicy() {
+  auto model = std::make_shared<Transformer>(MakeTinyModel(1));
+  for (const NamedTensor& weight : model->parameters()) {
+    if (weight.name == "model.norm.weight") weight.tensor.zero_();
+  }
+  return model;
+}
+
+// Steps until nothing is left; what came out, by id.
+inline std::map<uint64_t, EngineResult> Drain(GenerationEngine& engine) {
+  std::map<uint64_t, EngineResult> done;
+  while (!engine.idle()) {
+    auto results = engine.Step();
+    RLHF_CHECK(results.ok()) << results.status();
+    for (EngineResult& result : *results) {
+      const uint64_t id = result.id;
+      RLHF_CHECK(done.emplace(id, std::move(result)).second) << id;
+    }
+  }
+  return done;
+}
+
+// Samples one request in an engine of its own.
+inline EngineResult SampleAlone(std::shared_ptr<const Transformer> model,
+                                EngineRequest request,
+                                const Tokenizer* tokenizer = nullptr) {
+  GenerationEngine engine(std::move(model),
+                          {.max_batch = 1, .tokenizer = tokenizer});
+  const uint64_t id = request.id;
+  const absl::Status added = engine.Add(std::move(request));
+  RLHF_CHECK(added.ok()) << added;
+  return Drain(engine).at(id);
 }
 
 inline v1::Prompt UserPrompt(const std::string& id, const std::string& text) {

@@ -4,35 +4,73 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/check.h"
+#include "absl/time/clock.h"
 #include "core/base/status_macros.h"
 #include "core/nn/sampler.h"
 #include "core/nn/torch_call.h"
 
 namespace rlhf {
+namespace {
+
+KvCache MakeCache(const ModelConfig& config,
+                  const GenerationEngine::Options& options,
+                  const at::TensorOptions& tensor_options) {
+  if (options.max_cache_tokens == 0) {
+    return {config, options.max_batch, options.max_tokens, tensor_options};
+  }
+  const int64_t tokens = std::min(options.max_tokens, options.max_cache_tokens);
+  return {
+      config,
+      std::min<int64_t>(options.max_batch, options.max_cache_tokens / tokens),
+      tokens, tensor_options};
+}
+
+absl::Status ValidateSampling(const EngineRequest& request) {
+  if (!(request.temperature >= 0)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "temperature: ", request.temperature, "; wanted 0 (greedy) or more"));
+  }
+  if (request.truncation.top_k < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("top_k: ", request.truncation.top_k,
+                     "; wanted 0 (all tokens) or more"));
+  }
+  if (!(request.truncation.top_p > 0 && request.truncation.top_p <= 1)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "top_p: ", request.truncation.top_p, "; wanted above 0, to 1"));
+  }
+  return ValidateStops(request.stops);
+}
+
+}  // namespace
 
 GenerationEngine::GenerationEngine(std::shared_ptr<const Transformer> model,
                                    Options options)
     : model_(std::move(model)),
       options_(std::move(options)),
-      cache_(model_->config(), options_.max_batch, options_.max_tokens,
-             model_->parameters()[0].tensor.options()) {}
+      cache_(MakeCache(model_->config(), options_,
+                       model_->parameters()[0].tensor.options())) {}
 
 absl::Status GenerationEngine::Validate(const EngineRequest& request) const {
   if (request.prompt_ids.empty()) {
     return absl::InvalidArgumentError("the prompt has no tokens");
   }
-  const int64_t total =
-      static_cast<int64_t>(request.prompt_ids.size()) + request.max_new_tokens;
+  const int64_t total = TokensNeeded(request);
   if (request.max_new_tokens < 1 || total > options_.max_tokens) {
     return absl::InvalidArgumentError(absl::StrCat(
         "a prompt of ", request.prompt_ids.size(), " tokens and ",
         request.max_new_tokens, " new ones exceed the limit of ",
         options_.max_tokens, " tokens (or no new token was asked for)"));
+  }
+  if (options_.max_cache_tokens > 0 && total > options_.max_cache_tokens) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a prompt of ", request.prompt_ids.size(), " tokens and ",
+        request.max_new_tokens, " new ones need ", total,
+        " tokens of cache; it has ", options_.max_cache_tokens, " in all"));
   }
   for (const int32_t id : request.prompt_ids) {
     if (id < 0 || id >= model_->config().vocab_size) {
@@ -40,6 +78,11 @@ absl::Status GenerationEngine::Validate(const EngineRequest& request) const {
           absl::StrCat("token id ", id, " is outside the vocabulary of ",
                        model_->config().vocab_size));
     }
+  }
+  RLHF_RETURN_IF_ERROR(ValidateSampling(request));
+  if (!request.stops.strings.empty() && options_.tokenizer == nullptr) {
+    return absl::InvalidArgumentError(
+        "stop: strings cannot be found without a tokenizer");
   }
   return absl::OkStatus();
 }
@@ -66,114 +109,141 @@ bool GenerationEngine::Cancel(uint64_t id) {
   return false;
 }
 
-void GenerationEngine::SetModel(std::shared_ptr<const Transformer> model) {
-  RLHF_CHECK(idle());
+const EngineResult* GenerationEngine::Find(uint64_t id) const {
+  for (const Sequence& sequence : running_) {
+    if (sequence.request.id == id) return &sequence.result;
+  }
+  return nullptr;
+}
+
+void GenerationEngine::SetModel(std::shared_ptr<const Transformer> model,
+                                int64_t version, OldCache old_cache) {
   model_ = std::move(model);
+  version_ = version;
+  // A prompt that is half taken begins again, whatever becomes of the rows: its
+  // first token is drawn from the new version's logits.
+  staged_.Clear();
+  if (old_cache == OldCache::kRecompute && !running_.empty()) recompute_ = true;
 }
 
 absl::StatusOr<std::vector<EngineResult>> GenerationEngine::Step() {
-  auto results = TorchCall("generate", [this] {
+  std::vector<EngineResult> finished;
+  const absl::Status status = TorchCall("generate", [&] {
     const c10::InferenceMode no_autograd;
+    RemoveExpired(finished);
+    if (std::exchange(recompute_, false)) Recompute();
     const int64_t num_decoding = cache_.num_rows();
-    if (num_decoding > 0) {
-      std::vector<int64_t> last_tokens;
-      for (const Sequence& sequence : running_) {
-        last_tokens.push_back(sequence.result.token_ids.back());
-      }
-      const at::Tensor token_B =
-          at::tensor(last_tokens, at::TensorOptions(at::kLong))
-              .to(model_->device());
-      Extend(model_->DecodeLogits(token_B, cache_), 0);
-    }
+    if (num_decoding > 0) Decode();
     const at::Tensor admitted = Admit();
     if (admitted.defined()) Extend(admitted, num_decoding);
-    return RemoveFinished();
+    RemoveFinished(finished);
   });
-  if (!results.ok()) {
+  if (!status.ok()) {
     waiting_.clear();
     running_.clear();
     cache_.Clear();
+    staged_.Clear();
+    return status;
   }
-  return results;
+  return finished;
 }
 
-at::Tensor GenerationEngine::Admit() {
-  std::vector<std::vector<int32_t>> prompts;
-  std::vector<int64_t> rows;
-  // Samples of one prompt share its prefill, so it counts once.
-  std::set<std::vector<int32_t>> distinct;
-  int64_t num_tokens = 0;
-  while (!waiting_.empty() && cache_.num_rows() < options_.max_batch) {
-    EngineRequest& request = waiting_.front();
-    if (!distinct.contains(request.prompt_ids)) {
-      const auto size = static_cast<int64_t>(request.prompt_ids.size());
-      if (num_tokens > 0 && num_tokens + size > options_.max_prefill_tokens) {
-        break;
-      }
-      distinct.insert(request.prompt_ids);
-      num_tokens += size;
-    }
-    prompts.push_back(request.prompt_ids);
-    rows.push_back(cache_.AddRow());
-    EngineResult result{.id = request.id};
-    running_.push_back({std::move(request), std::move(result)});
-    waiting_.pop_front();
-  }
-  if (prompts.empty()) return {};
-  return model_->Logits(
-      model_->Prefill(Pack(prompts, model_->device()), rows, cache_));
-}
-
-void GenerationEngine::Extend(const at::Tensor& logit_BV, int64_t first_row) {
-  // Rows may ask for different temperatures: each distinct one is sampled from
-  // its own rows. In practice there is one or two.
-  std::map<double, std::vector<int64_t>> rows_by_temperature;
-  for (int64_t i = 0; i < logit_BV.size(0); ++i) {
-    rows_by_temperature[running_[first_row + i].request.temperature].push_back(
-        i);
-  }
-  for (const auto& [temperature, rows] : rows_by_temperature) {
-    std::vector<double> uniforms;
-    for (const int64_t i : rows) {
-      const Sequence& sequence = running_[first_row + i];
-      uniforms.push_back(
-          UniformAt(sequence.request.stream,
-                    static_cast<int64_t>(sequence.result.token_ids.size())));
-    }
-    const bool all = static_cast<int64_t>(rows.size()) == logit_BV.size(0);
-    const at::Tensor logits =
-        all ? logit_BV
-            : logit_BV.index_select(
-                  0, at::tensor(rows, at::TensorOptions(at::kLong))
-                         .to(logit_BV.device()));
-    const std::vector<SampledToken> tokens =
-        SampleTokens(logits, temperature, uniforms);
-    for (size_t i = 0; i < rows.size(); ++i) {
-      EngineResult& result = running_[first_row + rows[i]].result;
-      result.token_ids.push_back(tokens[i].token_id);
-      result.logprobs.push_back(tokens[i].logprob);
-    }
-  }
-}
-
-std::vector<EngineResult> GenerationEngine::RemoveFinished() {
-  std::vector<EngineResult> finished;
+void GenerationEngine::RemoveExpired(std::vector<EngineResult>& finished) {
+  const absl::Time now =
+      options_.clock == nullptr ? absl::Now() : options_.clock->Now();
   for (int64_t row = cache_.num_rows() - 1; row >= 0; --row) {
     Sequence& sequence = running_[row];
-    const int32_t last = sequence.result.token_ids.back();
-    const bool stopped =
-        std::find(options_.eos_ids.begin(), options_.eos_ids.end(), last) !=
-        options_.eos_ids.end();
-    if (!stopped && static_cast<int>(sequence.result.token_ids.size()) <
-                        sequence.request.max_new_tokens) {
-      continue;
-    }
-    sequence.result.finish_reason =
-        stopped ? v1::FINISH_REASON_STOP : v1::FINISH_REASON_LENGTH;
+    if (sequence.request.deadline > now) continue;
+    sequence.result.finish_reason = v1::FINISH_REASON_DEADLINE;
     finished.push_back(std::move(sequence.result));
     RemoveRow(row);
   }
-  return finished;
+  std::erase_if(waiting_, [&](const EngineRequest& request) {
+    if (request.deadline > now) return false;
+    finished.push_back(
+        {.id = request.id, .finish_reason = v1::FINISH_REASON_DEADLINE});
+    return true;
+  });
+}
+
+void GenerationEngine::Decode() {
+  std::vector<int64_t> last_tokens;
+  for (const Sequence& sequence : running_) {
+    last_tokens.push_back(sequence.result.token_ids.back());
+  }
+  const at::Tensor token_B =
+      at::tensor(last_tokens, at::TensorOptions(at::kLong))
+          .to(model_->device());
+  Extend(model_->DecodeLogits(token_B, cache_), 0);
+}
+
+void GenerationEngine::Extend(const at::Tensor& logit_BV, int64_t first_row) {
+  std::vector<SamplingParams> params;
+  std::vector<double> uniforms;
+  for (int64_t i = 0; i < logit_BV.size(0); ++i) {
+    const Sequence& sequence = running_[first_row + i];
+    params.push_back({.temperature = sequence.request.temperature,
+                      .truncation = sequence.request.truncation});
+    uniforms.push_back(
+        UniformAt(sequence.request.stream,
+                  static_cast<int64_t>(sequence.result.token_ids.size())));
+  }
+  const std::vector<SampledToken> tokens =
+      SampleTokens(logit_BV, params, uniforms);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    Sequence& sequence = running_[first_row + static_cast<int64_t>(i)];
+    EngineResult& result = sequence.result;
+    result.token_ids.push_back(tokens[i].token_id);
+    result.logprobs.push_back(tokens[i].logprob);
+    result.model_logprobs.push_back(tokens[i].model_logprob);
+    if (result.versions.empty() || result.versions.back().version != version_) {
+      result.versions.push_back({.version = version_, .num_tokens = 0});
+    }
+    ++result.versions.back().num_tokens;
+    const size_t checked = result.text.size();
+    if (options_.tokenizer != nullptr) {
+      absl::StrAppend(&result.text,
+                      options_.tokenizer->TextBytes(tokens[i].token_id));
+    }
+    Judge(sequence, checked);
+  }
+}
+
+void GenerationEngine::Judge(Sequence& sequence, size_t checked) const {
+  const StopConditions& stops = sequence.request.stops;
+  EngineResult& result = sequence.result;
+  const auto ends = [&](v1::FinishReason reason) {
+    result.finish_reason = reason;
+  };
+  if (std::find(options_.eos_ids.begin(), options_.eos_ids.end(),
+                result.token_ids.back()) != options_.eos_ids.end()) {
+    return ends(v1::FINISH_REASON_STOP);
+  }
+  if (!stops.strings.empty()) {
+    const std::optional<size_t> begin =
+        FindStop(result.text, checked, stops.strings);
+    if (begin.has_value()) {
+      result.text.resize(*begin);
+      return ends(v1::FINISH_REASON_STOP_STRING);
+    }
+  }
+  if (EndsInRepetition(result.token_ids, stops.repetition_block,
+                       stops.repetition_copies)) {
+    return ends(v1::FINISH_REASON_REPETITION);
+  }
+  if (static_cast<int>(result.token_ids.size()) >=
+      sequence.request.max_new_tokens) {
+    ends(v1::FINISH_REASON_LENGTH);
+  }
+}
+
+void GenerationEngine::RemoveFinished(std::vector<EngineResult>& finished) {
+  for (int64_t row = cache_.num_rows() - 1; row >= 0; --row) {
+    EngineResult& result = running_[row].result;
+    if (result.finish_reason == v1::FINISH_REASON_UNSPECIFIED) continue;
+    finished.push_back(std::move(result));
+    RemoveRow(row);
+  }
 }
 
 void GenerationEngine::RemoveRow(int64_t row) {

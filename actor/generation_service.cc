@@ -1,8 +1,11 @@
 #include "actor/generation_service.h"
 
-#include <chrono>
+#include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "actor/response_chunker.h"
 #include "core/rpc/grpc_status.h"
 
 namespace rlhf {
@@ -33,7 +36,34 @@ absl::Status Validate(const v1::GenerateRequest& request) {
     return absl::InvalidArgumentError(absl::StrCat(
         "temperature: ", request.temperature(), "; wanted 0 to 10"));
   }
+  if (request.time_limit_ms() < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("time_limit_ms: ", request.time_limit_ms(),
+                     "; wanted 0 (no limit) or more"));
+  }
   return absl::OkStatus();
+}
+
+// A response for every prompt and sample, all of them empty.
+v1::GenerateResponse EmptyResponse(const v1::GenerateRequest& request) {
+  v1::GenerateResponse response;
+  for (int p = 0; p < request.prompts_size(); ++p) {
+    v1::PromptResponses& result = *response.add_results();
+    for (int s = 0; s < request.num_samples(); ++s) result.add_responses();
+  }
+  return response;
+}
+
+int64_t OldestVersion(const v1::GenerateResponse& response) {
+  std::optional<int64_t> oldest;
+  for (const v1::PromptResponses& result : response.results()) {
+    for (const v1::Response& one : result.responses()) {
+      for (const v1::VersionRun& run : one.policy_versions()) {
+        oldest = std::min(oldest.value_or(run.version()), run.version());
+      }
+    }
+  }
+  return oldest.value_or(0);
 }
 
 }  // namespace
@@ -49,38 +79,61 @@ void GenerationService::Stop() {
   }
 }
 
-grpc::Status GenerationService::Generate(grpc::ServerContext* context,
-                                         const v1::GenerateRequest* request,
-                                         v1::GenerateResponse* response) {
-  const absl::Status valid = Validate(*request);
+grpc::Status GenerationService::Serve(
+    grpc::ServerContext* context, const v1::GenerateRequest& request,
+    bool as_they_come,
+    const std::function<bool(const v1::GenerateChunk&)>& take) {
+  const absl::Status valid = Validate(request);
   if (!valid.ok()) return ToGrpcStatus(valid);
   auto job = std::make_unique<GenerationJob>();
-  job->request = *request;
-  const auto cancelled = job->cancelled;
-  auto answer = job->answer.get_future();
+  job->request = request;
+  job->as_they_come = as_they_come;
+  const std::shared_ptr<ChunkStream> chunks = job->chunks;
   if (!queue_.TryPush(std::move(job))) {
     return ToGrpcStatus(
         queue_.closed() ? absl::UnavailableError("the actor is stopping")
                         : absl::ResourceExhaustedError(
                               "the generation queue is full; try again later"));
   }
-  while (answer.wait_for(std::chrono::milliseconds(100)) !=
-         std::future_status::ready) {
-    if (context->IsCancelled()) {
-      *cancelled = true;
+  while (true) {
+    const auto chunk = chunks->Next(absl::Milliseconds(100));
+    if (chunk.has_value() && !context->IsCancelled() && take(*chunk)) continue;
+    if (const auto end = chunks->end(); !chunk.has_value() && end.has_value()) {
+      return ToGrpcStatus(*end);
+    }
+    if (chunk.has_value() || context->IsCancelled()) {
+      chunks->Cancel();
       return grpc::Status::CANCELLED;
     }
   }
-  // A job that is dropped unanswered breaks its promise; that is reported by an
-  // exception, and means that the actor is stopping.
-  try {
-    auto result = answer.get();
-    if (!result.ok()) return ToGrpcStatus(result.status());
-    *response = *std::move(result);
-    return grpc::Status::OK;
-  } catch (const std::future_error&) {
-    return ToGrpcStatus(absl::UnavailableError("the actor is stopping"));
-  }
+}
+
+grpc::Status GenerationService::Generate(grpc::ServerContext* context,
+                                         const v1::GenerateRequest* request,
+                                         v1::GenerateResponse* response) {
+  std::optional<v1::GenerateResponse> whole;
+  const grpc::Status status = Serve(
+      context, *request, /*as_they_come=*/false,
+      [&](const v1::GenerateChunk& chunk) {
+        if (!whole.has_value()) whole = EmptyResponse(*request);
+        AppendPart(chunk.part(), *whole->mutable_results(chunk.prompt())
+                                      ->mutable_responses(chunk.sample()));
+        return true;
+      });
+  if (!status.ok()) return status;
+  if (whole.has_value()) *response = *std::move(whole);
+  response->set_policy_version(OldestVersion(*response));
+  return status;
+}
+
+grpc::Status GenerationService::GenerateStream(
+    grpc::ServerContext* context, const v1::GenerateRequest* request,
+    grpc::ServerWriter<v1::GenerateChunk>* writer) {
+  return Serve(context, *request, /*as_they_come=*/true,
+               [writer](const v1::GenerateChunk& chunk) {
+                 // Waits here for a slow reader; false if it went away.
+                 return writer->Write(chunk);
+               });
 }
 
 }  // namespace rlhf

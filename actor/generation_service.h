@@ -1,24 +1,33 @@
 // The Generation service: takes requests to the thread that generates, and
-// waits for it.
+// hands on what comes back.
 #pragma once
 
-#include <atomic>
-#include <future>
+#include <functional>
 #include <memory>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
+#include "actor/chunk_stream.h"
 #include "core/base/bounded_queue.h"
 #include "rlhf/v1/generation.grpc.pb.h"
 
 namespace rlhf {
 
-// A request on its way to the engine. The engine's thread answers it once.
+// A request on its way to the engine. The engine's thread answers it with
+// chunks: the last one of a response has its finish reason. If it is dropped
+// unfinished, the caller is told that the actor is stopping.
 struct GenerationJob {
+  ~GenerationJob() {
+    chunks->Finish(absl::UnavailableError("the actor is stopping"));
+  }
+
   v1::GenerateRequest request;
-  // Set when the caller went away: nobody waits for the answer.
-  std::shared_ptr<std::atomic<bool>> cancelled =
-      std::make_shared<std::atomic<bool>>(false);
-  std::promise<absl::StatusOr<v1::GenerateResponse>> answer;
+  // Whether the caller wants tokens as they come, and not one chunk a response.
+  bool as_they_come = false;
+  std::shared_ptr<ChunkStream> chunks =
+      std::make_shared<ChunkStream>(kCapacity);
+
+  // Chunks that may wait for the caller.
+  static constexpr size_t kCapacity = 64;
 };
 
 // Thread-safe.
@@ -37,7 +46,17 @@ class GenerationService final : public v1::Generation::Service {
                         const v1::GenerateRequest* request,
                         v1::GenerateResponse* response) override;
 
+  grpc::Status GenerateStream(
+      grpc::ServerContext* context, const v1::GenerateRequest* request,
+      grpc::ServerWriter<v1::GenerateChunk>* writer) override;
+
  private:
+  // Queues the request and calls `take` with each chunk until the last one, the
+  // caller's leaving, or `take` returns false.
+  grpc::Status Serve(grpc::ServerContext* context,
+                     const v1::GenerateRequest& request, bool as_they_come,
+                     const std::function<bool(const v1::GenerateChunk&)>& take);
+
   BoundedQueue<std::unique_ptr<GenerationJob>> queue_;
 };
 

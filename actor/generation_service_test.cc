@@ -27,6 +27,24 @@ v1::GenerateRequest Request() {
   return request;
 }
 
+v1::GenerateChunk Chunk(const std::string& text, int64_t version,
+                        v1::FinishReason finish_reason) {
+  v1::GenerateChunk chunk;
+  chunk.mutable_part()->set_text(text);
+  chunk.mutable_part()->add_token_ids(1);
+  chunk.mutable_part()->set_finish_reason(finish_reason);
+  v1::VersionRun& run = *chunk.mutable_part()->add_policy_versions();
+  run.set_version(version);
+  run.set_num_tokens(1);
+  return chunk;
+}
+
+// What the engine's thread does with a job.
+void Answer(GenerationJob& job) {
+  job.chunks->Push(Chunk("yes", 7, v1::FINISH_REASON_STOP));
+  job.chunks->Finish(absl::OkStatus());
+}
+
 // A service that holds one waiting request, and its callers.
 class GenerationServiceTest : public testing::Test {
  protected:
@@ -77,19 +95,77 @@ TEST_F(GenerationServiceTest, TakesARequestToTheEngineAndTheAnswerBack) {
   const auto job = service_.Next(absl::Seconds(10));
   ASSERT_NE(job, nullptr);
   EXPECT_EQ(job->request.prompts(0).prompt_id(), "p");
-  v1::GenerateResponse answer;
-  answer.set_policy_version(7);
-  job->answer.set_value(answer);
+  EXPECT_FALSE(job->as_they_come);
+  Answer(*job);
   const Reply reply = call.get();
   ASSERT_OK(reply);
   EXPECT_EQ(reply->policy_version(), 7);
+  EXPECT_EQ(reply->results(0).responses(0).text(), "yes");
+}
+
+TEST_F(GenerationServiceTest, PartsBecomeResponsesInTheirPlaces) {
+  v1::GenerateRequest request = Request();
+  *request.add_prompts() = UserPrompt("q", "hello again");
+  request.set_num_samples(2);
+  auto call = std::async(std::launch::async, [&] { return Call(request); });
+  const auto job = service_.Next(absl::Seconds(10));
+  ASSERT_NE(job, nullptr);
+  for (const int place : {3, 0, 2, 1, 3}) {
+    v1::GenerateChunk chunk =
+        Chunk(absl::StrCat(place, " "), 5 + place, v1::FINISH_REASON_LENGTH);
+    chunk.set_prompt(place / 2);
+    chunk.set_sample(place % 2);
+    job->chunks->Push(chunk);
+  }
+  job->chunks->Finish(absl::OkStatus());
+  const Reply reply = call.get();
+  ASSERT_OK(reply);
+  // The oldest version of any token.
+  EXPECT_EQ(reply->policy_version(), 5);
+  EXPECT_EQ(reply->results(0).responses(0).text(), "0 ");
+  EXPECT_EQ(reply->results(0).responses(1).text(), "1 ");
+  EXPECT_EQ(reply->results(1).responses(0).text(), "2 ");
+  const v1::Response& last = reply->results(1).responses(1);
+  EXPECT_EQ(last.text(), "3 3 ");
+  EXPECT_EQ(last.token_ids_size(), 2);
+  ASSERT_EQ(last.policy_versions_size(), 1);
+  EXPECT_EQ(last.policy_versions(0).num_tokens(), 2);
+}
+
+TEST_F(GenerationServiceTest, AStreamGivesChunksAsTheyCome) {
+  const auto context = ContextWithDeadline(absl::Seconds(10));
+  const auto reader = stub_->GenerateStream(context.get(), Request());
+  const auto job = service_.Next(absl::Seconds(10));
+  ASSERT_NE(job, nullptr);
+  EXPECT_TRUE(job->as_they_come);
+  v1::GenerateChunk chunk;
+  for (const char* text : {"a", "b"}) {
+    job->chunks->Push(Chunk(text, 7, v1::FINISH_REASON_UNSPECIFIED));
+    ASSERT_TRUE(reader->Read(&chunk));
+    EXPECT_EQ(chunk.part().text(), text);
+  }
+  job->chunks->Finish(absl::InternalError("no memory"));
+  EXPECT_FALSE(reader->Read(&chunk));
+  EXPECT_THAT(FromGrpcStatus(reader->Finish()),
+              StatusIs(StatusCode::kInternal, "no memory"));
+}
+
+TEST_F(GenerationServiceTest, AReaderThatLeavesIsNoticed) {
+  const auto context = ContextWithDeadline(absl::Seconds(10));
+  const auto reader = stub_->GenerateStream(context.get(), Request());
+  const auto job = service_.Next(absl::Seconds(10));
+  ASSERT_NE(job, nullptr);
+  context->TryCancel();
+  EXPECT_TRUE(Eventually([&] { return job->chunks->cancelled(); }));
+  EXPECT_THAT(FromGrpcStatus(reader->Finish()),
+              StatusIs(StatusCode::kCancelled, testing::_));
 }
 
 TEST_F(GenerationServiceTest, AnErrorOfTheEngineReachesTheCaller) {
   auto call = CallLater();
   const auto job = service_.Next(absl::Seconds(10));
   ASSERT_NE(job, nullptr);
-  job->answer.set_value(absl::InvalidArgumentError("too long"));
+  job->chunks->Finish(absl::InvalidArgumentError("too long"));
   EXPECT_THAT(call.get(), StatusIs(StatusCode::kInvalidArgument, "too long"));
 }
 
@@ -100,7 +176,7 @@ TEST_F(GenerationServiceTest, AFullQueueRefusesAndTheWaitingCallIsAnswered) {
                                 HasSubstr("generation queue is full")));
   const auto job = service_.Next(absl::Seconds(10));
   ASSERT_NE(job, nullptr);
-  job->answer.set_value(v1::GenerateResponse());
+  Answer(*job);
   EXPECT_OK(waiting.get());
 }
 
@@ -131,11 +207,12 @@ TEST_F(GenerationServiceTest, ACallerThatLeavesHoldsNothingUp) {
   ASSERT_NE(job, nullptr);
   context->TryCancel();
   EXPECT_THAT(leaving.get(), StatusIs(StatusCode::kCancelled, testing::_));
-  job->answer.set_value(v1::GenerateResponse());  // nobody listens
+  EXPECT_TRUE(Eventually([&] { return job->chunks->cancelled(); }));
+  Answer(*job);  // nobody listens
   auto call = CallLater();
   const auto next = service_.Next(absl::Seconds(10));
   ASSERT_NE(next, nullptr);
-  next->answer.set_value(v1::GenerateResponse());
+  Answer(*next);
   EXPECT_OK(call.get());
 }
 
@@ -157,6 +234,9 @@ TEST_F(GenerationServiceTest, RefusesParametersOutOfRange) {
   request = Request();
   request.set_temperature(-0.5);
   expect(request, "temperature: -0.5; wanted 0 to 10");
+  request = Request();
+  request.set_time_limit_ms(-1);
+  expect(request, "time_limit_ms: -1; wanted 0 (no limit) or more");
   EXPECT_EQ(service_.Next(absl::ZeroDuration()), nullptr);
 }
 

@@ -1,32 +1,65 @@
 #include "actor/job_sampler.h"
 
+#include <optional>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "actor/response_chunker.h"
 #include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "core/nn/sampler.h"
 
 namespace rlhf {
+namespace {
 
-// A call whose sequences are not all done. If it is dropped, its broken promise
-// tells the call that the actor is stopping.
+struct OpenResponse {
+  int prompt = 0;
+  int sample = 0;
+  uint64_t sequence = 0;  // of the runner
+  ResponseChunker chunker;
+  // Once the runner is done with it, until its last part is handed out.
+  std::optional<EngineResult> result;
+  bool handed_out = false;
+};
+
+StopConditions StopsOf(const v1::GenerateRequest& request) {
+  return {.strings = {request.stop().begin(), request.stop().end()},
+          .repetition_block = request.repetition().max_block(),
+          .repetition_copies = request.repetition().copies()};
+}
+
+EngineRequest SequenceOf(const v1::GenerateRequest& request) {
+  return {.max_new_tokens = request.max_new_tokens(),
+          .temperature = request.temperature(),
+          .truncation = {.top_k = request.top_k(),
+                         .top_p = request.top_p() == 0 ? 1 : request.top_p()},
+          .stops = StopsOf(request),
+          .deadline =
+              request.time_limit_ms() == 0
+                  ? absl::InfiniteFuture()
+                  : absl::Now() + absl::Milliseconds(request.time_limit_ms())};
+}
+
+}  // namespace
+
+// A call whose responses are not all handed out.
 struct JobSampler::OpenJob {
-  std::unique_ptr<GenerationJob> job;  // null once it is answered
-  v1::GenerateResponse response;
-  int num_missing = 0;
-  std::vector<uint64_t> sequences;
+  std::unique_ptr<GenerationJob> job;
+  std::vector<OpenResponse> responses;
+  // Whose turn it is when there is room for a chunk.
+  size_t next = 0;
+  bool failed = false;
 
-  void Answer(absl::StatusOr<v1::GenerateResponse> answer) {
-    job->answer.set_value(std::move(answer));
-    job = nullptr;
-  }
+  ChunkStream& chunks() const { return *job->chunks; }
 };
 
 void JobSampler::DropAbandoned() {
-  std::erase_if(open_, [this](const std::weak_ptr<OpenJob>& weak) {
-    const std::shared_ptr<OpenJob> open = weak.lock();
-    if (open == nullptr) return true;
-    if (open->job != nullptr && !*open->job->cancelled) return false;
-    for (const uint64_t id : open->sequences) runner_->Cancel(id);
+  std::erase_if(open_, [this](const std::shared_ptr<OpenJob>& open) {
+    if (!open->chunks().cancelled()) return false;
+    for (const OpenResponse& response : open->responses) {
+      runner_->Cancel(response.sequence);
+    }
     return true;
   });
 }
@@ -36,67 +69,106 @@ void JobSampler::TakeJobs() {
       runner_->idle() ? absl::Milliseconds(20) : absl::ZeroDuration();
   if (runner_->has_policy() && runner_->room() == 0) return;
   do {
+    if (open_.size() >= kMaxOpenJobs) return;
     auto open = std::make_shared<OpenJob>();
     open->job = service_->Next(patience);
     if (open->job == nullptr) return;
-    if (*open->job->cancelled) continue;
+    if (open->chunks().cancelled()) continue;
     const absl::Status status =
         runner_->has_policy()
             ? Admit(open)
             : absl::UnavailableError("no policy is loaded yet");
-    if (!status.ok()) open->Answer(status);
+    if (!status.ok()) open->chunks().Finish(status);
   } while (runner_->room() > 0);
 }
 
-absl::Status JobSampler::Admit(const std::shared_ptr<OpenJob>& open) {
-  const v1::GenerateRequest& request = open->job->request;
+absl::StatusOr<std::vector<EngineRequest>> JobSampler::ReadPrompts(
+    const v1::GenerateRequest& request) const {
   std::vector<EngineRequest> prompts;
   for (int p = 0; p < request.prompts_size(); ++p) {
     const absl::Status at = [&]() -> absl::Status {
-      RLHF_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
+      prompts.push_back(SequenceOf(request));
+      RLHF_ASSIGN_OR_RETURN(prompts.back().prompt_ids,
                             codec_->Encode(request.prompts(p)));
-      prompts.push_back({.prompt_ids = std::move(ids),
-                         .max_new_tokens = request.max_new_tokens(),
-                         .temperature = request.temperature()});
       return runner_->Validate(prompts.back());
     }();
     if (!at.ok()) return WithContext(at, absl::StrCat("prompts[", p, "]"));
   }
-  open->response.set_policy_version(runner_->version());
-  open->num_missing = request.prompts_size() * request.num_samples();
+  return prompts;
+}
+
+absl::Status JobSampler::Admit(const std::shared_ptr<OpenJob>& open) {
+  const v1::GenerateRequest& request = open->job->request;
+  RLHF_ASSIGN_OR_RETURN(const std::vector<EngineRequest> prompts,
+                        ReadPrompts(request));
   for (int p = 0; p < request.prompts_size(); ++p) {
-    v1::PromptResponses& responses = *open->response.add_results();
     for (int s = 0; s < request.num_samples(); ++s) {
-      responses.add_responses();
       EngineRequest sequence = prompts[p];
       sequence.stream =
           SampleStream(request.seed(), request.prompts(p).prompt_id(), s);
-      const absl::StatusOr<uint64_t> id =
-          runner_->Add(std::move(sequence),
-                       [this, open, p, s](absl::StatusOr<EngineResult> result) {
-                         Finish(*open, p, s, std::move(result));
-                       });
+      OpenResponse response = {
+          .prompt = p,
+          .sample = s,
+          .chunker = ResponseChunker(sequence.stops.strings)};
+      const size_t place = open->responses.size();
+      const absl::StatusOr<uint64_t> id = runner_->Add(
+          std::move(sequence), [weak = std::weak_ptr<OpenJob>(open),
+                                place](absl::StatusOr<EngineResult> result) {
+            const std::shared_ptr<OpenJob> job = weak.lock();
+            if (job == nullptr) return;
+            if (!result.ok()) {
+              job->failed = true;
+              return job->chunks().Finish(result.status());
+            }
+            job->responses[place].result = *std::move(result);
+          });
       RLHF_CHECK(id.ok()) << id.status();  // it was validated
-      open->sequences.push_back(*id);
+      response.sequence = *id;
+      open->responses.push_back(std::move(response));
     }
   }
   open_.push_back(open);
   return absl::OkStatus();
 }
 
-void JobSampler::Finish(OpenJob& open, int prompt, int sample,
-                        absl::StatusOr<EngineResult> result) const {
-  if (open.job == nullptr) return;  // failed with another sequence
-  if (!result.ok()) return open.Answer(result.status());
-  v1::Response& response =
-      *open.response.mutable_results(prompt)->mutable_responses(sample);
-  response.set_text(codec_->Decode(result->token_ids));
-  response.mutable_token_ids()->Add(result->token_ids.begin(),
-                                    result->token_ids.end());
-  response.mutable_logprobs()->Add(result->logprobs.begin(),
-                                   result->logprobs.end());
-  response.set_finish_reason(result->finish_reason);
-  if (--open.num_missing == 0) open.Answer(std::move(open.response));
+void JobSampler::HandOut() {
+  std::erase_if(open_, [this](const std::shared_ptr<OpenJob>& open) {
+    return HandOut(*open);
+  });
+}
+
+bool JobSampler::HandOut(OpenJob& open) const {
+  if (open.failed) return true;
+  const size_t count = open.responses.size();
+  size_t num_handed_out = 0;
+  for (size_t i = 0; i < count; ++i) {
+    OpenResponse& response = open.responses[(open.next + i) % count];
+    const EngineResult* const result =
+        response.result.has_value()
+            ? &*response.result
+            : (open.job->as_they_come && !response.handed_out
+                   ? runner_->Find(response.sequence)
+                   : nullptr);
+    const bool news = result != nullptr && (response.result.has_value() ||
+                                            response.chunker.HasNews(*result));
+    if (news && !open.chunks().has_room()) {
+      open.next = (open.next + i) % count;
+      return false;
+    }
+    if (news) {
+      v1::GenerateChunk chunk;
+      chunk.set_prompt(response.prompt);
+      chunk.set_sample(response.sample);
+      *chunk.mutable_part() = response.chunker.Next(*result);
+      open.chunks().Push(std::move(chunk));
+      response.handed_out = response.result.has_value();
+      response.result.reset();
+    }
+    num_handed_out += response.handed_out ? 1 : 0;
+  }
+  if (num_handed_out < count) return false;
+  open.chunks().Finish(absl::OkStatus());
+  return true;
 }
 
 }  // namespace rlhf

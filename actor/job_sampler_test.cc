@@ -1,6 +1,7 @@
 #include "actor/job_sampler.h"
 
 #include <future>
+#include <optional>
 
 #include "actor/actor_fixtures.h"
 #include "core/nn/sampler.h"
@@ -37,7 +38,9 @@ class JobSamplerTest : public testing::Test {
     ASSERT_OK_AND_ASSIGN(PromptCodec codec, PromptCodec::Load(TinyTokenizer()));
     codec_ = std::make_unique<PromptCodec>(std::move(codec));
     runner_ = std::make_unique<PolicyRunner>(
-        GenerationEngine::Options{.max_batch = 3, .max_tokens = 200},
+        GenerationEngine::Options{.max_batch = 3,
+                                  .max_tokens = 200,
+                                  .tokenizer = &codec_->tokenizer()},
         &metrics_.series);
     ASSERT_OK_AND_ASSIGN(server_,
                          GrpcServer::Start("127.0.0.1:0", {&service_}));
@@ -68,6 +71,7 @@ class JobSamplerTest : public testing::Test {
       jobs.DropAbandoned();
       jobs.TakeJobs();
       runner_->Step();
+      jobs.HandOut();
       return call.wait_for(std::chrono::seconds(0)) ==
              std::future_status::ready;
     }));
@@ -107,6 +111,11 @@ TEST_F(JobSamplerTest, AnswersEveryPromptAndSampleInItsPlace) {
       EXPECT_THAT(response.token_ids(),
                   testing::ElementsAreArray(expected[0].token_ids));
       EXPECT_EQ(response.logprobs_size(), 6);
+      EXPECT_THAT(response.model_logprobs(),
+                  testing::ElementsAreArray(expected[0].model_logprobs));
+      ASSERT_EQ(response.policy_versions_size(), 1);
+      EXPECT_EQ(response.policy_versions(0).version(), 8);
+      EXPECT_EQ(response.policy_versions(0).num_tokens(), 6);
       EXPECT_EQ(response.text(), codec_->Decode(expected[0].token_ids));
       EXPECT_EQ(response.finish_reason(), v1::FINISH_REASON_LENGTH);
     }
@@ -161,18 +170,74 @@ TEST_F(JobSamplerTest, ACallerThatGoesAwayLeavesNoSequenceBehind) {
   EXPECT_OK(Call(Request()));
 }
 
-TEST_F(JobSamplerTest, ACallThatIsUnfinishedWhenTheRunnerEndsIsAnswered) {
+TEST_F(JobSamplerTest, ACallThatIsUnfinishedWhenTheActorStopsIsAnswered) {
   LoadPolicy();
-  JobSampler jobs(&service_, codec_.get(), runner_.get());
+  std::optional<JobSampler> jobs;
+  jobs.emplace(&service_, codec_.get(), runner_.get());
   auto call = CallLater(Request());
   ASSERT_TRUE(Eventually([&] {
-    jobs.TakeJobs();
+    jobs->TakeJobs();
     return !runner_->idle();
   }));
   runner_->Step();
-  runner_.reset();
+  jobs.reset();
   EXPECT_THAT(call.get(), StatusIs(StatusCode::kUnavailable,
                                    HasSubstr("the actor is stopping")));
+}
+
+// The first two bytes side by side, not at the very beginning, that are ASCII.
+std::string AsciiPairOf(const std::string& text) {
+  for (size_t i = 2; i + 1 < text.size(); ++i) {
+    if ((text[i] & 0x80) == 0 && (text[i + 1] & 0x80) == 0) {
+      return text.substr(i, 2);
+    }
+  }
+  return "";
+}
+
+TEST_F(JobSamplerTest, SamplingParametersReachTheEngine) {
+  LoadPolicy();
+  v1::GenerateRequest request = Request();
+  request.set_max_new_tokens(40);
+  ASSERT_OK_AND_ASSIGN(const v1::GenerateResponse plain, Call(request));
+  const std::string& text = plain.results(0).responses(0).text();
+  const std::string stop = AsciiPairOf(text);
+  ASSERT_NE(stop, "");
+
+  request.add_stop(stop);
+  ASSERT_OK_AND_ASSIGN(const v1::GenerateResponse stopped, Call(request));
+  const v1::Response& response = stopped.results(0).responses(0);
+  EXPECT_EQ(response.finish_reason(), v1::FINISH_REASON_STOP_STRING);
+  EXPECT_EQ(response.text(), text.substr(0, text.find(stop)));
+
+  request = Request();
+  request.set_top_k(1);
+  ASSERT_OK_AND_ASSIGN(const v1::GenerateResponse likeliest, Call(request));
+  request.set_top_k(0);
+  request.set_temperature(0);
+  ASSERT_OK_AND_ASSIGN(const v1::GenerateResponse greedy, Call(request));
+  EXPECT_THAT(
+      likeliest.results(1).responses(0).token_ids(),
+      testing::ElementsAreArray(greedy.results(1).responses(0).token_ids()));
+
+  request.set_top_p(1.5);
+  EXPECT_THAT(Call(request),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("prompts[0]: top_p: 1.5; wanted above 0")));
+}
+
+TEST_F(JobSamplerTest, AResponseThatIsOutOfTimeIsGivenAsItIs) {
+  LoadPolicy();
+  v1::GenerateRequest request = Request();
+  request.set_max_new_tokens(100);
+  request.set_time_limit_ms(1);
+  ASSERT_OK_AND_ASSIGN(const v1::GenerateResponse reply, Call(request));
+  for (const v1::PromptResponses& result : reply.results()) {
+    for (const v1::Response& response : result.responses()) {
+      EXPECT_EQ(response.finish_reason(), v1::FINISH_REASON_DEADLINE);
+      EXPECT_EQ(response.logprobs_size(), response.token_ids_size());
+    }
+  }
 }
 
 }  // namespace

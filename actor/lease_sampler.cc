@@ -169,7 +169,15 @@ v1::Rollout LeaseSampler::MakeRollout(const Work& work,
                                       result.token_ids.end());
   rollout.mutable_behaviour_logprobs()->Add(result.logprobs.begin(),
                                             result.logprobs.end());
-  rollout.set_policy_version(runner_->version());
+  // The oldest, so that no token is staler than the rollout claims.
+  rollout.set_policy_version(result.versions.front().version);
+  if (result.versions.size() > 1) {
+    for (const VersionRun& run : result.versions) {
+      v1::VersionRun& added = *rollout.add_policy_versions();
+      added.set_version(run.version);
+      added.set_num_tokens(run.num_tokens);
+    }
+  }
   rollout.set_finish_reason(result.finish_reason);
   rollout.set_response_text(codec_->Decode(result.token_ids));
   rollout.set_actor_id(actor_id_);

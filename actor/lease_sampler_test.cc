@@ -74,6 +74,7 @@ TEST_F(LeaseSamplerTest, ALeaseBecomesARolloutOfTheVersionThatSampledIt) {
   EXPECT_EQ(rollout.rollout_id(), "000001/004");
   EXPECT_EQ(rollout.attempt(), 2);
   EXPECT_EQ(rollout.policy_version(), 8);
+  EXPECT_EQ(rollout.policy_versions_size(), 0);  // all of that one
   EXPECT_EQ(rollout.pm().version(), 3);
   EXPECT_TRUE(rollout.has_reward());
 
@@ -107,6 +108,34 @@ TEST_F(LeaseSamplerTest, APromptThatCannotBeSampledDoesNotStopTheOthers) {
   ASSERT_TRUE(RunUntilRollouts(1));
   EXPECT_EQ(learner_.rollouts()[0].rollout_id(), "good");
   EXPECT_EQ(metrics_.series.rollouts_failed.Value(), 1);
+}
+
+TEST_F(LeaseSamplerTest, ARolloutOfSeveralVersionsClaimsTheOldest) {
+  PolicyRunner runner({.max_batch = 3, .max_tokens = 200}, &metrics_.series,
+                      PolicyRunner::OnNewVersion::kKeepCache);
+  LeaseSampler leases(absl::StrCat("127.0.0.1:", server_->port()), codec_.get(),
+                      &runner, submitter_.get(), &metrics_.series);
+  learner_.leases = {Lease("000001/004", "one two")};
+  ASSERT_OK(runner.Offer({.version = 8, .model = TinyPolicy(1)}));
+  ASSERT_TRUE(Eventually([&] {
+    leases.TakeLeases();
+    return !runner.idle();
+  }));
+  runner.Step();
+  runner.Step();
+  ASSERT_OK(runner.Offer({.version = 9, .model = TinyPolicy(2)}));
+  ASSERT_TRUE(Eventually([&] {
+    runner.Step();
+    leases.HandIn();
+    return learner_.rollouts().size() == 1;
+  }));
+  const v1::Rollout rollout = learner_.rollouts()[0];
+  EXPECT_EQ(rollout.policy_version(), 8);
+  ASSERT_EQ(rollout.policy_versions_size(), 2);
+  EXPECT_EQ(rollout.policy_versions(0).version(), 8);
+  EXPECT_EQ(rollout.policy_versions(0).num_tokens(), 2);
+  EXPECT_EQ(rollout.policy_versions(1).version(), 9);
+  EXPECT_EQ(rollout.policy_versions(1).num_tokens(), 4);
 }
 
 TEST_F(LeaseSamplerTest, WithoutAPolicyNothingIsLeased) {

@@ -24,9 +24,13 @@ absl::Status PolicyRunner::Offer(PolicyVersion policy) {
 }
 
 void PolicyRunner::TakeOffered() {
-  if (!offered_.has_value() || !idle()) return;
+  if (!offered_.has_value()) return;
+  if (on_new_version_ == OnNewVersion::kFinish && !idle()) return;
   version_ = offered_->version;
-  engine_->SetModel(offered_->model);
+  engine_->SetModel(offered_->model, version_,
+                    on_new_version_ == OnNewVersion::kRecompute
+                        ? GenerationEngine::OldCache::kRecompute
+                        : GenerationEngine::OldCache::kKeep);
   offered_.reset();
   metrics_->policy_version.Set(static_cast<double>(version_));
   RLHF_LOG(INFO) << "policy version " << version_;

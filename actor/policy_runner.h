@@ -22,17 +22,33 @@ class PolicyRunner {
   // The finished sequence, or why there is none.
   using Done = std::function<void(absl::StatusOr<EngineResult>)>;
 
-  // `metrics` is not owned and must outlive this.
-  PolicyRunner(GenerationEngine::Options options, ActorMetrics* metrics)
-      : options_(std::move(options)), metrics_(metrics) {}
+  // What becomes of running sequences when a new version comes.
+  enum class OnNewVersion {
+    // They are finished by the old one first, and nothing new starts meanwhile:
+    // each sequence is of one version.
+    kFinish,
+    // The new one goes on with them from their next token; see
+    // GenerationEngine::OldCache.
+    kKeepCache,
+    kRecompute,
+  };
 
-  // Takes a new version, once the sequences of the old one are done.
+  // `metrics` is not owned and must outlive this.
+  PolicyRunner(GenerationEngine::Options options, ActorMetrics* metrics,
+               OnNewVersion on_new_version = OnNewVersion::kFinish)
+      : options_(std::move(options)),
+        on_new_version_(on_new_version),
+        metrics_(metrics) {}
+
+  // Takes a new version: with kFinish once the sequences of the old one are
+  // done, else before the next token.
   // Errors, of the first version alone: ResourceExhausted if there is no memory
   // for the cache.
   absl::Status Offer(PolicyVersion policy);
 
   bool has_policy() const { return engine_ != nullptr; }
-  // The version that samples; every sequence in flight is of this one.
+  // The version that samples; with kFinish every sequence in flight is of this
+  // one.
   int64_t version() const { return version_; }
   // False while a new version waits for the sequences of the old one.
   bool accepting() const { return !offered_.has_value(); }
@@ -48,6 +64,11 @@ class PolicyRunner {
   // Errors (then `done` is not called): those of Validate.
   absl::StatusOr<uint64_t> Add(EngineRequest request, Done done);
 
+  // As GenerationEngine::Find, by the id that Add returned.
+  const EngineResult* Find(uint64_t id) const {
+    return engine_ == nullptr ? nullptr : engine_->Find(id);
+  }
+
   // Ends a sequence without calling back; nothing if it is done already.
   void Cancel(uint64_t id);
 
@@ -58,6 +79,7 @@ class PolicyRunner {
   void TakeOffered();
 
   const GenerationEngine::Options options_;
+  const OnNewVersion on_new_version_;
   ActorMetrics* const metrics_;
   std::optional<PolicyVersion> offered_;
   std::unique_ptr<GenerationEngine> engine_;

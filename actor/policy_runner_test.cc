@@ -82,6 +82,40 @@ TEST_F(PolicyRunnerTest, ANewVersionIsTakenWhenWhatItWaitsForIsCancelled) {
   EXPECT_EQ(runner_.version(), 2);
 }
 
+TEST_F(PolicyRunnerTest, ANewVersionMayGoOnWithTheSequencesOfTheOldOne) {
+  for (const auto on_new_version : {PolicyRunner::OnNewVersion::kKeepCache,
+                                    PolicyRunner::OnNewVersion::kRecompute}) {
+    PolicyRunner runner({.max_batch = 4}, &metrics_.series, on_new_version);
+    ASSERT_OK(runner.Offer({.version = 1, .model = TinyPolicy(1)}));
+    std::vector<VersionRun> versions;
+    ASSERT_OK(runner.Add({.prompt_ids = {9, 81, 17}, .max_new_tokens = 5},
+                         [&](absl::StatusOr<EngineResult> result) {
+                           ASSERT_OK(result);
+                           versions = result->versions;
+                         }));
+    runner.Step();
+    ASSERT_OK(runner.Offer({.version = 2, .model = TinyPolicy(2)}));
+    EXPECT_TRUE(runner.accepting());
+    EXPECT_EQ(runner.version(), 2);
+    while (!runner.idle()) runner.Step();
+    EXPECT_THAT(versions, ElementsAre(VersionRun{1, 1}, VersionRun{2, 4}));
+  }
+}
+
+TEST_F(PolicyRunnerTest, ASequenceCanBeLookedAtWhileItIsSampled) {
+  EXPECT_EQ(runner_.Find(1), nullptr);
+  ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
+  ASSERT_OK_AND_ASSIGN(const uint64_t id,
+                       runner_.Add({.prompt_ids = {9}, .max_new_tokens = 3},
+                                   [](const auto&) {}));
+  EXPECT_EQ(runner_.Find(id), nullptr);  // it waits
+  runner_.Step();
+  ASSERT_NE(runner_.Find(id), nullptr);
+  EXPECT_EQ(runner_.Find(id)->token_ids.size(), 1u);
+  while (!runner_.idle()) runner_.Step();
+  EXPECT_EQ(runner_.Find(id), nullptr);
+}
+
 TEST_F(PolicyRunnerTest, TooLittleMemoryForTheCacheIsAnErrorNotACrash) {
   PolicyRunner runner({.max_batch = 4096, .max_tokens = int64_t{1} << 34},
                       &metrics_.series);

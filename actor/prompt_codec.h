@@ -25,6 +25,8 @@ class PromptCodec {
   // Errors: InvalidArgument for what the chat format refuses.
   absl::StatusOr<std::vector<int32_t>> Encode(const v1::Prompt& prompt) const;
 
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+
   // The response as text, special tokens left out.
   std::string Decode(absl::Span<const int32_t> response_ids) const;
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "actor/generation_engine.h"
 #include "cli/jsonl.h"
 #include "cli/verbs.h"
@@ -10,6 +11,7 @@
 #include "core/comparisons/preference_pair.h"
 #include "core/nn/model_directory.h"
 #include "core/nn/sampler.h"
+#include "core/text/byte_level.h"
 #include "core/text/prompt_set.h"
 #include "core/text/tokenizer.h"
 #include "reward_server/pm_scores.h"
@@ -80,14 +82,44 @@ absl::StatusOr<GenerateInput> ReadGenerateInput(const Json& json,
   return input;
 }
 
-absl::Status PrintResult(const EngineResult& result,
-                         const Tokenizer& tokenizer) {
+absl::string_view NameOf(v1::FinishReason reason) {
+  switch (reason) {
+    case v1::FINISH_REASON_STOP:
+      return "stop";
+    case v1::FINISH_REASON_STOP_STRING:
+      return "stop_string";
+    case v1::FINISH_REASON_REPETITION:
+      return "repetition";
+    case v1::FINISH_REASON_DEADLINE:
+      return "deadline";
+    default:
+      return "length";
+  }
+}
+
+absl::Status PrintResult(const EngineResult& result) {
   return PrintLine(
-      {{"text", tokenizer.Decode(result.token_ids, true)},
+      {{"text", ReplaceInvalidUtf8(result.text)},
        {"ids", result.token_ids},
        {"logprobs", result.logprobs},
-       {"finish_reason",
-        result.finish_reason == v1::FINISH_REASON_STOP ? "stop" : "length"}});
+       {"model_logprobs", result.model_logprobs},
+       {"finish_reason", std::string(NameOf(result.finish_reason))}});
+}
+
+// What all requests of one call have in common.
+EngineRequest RequestOf(const Flags& flags) {
+  const double max_seconds = flags.Double("max-seconds");
+  return {.temperature = flags.Double("temperature"),
+          .truncation = {.top_k = flags.Int("top-k"),
+                         .top_p = flags.Double("top-p")},
+          .stops = {.strings = flags.Repeated("stop"),
+                    .repetition_block =
+                        static_cast<int>(flags.Int("repetition-block")),
+                    .repetition_copies =
+                        static_cast<int>(flags.Int("repetition-copies"))},
+          .deadline = max_seconds == 0
+                          ? absl::InfiniteFuture()
+                          : absl::Now() + absl::Seconds(max_seconds)};
 }
 
 absl::StatusOr<std::vector<v1::ScoredDialogue>> ReadScoreInput(
@@ -158,17 +190,17 @@ absl::Status GenerateVerb(const Flags& flags) {
       {.max_batch = static_cast<int>(std::min<int64_t>(
            flags.Int("batch"), static_cast<int64_t>(inputs.size()))),
        .max_tokens = std::min(limit, longest + max_new_tokens),
-       .eos_ids = config.eos_token_ids});
+       .eos_ids = config.eos_token_ids,
+       .tokenizer = tokenizer.get()});
+  EngineRequest request = RequestOf(flags);
   for (size_t i = 0; i < inputs.size(); ++i) {
-    RLHF_RETURN_IF_ERROR(engine.Add(
-        {.id = i,
-         .prompt_ids = inputs[i].ids,
-         .stream = SampleStream(static_cast<uint64_t>(flags.Int("seed")),
-                                inputs[i].key, 0),
-         .max_new_tokens = static_cast<int>(
-             std::min(max_new_tokens,
-                      limit - static_cast<int64_t>(inputs[i].ids.size()))),
-         .temperature = flags.Double("temperature")}));
+    request.id = i;
+    request.prompt_ids = inputs[i].ids;
+    request.stream = SampleStream(static_cast<uint64_t>(flags.Int("seed")),
+                                  inputs[i].key, 0);
+    request.max_new_tokens = static_cast<int>(std::min(
+        max_new_tokens, limit - static_cast<int64_t>(inputs[i].ids.size())));
+    RLHF_RETURN_IF_ERROR(engine.Add(request));
   }
   // Results come in any order; lines go out in the order of the input.
   std::map<uint64_t, EngineResult> done;
@@ -180,7 +212,7 @@ absl::Status GenerateVerb(const Flags& flags) {
       done.emplace(id, std::move(result));
     }
     while (!done.empty() && done.begin()->first == next) {
-      RLHF_RETURN_IF_ERROR(PrintResult(done.begin()->second, *tokenizer));
+      RLHF_RETURN_IF_ERROR(PrintResult(done.begin()->second));
       done.erase(done.begin());
       ++next;
     }

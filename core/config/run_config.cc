@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
+#include "core/config/actor_checks.h"
 #include "core/config/field_checks.h"
 #include "core/config/overrides.h"
 
@@ -322,6 +323,7 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   }
   CheckPreference(config.preference(), problems);
   CheckSwap(config, problems);
+  CheckActor(config, problems);
   CheckWorkers(config.feedback(), problems);
   CheckAccess(config, problems);
   std::set<std::string> worker_ids;

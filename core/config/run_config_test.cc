@@ -259,6 +259,15 @@ TEST(ParseRunConfigTest, SaysWhatASwapAndTheSentinelNeed) {
               HasSubstr("wanted learner.on_divergence SKIP or ROLL_BACK"));
   EXPECT_THAT(message("preference { objectives { name: '../a' } }"),
               HasSubstr("it names a folder"));
+  EXPECT_THAT(
+      message("actor { max_cache_tokens: 1000 }"),
+      HasSubstr("actor.max_cache_tokens is 1000; wanted at least 1152"));
+  EXPECT_THAT(message("actor { on_new_policy: RECOMPUTE }"),
+              HasSubstr("wanted ppo.max_staleness and "
+                        "ppo.behaviour_weight_cap above 0"));
+  EXPECT_THAT(message("ppo { max_staleness: 1 behaviour_weight_cap: 0 } "
+                      "actor { on_new_policy: KEEP_CACHE }"),
+              HasSubstr("only decoupled PPO can weigh"));
   EXPECT_THAT(message("feedback { gold_share: 0.1 }"),
               HasSubstr("wanted a file of questions in "
                         "feedback.gold_questions"));

@@ -2,6 +2,8 @@
 
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
 #include "core/base/check.h"
 
 namespace rlhf {
@@ -36,6 +38,43 @@ void KvCache::CopyRow(int64_t from, int64_t to, int64_t length) {
     }
   }
   lengths_[to] = length;
+}
+
+void KvCache::CopyFrom(KvCache& other, int64_t from, int64_t to) {
+  const int64_t length = other.lengths_[from];
+  RLHF_CHECK(length <= max_tokens_) << length;
+  const auto copy = [&](at::Tensor& target, const at::Tensor& source) {
+    target.select(0, to)
+        .narrow(1, 0, length)
+        .copy_(source.select(0, from).narrow(1, 0, length));
+  };
+  for (size_t layer = 0; layer < keys_.size(); ++layer) {
+    copy(keys_[layer], other.keys_[layer]);
+    copy(values_[layer], other.values_[layer]);
+  }
+  lengths_[to] = length;
+}
+
+void KvCache::Reshape(int64_t max_rows, int64_t max_tokens) {
+  RLHF_CHECK(num_rows() <= max_rows) << num_rows();
+  int64_t longest = 0;
+  for (const int64_t length : lengths_) longest = std::max(longest, length);
+  RLHF_CHECK(longest <= max_tokens) << longest;
+  // One layer after another, so that never two whole caches are in memory.
+  for (auto* side : {&keys_, &values_}) {
+    for (at::Tensor& cache : *side) {
+      at::Tensor next =
+          at::zeros({max_rows, cache.size(1), max_tokens, cache.size(3)},
+                    cache.options());
+      const auto used = [&](at::Tensor& whole) {
+        return whole.narrow(0, 0, num_rows()).narrow(2, 0, longest);
+      };
+      used(next).copy_(used(cache));
+      cache = next;
+    }
+  }
+  max_rows_ = max_rows;
+  max_tokens_ = max_tokens;
 }
 
 void KvCache::RemoveRow(int64_t row) {

@@ -11,7 +11,8 @@
 namespace rlhf {
 
 // Rows 0 to num_rows()-1 are in use, always without a hole, so that attention
-// reads plain slices. Memory is allocated once. Not thread-safe.
+// reads plain slices. Memory is allocated by the constructor and by Reshape,
+// and nowhere else. Not thread-safe.
 class KvCache {
  public:
   // `max_rows` sequences of at most `max_tokens` tokens each; `options` say
@@ -37,6 +38,14 @@ class KvCache {
 
   void Clear() { lengths_.clear(); }
 
+  // Makes row `to` equal to row `from` of another cache, of the same model and
+  // device. Dies if it is too short.
+  void CopyFrom(KvCache& other, int64_t from, int64_t to);
+
+  // Cuts the memory anew; what the rows hold stays. Dies if a row does not fit.
+  // Throws as LibTorch does if there is no memory for it.
+  void Reshape(int64_t max_rows, int64_t max_tokens);
+
   // [max_rows, K, max_tokens, W].
   at::Tensor& key(int64_t layer) { return keys_[layer]; }
   at::Tensor& value(int64_t layer) { return values_[layer]; }
@@ -45,8 +54,8 @@ class KvCache {
   // Copies the first `length` positions of row `from` into `to`.
   void CopyRow(int64_t from, int64_t to, int64_t length);
 
-  const int64_t max_rows_;
-  const int64_t max_tokens_;
+  int64_t max_rows_;
+  int64_t max_tokens_;
   const at::ScalarType dtype_;
   std::vector<at::Tensor> keys_;
   std::vector<at::Tensor> values_;

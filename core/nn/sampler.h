@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "core/nn/truncation.h"
 
 namespace rlhf {
 
@@ -22,16 +23,34 @@ uint64_t SampleStream(uint64_t seed, absl::string_view prompt_id,
 // first token of the response).
 double UniformAt(uint64_t stream, int64_t position);
 
-struct SampledToken {
-  int32_t token_id = 0;
-  // Log-probability under the distribution it was drawn from, nats.
-  float logprob = 0;
+// How one row is drawn from.
+struct SamplingParams {
+  // Divides the logits; 0 is greedy, which no truncation changes.
+  double temperature = 1;
+  Truncation truncation;
 };
 
-// Draws one token per row of `logit_BV` from softmax(logits / temperature) by
-// inverting the cumulative distribution at uniforms[b]. Temperature 0 takes the
-// largest logit (the first of equals) and reports its log-probability at
-// temperature 1.
+struct SampledToken {
+  int32_t token_id = 0;
+  // Log-probability under the distribution it was drawn from, nats: at the
+  // temperature, over the tokens that were kept. Of a greedy token, as
+  // `model_logprob`.
+  float logprob = 0;
+  // At temperature 1 over all tokens: what the model itself says.
+  float model_logprob = 0;
+};
+
+// Draws one token per row of `logit_BV` from softmax(logits / temperature),
+// truncated as the row's `params` say, by inverting the cumulative distribution
+// over rising ids at uniforms[b]; so a truncation that rules nothing out draws
+// what none would draw, but for rounding. Temperature 0 takes the largest logit
+// (the first of equals). Rows do not depend on each other. A row with a NaN
+// gives NaN log-probabilities.
+std::vector<SampledToken> SampleTokens(const at::Tensor& logit_BV,
+                                       absl::Span<const SamplingParams> params,
+                                       absl::Span<const double> uniforms);
+
+// The same for rows of one temperature without truncation.
 std::vector<SampledToken> SampleTokens(const at::Tensor& logit_BV,
                                        double temperature,
                                        absl::Span<const double> uniforms);

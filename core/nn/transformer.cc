@@ -18,6 +18,7 @@
 #include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "core/nn/attention.h"
+#include "core/nn/pass_attention.h"
 #include "core/nn/pointwise.h"
 #include "core/nn/rotary.h"
 #include "core/nn/transformer_layer.h"
@@ -39,15 +40,6 @@ bool IsLeftOut(absl::string_view name, int64_t num_layers) {
 }
 
 }  // namespace
-
-// How a pass attends: the one thing in which the three differ.
-class Transformer::Attention {
- public:
-  virtual ~Attention() = default;
-  virtual at::Tensor operator()(int64_t layer, const at::Tensor& query,
-                                const at::Tensor& key,
-                                const at::Tensor& value) const = 0;
-};
 
 Transformer::Transformer() = default;
 Transformer::Transformer(Transformer&&) noexcept = default;

@@ -100,6 +100,13 @@ class Transformer {
   at::Tensor Prefill(const PackedBatch& batch, absl::Span<const int64_t> rows,
                      KvCache& cache) const;
 
+  // Goes on where row `row` of `cache` ends, which may be empty: a prompt in
+  // chunks. Fills the row; returns the hidden state of the last token, [1, D].
+  // Defined in transformer_append.cc. Dies if the row would be too long. No
+  // gradient.
+  at::Tensor Append(const at::Tensor& token_T, int64_t row,
+                    KvCache& cache) const;
+
   // Feeds one token to each row of `cache`: token_B[b] to row b. Returns [B,
   // D].
   at::Tensor Decode(const at::Tensor& token_B, KvCache& cache) const;

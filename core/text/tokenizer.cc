@@ -313,4 +313,9 @@ std::string Tokenizer::Decode(absl::Span<const int32_t> ids,
   return ReplaceInvalidUtf8(bytes);
 }
 
+absl::string_view Tokenizer::TextBytes(int32_t id) const {
+  if (id < 0 || id >= vocab_size() || tokens_[id].special) return "";
+  return tokens_[id].bytes;
+}
+
 }  // namespace rlhf

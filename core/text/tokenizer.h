@@ -41,6 +41,10 @@ class Tokenizer {
   std::string Decode(absl::Span<const int32_t> ids,
                      bool skip_special_tokens) const;
 
+  // What Decode takes from one token without special ones: bytes, which need
+  // not be whole characters.
+  absl::string_view TextBytes(int32_t id) const;
+
   // One more than the largest id.
   int vocab_size() const { return static_cast<int>(tokens_.size()); }
 

@@ -25,6 +25,21 @@ void ExpectEqualToReference(const std::string& directory, const char* key) {
   }
 }
 
+TEST(TokenizerTest, TheBytesOfTokensPutTogetherAreTheText) {
+  ASSERT_OK_AND_ASSIGN(const auto tokenizer,
+                       Tokenizer::Load(SourcePath(kTiny)));
+  const std::string text = "Déjà vu, 東京!";
+  std::string bytes;
+  for (const int32_t id : tokenizer->Encode(text)) {
+    bytes += std::string(tokenizer->TextBytes(id));
+  }
+  EXPECT_EQ(bytes, text);
+  EXPECT_EQ(tokenizer->TextBytes(-1), "");
+  EXPECT_EQ(tokenizer->TextBytes(tokenizer->vocab_size()), "");
+  ASSERT_TRUE(tokenizer->eos_id().has_value());
+  EXPECT_EQ(tokenizer->TextBytes(*tokenizer->eos_id()), "");
+}
+
 TEST(TokenizerTest, IdsEqualHuggingFaceOnTheTinyVocabulary) {
   ExpectEqualToReference(kTiny, "tiny");
 }

@@ -45,6 +45,35 @@ std::optional<Name> Parse(const std::string& rollout_id) {
   return name;
 }
 
+// A policy version is older than the update that takes it; the oldest decides
+// how stale the rollout is.
+std::string VersionsRefusal(const v1::Rollout& rollout) {
+  if (rollout.policy_versions().empty()) return "";
+  int64_t num_tokens = 0, last = rollout.policy_version() - 1;
+  for (const v1::VersionRun& run : rollout.policy_versions()) {
+    if (run.num_tokens() < 1 || run.version() <= last) {
+      return "policy_versions: wanted runs of tokens, versions rising";
+    }
+    num_tokens += run.num_tokens();
+    last = run.version();
+  }
+  if (rollout.policy_versions(0).version() != rollout.policy_version()) {
+    return absl::StrCat("policy_versions: the oldest is ",
+                        rollout.policy_versions(0).version(),
+                        ", policy_version says ", rollout.policy_version());
+  }
+  if (num_tokens != rollout.response_ids_size()) {
+    return absl::StrCat("policy_versions: of ", num_tokens,
+                        " tokens; there are ", rollout.response_ids_size());
+  }
+  const int64_t update = Parse(rollout.rollout_id())->update;
+  if (last >= update) {
+    return absl::StrCat("policy_versions: version ", last,
+                        " cannot have sampled for update ", update);
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string RolloutId(int64_t update, int64_t slot) {
@@ -157,7 +186,7 @@ std::string RolloutBroker::Refusal(const v1::Rollout& rollout, const Slot& slot,
       rollout.finish_reason() != v1::FINISH_REASON_LENGTH) {
     return "finish_reason: not given";
   }
-  return "";
+  return VersionsRefusal(rollout);
 }
 
 v1::RolloutAck RolloutBroker::Check(const v1::Rollout& rollout) const {

@@ -213,6 +213,12 @@ TEST_F(RolloutBrokerTest, RefusesIdsThatWereNeverLeased) {
   }
 }
 
+void AddRun(v1::Rollout& rollout, int64_t version, int64_t num_tokens) {
+  v1::VersionRun& run = *rollout.add_policy_versions();
+  run.set_version(version);
+  run.set_num_tokens(num_tokens);
+}
+
 // What is wrong with a rollout, and what the refusal must say.
 struct Flaw {
   const char* message;
@@ -255,6 +261,18 @@ const Flaw kFlaws[] = {
     {"pm: scored by version 0", [](v1::Rollout& r) { r.clear_pm(); }},
     {"finish_reason: not given",
      [](v1::Rollout& r) { r.clear_finish_reason(); }},
+    {"policy_versions: wanted runs of tokens, versions rising",
+     [](v1::Rollout& r) { AddRun(r, 4, 0); }},
+    {"policy_versions: wanted runs of tokens, versions rising",
+     [](v1::Rollout& r) { AddRun(r, 4, 1), AddRun(r, 4, 1); }},
+    {"policy_versions: wanted runs of tokens, versions rising",
+     [](v1::Rollout& r) { AddRun(r, 3, 2); }},
+    {"policy_versions: the oldest is 5, policy_version says 4",
+     [](v1::Rollout& r) { AddRun(r, 5, 2); }},
+    {"policy_versions: of 3 tokens; there are 2",
+     [](v1::Rollout& r) { AddRun(r, 4, 3); }},
+    {"policy_versions: version 5 cannot have sampled for update 5",
+     [](v1::Rollout& r) { AddRun(r, 4, 1), AddRun(r, 5, 1); }},
 };
 
 TEST_F(RolloutBrokerTest, RefusesWhatCannotBeTrainedOnAndSaysWhy) {
@@ -267,6 +285,12 @@ TEST_F(RolloutBrokerTest, RefusesWhatCannotBeTrainedOnAndSaysWhy) {
     EXPECT_EQ(ack.status(), v1::RolloutAck::REFUSED) << flaw.message;
     EXPECT_THAT(ack.message(), HasSubstr(flaw.message));
   }
+}
+
+TEST_F(RolloutBrokerTest, TokensMayBeOfSeveralVersions) {
+  v1::Rollout rollout = Good(0);
+  AddRun(rollout, 4, 2);
+  EXPECT_EQ(broker_.Check(rollout).status(), v1::RolloutAck::ACCEPTED);
 }
 
 TEST_F(RolloutBrokerTest, RoundingMayLiftALogProbabilityAboveZero) {
