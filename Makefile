@@ -56,10 +56,13 @@ screenshots: setup .venv-page/.made ## pictures of the pages into docs/images
 	@$(MAKE) --no-print-directory build
 	PAGE_SERVER=$(BUILD)/tests/page/page_server .venv-page/bin/python -B tests/page/screenshots.py
 
-bench: setup .venv-bench/.made ## time updates beside PyTorch's and TRL's: half an hour
+bench: setup .venv-bench/.made ## time generation, scoring, weights and updates beside other systems: two hours
 	@$(MAKE) --no-print-directory build
 	.venv-bench/bin/python bench/update_bench.py
 	.venv-bench/bin/python bench/ppo_bench.py --rlhf $(RLHF)
+	.venv-bench/bin/python bench/generation_bench.py --build $(BUILD)
+	.venv-bench/bin/python bench/scoring_bench.py --build $(BUILD)
+	.venv-bench/bin/python bench/weights_bench.py --build $(BUILD)
 
 .venv-bench/.made: bench/peers/requirements.txt
 	rm -rf .venv-bench

@@ -1,7 +1,8 @@
-// publish_pm PM_DIR RUN_DIR: makes a preference model version 1 of a run and
-// lets it serve, so that a benchmark measures PPO without people.
+// publish_pm PM_DIR RUN_DIR: makes a preference model the next version of a
+// run, 1 at first, and lets it serve, so that a benchmark needs no people.
 #include <filesystem>
 #include <iostream>
+#include <optional>
 
 #include "core/base/status_macros.h"
 #include "core/nn/model_directory.h"
@@ -13,13 +14,16 @@ namespace {
 absl::Status PublishPm(const std::string& pm, const std::string& run) {
   RLHF_ASSIGN_OR_RETURN(const Transformer model, LoadModel(pm));
   const ModelRegistry registry(run + "/registry/pm");
+  const int64_t version = registry.Latest() + 1;
   RLHF_RETURN_IF_ERROR(registry
-                           .Publish(1, {{"kind", "pm"}},
+                           .Publish(version, {{"kind", "pm"}},
                                     [&](const std::string& folder) {
                                       return SaveModel(model, pm, folder);
                                     })
                            .status());
-  return registry.Promote(1, std::nullopt, {"publish_pm", "a benchmark"});
+  RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> serving,
+                        registry.Alias("serving"));
+  return registry.Promote(version, serving, {"publish_pm", "a benchmark"});
 }
 
 }  // namespace

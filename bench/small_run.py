@@ -20,14 +20,15 @@ TOKENIZER = ROOT / "tests/fixtures/text/tiny_tokenizer"
 VOCABULARY = 512
 
 
-def write_llama(folder, seed, layers, width, score_head=False, scale=1.0):
+def write_llama(folder, seed, layers, width, score_head=False, scale=1.0, vocabulary=VOCABULARY):
     """A random Llama with the tests' tokenizer, as a Hugging Face directory; with
     a random score head as a preference model. The larger `scale`, the more do the
-    tokens before the last one count."""
+    tokens before the last one count. The tokenizer makes VOCABULARY tokens only,
+    whatever `vocabulary` the model has."""
     heads, kv_heads = 4, 2
     head, inner = width // heads, 2 * width
     draw = random.Random(seed)
-    shapes = {"model.embed_tokens.weight": (VOCABULARY, width)}
+    shapes = {"model.embed_tokens.weight": (vocabulary, width)}
     for i in range(layers):
         at = f"model.layers.{i}."
         shapes |= {
@@ -43,7 +44,7 @@ def write_llama(folder, seed, layers, width, score_head=False, scale=1.0):
     shapes["model.norm.weight"] = (width,)
     if score_head:
         shapes["score.weight"] = (1, width)
-    header, blobs, offset = {}, [], 0
+    header, blobs, offset = {"__metadata__": {"format": "pt"}}, [], 0
     for name, shape in shapes.items():
         count = shape[0] * (shape[1] if len(shape) > 1 else 1)
         deviation = 1.0 if name == "score.weight" else 0.1 * scale * (32 / width) ** 0.5
@@ -56,7 +57,7 @@ def write_llama(folder, seed, layers, width, score_head=False, scale=1.0):
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
     config = {
         "architectures": ["LlamaForSequenceClassification" if score_head else "LlamaForCausalLM"],
-        "model_type": "llama", "vocab_size": VOCABULARY, "hidden_size": width, "intermediate_size": inner,
+        "model_type": "llama", "vocab_size": vocabulary, "hidden_size": width, "intermediate_size": inner,
         "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": kv_heads,
         "head_dim": head, "max_position_embeddings": 1024, "rms_norm_eps": 1e-5, "tie_word_embeddings": True,
         "hidden_act": "silu", "rope_theta": 10000.0, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
