@@ -85,7 +85,8 @@ absl::Status Act(const std::string& directory, const std::string& address) {
           policy->model,
           GenerationEngine::Options{.max_batch = 16, .max_tokens = 128});
     } else {
-      engine->SetModel(policy->model);
+      engine->SetModel(policy->model, policy->version,
+                       GenerationEngine::OldCache::kRecompute);
     }
     PrintLine({{"version", policy->version}, {"flipped_s", Now()}});
   }

@@ -39,10 +39,9 @@ at::Tensor Transformer::Append(const at::Tensor& token_T, int64_t row,
       at::arange(begin, begin + count, at::TensorOptions(at::kLong))
           .to(device());
   const at::Tensor hidden_TD =
-      Run(token_T,
-          std::make_shared<const Appending>(
-              PlanAppend(row, begin, count, ActivationOptions()),
-              cache, MakeRotaryTable(config_, position_T)));
+      Run(token_T, std::make_shared<const Appending>(
+                       PlanAppend(row, begin, count, ActivationOptions()),
+                       cache, MakeRotaryTable(config_, position_T)));
   cache.Advance(row, count);
   return hidden_TD.narrow(0, count - 1, 1);
 }
