@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "rlhf/v1/generation.pb.h"
 
@@ -43,9 +43,9 @@ class ChunkStream {
   // The next chunk; none if it does not come within `timeout` or at all.
   std::optional<v1::GenerateChunk> Next(absl::Duration timeout) {
     MutexLock lock(&mutex_);
-    const absl::Time deadline = absl::Now() + timeout;
+    const absl::Time deadline = MonotonicNow() + timeout;
     while (chunks_.empty() && !end_.has_value()) {
-      const absl::Duration left = deadline - absl::Now();
+      const absl::Duration left = deadline - MonotonicNow();
       if (left <= absl::ZeroDuration()) return std::nullopt;
       changed_.WaitFor(&mutex_, left);
     }

@@ -23,7 +23,8 @@ struct EngineRequest {
   double temperature = 1;
   Truncation truncation;
   StopConditions stops;
-  // When the response ends with what it has then, were it nothing at all.
+  // By MonotonicNow: when the response ends with what it has then, were it
+  // nothing at all.
   absl::Time deadline = absl::InfiniteFuture();
 };
 

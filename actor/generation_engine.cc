@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "core/base/status_macros.h"
 #include "core/nn/sampler.h"
 #include "core/nn/torch_call.h"
@@ -150,7 +149,7 @@ absl::StatusOr<std::vector<EngineResult>> GenerationEngine::Step() {
 
 void GenerationEngine::RemoveExpired(std::vector<EngineResult>& finished) {
   const absl::Time now =
-      options_.clock == nullptr ? absl::Now() : options_.clock->Now();
+      options_.clock == nullptr ? MonotonicNow() : options_.clock->Monotonic();
   for (int64_t row = cache_.num_rows() - 1; row >= 0; --row) {
     Sequence& sequence = running_[row];
     if (sequence.request.deadline > now) continue;

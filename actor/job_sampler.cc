@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "actor/response_chunker.h"
 #include "core/base/check.h"
+#include "core/base/clock.h"
 #include "core/base/status_macros.h"
 #include "core/nn/sampler.h"
 
@@ -35,10 +35,10 @@ EngineRequest SequenceOf(const v1::GenerateRequest& request) {
           .truncation = {.top_k = request.top_k(),
                          .top_p = request.top_p() == 0 ? 1 : request.top_p()},
           .stops = StopsOf(request),
-          .deadline =
-              request.time_limit_ms() == 0
-                  ? absl::InfiniteFuture()
-                  : absl::Now() + absl::Milliseconds(request.time_limit_ms())};
+          .deadline = request.time_limit_ms() == 0
+                          ? absl::InfiniteFuture()
+                          : MonotonicNow() +
+                                absl::Milliseconds(request.time_limit_ms())};
 }
 
 }  // namespace

@@ -3,10 +3,10 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "actor/generation_engine.h"
 #include "cli/jsonl.h"
 #include "cli/verbs.h"
+#include "core/base/clock.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/preference_pair.h"
 #include "core/nn/model_directory.h"
@@ -119,7 +119,7 @@ EngineRequest RequestOf(const Flags& flags) {
                         static_cast<int>(flags.Int("repetition-copies"))},
           .deadline = max_seconds == 0
                           ? absl::InfiniteFuture()
-                          : absl::Now() + absl::Seconds(max_seconds)};
+                          : MonotonicNow() + absl::Seconds(max_seconds)};
 }
 
 absl::StatusOr<std::vector<v1::ScoredDialogue>> ReadScoreInput(
