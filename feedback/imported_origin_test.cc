@@ -55,7 +55,9 @@ TEST_F(ImportedOriginTest, WhatAFileCallsItsSourceIsNotKept) {
   Import(LineOf(claimed));
   claimed = FixtureComparison(2, "import:Ada of Fox Street", v1::A_BETTER);
   Import(LineOf(claimed));
-  for (const v1::Comparison& one : *store_->Read(1, 2)) {
+  ASSERT_OK_AND_ASSIGN(const std::vector<v1::Comparison> all,
+                       store_->Read(1, 2));
+  for (const v1::Comparison& one : all) {
     EXPECT_EQ(one.source(), "import:f.jsonl");
     EXPECT_EQ(one.worker_id(), "import:f.jsonl");
   }
@@ -72,7 +74,9 @@ TEST_F(ImportedOriginTest, AFileCannotSayThatOurWorkersJudged) {
   EXPECT_EQ(Import(text).num_gold(), 1);
   ASSERT_EQ(stored(), 3);
   LabelTally tally;
-  for (const v1::Comparison& one : *store_->Read(1, 3)) {
+  ASSERT_OK_AND_ASSIGN(const std::vector<v1::Comparison> all,
+                       store_->Read(1, 3));
+  for (const v1::Comparison& one : all) {
     EXPECT_EQ(one.source(), "import:f.jsonl");
     tally.Add(one);
   }
