@@ -15,7 +15,7 @@ int64_t CountRetractedSince(const v1::DataSnapshot& data,
   return std::count_if(
       retractions.begin(), retractions.end(), [&](const v1::Retraction& one) {
         // Less than 1: of no comparison.
-        return one.seq() >= 1 && one.seq() <= data.last_seq() &&
+        return one.seq() >= 1 && one.replaced_by() == 0 && one.seq() <= data.last_seq() &&
                one.retracted_unix_ms() >= data.read_unix_ms();
       });
 }
