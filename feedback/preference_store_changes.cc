@@ -177,8 +177,7 @@ absl::StatusOr<int64_t> PreferenceStore::ReplaceRows(
     }
     RLHF_ASSIGN_OR_RETURN(const v1::Comparison comparison,
                           DecodeRow(rows.front(), table_->name()));
-    if (comparison.choice() == v1::RETRACTED ||
-        !ended.insert(one.seq).second) {
+    if (comparison.choice() == v1::RETRACTED || !ended.insert(one.seq).second) {
       continue;
     }
     PlanRetraction(rows.front(), comparison,

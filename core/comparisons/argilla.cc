@@ -194,10 +194,10 @@ absl::Status AddRanking(const Task& task, const std::vector<Ranked>& ranking,
                         RecordComparisons& found) {
   for (size_t i = 0; i < ranking.size(); ++i) {
     for (size_t j = i + 1; j < ranking.size(); ++j) {
-      RLHF_RETURN_IF_ERROR(
-          AddJudgement(Compare(task, ranking[i].answer, ranking[j].answer,
-                               response, VerdictOfRanks(ranking[i], ranking[j])),
-                       response.user, found));
+      RLHF_RETURN_IF_ERROR(AddJudgement(
+          Compare(task, ranking[i].answer, ranking[j].answer, response,
+                  VerdictOfRanks(ranking[i], ranking[j])),
+          response.user, found));
     }
   }
   return absl::OkStatus();
