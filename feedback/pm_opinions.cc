@@ -35,13 +35,13 @@ std::vector<const v1::Comparison*> SampleOf(
 }  // namespace
 
 PmOpinions AskPm(const PmMargins& margins,
-                 const std::vector<v1::Comparison>& comparisons) {
+                 const std::vector<const v1::Comparison*>& comparisons) {
   if (margins == nullptr) return {.why_none = "no PM is asked"};
   std::vector<const v1::Comparison*> decided, edited;
-  for (const v1::Comparison& comparison : comparisons) {
-    if (!IsDecided(comparison)) continue;
-    decided.push_back(&comparison);
-    if (!comparison.edited_response().empty()) edited.push_back(&comparison);
+  for (const v1::Comparison* const comparison : comparisons) {
+    if (!IsDecided(*comparison)) continue;
+    decided.push_back(comparison);
+    if (!comparison->edited_response().empty()) edited.push_back(comparison);
   }
   if (decided.empty()) return {};
   std::vector<const v1::Comparison*> asked = SampleOf(decided);

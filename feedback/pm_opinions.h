@@ -24,7 +24,7 @@ struct PmOpinions {
 // server that works for the learner. Takes as long as `margins` does, which may
 // be empty: no PM is asked.
 PmOpinions AskPm(const PmMargins& margins,
-                 const std::vector<v1::Comparison>& comparisons);
+                 const std::vector<const v1::Comparison*>& comparisons);
 
 // The margin of one; nullopt if it was not asked for.
 std::optional<double> MarginOf(const std::map<std::string, double>& margins,
