@@ -109,7 +109,9 @@ bool IsSelected(const RunRecords& records, const v1::Comparison& comparison,
   if (!request.batch_id().empty()) {
     return comparison.batch_id() == request.batch_id();
   }
-  return comparison.comparison_id() == request.comparison_ids(0);
+  const auto& ids = request.comparison_ids();
+  return std::find(ids.begin(), ids.end(), comparison.comparison_id()) !=
+         ids.end();
 }
 
 // Which models may have learned from what is retracted. `records` are of
@@ -143,6 +145,22 @@ absl::Status NameThePseudonym(const v1::RunConfig& config,
       "\" is the name of an account: retract --worker ", pseudonym));
 }
 
+// The comparisons that the report of a batch suspects with it.
+absl::Status AddSuspects(const std::string& batch_id,
+                         const BatchCommands& commands,
+                         v1::RetractRequest& request) {
+  RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report, commands.Get(batch_id));
+  if (report.suspects().comparison_ids().empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("batch ", batch_id,
+                     " suspects nothing that came before it: to retract the "
+                     "batch itself, --batch ",
+                     batch_id));
+  }
+  *request.mutable_comparison_ids() = report.suspects().comparison_ids();
+  return absl::OkStatus();
+}
+
 absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
   v1::RetractRequest request;
   request.set_worker_id(flags.String("worker"));
@@ -152,18 +170,23 @@ absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
   }
   request.set_by(flags.String("by"));
   request.set_reason(flags.String("reason"));
+  const std::string suspects_of = flags.String("suspects-of");
   const int num_kinds = (request.worker_id().empty() ? 0 : 1) +
                         (request.batch_id().empty() ? 0 : 1) +
-                        request.comparison_ids_size();
+                        request.comparison_ids_size() +
+                        (suspects_of.empty() ? 0 : 1);
   if (num_kinds != 1 || request.by().empty() || request.reason().empty()) {
     return absl::InvalidArgumentError(
-        "wanted: one of --worker ID, --batch ID and --comparison ID, with --by "
-        "NAME and --reason WHY, which are kept; nothing brings back what is "
-        "retracted");
+        "wanted: one of --worker ID, --batch ID, --comparison ID and "
+        "--suspects-of BATCH, with --by NAME and --reason WHY, which are kept; "
+        "nothing brings back what is retracted");
   }
   const absl::StatusOr<RunRecords> records = ReadRunRecords(config);
   RLHF_ASSIGN_OR_RETURN(const auto commands,
                         BatchCommands::Open(config, /*create=*/false));
+  if (!suspects_of.empty()) {
+    RLHF_RETURN_IF_ERROR(AddSuspects(suspects_of, *commands, request));
+  }
   const absl::StatusOr<v1::RetractResponse> done = commands->Retract(request);
   if (absl::IsNotFound(done.status())) {
     return NameThePseudonym(config, request.worker_id(), done.status());
@@ -199,7 +222,9 @@ absl::string_view FlagsOfCommand(absl::string_view command) {
   if (command == "export") return "format";
   if (command == "batches") return "last before";
   if (command == "release" || command == "refuse") return "by reason";
-  if (command == "retract") return "worker batch comparison by reason";
+  if (command == "retract") {
+    return "worker batch comparison suspects-of by reason";
+  }
   if (command == "invite") return "role name hours";
   if (command == "token") return "role name";
   return "";

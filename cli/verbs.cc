@@ -62,6 +62,8 @@ std::vector<Verb> MakeVerbs() {
         {"worker", Kind::kString, "", "retract: whose comparisons"},
         {"batch", Kind::kString, "", "retract: those of this batch"},
         {"comparison", Kind::kString, "", "retract: this one"},
+        {"suspects-of", Kind::kString, "",
+         "retract: what the report of this batch suspects"},
         {"by", Kind::kString, "", "who releases, refuses or retracts"},
         {"reason", Kind::kString, "", "and why"},
         {"role", Kind::kString, "worker",

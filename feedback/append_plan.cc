@@ -20,6 +20,8 @@ std::string ContentOf(v1::Comparison comparison) {
   comparison.clear_committed_unix_ms();
   // What was stored before the field was there does not say it.
   comparison.clear_sides_known();
+  comparison.clear_judgement_key();
+  comparison.clear_judged_unix_ms();
   if (IsJudgedHere(comparison)) comparison.clear_worker_seconds();
   if (IsImported(comparison)) {
     if (comparison.worker_id() == comparison.source()) {

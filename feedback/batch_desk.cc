@@ -17,13 +17,6 @@
 namespace rlhf {
 namespace {
 
-// Comparisons read from the log at once.
-constexpr int64_t kPageRows = 1000;
-
-// Comparisons, and edits, that the serving PM is asked about: enough to tell
-// 0.5 from 0.6, few enough for a reward server that works for the learner.
-constexpr size_t kPmSample = 200;
-
 constexpr size_t kMaxRefusedShown = 1000;
 
 constexpr size_t kMaxNameBytes = 128;
@@ -103,6 +96,19 @@ bool AnswersGold(const GoldAnswers& gold, const v1::Comparison& comparison) {
          (!gold.empty() && gold.contains(KeyOf(comparison).pair));
 }
 
+// When each judgement of a labelling tool was made, if the tool does not say it
+// or says a time to come: when it came in.
+void StampJudgements(int64_t received_unix_ms, ParsedComparisons& parsed) {
+  for (v1::Comparison& comparison : parsed.comparisons) {
+    const int64_t judged = comparison.judged_unix_ms();
+    if (comparison.judgement_key().empty()) {
+      comparison.clear_judged_unix_ms();
+    } else if (judged <= 0 || judged > received_unix_ms) {
+      comparison.set_judged_unix_ms(received_unix_ms);
+    }
+  }
+}
+
 // Takes the answers to gold questions out; returns how many.
 int32_t RemoveGold(const GoldAnswers& gold,
                    std::vector<v1::Comparison>& comparisons) {
@@ -129,34 +135,6 @@ int32_t LeaveOut(Predicate is_unwanted, ParsedComparisons& parsed) {
   return static_cast<int32_t>(num_before - parsed.comparisons.size());
 }
 
-// That the edit is better than what was edited, which is learned too.
-v1::Comparison EditAsComparison(const v1::Comparison& edited) {
-  v1::Comparison claim = edited;
-  claim.set_response_a(edited.edited_response());
-  claim.set_response_b(edited.choice() == v1::A_BETTER ? edited.response_a()
-                                                       : edited.response_b());
-  claim.set_choice(v1::A_BETTER);
-  return claim;
-}
-
-// Some of `all`, from everywhere in it.
-std::vector<const v1::Comparison*> SampleOf(
-    const std::vector<const v1::Comparison*>& all) {
-  std::vector<const v1::Comparison*> sample;
-  const size_t count = std::min(kPmSample, all.size());
-  for (size_t i = 0; i < count; ++i) {
-    sample.push_back(all[i * all.size() / count]);
-  }
-  return sample;
-}
-
-std::optional<double> MarginOf(const std::map<std::string, double>& margins,
-                               const std::string& comparison_id) {
-  const auto found = margins.find(comparison_id);
-  return found == margins.end() ? std::nullopt
-                                : std::optional<double>(found->second);
-}
-
 }  // namespace
 
 BatchDesk::BatchDesk(Options options, PreferenceStore* store, Append append,
@@ -167,7 +145,8 @@ BatchDesk::BatchDesk(Options options, PreferenceStore* store, Append append,
       append_(std::move(append)),
       margins_(std::move(margins)),
       clock_(clock),
-      metrics_(metrics) {}
+      metrics_(metrics),
+      judgements_(store) {}
 
 absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   RLHF_RETURN_IF_ERROR(CheckName(file.name));
@@ -175,7 +154,13 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   if (seen.has_value()) return *std::move(seen);
   ReadableComparisons read = ParseReadable(file.text, file.name);
   v1::BatchReport report = StartReport(file, read, clock_->Now());
-  const PmOpinions pm = AskPm(read.parsed);
+  StampJudgements(report.received_unix_ms(), read.parsed);
+  PmOpinions pm;
+  if (options_.enabled) {
+    RLHF_ASSIGN_OR_RETURN(const std::vector<const v1::Comparison*> news,
+                          NewsOf(read.parsed.comparisons));
+    pm = AskPm(margins_, news);
+  }
 
   MutexLock lock(&mutex_);
   // Somebody else may have handed it in while the PM was asked.
@@ -184,16 +169,21 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   report.set_num_of_retracted_workers(LeaveOut(
       [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); },
       read.parsed));
+  const std::string origin = OriginOf(report.source(), file.single);
+  DripWindow::Entry drip;
   if (!read.parsed.comparisons.empty() || !RefuseEmpty(file.single, report)) {
-    RLHF_RETURN_IF_ERROR(Judge(read, pm, report));
+    RLHF_ASSIGN_OR_RETURN(drip.evidence, Judge(read, pm, origin, report));
   }
   if (file.dry_run) return report;
   std::vector<v1::Comparison> comparisons = std::move(read.parsed.comparisons);
   report.set_num_gold(RemoveGold(options_.gold, comparisons));
   const std::string batch_id = file.single ? "" : report.batch_id();
   if (report.verdict() == v1::BATCH_ACCEPTED) {
-    RLHF_RETURN_IF_ERROR(Store(std::move(comparisons), batch_id, report));
+    RLHF_ASSIGN_OR_RETURN(drip.comparison_ids,
+                          Store(std::move(comparisons), batch_id, report));
     comparisons.clear();
+    drip.batch_id = batch_id;
+    Remember(origin, std::move(drip), report);
   }
   if (report.verdict() != v1::BATCH_ACCEPTED || !file.single) {
     RLHF_RETURN_IF_ERROR(Keep(comparisons, report));
@@ -219,8 +209,10 @@ absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
   return SeenBefore(std::move(report), file.dry_run);
 }
 
-absl::Status BatchDesk::Judge(const ReadableComparisons& read,
-                              const PmOpinions& pm, v1::BatchReport& report) {
+absl::StatusOr<BatchEvidence> BatchDesk::Judge(const ReadableComparisons& read,
+                                               const PmOpinions& pm,
+                                               const std::string& origin,
+                                               v1::BatchReport& report) {
   BatchEvidence evidence;
   if (!options_.enabled) {
     // As a small batch: nothing malformed, and no shares.
@@ -231,18 +223,22 @@ absl::Status BatchDesk::Judge(const ReadableComparisons& read,
         std::min(evidence.malformed.count, evidence.malformed.total);
     SetVerdict(JudgeBatch(evidence, options_.limits), report);
     report.set_reason("the batch gate is off");
-    return absl::OkStatus();
+    return BatchEvidence();
   }
   RLHF_ASSIGN_OR_RETURN(const bool stored,
                         IsStored(read.parsed.comparisons, report.batch_id()));
   if (stored) {
     // The service stopped between storing them and writing the report.
     SetVerdict({.reason = "its comparisons were stored before"}, report);
-    return absl::OkStatus();
+    return BatchEvidence();
   }
   RLHF_RETURN_IF_ERROR(CatchUp());
+  RLHF_ASSIGN_OR_RETURN(const std::vector<JudgementPlacing> placings,
+                        judgements_.PlacingsOf(read.parsed.comparisons));
   std::vector<BatchItem> items;
   for (size_t i = 0; i < read.parsed.comparisons.size(); ++i) {
+    // A tool's export has all that it had before: that is no news.
+    if (placings[i] != JudgementPlacing::kNew) continue;
     const v1::Comparison& comparison = read.parsed.comparisons[i];
     const std::string& id = comparison.comparison_id();
     items.push_back({.comparison = &comparison,
@@ -250,68 +246,14 @@ absl::Status BatchDesk::Judge(const ReadableComparisons& read,
                      .pm_margin = MarginOf(pm.margins, id),
                      .edit_margin = MarginOf(pm.edit_margins, id)});
   }
-  evidence = MeasureBatch(items, {.index = &index_,
-                                  .profile = &profile_,
-                                  .gold = &options_.gold,
-                                  .min_log_size = options_.limits.min_size,
-                                  .min_seconds = options_.min_seconds});
-  evidence.malformed = {.count = read.num_malformed, .total = read.num_records};
+  const auto num_known = static_cast<int64_t>(placings.size() - items.size());
+  evidence = MeasureBatch(items, Background());
+  evidence.malformed = {
+      .count = read.num_malformed,
+      .total = std::max(read.num_malformed, read.num_records - num_known)};
   evidence.no_pm = pm.why_none;
-  SetVerdict(JudgeBatch(evidence, options_.limits), report);
-  return absl::OkStatus();
-}
-
-// What is before the newest that the index holds is not read.
-absl::Status BatchDesk::CatchUp() {
-  const int64_t last = store_->GetStats().num_comparisons;
-  const auto capacity = static_cast<int64_t>(ComparisonIndex::kLogCapacity);
-  next_seq_ = std::max(next_seq_, last - capacity + 1);
-  while (next_seq_ <= last) {
-    RLHF_ASSIGN_OR_RETURN(
-        const std::vector<v1::Comparison> page,
-        store_->Read(next_seq_, std::min(last, next_seq_ + kPageRows - 1)));
-    for (const v1::Comparison& comparison : page) {
-      if (comparison.choice() == v1::RETRACTED || IsGold(comparison)) continue;
-      const ComparisonKey key = KeyOf(comparison);
-      index_.Add(key, NearKeyOf(comparison, key.pair));
-      profile_.Add(TraitsOf(comparison));
-    }
-    next_seq_ += kPageRows;
-  }
-  next_seq_ = last + 1;
-  return absl::OkStatus();
-}
-
-BatchDesk::PmOpinions BatchDesk::AskPm(const ParsedComparisons& parsed) const {
-  if (margins_ == nullptr) return {.why_none = "no PM is asked"};
-  if (!options_.enabled || static_cast<int64_t>(parsed.comparisons.size()) <
-                               options_.limits.min_size) {
-    return {};
-  }
-  std::vector<const v1::Comparison*> decided, edited;
-  for (const v1::Comparison& comparison : parsed.comparisons) {
-    if (!IsDecided(comparison)) continue;
-    decided.push_back(&comparison);
-    if (!comparison.edited_response().empty()) edited.push_back(&comparison);
-  }
-  std::vector<const v1::Comparison*> asked = SampleOf(decided);
-  const size_t num_choices = asked.size();
-  std::vector<v1::Comparison> claims;
-  for (const v1::Comparison* const one : SampleOf(edited)) {
-    claims.push_back(EditAsComparison(*one));
-  }
-  for (const v1::Comparison& claim : claims) asked.push_back(&claim);
-  const auto margins = margins_(asked);
-  if (!margins.ok()) {
-    return {.why_none = std::string(margins.status().message())};
-  }
-  PmOpinions opinions;
-  for (size_t i = 0; i < asked.size() && i < margins->size(); ++i) {
-    (i < num_choices ? opinions.margins
-                     : opinions.edit_margins)[asked[i]->comparison_id()] =
-        (*margins)[i];
-  }
-  return opinions;
+  JudgeEvidence(evidence, origin, report);
+  return evidence;
 }
 
 absl::StatusOr<bool> BatchDesk::IsStored(
@@ -328,9 +270,12 @@ absl::StatusOr<bool> BatchDesk::IsStored(
   return some;
 }
 
-absl::Status BatchDesk::Store(std::vector<v1::Comparison> comparisons,
-                              const std::string& batch_id,
-                              v1::BatchReport& report) {
+absl::StatusOr<std::vector<std::string>> BatchDesk::Store(
+    std::vector<v1::Comparison> comparisons, const std::string& batch_id,
+    v1::BatchReport& report) {
+  RLHF_ASSIGN_OR_RETURN(const int32_t num_outdated,
+                        judgements_.Arrange(comparisons));
+  report.set_num_outdated(num_outdated);
   std::vector<v1::Comparison> wanted;
   for (v1::Comparison& comparison : comparisons) {
     RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
@@ -355,13 +300,21 @@ absl::Status BatchDesk::Store(std::vector<v1::Comparison> comparisons,
   }
   RLHF_ASSIGN_OR_RETURN(const std::vector<PreferenceStore::Appended> appended,
                         append_(wanted));
-  int32_t duplicates = 0;
-  for (const PreferenceStore::Appended& one : appended) {
-    duplicates += one.duplicate ? 1 : 0;
+  std::vector<std::string> added;
+  bool has_judgements = false;
+  for (size_t i = 0; i < appended.size(); ++i) {
+    has_judgements |= !wanted[i].judgement_key().empty();
+    if (!appended[i].duplicate) added.push_back(wanted[i].comparison_id());
   }
-  report.set_accepted(static_cast<int32_t>(appended.size()) - duplicates);
-  report.set_duplicates(duplicates);
-  return absl::OkStatus();
+  const auto num_added = static_cast<int32_t>(added.size());
+  report.set_accepted(num_added);
+  report.set_duplicates(static_cast<int32_t>(appended.size()) - num_added);
+  if (has_judgements) {
+    RLHF_ASSIGN_OR_RETURN(const int32_t num_replaced,
+                          judgements_.ReplaceOlder());
+    report.set_num_replaced(num_replaced);
+  }
+  return added;
 }
 
 absl::Status BatchDesk::Keep(const std::vector<v1::Comparison>& comparisons,

@@ -18,9 +18,12 @@
 #include "core/comparisons/parse_comparisons.h"
 #include "feedback/batch/batch_gate.h"
 #include "feedback/batch/comparison_index.h"
+#include "feedback/batch/drip_window.h"
 #include "feedback/batch/log_profile.h"
 #include "feedback/feedback_metrics.h"
+#include "feedback/judgement_book.h"
 #include "feedback/pm_margins.h"
+#include "feedback/pm_opinions.h"
 #include "feedback/preference_store.h"
 #include "rlhf/v1/config.pb.h"
 #include "rlhf/v1/feedback_import.pb.h"
@@ -29,7 +32,8 @@ namespace rlhf {
 
 // One batch is judged at a time, against the log as it is then; the PM is asked
 // before, while others are judged and decided on. Memory is that of the batches
-// that come in just now and of a ComparisonIndex. Thread-safe.
+// that come in just now, of a ComparisonIndex, a JudgementBook and a DripWindow
+// for each tool. Thread-safe.
 class BatchDesk {
  public:
   struct Options {
@@ -76,6 +80,13 @@ class BatchDesk {
   // it does not judge our workers, and the versions of another run are not
   // ours. The report that is kept quotes nothing.
   //
+  // A batch that is too small for the gate is judged together with those before
+  // it from the same origin (DripWindow): a webhook's tool, or all small files.
+  // After a start and after a retraction the windows are made of the log again,
+  // in which neither gold answers nor the PM's opinions are. An answer of a
+  // labelling tool takes the place of an older one of the same person to the
+  // same question (JudgementBook).
+  //
   // Errors: InvalidArgument for a name of more than 128 bytes, or with some
   // that cannot be printed; those of PreferenceStore::AppendAll and
   // PreferenceStore::AddBatch.
@@ -107,33 +118,54 @@ class BatchDesk {
   absl::StatusOr<v1::BatchReport> Get(const std::string& batch_id) const;
 
  private:
-  struct PmOpinions {
-    // By comparison_id, score of A less that of B; and of the edit less that of
-    // the response that was edited.
-    std::map<std::string, double> margins, edit_margins;
-    // Why there are none; empty if none are wanted.
-    std::string why_none;
-  };
-
   // The report as it was kept, with what was retracted since.
   absl::StatusOr<v1::BatchReport> ReportNow(const Batch& batch) const;
   bool IsOfRetractedWorker(const v1::Comparison& comparison) const;
   // The report of a batch that was written down before; nullopt: none was.
   absl::StatusOr<std::optional<v1::BatchReport>> FindSeen(
       const File& file) const;
-  // What the serving PM thinks of some of the comparisons; asks it without the
-  // lock, for as long as it takes.
-  PmOpinions AskPm(const ParsedComparisons& parsed) const;
+  // A batch of the log, as far as it matters for what drips in.
+  struct OldBatch {
+    std::string batch_id;
+    // It was accepted, and too small to be judged by itself.
+    bool was_small = false;
+    // It was released though what came before it from there was suspected.
+    std::string ends_window_of;
+  };
+
+  // Which window a batch that is small belongs to.
+  static std::string OriginOf(const std::string& source, bool single);
+  BatchBackground Background() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CatchUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Judge(const ReadableComparisons& read, const PmOpinions& pm,
+  absl::Status RememberRow(const v1::Comparison& comparison, OldBatch& batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<OldBatch> FindOldBatch(const std::string& batch_id) const;
+  // Those that the log does not have yet, nor anything newer.
+  absl::StatusOr<std::vector<const v1::Comparison*>> NewsOf(
+      const std::vector<v1::Comparison>& comparisons)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Puts the verdict into the report; returns what was seen, nothing if the
+  // gate did not look.
+  absl::StatusOr<BatchEvidence> Judge(const ReadableComparisons& read,
+                                      const PmOpinions& pm,
+                                      const std::string& origin,
+                                      v1::BatchReport& report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void JudgeEvidence(const BatchEvidence& evidence, const std::string& origin,
                      v1::BatchReport& report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes up what was accepted, if it was too small to be judged by itself.
+  void Remember(const std::string& origin, DripWindow::Entry drip,
+                const v1::BatchReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether all comparisons, but answers to gold questions, are in the log as
   // this batch's.
   absl::StatusOr<bool> IsStored(const std::vector<v1::Comparison>& comparisons,
                                 const std::string& batch_id) const;
-  absl::Status Store(std::vector<v1::Comparison> comparisons,
-                     const std::string& batch_id, v1::BatchReport& report);
+  // Returns the ids of those that are new in the log.
+  absl::StatusOr<std::vector<std::string>> Store(
+      std::vector<v1::Comparison> comparisons, const std::string& batch_id,
+      v1::BatchReport& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // NotFound if the request names a worker whom nothing is known of: a mistyped
   // name would look like a withdrawal, and keep an innocent worker out.
   absl::Status CheckIsKnown(const v1::RetractRequest& request) const;
@@ -177,6 +209,11 @@ class BatchDesk {
   ComparisonIndex index_ ABSL_GUARDED_BY(mutex_);
   LogProfile profile_ ABSL_GUARDED_BY(mutex_);
   int64_t next_seq_ ABSL_GUARDED_BY(mutex_) = 1;
+  // What came in small batches, by origin: a webhook's source, or all files.
+  std::map<std::string, DripWindow> drips_ ABSL_GUARDED_BY(mutex_);
+  // Whether what the log tells of earlier ones is in it.
+  bool drips_are_read_ ABSL_GUARDED_BY(mutex_) = false;
+  JudgementBook judgements_ ABSL_GUARDED_BY(mutex_);
 };
 
 // From the run's configuration, gold questions included.

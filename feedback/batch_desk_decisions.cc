@@ -120,7 +120,10 @@ absl::StatusOr<v1::BatchReport> BatchDesk::DecideLocked(
         [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); });
     report.set_num_of_retracted_workers(report.num_of_retracted_workers() +
                                         static_cast<int32_t>(num_left));
-    RLHF_RETURN_IF_ERROR(Store(std::move(comparisons), batch.batch_id, report));
+    RLHF_RETURN_IF_ERROR(
+        Store(std::move(comparisons), batch.batch_id, report).status());
+    // What is released may come: the suspicion ends with it.
+    if (report.has_suspects()) drips_.erase(report.suspects().origin());
   }
   v1::BatchDecision* const decision = report.mutable_decision();
   decision->set_released(request.release());
@@ -154,6 +157,8 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   index_ = ComparisonIndex();
   profile_ = LogProfile();
   next_seq_ = 1;
+  drips_.clear();
+  drips_are_read_ = false;
   RLHF_ASSIGN_OR_RETURN(const int64_t num_removed, RemoveWaiting(request));
   RLHF_RETURN_IF_ERROR(ForgetInReports(request));
   response.set_num_retracted(static_cast<int64_t>(retracted.seqs.size()));

@@ -17,6 +17,7 @@ v1::Retraction RecordOf(const RetractionReason& reason, const LogStats& stats) {
   retraction.set_retracted_unix_ms(reason.now_unix_ms);
   retraction.set_worker_digest(reason.worker_digest);
   retraction.set_batch_id(reason.batch_id);
+  retraction.set_replaced_by(reason.replaced_by);
   return retraction;
 }
 
@@ -33,7 +34,8 @@ void AddRecord(const v1::Retraction& retraction, TableChange& change,
 void PlanRetraction(const ComparisonRow& row, const v1::Comparison& comparison,
                     const RetractionReason& reason, TableChange& change,
                     LogStats& stats) {
-  const v1::Comparison left = TombstoneOf(comparison);
+  v1::Comparison left = TombstoneOf(comparison);
+  left.set_replaced_by(reason.replaced_by);
   ComparisonRow tombstone = row;
   tombstone.bytes = left.SerializeAsString();
 

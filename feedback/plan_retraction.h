@@ -18,6 +18,8 @@ struct RetractionReason {
   // What is retracted whole, if anything: as in v1::Retraction.
   std::string worker_digest;
   std::string batch_id;
+  // The newer answer that takes its place; 0: none does.
+  int64_t replaced_by = 0;
 };
 
 // Adds to `change` what takes back the comparison of `row`, which is not

@@ -13,6 +13,10 @@ namespace {
 // Comparisons scored at once, so that rewards of the learner come in between.
 constexpr size_t kAtOnce = 8;
 
+// For a few: a webhook is told within 20 seconds or comes again.
+constexpr absl::Duration kLeastTimeout = absl::Seconds(5);
+constexpr absl::Duration kTimeoutForEach = absl::Milliseconds(300);
+
 void AddDialogue(const v1::Prompt& prompt, const std::string& response,
                  std::vector<v1::ScoredDialogue>& dialogues) {
   v1::ScoredDialogue& dialogue = dialogues.emplace_back();
@@ -28,6 +32,10 @@ absl::StatusOr<std::vector<double>> Ask(
   if (status.serving().version() == 0) {
     return absl::UnavailableError("no PM serves yet");
   }
+  // Who sends a few waits for the answer.
+  timeout = std::min(
+      timeout, kLeastTimeout +
+                   static_cast<int64_t>(comparisons.size()) * kTimeoutForEach);
   const Stopwatch watch;
   std::vector<double> margins;
   for (size_t begin = 0; begin < comparisons.size(); begin += kAtOnce) {

@@ -18,7 +18,8 @@ namespace rlhf {
 using PmMargins = std::function<absl::StatusOr<std::vector<double>>(
     const std::vector<const v1::Comparison*>& comparisons)>;
 
-// Asks the reward server at `address`, for at most `timeout` in all.
+// Asks the reward server at `address`, for at most `timeout` in all, and for a
+// few comparisons not longer than 5 seconds and 0.3 for each.
 PmMargins MarginsOfServingPm(const std::string& address,
                              absl::Duration timeout);
 

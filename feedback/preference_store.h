@@ -109,6 +109,25 @@ class PreferenceStore {
                                     const std::string& reason,
                                     const std::string& who);
 
+  // That a comparison of the log has a newer answer of the same person to the
+  // same question, both by seq.
+  struct Replacement {
+    int64_t seq = 0;
+    int64_t by = 0;
+  };
+
+  // Ends comparisons that were answered anew, durably and in one commit: what
+  // Retract leaves of a row is left, with `replaced_by`, and the second chain
+  // says so. What is retracted or replaced already stays as it is. Returns how
+  // many were replaced now.
+  //
+  // Unlike a retraction it erases no traces of the old answer in files: nobody
+  // asked for it to be forgotten.
+  //
+  // Errors: NotFound if there is no such comparison; nothing changed; those of
+  // the database, as Append.
+  absl::StatusOr<int64_t> Replace(absl::Span<const Replacement> replacements);
+
   // The retractions first_number to last_number that exist, in order.
   absl::StatusOr<std::vector<v1::Retraction>> ReadRetractions(
       int64_t first_number, int64_t last_number) const;
@@ -195,6 +214,9 @@ class PreferenceStore {
   absl::StatusOr<Retracted> RetractRows(const std::vector<ComparisonRow>& rows,
                                         RetractionReason why,
                                         TableChange change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  absl::StatusOr<int64_t> ReplaceRows(
+      absl::Span<const Replacement> replacements)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   absl::StatusOr<Batch> MustGetBatch(const std::string& batch_id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);

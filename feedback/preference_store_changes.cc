@@ -152,6 +152,47 @@ absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::RetractRows(
   return result;
 }
 
+absl::StatusOr<int64_t> PreferenceStore::Replace(
+    absl::Span<const Replacement> replacements) {
+  if (replacements.empty()) return 0;
+  MutexLock lock(&table_mutex_);
+  const absl::StatusOr<int64_t> replaced = ReplaceRows(replacements);
+  if (!absl::IsAborted(replaced.status())) return replaced;
+  RLHF_RETURN_IF_ERROR(ReloadAfter(replaced.status()));
+  return ReplaceRows(replacements);
+}
+
+absl::StatusOr<int64_t> PreferenceStore::ReplaceRows(
+    absl::Span<const Replacement> replacements) {
+  Stats stats = GetStats();
+  TableChange change = {.base = stats.position()};
+  std::set<int64_t> ended;
+  for (const Replacement& one : replacements) {
+    RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> rows,
+                          table_->Read(one.seq, one.seq));
+    if (rows.empty()) {
+      return absl::NotFoundError(
+          absl::StrCat("there is no comparison ", one.seq,
+                       " in the log; nothing was replaced"));
+    }
+    RLHF_ASSIGN_OR_RETURN(const v1::Comparison comparison,
+                          DecodeRow(rows.front(), table_->name()));
+    if (comparison.choice() == v1::RETRACTED || !ended.insert(one.seq).second) {
+      continue;
+    }
+    PlanRetraction(rows.front(), comparison,
+                   {.reason = "answered anew by the same person",
+                    .who = "the labelling tool",
+                    .now_unix_ms = NowMs(),
+                    .replaced_by = one.by},
+                   change, stats);
+  }
+  if (ended.empty()) return 0;
+  RLHF_RETURN_IF_ERROR(table_->Commit(change));
+  Publish(std::move(stats));
+  return static_cast<int64_t>(ended.size());
+}
+
 absl::StatusOr<std::vector<v1::Retraction>> PreferenceStore::ReadRetractions(
     int64_t first_number, int64_t last_number) const {
   MutexLock lock(&table_mutex_);

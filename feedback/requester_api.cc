@@ -86,6 +86,15 @@ HttpResponse RequesterApi::GetComparisons(const HttpRequest& request) const {
       absl::StrCat("{\"comparisons\":[", absl::StrJoin(lines, ","), "]}"));
 }
 
+void RequesterApi::DropWhatWasTakenBack() {
+  const PreferenceStore::Stats stats = store_->GetStats();
+  const int64_t num_taken_back = stats.num_retracted - stats.num_replaced;
+  if (num_taken_back == num_taken_back_) return;
+  num_taken_back_ = num_taken_back;
+  tally_ = LabelTally();
+  elo_ = EloTally();
+}
+
 template <typename Tally>
 absl::Status RequesterApi::Update(Tally& tally) {
   const int64_t end = std::min(store_->GetStats().num_comparisons,
@@ -103,6 +112,7 @@ absl::Status RequesterApi::Update(Tally& tally) {
 
 HttpResponse RequesterApi::GetSummary() {
   MutexLock lock(&mutex_);
+  DropWhatWasTakenBack();
   if (const absl::Status status = Update(tally_); !status.ok()) {
     return ErrorResponse(status);
   }
@@ -112,10 +122,7 @@ HttpResponse RequesterApi::GetSummary() {
 
 HttpResponse RequesterApi::GetElo() {
   MutexLock lock(&mutex_);
-  // What is taken back may be anywhere in what was counted.
-  const int64_t num_retracted = store_->GetStats().num_retracted;
-  if (num_retracted != elo_retractions_) elo_ = EloTally();
-  elo_retractions_ = num_retracted;
+  DropWhatWasTakenBack();
   if (const absl::Status status = Update(elo_); !status.ok()) {
     return ErrorResponse(status);
   }

@@ -57,6 +57,12 @@ class RequesterApi {
   HttpResponse GetExport(const HttpRequest& request) const;
 
  private:
+  // Begins both tallies again if something was taken back since: it may be
+  // anywhere in what was counted. An answer that another replaced is none:
+  // tools send them all the time, and a long log would never be counted to its
+  // end. Only imports are replaced, which a tally counts and looks no further.
+  void DropWhatWasTakenBack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   // Adds to `tally` what was appended since the last call, at most so much at
   // once that a long log is counted over several calls.
   template <typename Tally>
@@ -68,9 +74,9 @@ class RequesterApi {
 
   Mutex mutex_;
   LabelTally tally_ ABSL_GUARDED_BY(mutex_);
-  // Without the first `elo_retractions_` retractions' comparisons.
   EloTally elo_ ABSL_GUARDED_BY(mutex_);
-  int64_t elo_retractions_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Both tallies are without what had been taken back by then.
+  int64_t num_taken_back_ ABSL_GUARDED_BY(mutex_) = 0;
   JsonLinesTail pm_lines_ ABSL_GUARDED_BY(mutex_);
   std::deque<Json> pms_ ABSL_GUARDED_BY(mutex_);
 };

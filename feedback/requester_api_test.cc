@@ -136,6 +136,23 @@ TEST_F(RequesterApiTest, EloFollowsTheLogAndWhatIsTakenBack) {
   EXPECT_EQ(json["players"][1]["placement"], "above");
 }
 
+TEST_F(RequesterApiTest, TheSummaryForgetsWhatIsTakenBack) {
+  v1::Comparison comparison;
+  comparison.set_comparison_id("c1");
+  comparison.set_source("page");
+  comparison.set_choice(v1::TIE);
+  comparison.set_flagged(true);
+  ASSERT_OK(store_->Append(comparison));
+  EXPECT_EQ(ParseJson(Get("/api/summary").body)->at("flagged"), 1);
+  EXPECT_EQ(ParseJson(Get("/api/summary").body)->at("undecided"), 1);
+  ASSERT_OK(store_->Retract({.comparison_ids = {"c1"}}, "asked to", "op"));
+  const Json summary = *ParseJson(Get("/api/summary").body);
+  EXPECT_EQ(summary["flagged"], 0);
+  EXPECT_EQ(summary["undecided"], 0);
+  EXPECT_EQ(summary["answers"], 1) << "it was given, and is paid";
+  EXPECT_EQ(summary["counted_seq"], 1);
+}
+
 TEST_F(RequesterApiTest, PmsAreTheRunsReportsAsTheyAreAppended) {
   const std::string path = dir_ / "pms.jsonl";
   ASSERT_OK(AppendLine(path, R"({"pm":{"version":"1"},"promoted":true})"));

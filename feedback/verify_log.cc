@@ -125,6 +125,10 @@ void UncountContent(const v1::Comparison& comparison, LogStats& stats) {
 
 void CountTombstone(const v1::Comparison& tombstone, LogStats& stats) {
   ++stats.num_tombstones;
+  if (tombstone.replaced_by() > 0) {
+    ++stats.num_replaced;
+    return;
+  }
   if (!tombstone.batch_id().empty()) {
     ++stats.tombstones_by_batch[tombstone.batch_id()];
   }

@@ -25,7 +25,9 @@ struct LogStats {
   // none.
   int64_t num_retracted = 0;
   int64_t num_tombstones = 0;
-  // Of each batch that has some.
+  // Of these, the ones that a newer answer replaced, which nobody took back.
+  int64_t num_replaced = 0;
+  // Taken back of each batch that has some.
   std::map<std::string, int64_t> tombstones_by_batch;
   std::string retraction_head = ChainStart();
   // What was retracted whole, with the number of the last retraction of it:

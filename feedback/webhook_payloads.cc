@@ -47,12 +47,17 @@ absl::StatusOr<WebhookRecord> ReadArgillaEvent(absl::string_view body) {
   RLHF_ASSIGN_OR_RETURN(const Json record, GetObject(response, "record"));
   RLHF_ASSIGN_OR_RETURN(const Json fields, GetObject(record, "fields"));
   RLHF_ASSIGN_OR_RETURN(const Json user, GetObject(response, "user"));
+  // An export names records by their external ids.
+  Json id = record.value("external_id", Json());
+  if (id.is_null()) id = record.value("id", Json());
   result.line = DumpJson(
-      {{"external_id", record.value("id", Json())},
+      {{"external_id", std::move(id)},
        {"fields", fields},
-       {"responses", Json::array({{{"user_id", user.value("id", Json())},
-                                   {"values", response.value("values", Json())},
-                                   {"status", status}}})}});
+       {"responses",
+        Json::array({{{"user_id", user.value("id", Json())},
+                      {"values", response.value("values", Json())},
+                      {"status", status},
+                      {"updated_at", event.value("timestamp", Json())}}})}});
   return result;
 }
 

@@ -53,6 +53,24 @@ TEST(WebhookPayloadsTest, ASubmittedResponseOfArgillaIsAComparison) {
   }
 }
 
+// An export names the record by it; the other id is the server's own.
+TEST(WebhookPayloadsTest, ARecordOfArgillaIsNamedByItsExternalId) {
+  const auto key_of = [](const std::string& event) {
+    const auto record = ReadArgillaEvent(event);
+    EXPECT_OK(record);
+    const auto parsed = ParseComparisons(*record->line, "argilla");
+    EXPECT_OK(parsed);
+    EXPECT_EQ(parsed->comparisons[0].judged_unix_ms(), 1'795'755'600'123);
+    return parsed->comparisons[0].judgement_key();
+  };
+  const std::string event = ArgillaEvent("response.updated", "submitted");
+  std::string external = event;
+  external.replace(external.find(R"("id": "rec1")"), 12,
+                   R"("id": "uuid", "external_id": "rec1")");
+  EXPECT_FALSE(key_of(event).empty());
+  EXPECT_EQ(key_of(external), key_of(event));
+}
+
 TEST(WebhookPayloadsTest, DraftsAndOtherEventsCompleteNothing) {
   EXPECT_FALSE(ReadArgillaEvent(ArgillaEvent("response.created", "draft"))
                    ->line.has_value());

@@ -12,12 +12,13 @@ namespace rlhf {
 
 int64_t CountRetractedSince(const v1::DataSnapshot& data,
                             absl::Span<const v1::Retraction> retractions) {
-  return std::count_if(
-      retractions.begin(), retractions.end(), [&](const v1::Retraction& one) {
-        // Less than 1: of no comparison.
-        return one.seq() >= 1 && one.seq() <= data.last_seq() &&
-               one.retracted_unix_ms() >= data.read_unix_ms();
-      });
+  return std::count_if(retractions.begin(), retractions.end(),
+                       [&](const v1::Retraction& one) {
+                         // Less than 1: of no comparison.
+                         return one.seq() >= 1 && one.replaced_by() == 0 &&
+                                one.seq() <= data.last_seq() &&
+                                one.retracted_unix_ms() >= data.read_unix_ms();
+                       });
 }
 
 absl::StatusOr<int64_t> AskRetractedSince(const v1::DataSnapshot& data,

@@ -12,7 +12,7 @@
 namespace rlhf {
 
 // How many comparisons of `data` were retracted after it was read, or in the
-// same millisecond.
+// same millisecond. Those that the same person answered anew are none.
 int64_t CountRetractedSince(const v1::DataSnapshot& data,
                             absl::Span<const v1::Retraction> retractions);
 

@@ -29,5 +29,15 @@ TEST(RetractedDataTest, CountsWhatWasReadAndThenTakenBack) {
   EXPECT_EQ(CountRetractedSince(data, retractions), 2);
 }
 
+// Nobody took it back: the PM after this one learns the new answer.
+TEST(RetractedDataTest, WhatWasAnsweredAnewCostsNoPmItsPlace) {
+  v1::DataSnapshot data;
+  data.set_last_seq(10);
+  data.set_read_unix_ms(1000);
+  v1::Retraction replaced = Retracted(2, 2000);
+  replaced.set_replaced_by(11);
+  EXPECT_EQ(CountRetractedSince(data, {replaced}), 0);
+}
+
 }  // namespace
 }  // namespace rlhf

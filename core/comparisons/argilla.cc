@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/argilla_responses.h"
+#include "core/comparisons/judgement_key.h"
 
 namespace rlhf {
 namespace {
@@ -147,13 +148,17 @@ absl::StatusOr<std::vector<Ranked>> FindRanking(const ArgillaResponse& response,
 }
 
 absl::StatusOr<v1::Comparison> Compare(const Task& task, size_t a, size_t b,
-                                       const std::string& user,
+                                       const ArgillaResponse& response,
                                        const Verdict& verdict) {
   RLHF_ASSIGN_OR_RETURN(
       v1::Comparison comparison,
       MakeComparison(task.prompt, task.texts[a], task.texts[b], verdict));
   comparison.set_comparison_id(task.id);
-  comparison.set_worker_id(user);
+  comparison.set_worker_id(response.user);
+  comparison.set_judged_unix_ms(response.updated_unix_ms);
+  SetJudgementKey(
+      {.tool = "argilla", .record = task.id, .person = response.user},
+      comparison);
   return comparison;
 }
 
@@ -165,7 +170,7 @@ absl::StatusOr<v1::Comparison> CompareTheTwo(const Task& task,
         absl::StrCat("no ranking of the ", task.answers.size(), " answers"));
   }
   if (response.status == "discarded") {
-    return Compare(task, 0, 1, response.user, {v1::SKIPPED, 0});
+    return Compare(task, 0, 1, response, {v1::SKIPPED, 0});
   }
   std::vector<Label> labels;
   for (const auto& [question, value] : response.values) {
@@ -176,7 +181,7 @@ absl::StatusOr<v1::Comparison> CompareTheTwo(const Task& task,
   RLHF_ASSIGN_OR_RETURN(
       const Verdict verdict,
       VerdictOfLabels(labels, task.answers[0], task.answers[1]));
-  return Compare(task, 0, 1, response.user, verdict);
+  return Compare(task, 0, 1, response, verdict);
 }
 
 Verdict VerdictOfRanks(const Ranked& a, const Ranked& b) {
@@ -185,13 +190,14 @@ Verdict VerdictOfRanks(const Ranked& a, const Ranked& b) {
 }
 
 absl::Status AddRanking(const Task& task, const std::vector<Ranked>& ranking,
-                        const std::string& user, RecordComparisons& found) {
+                        const ArgillaResponse& response,
+                        RecordComparisons& found) {
   for (size_t i = 0; i < ranking.size(); ++i) {
     for (size_t j = i + 1; j < ranking.size(); ++j) {
-      RLHF_RETURN_IF_ERROR(
-          AddJudgement(Compare(task, ranking[i].answer, ranking[j].answer, user,
-                               VerdictOfRanks(ranking[i], ranking[j])),
-                       user, found));
+      RLHF_RETURN_IF_ERROR(AddJudgement(
+          Compare(task, ranking[i].answer, ranking[j].answer, response,
+                  VerdictOfRanks(ranking[i], ranking[j])),
+          response.user, found));
     }
   }
   return absl::OkStatus();
@@ -213,7 +219,7 @@ absl::Status AddResponse(const Task& task, const ArgillaResponse& response,
   }
   RLHF_ASSIGN_OR_RETURN(const std::vector<Ranked> ranking,
                         FindRanking(response, task));
-  if (!ranking.empty()) return AddRanking(task, ranking, response.user, found);
+  if (!ranking.empty()) return AddRanking(task, ranking, response, found);
   return AddJudgement(CompareTheTwo(task, response), response.user, found);
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "core/base/status_macros.h"
+#include "core/comparisons/judgement_key.h"
 
 namespace rlhf {
 namespace {
@@ -69,7 +70,7 @@ absl::StatusOr<std::vector<ArgillaResponse>> FromQuestions(
   return std::move(by_user).Take();
 }
 
-// {"user_id", "values": {QUESTION: {"value"}}, "status"}
+// {"user_id", "values": {QUESTION: {"value"}}, "status", "updated_at"}
 absl::StatusOr<ArgillaResponse> FromPerson(const Json& person) {
   if (!person.is_object()) {
     return WrongType("responses", "a list of {\"values\", \"user_id\"}");
@@ -79,6 +80,7 @@ absl::StatusOr<ArgillaResponse> FromPerson(const Json& person) {
                         ArgillaId(ArgillaMember(person, "user_id"), "user_id"));
   RLHF_ASSIGN_OR_RETURN(response.status,
                         StatusText(ArgillaMember(person, "status")));
+  response.updated_unix_ms = JudgedUnixMs(person, "updated_at");
   const Json& values = ArgillaMember(person, "values");
   if (values.is_null()) return response;
   if (!values.is_object()) return WrongType("values", "an object of questions");

@@ -2,6 +2,7 @@
 // Argilla's three shapes the record has (argilla.h).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct ArgillaResponse {
   std::string user;
   // "submitted", "discarded", "draft", …; empty if the shape does not say.
   std::string status;
+  // When it was last changed, milliseconds since 1970; 0: not known.
+  int64_t updated_unix_ms = 0;
   std::vector<Value> values;
 };
 

@@ -91,7 +91,8 @@ absl::Status CheckNames(const v1::Comparison& comparison) {
       {"worker_id", comparison.worker_id()},
       {"worker_group", comparison.worker_group()},
       {"source", comparison.source()},
-      {"interface_version", comparison.interface_version()}};
+      {"interface_version", comparison.interface_version()},
+      {"judgement_key", comparison.judgement_key()}};
   for (const auto& [field, name] : names) {
     RLHF_RETURN_IF_ERROR(CheckLength(field, name, kMaxForeignNameBytes));
     if (IsPrintable(name)) continue;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "core/base/status_macros.h"
+#include "core/comparisons/judgement_key.h"
 
 namespace rlhf {
 namespace {
@@ -184,8 +185,19 @@ absl::StatusOr<double> ReadLeadTime(const Json& lead_time) {
   return CheckSeconds(lead_time.get<double>(), "\"lead_time\"");
 }
 
+// Which judgement it is, and when it was made.
+void AddPlace(const Json& annotation, const Json& task_id,
+              v1::Comparison& comparison) {
+  if (task_id.is_null()) return;
+  SetJudgementKey({.tool = "label-studio",
+                   .record = DumpJson(task_id),
+                   .person = comparison.worker_id()},
+                  comparison);
+  comparison.set_judged_unix_ms(JudgedUnixMs(annotation, "updated_at"));
+}
+
 absl::StatusOr<v1::Comparison> ReadAnnotation(const Json& annotation,
-                                              const Json& data,
+                                              const Json& task,
                                               const v1::Prompt& prompt) {
   if (!annotation.is_object()) return WrongType("annotations", "objects");
   const Json& cancelled = Member(annotation, "was_cancelled");
@@ -194,6 +206,7 @@ absl::StatusOr<v1::Comparison> ReadAnnotation(const Json& annotation,
   }
   RLHF_ASSIGN_OR_RETURN(const std::vector<Result> results,
                         ReadResults(Member(annotation, "result")));
+  const Json& data = task.at("data");
   RLHF_ASSIGN_OR_RETURN(const Answers answers, FindAnswers(data, results));
   Verdict verdict = {v1::SKIPPED, 0};
   if (cancelled != Json(true)) {
@@ -212,6 +225,7 @@ absl::StatusOr<v1::Comparison> ReadAnnotation(const Json& annotation,
   if (const Json& id = Member(annotation, "id"); !id.is_null()) {
     comparison.set_comparison_id(DumpJson(id));
   }
+  AddPlace(annotation, Member(task, "id"), comparison);
   return comparison;
 }
 
@@ -235,7 +249,7 @@ absl::StatusOr<RecordComparisons> ReadLabelStudioTask(const Json& task) {
   RecordComparisons found;
   for (size_t i = 0; i < annotations.size(); ++i) {
     RLHF_RETURN_IF_ERROR(
-        AddJudgement(ReadAnnotation(annotations[i], data, prompt),
+        AddJudgement(ReadAnnotation(annotations[i], task, prompt),
                      absl::StrCat("annotation ", i + 1), found));
   }
   if (annotations.empty()) found.left_out.push_back("nobody judged it");

@@ -32,12 +32,16 @@ namespace {
 constexpr size_t kMaxProblemsShown = 10;
 constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-// Names the comparison by its content alone, not by the file that it comes in.
+// Names the comparison by its content alone, not by the file that it comes in,
+// nor by when it was made: the same answer confirmed is no other.
 void NameByContent(v1::Comparison& comparison) {
   comparison.mutable_prompt()->set_prompt_id(
       PromptId(comparison.prompt().messages()));
+  v1::Comparison content = comparison;
+  content.clear_judgement_key();
+  content.clear_judged_unix_ms();
   comparison.set_comparison_id(absl::StrCat(
-      "import-", Sha256Hex(comparison.SerializeAsString()).substr(0, 32)));
+      "import-", Sha256Hex(content.SerializeAsString()).substr(0, 32)));
 }
 
 // Proto JSON has two spellings for a field.
@@ -56,6 +60,7 @@ absl::StatusOr<v1::Comparison> FromOwnFormat(const Json& json) {
   }
   comparison.clear_seq();
   comparison.clear_committed_unix_ms();
+  comparison.clear_replaced_by();
   // Told by ReadRecord, once it has its name: it does not belong to what is
   // named.
   comparison.clear_sides_known();

@@ -40,10 +40,10 @@ bool SurelyBelow(const SeenShare& share, double limit, double quantile) {
 
 // A share of the batch that may not surely be above `limit`.
 BatchFinding JudgeMost(const char* check, absl::string_view what,
-                       const SeenShare& share, double limit) {
-  return {check, !SurelyAbove(share, limit, kBatchQuantile),
-          absl::StrCat(what, ": ", DescribeShare(share, kBatchQuantile),
-                       ", at most ", Percent(limit))};
+                       const SeenShare& share, double limit, double quantile) {
+  return {check, !SurelyAbove(share, limit, quantile),
+          absl::StrCat(what, ": ", DescribeShare(share, quantile), ", at most ",
+                       Percent(limit))};
 }
 
 std::string NumWorkers(const std::vector<WorkerFinding>& workers) {
@@ -70,15 +70,15 @@ struct AnswerCheck {
 };
 
 BatchFinding JudgeAnswers(const AnswerCheck& check,
-                          const BatchEvidence& evidence) {
+                          const BatchEvidence& evidence, double quantile) {
   const SeenShare& all = evidence.everybody.*check.share;
   if (all.total == 0) {
     return {check.check, true,
             absl::StrCat(check.what, ": not checked, ", check.unknown)};
   }
   BatchFinding finding = {
-      check.check, !check.crossed(all, kBatchQuantile),
-      absl::StrCat(check.what, ": ", DescribeShare(all, kBatchQuantile), ", ",
+      check.check, !check.crossed(all, quantile),
+      absl::StrCat(check.what, ": ", DescribeShare(all, quantile), ", ",
                    check.limit)};
   std::vector<WorkerFinding> crossing;
   for (const AnswerEvidence& worker : evidence.workers) {
@@ -155,7 +155,7 @@ BatchFinding JudgeDuplicates(const BatchEvidence& evidence,
   SeenShare all = evidence.exact_duplicates;
   all.count += evidence.near_duplicates.count;
   BatchFinding finding = JudgeMost(kDuplicates, "were there before", all,
-                                   limits.max_duplicate_share);
+                                   limits.max_duplicate_share, limits.quantile);
   absl::StrAppend(&finding.detail, "; ", evidence.exact_duplicates.count,
                   " exactly, ", evidence.near_duplicates.count, " nearly");
   return finding;
@@ -165,7 +165,7 @@ BatchFinding JudgePersonalData(const BatchEvidence& evidence,
                                const BatchLimits& limits) {
   BatchFinding finding =
       JudgeMost(kPersonalData, "hold personal data", evidence.personal_data,
-                limits.max_personal_data_share);
+                limits.max_personal_data_share, limits.quantile);
   std::vector<std::string> kinds;
   for (const auto& [kind, count] : evidence.personal_data_kinds) {
     kinds.push_back(absl::StrCat(kind, " ", count));
@@ -191,7 +191,8 @@ BatchFinding JudgeLanguage(const BatchEvidence& evidence,
             "are known"};
   }
   return JudgeMost(kLanguage, "prompts in another language than the log's",
-                   evidence.other_language, limits.max_other_language_share);
+                   evidence.other_language, limits.max_other_language_share,
+                   limits.quantile);
 }
 
 BatchFinding JudgeResponseLength(const BatchEvidence& evidence,
@@ -202,7 +203,7 @@ BatchFinding JudgeResponseLength(const BatchEvidence& evidence,
             absl::StrCat(kWhat, ": not checked, the log is short")};
   }
   return JudgeMost(kResponseLength, kWhat, evidence.unusual_length,
-                   limits.max_unusual_length_share);
+                   limits.max_unusual_length_share, limits.quantile);
 }
 
 BatchFinding JudgeCopies(const BatchEvidence& evidence,
@@ -237,7 +238,7 @@ BatchFinding JudgeChoiceMix(const BatchEvidence& evidence,
   for (int kind = 0; kind < kNumChoiceKinds; ++kind) {
     const SeenShare& own = evidence.choices[kind];
     const SeenShare& log = evidence.log_choices[kind];
-    const Interval difference = DifferenceInterval(own, log, kBatchQuantile);
+    const Interval difference = DifferenceInterval(own, log, limits.quantile);
     if (difference.low > limits.max_choice_shift ||
         difference.high < -limits.max_choice_shift) {
       finding.passed = false;
@@ -265,41 +266,68 @@ std::vector<BatchFinding> JudgeAll(const BatchEvidence& evidence,
                                    const BatchLimits& limits) {
   const std::string no_pm =
       evidence.no_pm.empty() ? "it has not scored any" : evidence.no_pm;
+  const auto answers = [&](const AnswerCheck& check) {
+    return JudgeAnswers(check, evidence, limits.quantile);
+  };
   return {
       JudgeMost(kMalformed, "records that cannot be read", evidence.malformed,
-                limits.max_malformed_share),
+                limits.max_malformed_share, limits.quantile),
       JudgeDuplicates(evidence, limits),
       JudgePersonalData(evidence, limits),
       JudgeLanguage(evidence, limits),
-      JudgeAnswers(PositionCheck(limits), evidence),
-      JudgeAnswers(Most(kTooFast, "answers faster than reading",
-                        limits.max_too_fast_share, &AnswerEvidence::too_fast,
-                        "no times are given"),
-                   evidence),
-      JudgeAnswers(Least(kGold, "right answers to gold questions",
-                         limits.min_gold_accuracy, &AnswerEvidence::gold_right,
-                         "there is none among them"),
-                   evidence),
-      JudgeAnswers(
-          Least(kPmAgreement, "agreement with the serving PM",
-                limits.min_pm_agreement, &AnswerEvidence::pm_agrees, no_pm),
-          evidence),
-      JudgeAnswers(
-          Least(kEditAgreement, "edits that the serving PM finds better",
-                limits.min_pm_agreement, &AnswerEvidence::edits_agree,
-                evidence.no_pm.empty() ? "there is none that it has scored"
-                                       : evidence.no_pm),
-          evidence),
-      JudgeAnswers(
-          Least(kWorkerAgreement,
-                "agreement with other workers on the same pairs",
-                limits.min_worker_agreement, &AnswerEvidence::others_agree,
-                "no pair has two named workers"),
-          evidence),
+      answers(PositionCheck(limits)),
+      answers(Most(kTooFast, "answers faster than reading",
+                   limits.max_too_fast_share, &AnswerEvidence::too_fast,
+                   "no times are given")),
+      answers(Least(kGold, "right answers to gold questions",
+                    limits.min_gold_accuracy, &AnswerEvidence::gold_right,
+                    "there is none among them")),
+      answers(Least(kPmAgreement, "agreement with the serving PM",
+                    limits.min_pm_agreement, &AnswerEvidence::pm_agrees,
+                    no_pm)),
+      answers(Least(kEditAgreement, "edits that the serving PM finds better",
+                    limits.min_pm_agreement, &AnswerEvidence::edits_agree,
+                    evidence.no_pm.empty() ? "there is none that it has scored"
+                                           : evidence.no_pm)),
+      answers(Least(kWorkerAgreement,
+                    "agreement with other workers on the same pairs",
+                    limits.min_worker_agreement, &AnswerEvidence::others_agree,
+                    "no pair has two named workers")),
       JudgeCopies(evidence, limits),
-      JudgeAnswers(LengthCheck(evidence, limits), evidence),
+      answers(LengthCheck(evidence, limits)),
       JudgeResponseLength(evidence, limits),
       JudgeChoiceMix(evidence, limits)};
+}
+
+// What is said of a small batch and those before it together.
+std::vector<BatchFinding> JudgeWindow(const BatchEvidence& window,
+                                      BatchLimits limits) {
+  limits.quantile = kWorkerQuantile;
+  std::vector<BatchFinding> findings;
+  for (BatchFinding& finding : JudgeAll(window, limits)) {
+    // The first two are judged one by one, the third is of pairs of workers.
+    if (finding.check == kMalformed || finding.check == kPersonalData ||
+        finding.check == kCopied) {
+      continue;
+    }
+    finding.detail =
+        absl::StrCat("of the last ", window.num_comparisons,
+                     " from there, this batch among them: ", finding.detail);
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+void Conclude(BatchVerdict& verdict, const std::string& accepted) {
+  std::vector<std::string> failed;
+  for (const BatchFinding& finding : verdict.findings) {
+    if (finding.passed) continue;
+    failed.push_back(finding.detail);
+    verdict.kind = std::max(verdict.kind, finding.check == kMalformed
+                                              ? BatchVerdictKind::kRefused
+                                              : BatchVerdictKind::kQuarantined);
+  }
+  verdict.reason = failed.empty() ? accepted : absl::StrJoin(failed, ". ");
 }
 
 }  // namespace
@@ -343,28 +371,37 @@ const std::vector<std::string>& BatchChecks() {
 
 BatchVerdict JudgeBatch(const BatchEvidence& evidence,
                         const BatchLimits& limits) {
-  const bool small = evidence.num_comparisons < limits.min_size;
-  BatchVerdict verdict;
-  // Few comparisons of many records are no small batch: most are malformed.
-  if (small && evidence.malformed.total < limits.min_size) {
-    verdict.findings = JudgeOneByOne(evidence);
+  if (IsSmallBatch(evidence, limits)) {
+    return JudgeSmallBatch(evidence, evidence, limits);
+  }
+  BatchVerdict verdict = {.findings = JudgeAll(evidence, limits)};
+  Conclude(verdict, absl::StrCat("nothing stands against ",
+                                 evidence.num_comparisons, " comparisons"));
+  return verdict;
+}
+
+bool IsSmallBatch(const BatchEvidence& evidence, const BatchLimits& limits) {
+  return evidence.num_comparisons < limits.min_size &&
+         evidence.malformed.total < limits.min_size;
+}
+
+BatchVerdict JudgeSmallBatch(const BatchEvidence& batch,
+                             const BatchEvidence& window,
+                             const BatchLimits& limits) {
+  BatchVerdict verdict = {.findings = JudgeOneByOne(batch)};
+  std::string accepted = absl::StrCat("nothing stands against ",
+                                      batch.num_comparisons, " comparisons");
+  if (window.num_comparisons < limits.min_size) {
+    absl::StrAppend(&accepted, ", which are too few for shares");
   } else {
-    verdict.findings = JudgeAll(evidence, limits);
+    absl::StrAppend(&accepted, ", nor against the last ",
+                    window.num_comparisons, " from there");
+    for (BatchFinding& finding : JudgeWindow(window, limits)) {
+      verdict.suspects_those_before |= !finding.passed;
+      verdict.findings.push_back(std::move(finding));
+    }
   }
-  std::vector<std::string> failed;
-  for (const BatchFinding& finding : verdict.findings) {
-    if (finding.passed) continue;
-    failed.push_back(finding.detail);
-    verdict.kind = std::max(verdict.kind, finding.check == kMalformed
-                                              ? BatchVerdictKind::kRefused
-                                              : BatchVerdictKind::kQuarantined);
-  }
-  verdict.reason =
-      failed.empty()
-          ? absl::StrCat("nothing stands against ", evidence.num_comparisons,
-                         " comparisons",
-                         small ? ", which are too few for shares" : "")
-          : absl::StrJoin(failed, ". ");
+  Conclude(verdict, accepted);
   return verdict;
 }
 

@@ -34,6 +34,8 @@ struct BatchLimits {
   // Share of responses longer than 99 %, or shorter than 1 %, of the log's; by
   // themselves 2 %.
   double max_unusual_length_share = 0.1;
+  // Of the interval of what was seen in the whole batch.
+  double quantile = kBatchQuantile;
 };
 BatchLimits LimitsOf(const v1::FeedbackConfig& config);
 
@@ -70,6 +72,8 @@ struct BatchVerdict {
   // One line for people; names nobody.
   std::string reason;
   std::vector<BatchFinding> findings;
+  // It does not pass together with what came before it in small batches.
+  bool suspects_those_before = false;
 };
 
 // The names of all checks, in the order in which they are reported.
@@ -80,9 +84,21 @@ const std::vector<std::string>& BatchChecks();
 // saw nothing passes and says so.
 //
 // Malformed records refuse the batch; what else is crossed quarantines it. A
-// batch of fewer than min_size comparisons is refused for any malformed record,
-// quarantined for any comparison with personal data, and not judged otherwise.
+// small batch is judged as JudgeSmallBatch does when nothing came before it.
 BatchVerdict JudgeBatch(const BatchEvidence& evidence,
                         const BatchLimits& limits = {});
+
+// Whether it has fewer than min_size comparisons. Few comparisons of many
+// records are no small batch: most are malformed.
+bool IsSmallBatch(const BatchEvidence& evidence, const BatchLimits& limits);
+
+// A small batch is refused for any malformed record and quarantined for any
+// comparison with personal data. All else is judged in `window`, which is what
+// was seen in the batch and in those before it together (DripWindow), once
+// that has min_size comparisons: at 99.9 %, as it is looked at again with each
+// batch. copied_answers is left to big batches.
+BatchVerdict JudgeSmallBatch(const BatchEvidence& batch,
+                             const BatchEvidence& window,
+                             const BatchLimits& limits = {});
 
 }  // namespace rlhf

@@ -243,6 +243,46 @@ TEST(BatchGateTest, ASmallBatchIsJudgedOneByOne) {
   EXPECT_THAT(verdict.reason, HasSubstr("of so few none may be"));
 }
 
+TEST(BatchGateTest, SmallBatchesAreJudgedTogetherOnceTheyAreEnough) {
+  BatchEvidence batch;
+  batch.num_comparisons = 1;
+  batch.malformed = {.count = 0, .total = 1};
+  BatchEvidence window = batch;
+  window.num_comparisons = 49;
+  window.everybody.pm_agrees = {.count = 0, .total = 49};
+  EXPECT_EQ(JudgeSmallBatch(batch, window).kind, BatchVerdictKind::kAccepted);
+  window.num_comparisons = 50;
+  const BatchVerdict verdict = JudgeSmallBatch(batch, window);
+  EXPECT_EQ(verdict.kind, BatchVerdictKind::kQuarantined);
+  EXPECT_THAT(Failed(verdict), ElementsAre("pm_agreement"));
+  EXPECT_THAT(verdict.reason,
+              HasSubstr("of the last 50 from there, this batch among them"));
+  EXPECT_TRUE(verdict.suspects_those_before);
+}
+
+// It is looked at again with every comparison that drips in.
+TEST(BatchGateTest, TogetherALimitIsCrossedMoreSurelyThanAlone) {
+  BatchEvidence window = Clean();
+  window.everybody.pm_agrees = {.count = 85, .total = 200};
+  EXPECT_THAT(Failed(JudgeBatch(window)), ElementsAre("pm_agreement"));
+  BatchEvidence batch;
+  batch.num_comparisons = 1;
+  EXPECT_THAT(Failed(JudgeSmallBatch(batch, window)), IsEmpty());
+  EXPECT_FALSE(JudgeSmallBatch(batch, window).suspects_those_before);
+  window.everybody.pm_agrees = {.count = 70, .total = 200};
+  EXPECT_THAT(Failed(JudgeSmallBatch(batch, window)),
+              ElementsAre("pm_agreement"));
+}
+
+TEST(BatchGateTest, PersonalDataOfASmallBatchSuspectsNothingElse) {
+  BatchEvidence batch;
+  batch.num_comparisons = 1;
+  batch.personal_data = {.count = 1, .total = 1};
+  const BatchVerdict verdict = JudgeSmallBatch(batch, Clean());
+  EXPECT_THAT(Failed(verdict), ElementsAre("personal_data"));
+  EXPECT_FALSE(verdict.suspects_those_before);
+}
+
 TEST(BatchGateTest, FewComparisonsOfManyRecordsAreNoSmallBatch) {
   BatchEvidence evidence;
   evidence.num_comparisons = 10;

@@ -49,6 +49,25 @@ void AppendFinding(const v1::BatchReportFinding& finding, std::string* text) {
   }
 }
 
+// Only what the log keeps of them: ids.
+void AppendSuspects(const v1::BatchReport& report, std::string* text) {
+  if (!report.has_suspects()) return;
+  const v1::BatchSuspects& suspects = report.suspects();
+  const bool of_files = suspects.origin() == "import:";
+  absl::StrAppend(
+      text, "  under suspicion with it are ", suspects.comparison_ids_size(),
+      " comparisons of the log that came before, ",
+      of_files ? std::string("in small files")
+               : absl::StrCat("one by one from ", suspects.origin()),
+      "; to take them back:\n    rlhf feedback retract --suspects-of ",
+      report.batch_id(), " --by NAME --reason WHY\n");
+  if (suspects.batch_ids().empty()) return;
+  absl::StrAppend(text, "  or one batch of them, with --batch ID:\n");
+  for (const std::string& id : suspects.batch_ids()) {
+    absl::StrAppend(text, "    ", id, "\n");
+  }
+}
+
 // What the numbers of stored comparisons mean for people.
 std::string Headline(const v1::BatchReport& report) {
   if (report.has_retraction()) {
@@ -189,9 +208,18 @@ std::string BatchReportText(const v1::BatchReport& report) {
     absl::StrAppend(&text, "  ", report.num_of_retracted_workers(),
                     " left out: worker retracted\n");
   }
+  if (report.num_replaced() > 0) {
+    absl::StrAppend(&text, "  ", report.num_replaced(),
+                    " take the place of older answers of the same person\n");
+  }
+  if (report.num_outdated() > 0) {
+    absl::StrAppend(&text, "  ", report.num_outdated(),
+                    " left out: the person has answered anew since\n");
+  }
   for (const v1::BatchReportFinding& finding : report.findings()) {
     AppendFinding(finding, &text);
   }
+  AppendSuspects(report, &text);
   for (const std::string& malformed : report.malformed()) {
     absl::StrAppend(&text, malformed, "\n");
   }
