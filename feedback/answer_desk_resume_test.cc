@@ -213,7 +213,8 @@ TEST_F(AnswerDeskResumeTest, RetractedWorkersWorkLeavesTheDiskAtOnce) {
   desk->ForgetWorker("ada");
   EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty());
   EXPECT_FALSE(desk->NextContinuation().has_value());
-  EXPECT_THAT(desk->CarryOn(turn), StatusIs(absl::StatusCode::kNotFound))
+  EXPECT_THAT(desk->CarryOn(turn), StatusIs(absl::StatusCode::kNotFound,
+                                            HasSubstr("cannot be carried on")))
       << "nor does a page that still shows the dialogue bring it back";
 }
 
@@ -237,7 +238,8 @@ TEST_F(AnswerDeskResumeTest, RetractedWorkersTurnThatBecameATaskGoesToo) {
   EXPECT_EQ(desk->GetTaskStats().num_leased, 0);
   Answer late = AnswerOf("ada", own.task_id);
   late.comparison_id = "c-late";
-  EXPECT_THAT(desk->Submit(late), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(desk->Submit(late),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no task")));
 }
 
 TEST_F(AnswerDeskResumeTest, TaskThatARetractedWorkerHeldGoesToSomebodyElse) {
@@ -254,7 +256,8 @@ TEST_F(AnswerDeskResumeTest, TaskThatARetractedWorkerHeldGoesToSomebodyElse) {
   EXPECT_THAT(file, HasSubstr("ben"));
   EXPECT_THAT(file, ::testing::Not(HasSubstr("cyd")));
   EXPECT_THAT(desk->Submit(AnswerOf("ada", task_id)),
-              StatusIs(absl::StatusCode::kPermissionDenied));
+              StatusIs(absl::StatusCode::kPermissionDenied,
+                       HasSubstr("was not given")));
   ASSERT_OK(desk->Submit(AnswerOf("ben", task_id)));
 }
 
