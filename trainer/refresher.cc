@@ -265,6 +265,7 @@ class Refresher {
     RLHF_ASSIGN_OR_RETURN(const Json described,
                           ParseJson(ProtoToJsonLine(report)));
     Json card = {{"report", described},
+                 {"training", ToJson(candidate.training)},
                  {"held_out", ToJson(candidate.held_out)},
                  {"pm_members", ToJson(candidate.pm.members)}};
     if (!candidate.workers.empty()) {
