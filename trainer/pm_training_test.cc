@@ -23,9 +23,15 @@ TEST(PmTrainingTest, ACardGivesBackWhatItWasTold) {
   const Json card = {{"report", "…"}, {"training", ToJson(training)}};
   const std::optional<PmTraining> back = TrainingOf(*ParseJson(DumpJson(card)));
   ASSERT_TRUE(back.has_value());
-  EXPECT_EQ(back->preference.SerializeAsString(),
-            training.preference.SerializeAsString());
   EXPECT_EQ(back->started_from, 3);
+  const v1::PreferenceConfig& preference = back->preference;
+  EXPECT_EQ(preference.held_out_share(), 0.25);
+  EXPECT_EQ(preference.min_strength(), 2);
+  EXPECT_EQ(preference.refresh_mode(), v1::PreferenceConfig::WARM_START);
+  ASSERT_EQ(preference.sources_size(), 1);
+  EXPECT_EQ(preference.sources(0).from(0), "crowd");
+  EXPECT_EQ(preference.sources(0).weight(), 0);
+  EXPECT_TRUE(preference.has_max_tokens()) << "the default may change";
 }
 
 TEST(PmTrainingTest, AnOlderOrForeignCardTellsNothing) {
