@@ -9,6 +9,7 @@
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
 #include "feedback/open_store.h"
+#include "feedback/open_work.h"
 
 namespace rlhf {
 namespace {
@@ -86,6 +87,10 @@ absl::StatusOr<std::unique_ptr<BatchCommands>> BatchCommands::Open(
   auto options = BatchDeskOptions(config.feedback());
   RLHF_RETURN_IF_ERROR(
       WithContext(options.status(), "feedback.gold_questions"));
+  options->forget_worker = [folder = FeedbackFolder(config) + "/open_work"](
+                               const std::string& worker_id) {
+    return OpenWork::RemoveWorker(folder, worker_id);
+  };
   PreferenceStore* const log = commands->store_.get();
   commands->desk_ = std::make_unique<BatchDesk>(
       *std::move(options), log,

@@ -1,20 +1,17 @@
 #include "cli/comparison_log.h"
 
-#include <algorithm>
-#include <iterator>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "feedback/comparison_pages.h"
 #include "feedback/open_store.h"
 
 namespace rlhf {
 namespace {
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(60);
-// What one call reads, so that it ends in time.
-constexpr int64_t kPageRows = 1000;
 
 }  // namespace
 
@@ -52,14 +49,12 @@ absl::StatusOr<std::vector<v1::Comparison>> ComparisonLog::Read(
                            : service_->Comparisons(first_seq, last_seq);
 }
 
-absl::StatusOr<std::vector<v1::Comparison>> ComparisonLog::ReadAll() const {
-  std::vector<v1::Comparison> all;
-  for (int64_t seq = 1; seq <= num_comparisons_; seq += kPageRows) {
-    RLHF_ASSIGN_OR_RETURN(
-        auto page, Read(seq, std::min(num_comparisons_, seq + kPageRows - 1)));
-    std::move(page.begin(), page.end(), std::back_inserter(all));
-  }
-  return all;
+absl::Status ComparisonLog::ForEach(
+    int64_t num_comparisons,
+    const std::function<absl::Status(const v1::Comparison&)>& take) const {
+  return ForEachComparison(
+      num_comparisons,
+      [this](int64_t first, int64_t last) { return Read(first, last); }, take);
 }
 
 absl::StatusOr<std::vector<v1::Retraction>> ComparisonLog::Retractions() const {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cli/role_clients.h"
 #include "core/base/clock.h"
@@ -47,8 +49,16 @@ class ComparisonLog {
   absl::StatusOr<std::vector<v1::Comparison>> Read(int64_t first_seq,
                                                    int64_t last_seq) const;
 
-  // All of them, in order.
-  absl::StatusOr<std::vector<v1::Comparison>> ReadAll() const;
+  // Shows the first `num_comparisons` of them to `take`, a page in memory at a
+  // time. Errors: as Read, and those of `take`.
+  absl::Status ForEach(
+      int64_t num_comparisons,
+      const std::function<absl::Status(const v1::Comparison&)>& take) const;
+  // The same with all of them.
+  absl::Status ForEach(
+      const std::function<absl::Status(const v1::Comparison&)>& take) const {
+    return ForEach(num_comparisons_, take);
+  }
 
   // What was taken back, in order. Errors: as Read.
   absl::StatusOr<std::vector<v1::Retraction>> Retractions() const;

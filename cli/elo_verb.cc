@@ -1,5 +1,5 @@
 // elo: ratings of a run's policies, from who was preferred to whom.
-#include <algorithm>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <set>
@@ -28,41 +28,44 @@ namespace {
 // Comparisons of two known versions, decided or not. The rest is counted.
 struct Games {
   std::vector<v1::Comparison> comparisons;
-  std::vector<int64_t> versions;
+  std::set<int64_t> versions;
   IgnoredComparisons ignored;
 };
 
-// Each comparison once, from `paths`.
-absl::StatusOr<std::vector<v1::Comparison>> ReadFiles(
-    const std::vector<std::string>& paths, IgnoredComparisons& ignored) {
-  std::vector<v1::Comparison> all;
+using Take = std::function<absl::Status(const v1::Comparison&)>;
+
+// Shows each comparison of `paths` to `take` once.
+absl::Status ReadFiles(const std::vector<std::string>& paths,
+                       IgnoredComparisons& ignored, const Take& take) {
   std::set<std::string> seen;
   for (const std::string& path : paths) {
-    RLHF_ASSIGN_OR_RETURN(ParsedComparisons parsed, ReadComparisons(path));
+    RLHF_ASSIGN_OR_RETURN(const ParsedComparisons parsed,
+                          ReadComparisons(path));
     ignored.no_preference += static_cast<int64_t>(parsed.refused.size());
-    for (v1::Comparison& comparison : parsed.comparisons) {
+    for (const v1::Comparison& comparison : parsed.comparisons) {
       if (seen.insert(comparison.comparison_id()).second) {
-        all.push_back(std::move(comparison));
+        RLHF_RETURN_IF_ERROR(take(comparison));
       } else {
         ++ignored.duplicates;
       }
     }
   }
-  return all;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<v1::Comparison>> ReadAll(
-    const Flags& flags, IgnoredComparisons& ignored) {
+// Shows all comparisons that are asked for to `take`.
+absl::Status ForEach(const Flags& flags, IgnoredComparisons& ignored,
+                     const Take& take) {
   const bool from_files = !flags.positional().empty();
   if (from_files == !flags.String("config").empty()) {
     return absl::InvalidArgumentError(
         "wanted: --config C (a run's comparisons) or FILE... (what `rlhf "
         "feedback import` reads), not both");
   }
-  if (from_files) return ReadFiles(flags.positional(), ignored);
+  if (from_files) return ReadFiles(flags.positional(), ignored, take);
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
   RLHF_ASSIGN_OR_RETURN(const auto log, ComparisonLog::Open(config));
-  return log->ReadAll();
+  return log->ForEach(take);
 }
 
 void CountUndecided(v1::Choice choice, IgnoredComparisons& ignored) {
@@ -71,31 +74,37 @@ void CountUndecided(v1::Choice choice, IgnoredComparisons& ignored) {
                               : ignored.skipped);
 }
 
-Games SelectGames(std::vector<v1::Comparison> all, IgnoredComparisons ignored) {
-  Games games = {.ignored = ignored};
-  std::set<int64_t> versions;
-  for (v1::Comparison& comparison : all) {
-    switch (GameKindOf(comparison)) {
-      case GameKind::kRetracted:
-        continue;
-      case GameKind::kUnknownVersion:
-        ++games.ignored.unknown_version;
-        continue;
-      case GameKind::kOneVersion:
-        ++games.ignored.one_version;
-        continue;
-      case GameKind::kUndecided:
-        CountUndecided(comparison.choice(), games.ignored);
-        break;
-      case GameKind::kDecided:
-        break;
-    }
-    versions.insert(
-        {comparison.policy_version_a(), comparison.policy_version_b()});
-    games.comparisons.push_back(std::move(comparison));
+// What people's choices are rated by: without the texts, which are long.
+v1::Comparison WithoutTexts(const v1::Comparison& comparison) {
+  v1::Comparison bare;
+  bare.set_policy_version_a(comparison.policy_version_a());
+  bare.set_policy_version_b(comparison.policy_version_b());
+  bare.set_choice(comparison.choice());
+  return bare;
+}
+
+// Adds the comparison to `games`, if it is one; with its texts if PMs are to
+// read them.
+void AddGame(const v1::Comparison& comparison, bool with_texts, Games& games) {
+  switch (GameKindOf(comparison)) {
+    case GameKind::kRetracted:
+      return;
+    case GameKind::kUnknownVersion:
+      ++games.ignored.unknown_version;
+      return;
+    case GameKind::kOneVersion:
+      ++games.ignored.one_version;
+      return;
+    case GameKind::kUndecided:
+      CountUndecided(comparison.choice(), games.ignored);
+      break;
+    case GameKind::kDecided:
+      break;
   }
-  games.versions.assign(versions.begin(), versions.end());
-  return games;
+  games.versions.insert(
+      {comparison.policy_version_a(), comparison.policy_version_b()});
+  games.comparisons.push_back(with_texts ? comparison
+                                         : WithoutTexts(comparison));
 }
 
 absl::Status CheckZero(const Games& games, int64_t zero) {
@@ -106,9 +115,7 @@ absl::Status CheckZero(const Games& games, int64_t zero) {
         games.ignored.unknown_version,
         " of an unknown version); there is nothing to rate"));
   }
-  if (std::binary_search(games.versions.begin(), games.versions.end(), zero)) {
-    return absl::OkStatus();
-  }
+  if (games.versions.contains(zero)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "--zero=", zero, ": ", PolicyName(zero),
       " is in no comparison with another version; those that are: ",
@@ -203,14 +210,18 @@ absl::StatusOr<std::vector<EloColumn>> Rate(
 absl::Status EloVerb(const Flags& flags) {
   const int64_t zero = flags.Int("zero");
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> judges, JudgesOf(flags));
-  IgnoredComparisons ignored;
-  RLHF_ASSIGN_OR_RETURN(std::vector<v1::Comparison> all,
-                        ReadAll(flags, ignored));
-  Games games = SelectGames(std::move(all), ignored);
+  const bool by_pms = judges != std::vector<std::string>{""};
+  Games games;
+  RLHF_RETURN_IF_ERROR(
+      ForEach(flags, games.ignored, [&](const v1::Comparison& comparison) {
+        AddGame(comparison, by_pms, games);
+        return absl::OkStatus();
+      }));
   RLHF_RETURN_IF_ERROR(CheckZero(games, zero));
-  EloReport report = {.zero_version = zero,
-                      .versions = games.versions,
-                      .ignored = games.ignored};
+  EloReport report = {
+      .zero_version = zero,
+      .versions = {games.versions.begin(), games.versions.end()},
+      .ignored = games.ignored};
   RLHF_ASSIGN_OR_RETURN(report.columns, Rate(games, zero, judges));
   if (!flags.String("svg").empty()) {
     RLHF_RETURN_IF_ERROR(

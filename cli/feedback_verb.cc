@@ -1,7 +1,6 @@
 // feedback: the service itself, batches in and out, and the store and accounts.
 #include <algorithm>
 #include <iostream>
-#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -114,24 +113,25 @@ bool IsSelected(const RunRecords& records, const v1::Comparison& comparison,
          ids.end();
 }
 
-// Which models may have learned from what is retracted. `records` are of
-// before: a retracted comparison does not say whose it was.
-void PrintPupils(const absl::StatusOr<RunRecords>& records,
-                 const v1::RetractRequest& request) {
-  if (!records.ok()) {
-    std::cout << "which versions learned from it is not known: "
-              << records.status().message() << "\n";
-    return;
-  }
-  std::set<int64_t> pms;
-  for (const v1::Comparison& comparison : records->comparisons) {
-    if (!IsSelected(*records, comparison, request)) continue;
-    pms.merge(PmsTaughtBy(*records, comparison));
-  }
-  std::cout << "PM versions that may have learned from it      "
-            << VersionList(pms) << "\n"
-            << "policy versions that may have learned from it  "
-            << VersionList(PoliciesTaughtBy(*records, pms)) << "\n";
+// Which models may have learned from what is selected, in words. To be asked
+// before it is retracted: then it does not say any more whose it was. The log
+// is not held open after.
+absl::StatusOr<std::string> DescribePupils(const v1::RunConfig& config,
+                                           const v1::RetractRequest& request) {
+  RLHF_ASSIGN_OR_RETURN(const auto log, ComparisonLog::Open(config));
+  RLHF_ASSIGN_OR_RETURN(const RunRecords records, ReadRunRecords(config, *log));
+  Pupils pupils;
+  RLHF_RETURN_IF_ERROR(log->ForEach([&](const v1::Comparison& comparison) {
+    if (IsSelected(records, comparison, request)) {
+      CountPupils(records, comparison, pupils);
+    }
+    return absl::OkStatus();
+  }));
+  return absl::StrCat("PM versions that may have learned from it      ",
+                      VersionList(pupils.pms),
+                      "\npolicy versions that may have learned from it  ",
+                      VersionList(PoliciesTaughtBy(records, pupils.pms)), "\n",
+                      UnknownTrainingNote(records));
 }
 
 // `missing`, with the worker's pseudonym if the id is the name of an account.
@@ -181,7 +181,7 @@ absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
         "--suspects-of BATCH, with --by NAME and --reason WHY, which are kept; "
         "nothing brings back what is retracted");
   }
-  const absl::StatusOr<RunRecords> records = ReadRunRecords(config);
+  const absl::StatusOr<std::string> pupils = DescribePupils(config, request);
   RLHF_ASSIGN_OR_RETURN(const auto commands,
                         BatchCommands::Open(config, /*create=*/false));
   if (!suspects_of.empty()) {
@@ -195,7 +195,12 @@ absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
   std::cout << done->num_retracted() << " comparisons retracted, "
             << done->num_retracted_before() << " were before, "
             << done->num_waiting() << " taken out of batches that wait\n";
-  PrintPupils(records, request);
+  if (pupils.ok()) {
+    std::cout << *pupils;
+  } else {
+    std::cout << "which versions learned from it is not known: "
+              << pupils.status().message() << "\n";
+  }
   return absl::OkStatus();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -20,6 +21,26 @@ int64_t RetractedAt(const RunRecords& records, int64_t seq) {
              : found->second;
 }
 
+// How PM `version` was trained; null: not known.
+const PmTraining* FindTraining(const RunRecords& records, int64_t version) {
+  const auto found = records.trainings.find(version);
+  return found == records.trainings.end() ? nullptr : &found->second;
+}
+
+// Whether a PM that was trained so grew from one of `taught`; where it is not
+// known, any before it may have been the one.
+bool Inherits(const RunRecords& records, const PmTraining* training,
+              const std::set<int64_t>& taught) {
+  if (training != nullptr) return taught.contains(training->started_from);
+  return records.preference.refresh_mode() ==
+             v1::PreferenceConfig::WARM_START &&
+         !taught.empty();
+}
+
+void CountName(const std::string& name, std::map<std::string, int64_t>& names) {
+  if (!name.empty()) ++names[name];
+}
+
 }  // namespace
 
 bool IsOfWorker(const RunRecords& records, const v1::Comparison& comparison,
@@ -35,18 +56,20 @@ bool IsOfWorker(const RunRecords& records, const v1::Comparison& comparison,
 std::set<int64_t> PmsTaughtBy(const RunRecords& records,
                               const v1::Comparison& comparison) {
   std::set<int64_t> taught;
-  if (IsGold(comparison) || !Teaches(comparison, records.preference)) {
-    return taught;
-  }
+  if (IsGold(comparison)) return taught;
   const int64_t retracted_at = comparison.choice() == v1::RETRACTED
                                    ? RetractedAt(records, comparison.seq())
                                    : std::numeric_limits<int64_t>::max();
-  const bool inherits =
-      records.preference.refresh_mode() == v1::PreferenceConfig::WARM_START;
   for (const v1::PmReport& pm : records.pms) {
-    const bool read = comparison.seq() <= pm.data().last_seq() &&
-                      pm.data().read_unix_ms() <= retracted_at;
-    if (read || (inherits && !taught.empty())) taught.insert(pm.pm().version());
+    const PmTraining* const training = FindTraining(records, pm.pm().version());
+    const bool read =
+        comparison.seq() <= pm.data().last_seq() &&
+        pm.data().read_unix_ms() <= retracted_at &&
+        Teaches(comparison, training == nullptr ? records.preference
+                                                : training->preference);
+    if (read || Inherits(records, training, taught)) {
+      taught.insert(pm.pm().version());
+    }
   }
   return taught;
 }
@@ -76,17 +99,36 @@ std::set<int64_t> PmsBehindPolicy(const RunRecords& records,
   return pms;
 }
 
-std::vector<const v1::Comparison*> ComparisonsBehindPms(
-    const RunRecords& records, const std::set<int64_t>& pms) {
-  std::vector<const v1::Comparison*> found;
-  for (const v1::Comparison& comparison : records.comparisons) {
-    const std::set<int64_t> taught = PmsTaughtBy(records, comparison);
-    if (std::any_of(taught.begin(), taught.end(),
-                    [&](int64_t version) { return pms.contains(version); })) {
-      found.push_back(&comparison);
-    }
+std::set<int64_t> PmsOfUnknownTraining(const RunRecords& records) {
+  std::set<int64_t> unknown;
+  for (const v1::PmReport& pm : records.pms) {
+    const int64_t version = pm.pm().version();
+    if (FindTraining(records, version) == nullptr) unknown.insert(version);
   }
-  return found;
+  return unknown;
+}
+
+void CountTeacher(const RunRecords& records, const std::set<int64_t>& pms,
+                  const v1::Comparison& comparison, Teachers& teachers) {
+  ++teachers.num_comparisons;
+  const std::set<int64_t> taught = PmsTaughtBy(records, comparison);
+  if (std::none_of(taught.begin(), taught.end(),
+                   [&](int64_t version) { return pms.contains(version); })) {
+    return;
+  }
+  ++teachers.num_teaching;
+  CountName(comparison.worker_id(), teachers.workers);
+  CountName(comparison.batch_id(), teachers.batches);
+  CountName(comparison.source(), teachers.sources);
+}
+
+void CountPupils(const RunRecords& records, const v1::Comparison& comparison,
+                 Pupils& pupils) {
+  ++pupils.num_comparisons;
+  if (comparison.choice() == v1::RETRACTED) ++pupils.num_retracted;
+  const std::set<int64_t> taught = PmsTaughtBy(records, comparison);
+  if (!taught.empty()) ++pupils.num_teaching;
+  pupils.pms.insert(taught.begin(), taught.end());
 }
 
 std::string VersionList(const std::set<int64_t>& versions) {

@@ -1,5 +1,10 @@
 #include "cli/lineage.h"
 
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
 #include "core/base/hash.h"
 #include "gtest/gtest.h"
 
@@ -18,18 +23,23 @@ v1::Comparison MakeComparison(int64_t seq, v1::Choice choice) {
   return comparison;
 }
 
-// Three comparisons, the third a tie; a PM of the first two, one of all. The
-// first PM rewarded updates 1 and 2, the second 3 and 4.
+v1::PreferenceConfig MakePreference() {
+  v1::PreferenceConfig preference;
+  preference.set_held_out_share(0);
+  preference.set_min_strength(1);
+  return preference;
+}
+
+// A PM of the first two comparisons, one of the first three, neither grown from
+// the other. The first PM rewarded updates 1 and 2, the second 3 and 4. Today's
+// configuration would teach by nothing.
 RunRecords MakeRecords() {
   RunRecords records;
-  records.preference.set_held_out_share(0);
-  records.preference.set_min_strength(1);
-  records.comparisons = {MakeComparison(1, v1::A_BETTER),
-                         MakeComparison(2, v1::B_BETTER),
-                         MakeComparison(3, v1::TIE)};
+  records.preference.set_held_out_share(1);
   for (const int64_t version : {1, 2}) {
     v1::PmReport& pm = records.pms.emplace_back();
     pm.mutable_pm()->set_version(version);
+    records.trainings[version].preference = MakePreference();
     pm.mutable_data()->set_last_seq(version + 1);
     pm.mutable_data()->set_read_unix_ms(version == 1 ? kReadFirst
                                                      : kReadSecond);
@@ -45,36 +55,66 @@ RunRecords MakeRecords() {
 
 using Versions = std::set<int64_t>;
 
+v1::Comparison First() { return MakeComparison(1, v1::A_BETTER); }
+
 TEST(LineageTest, AComparisonTeachesThePmsThatReadIt) {
   const RunRecords records = MakeRecords();
-  EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), (Versions{1, 2}));
-  EXPECT_EQ(PmsTaughtBy(records, records.comparisons[2]), Versions{})
+  EXPECT_EQ(PmsTaughtBy(records, First()), (Versions{1, 2}));
+  EXPECT_EQ(PmsTaughtBy(records, MakeComparison(3, v1::B_BETTER)), Versions{2});
+  EXPECT_EQ(PmsTaughtBy(records, MakeComparison(3, v1::TIE)), Versions{})
       << "a tie names no better response";
 }
 
 TEST(LineageTest, WhatMeasuresTeachesNobody) {
   RunRecords records = MakeRecords();
-  records.preference.set_held_out_share(1);
-  EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), Versions{});
+  records.trainings[1].preference.set_held_out_share(1);
+  EXPECT_EQ(PmsTaughtBy(records, First()), Versions{2}) << "it did not for v1";
+}
+
+TEST(LineageTest, EachPmLearnedByTheConfigurationOfItsTraining) {
+  RunRecords records = MakeRecords();
+  v1::Comparison weak = First();
+  weak.set_strength(1);
+  records.trainings[2].preference.set_min_strength(2);
+  EXPECT_EQ(PmsTaughtBy(records, weak), Versions{1});
+  v1::PmSource& source = *records.trainings[1].preference.add_sources();
+  source.add_from("page");
+  source.set_weight(0);
+  EXPECT_EQ(PmsTaughtBy(records, First()), Versions{2});
+  EXPECT_EQ(PmsOfUnknownTraining(records), Versions{});
+}
+
+TEST(LineageTest, OfAnOlderPmTodaysConfigurationTellsAndThatIsSaid) {
+  RunRecords records = MakeRecords();
+  records.trainings.erase(1);
+  EXPECT_EQ(PmsTaughtBy(records, First()), Versions{2});
+  EXPECT_EQ(PmsOfUnknownTraining(records), Versions{1});
+  records.preference = MakePreference();
+  EXPECT_EQ(PmsTaughtBy(records, First()), (Versions{1, 2}));
 }
 
 TEST(LineageTest, ARetractedOneTaughtThoseThatReadItBefore) {
   RunRecords records = MakeRecords();
-  records.comparisons[0].set_choice(v1::RETRACTED);
   records.retracted_unix_ms[1] = kRetracted;
-  EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), Versions{1});
+  EXPECT_EQ(PmsTaughtBy(records, MakeComparison(1, v1::RETRACTED)),
+            Versions{1});
+}
+
+TEST(LineageTest, ARetractionThatIsNotToldYetIsOfJustNow) {
+  EXPECT_EQ(PmsTaughtBy(MakeRecords(), MakeComparison(1, v1::RETRACTED)),
+            (Versions{1, 2}));
 }
 
 TEST(LineageTest, AMillisecondDoesNotTellWhatCameFirst) {
   RunRecords records = MakeRecords();
-  records.comparisons[0].set_choice(v1::RETRACTED);
   records.retracted_unix_ms[1] = kReadSecond;
-  EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), (Versions{1, 2}));
+  EXPECT_EQ(PmsTaughtBy(records, MakeComparison(1, v1::RETRACTED)),
+            (Versions{1, 2}));
 }
 
 TEST(LineageTest, ARetractedWorkersComparisonsAreKnownByTheDigest) {
   RunRecords records = MakeRecords();
-  v1::Comparison& one = records.comparisons[0];
+  v1::Comparison one = First();
   one.set_worker_id("ada");
   EXPECT_TRUE(IsOfWorker(records, one, "ada"));
   one.clear_worker_id();
@@ -88,18 +128,24 @@ TEST(LineageTest, ARetractedWorkersComparisonsAreKnownByTheDigest) {
 
 TEST(LineageTest, ARetractedAnswerToAGoldQuestionTaughtNobody) {
   RunRecords records = MakeRecords();
-  records.comparisons[0].set_choice(v1::RETRACTED);
-  records.comparisons[0].set_source("gold");
+  v1::Comparison gold = MakeComparison(1, v1::RETRACTED);
+  gold.set_source("gold");
   records.retracted_unix_ms[1] = kRetracted;
-  EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), Versions{});
+  EXPECT_EQ(PmsTaughtBy(records, gold), Versions{});
 }
 
-TEST(LineageTest, AWarmStartedPmHasWhatTheOnesBeforeItLearned) {
+TEST(LineageTest, APmHasWhatTheOneThatItGrewFromLearned) {
   RunRecords records = MakeRecords();
-  records.comparisons[0].set_choice(v1::RETRACTED);
   records.retracted_unix_ms[1] = kRetracted;
+  const v1::Comparison retracted = MakeComparison(1, v1::RETRACTED);
   records.preference.set_refresh_mode(v1::PreferenceConfig::WARM_START);
-  EXPECT_EQ(PmsTaughtBy(records, records.comparisons[0]), (Versions{1, 2}));
+  EXPECT_EQ(PmsTaughtBy(records, retracted), Versions{1})
+      << "v2 began anew, whatever is done today";
+  records.trainings[2].started_from = 1;
+  EXPECT_EQ(PmsTaughtBy(records, retracted), (Versions{1, 2}));
+  records.trainings.erase(2);
+  EXPECT_EQ(PmsTaughtBy(records, retracted), (Versions{1, 2}))
+      << "it may have grown from v1";
 }
 
 TEST(LineageTest, PoliciesKeepWhatTheyLearnedUntilTheyBeginAgain) {
@@ -118,11 +164,34 @@ TEST(LineageTest, AnUpdateThatWasLeftOutTeachesNothing) {
   EXPECT_EQ(PoliciesTaughtBy(records, {1}), (Versions{2, 3, 4}));
 }
 
-TEST(LineageTest, TeachersOfAPmAreThoseThatItRead) {
+TEST(LineageTest, TeachersOfAPmAreCountedByWhatTheyName) {
   const RunRecords records = MakeRecords();
-  const auto found = ComparisonsBehindPms(records, {1});
-  ASSERT_EQ(found.size(), 2);
-  EXPECT_EQ(found[1]->seq(), 2);
+  Teachers teachers;
+  for (int64_t seq = 1; seq <= 4; ++seq) {
+    v1::Comparison one = MakeComparison(seq, v1::B_BETTER);
+    one.set_worker_id(seq == 1 ? "ada" : "ben");
+    CountTeacher(records, {1}, one, teachers);
+  }
+  EXPECT_EQ(teachers.num_comparisons, 4);
+  EXPECT_EQ(teachers.num_teaching, 2) << "v1 read the first two";
+  using Counts = std::map<std::string, int64_t>;
+  EXPECT_EQ(teachers.workers, (Counts{{"ada", 1}, {"ben", 1}}));
+  EXPECT_EQ(teachers.batches, Counts()) << "they came in none";
+  EXPECT_EQ(teachers.sources, (Counts{{"page", 2}}));
+}
+
+TEST(LineageTest, PupilsAreCountedOverAllThatIsAsked) {
+  RunRecords records = MakeRecords();
+  records.retracted_unix_ms[2] = kRetracted;
+  Pupils pupils;
+  CountPupils(records, MakeComparison(2, v1::RETRACTED), pupils);
+  EXPECT_EQ(pupils.pms, Versions{1});
+  CountPupils(records, MakeComparison(3, v1::A_BETTER), pupils);
+  CountPupils(records, MakeComparison(4, v1::A_BETTER), pupils);
+  EXPECT_EQ(pupils.num_comparisons, 3);
+  EXPECT_EQ(pupils.num_retracted, 1);
+  EXPECT_EQ(pupils.num_teaching, 2);
+  EXPECT_EQ(pupils.pms, (Versions{1, 2}));
 }
 
 TEST(LineageTest, VersionsAreToldInRanges) {

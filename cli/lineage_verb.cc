@@ -2,10 +2,16 @@
 #include <algorithm>
 #include <iostream>
 #include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/comparison_log.h"
 #include "cli/config_flag.h"
 #include "cli/lineage.h"
 #include "cli/lineage_records.h"
@@ -15,15 +21,9 @@
 namespace rlhf {
 namespace {
 
-// How many comparisons there are of each kind, the most first.
+// The most first.
 void PrintCounts(const std::string& title,
-                 const std::vector<const v1::Comparison*>& comparisons,
-                 const std::string& (v1::Comparison::*kind)() const) {
-  std::map<std::string, int64_t> counts;
-  for (const v1::Comparison* comparison : comparisons) {
-    const std::string& name = (comparison->*kind)();
-    if (!name.empty()) ++counts[name];
-  }
+                 const std::map<std::string, int64_t>& counts) {
   if (counts.empty()) return;
   std::vector<std::pair<int64_t, std::string>> sorted;
   for (const auto& [name, count] : counts) sorted.emplace_back(count, name);
@@ -34,35 +34,18 @@ void PrintCounts(const std::string& title,
   }
 }
 
-void PrintTeachers(const RunRecords& records, const std::set<int64_t>& pms) {
-  const auto teachers = ComparisonsBehindPms(records, pms);
-  std::cout << "taught by " << teachers.size() << " of "
-            << records.comparisons.size() << " comparisons\n";
-  PrintCounts("workers", teachers, &v1::Comparison::worker_id);
-  PrintCounts("batches", teachers, &v1::Comparison::batch_id);
-  PrintCounts("sources", teachers, &v1::Comparison::source);
-}
-
-// What these comparisons have taught.
-absl::Status PrintPupils(const RunRecords& records, const std::string& what,
-                         const std::vector<const v1::Comparison*>& found) {
-  if (found.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat("no comparison of ", what, " is in the log"));
-  }
-  std::set<int64_t> pms;
-  int64_t num_teaching = 0, num_retracted = 0;
-  for (const v1::Comparison* comparison : found) {
-    if (comparison->choice() == v1::RETRACTED) ++num_retracted;
-    const std::set<int64_t> taught = PmsTaughtBy(records, *comparison);
-    if (!taught.empty()) ++num_teaching;
-    pms.insert(taught.begin(), taught.end());
-  }
-  std::cout << what << ": " << found.size() << " comparisons, " << num_retracted
-            << " retracted; " << num_teaching << " may have taught a PM\n"
-            << "PM versions      " << VersionList(pms) << "\n"
-            << "policy versions  "
-            << VersionList(PoliciesTaughtBy(records, pms)) << "\n";
+absl::Status PrintTeachers(const RunRecords& records, const ComparisonLog& log,
+                           const std::set<int64_t>& pms) {
+  Teachers teachers;
+  RLHF_RETURN_IF_ERROR(log.ForEach([&](const v1::Comparison& comparison) {
+    CountTeacher(records, pms, comparison, teachers);
+    return absl::OkStatus();
+  }));
+  std::cout << "taught by " << teachers.num_teaching << " of "
+            << teachers.num_comparisons << " comparisons\n";
+  PrintCounts("workers", teachers.workers);
+  PrintCounts("batches", teachers.batches);
+  PrintCounts("sources", teachers.sources);
   return absl::OkStatus();
 }
 
@@ -76,8 +59,8 @@ absl::StatusOr<int64_t> VersionOf(const Flags& flags, const std::string& flag) {
                    "\"; wanted a version, 1 or more"));
 }
 
-absl::Status PrintModel(const RunRecords& records, const Flags& flags,
-                        const std::string& kind) {
+absl::Status PrintModel(const RunRecords& records, const ComparisonLog& log,
+                        const Flags& flags, const std::string& kind) {
   RLHF_ASSIGN_OR_RETURN(const int64_t version, VersionOf(flags, kind));
   const bool is_pm = kind == "pm";
   const bool known =
@@ -97,8 +80,7 @@ absl::Status PrintModel(const RunRecords& records, const Flags& flags,
       is_pm ? std::set<int64_t>{version} : PmsBehindPolicy(records, version);
   std::cout << (is_pm ? "PM v" : "policy v") << version << "\n";
   if (!is_pm) std::cout << "rewarded by PM " << VersionList(pms) << "\n";
-  PrintTeachers(records, pms);
-  return absl::OkStatus();
+  return PrintTeachers(records, log, pms);
 }
 
 bool IsOf(const RunRecords& records, const v1::Comparison& comparison,
@@ -107,6 +89,29 @@ bool IsOf(const RunRecords& records, const v1::Comparison& comparison,
   if (flag == "worker") return IsOfWorker(records, comparison, value);
   return comparison.comparison_id() == value ||
          absl::StrCat(comparison.seq()) == value;
+}
+
+// What the comparisons that `flag` names have taught.
+absl::Status PrintPupils(const RunRecords& records, const ComparisonLog& log,
+                         const std::string& flag, const std::string& value) {
+  Pupils pupils;
+  RLHF_RETURN_IF_ERROR(log.ForEach([&](const v1::Comparison& comparison) {
+    if (IsOf(records, comparison, flag, value)) {
+      CountPupils(records, comparison, pupils);
+    }
+    return absl::OkStatus();
+  }));
+  if (pupils.num_comparisons == 0) {
+    return absl::NotFoundError(
+        absl::StrCat("no comparison of ", flag, " ", value, " is in the log"));
+  }
+  std::cout << flag << " " << value << ": " << pupils.num_comparisons
+            << " comparisons, " << pupils.num_retracted << " retracted; "
+            << pupils.num_teaching << " may have taught a PM\n"
+            << "PM versions      " << VersionList(pupils.pms) << "\n"
+            << "policy versions  "
+            << VersionList(PoliciesTaughtBy(records, pupils.pms)) << "\n";
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -127,18 +132,15 @@ absl::Status LineageVerb(const Flags& flags) {
         "wanted --policy V or --pm V (who taught it), or --comparison ID, "
         "--batch ID or --worker ID (what it taught)");
   }
-  RLHF_ASSIGN_OR_RETURN(const RunRecords records, ReadRunRecords(config));
-  if (asked == "policy" || asked == "pm") {
-    return PrintModel(records, flags, asked);
-  }
-  std::vector<const v1::Comparison*> found;
-  for (const v1::Comparison& comparison : records.comparisons) {
-    if (IsOf(records, comparison, asked, flags.String(asked))) {
-      found.push_back(&comparison);
-    }
-  }
-  return PrintPupils(records, absl::StrCat(asked, " ", flags.String(asked)),
-                     found);
+  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<const ComparisonLog> log,
+                        ComparisonLog::Open(config));
+  RLHF_ASSIGN_OR_RETURN(const RunRecords records, ReadRunRecords(config, *log));
+  RLHF_RETURN_IF_ERROR(
+      asked == "policy" || asked == "pm"
+          ? PrintModel(records, *log, flags, asked)
+          : PrintPupils(records, *log, asked, flags.String(asked)));
+  std::cout << UnknownTrainingNote(records);
+  return absl::OkStatus();
 }
 
 }  // namespace rlhf

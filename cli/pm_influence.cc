@@ -19,6 +19,7 @@
 #include "reward_server/pm_slots.h"
 #include "trainer/pm_data.h"
 #include "trainer/pm_plan.h"
+#include "trainer/pm_training.h"
 #include "trainer/preference/influence.h"
 #include "trainer/preference/worker_model.h"
 #include "trainer/run_log.h"
@@ -38,28 +39,36 @@ struct Row {
 struct Found {
   std::vector<Row> rows;
   int64_t num_held_out = 0;
+  // By the card; else by today's configuration.
+  bool training_is_known = false;
 };
 
-// The comparisons that a PM with this card could have learned from.
-absl::StatusOr<std::vector<v1::Comparison>> ReadComparisonsOf(
-    const v1::RunConfig& config, const Json& card) {
+// What a PM with this card could have learned from, as `preference` has it: in
+// tokens, as it was trained. Of the log a page of text is in memory at a time.
+absl::StatusOr<PmData> ReadPmDataOf(const v1::RunConfig& config,
+                                    const v1::PreferenceConfig& preference,
+                                    const Json& card, const LoadedPm& pm) {
   RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<const ComparisonLog> log,
                         ComparisonLog::Open(config));
-  RLHF_ASSIGN_OR_RETURN(std::vector<v1::Comparison> comparisons,
-                        log->ReadAll());
   const std::optional<v1::PmReport> report = ReportOf(card);
-  if (report.has_value() && report->data().last_seq() > 0) {
-    std::erase_if(comparisons, [&](const v1::Comparison& comparison) {
-      return comparison.seq() > report->data().last_seq();
-    });
-  }
-  for (const std::string& path : config.preference().data()) {
+  const int64_t last_seq =
+      report.has_value() && report->data().last_seq() > 0
+          ? std::min(report->data().last_seq(), log->num_comparisons())
+          : log->num_comparisons();
+  PmData data;
+  const auto add = [&](const v1::Comparison& comparison) {
+    AddToPmData(comparison, *pm.tokenizer, pm.format, preference, data);
+    return absl::OkStatus();
+  };
+  RLHF_RETURN_IF_ERROR(log->ForEach(last_seq, add));
+  for (const std::string& path : preference.data()) {
     RLHF_ASSIGN_OR_RETURN(const ParsedComparisons parsed,
                           ReadComparisons(path));
-    comparisons.insert(comparisons.end(), parsed.comparisons.begin(),
-                       parsed.comparisons.end());
+    for (const v1::Comparison& comparison : parsed.comparisons) {
+      RLHF_RETURN_IF_ERROR(add(comparison));
+    }
   }
-  return comparisons;
+  return data;
 }
 
 // Workers' traits as the card has them, under the names that `examples` have.
@@ -110,28 +119,29 @@ absl::StatusOr<Found> Find(const v1::RunConfig& config, int64_t version) {
   RLHF_ASSIGN_OR_RETURN(
       const std::shared_ptr<const LoadedPm> pm,
       LoadPm(registry.Directory(version), v1::ModelVersion()));
-  RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
-                        ReadComparisonsOf(config, card));
-  const PmData data =
-      MakePmData(comparisons, *pm->tokenizer, pm->format, config.preference());
+  const std::optional<PmTraining> trained = TrainingOf(card);
+  const v1::PreferenceConfig& preference =
+      trained.has_value() ? trained->preference : config.preference();
+  RLHF_ASSIGN_OR_RETURN(const PmData data,
+                        ReadPmDataOf(config, preference, card, *pm));
   RLHF_ASSIGN_OR_RETURN(const WorkerModel workers,
                         WorkersOf(card, registry, data.training));
   const std::vector<PmExample> training =
-      PlanMembers(config.preference(), ApplyWorkerModel(workers, data.training),
+      PlanMembers(preference, ApplyWorkerModel(workers, data.training),
                   config.seed())
           .front()
           .training;
   if (training.empty() || data.held_out.empty()) {
     return absl::FailedPreconditionError(
-        absl::StrCat("of ", comparisons.size(), " comparisons ",
-                     training.size(), " pairs are trained on and ",
+        absl::StrCat(training.size(), " pairs are trained on and ",
                      data.held_out.size(), " held out; influence needs both"));
   }
   RLHF_ASSIGN_OR_RETURN(const std::vector<PairInfluence> influences,
                         InfluenceOnHeldOut(pm->model(), training, data.held_out,
                                            kMicroBatchTokens));
   return Found{.rows = RowsOf(training, influences),
-               .num_held_out = static_cast<int64_t>(data.held_out.size())};
+               .num_held_out = static_cast<int64_t>(data.held_out.size()),
+               .training_is_known = trained.has_value()};
 }
 
 // The first `top` in the order of `key`, least first.
@@ -202,6 +212,10 @@ void Print(const Json& found) {
       "pair pulls the PM away from what is right on held-out comparisons\n",
       found.value("pm", 0), found.value("num_training", 0),
       found.value("num_held_out", 0));
+  if (!found.value("training_is_known", false)) {
+    std::cout << "its card does not say how it was trained: comparisons are "
+                 "chosen by today's configuration\n";
+  }
   PrintRows("most influential", found["influential"]);
   PrintRows("most damaging", found["damaging"]);
   std::cout << "\nworker            pairs  damaging  sum of scores\n";
@@ -230,6 +244,7 @@ absl::Status ReportInfluence(const v1::RunConfig& config, int64_t version,
   const Json result = {{"pm", version},
                        {"num_training", found.rows.size()},
                        {"num_held_out", found.num_held_out},
+                       {"training_is_known", found.training_is_known},
                        {"influential", influential},
                        {"damaging", damaging},
                        {"workers", WorkersJson(found.rows)}};

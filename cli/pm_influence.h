@@ -12,7 +12,8 @@ namespace rlhf {
 // Prints the `top` most influential and most damaging of the comparisons that
 // PM `version` was trained on, by influence.h, and what those of each worker
 // come to, as tables or as one JSON object. It reads the comparisons as
-// `config` has them; of a PM of several members it asks the first. What was
+// the PM's card says that it was trained or, if it does not, as `config` has
+// them, and says so; of a PM of several members it asks the first. What was
 // retracted since is not listed.
 //
 // Errors: those of the registry, of loading and of reading comparisons;

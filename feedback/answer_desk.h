@@ -91,6 +91,10 @@ class AnswerDesk {
   void FinishContinuation(const Continuation& continuation,
                           std::optional<Task> task);
 
+  // Drops what the worker has in hand, and its files: the worker was retracted.
+  // An answer that is being saved is left alone.
+  void ForgetWorker(const std::string& worker_id);
+
   // Saves comparisons from elsewhere, all or none.
   // Errors: as PreferenceStore::AppendAll.
   absl::StatusOr<std::vector<PreferenceStore::Appended>> Import(

@@ -80,6 +80,16 @@ void AnswerDesk::Resume(ResumedTasks tasks, StartedTasks started,
   }
 }
 
+void AnswerDesk::ForgetWorker(const std::string& worker_id) {
+  MutexLock lock(&mutex_);
+  continuations_.Forget(worker_id);
+  KeepTurnOf(worker_id);
+  for (const std::string& task_id : scheduler_.Forget(worker_id)) {
+    KeepTask(task_id);
+  }
+  UpdateGauges();
+}
+
 void AnswerDesk::KeepTask(const std::string& task_id) {
   if (const std::optional<OpenTask> open = scheduler_.FindOpen(task_id)) {
     open_work_.Put(ToRecord(*open, *clock_));

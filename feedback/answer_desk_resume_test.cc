@@ -197,5 +197,69 @@ TEST_F(AnswerDeskResumeTest, DialogueThatWaitsGoesOnAfterARestart) {
   EXPECT_FALSE(desk->Lease("ben").ok()) << "ada's own";
 }
 
+TEST_F(AnswerDeskResumeTest, RetractedWorkersWorkLeavesTheDiskAtOnce) {
+  auto desk = Start();
+  desk->Add(OneTask());
+  const std::string task_id = desk->Lease("ada")->task_id;
+  ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
+  const NextTurn turn = {.task_id = task_id,
+                         .worker_id = "ada",
+                         .left_chosen = true,
+                         .message = "Why?",
+                         .comparison_id = "c-ada"};
+  ASSERT_OK(desk->CarryOn(turn));
+  EXPECT_EQ(ListDirectory(dir_ / "open_work").size(), 1u);
+  ASSERT_OK(store_->Retract({.worker_id = "ada"}, "asked to", "grace"));
+  desk->ForgetWorker("ada");
+  EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty());
+  EXPECT_FALSE(desk->NextContinuation().has_value());
+  EXPECT_THAT(desk->CarryOn(turn), StatusIs(absl::StatusCode::kNotFound,
+                                            HasSubstr("cannot be carried on")))
+      << "nor does a page that still shows the dialogue bring it back";
+}
+
+TEST_F(AnswerDeskResumeTest, RetractedWorkersTurnThatBecameATaskGoesToo) {
+  auto desk = Start();
+  desk->Add(OneTask());
+  const std::string task_id = desk->Lease("ada")->task_id;
+  ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
+  ASSERT_OK(desk->CarryOn({.task_id = task_id,
+                           .worker_id = "ada",
+                           .left_chosen = true,
+                           .message = "Why?",
+                           .comparison_id = "c-ada"}));
+  const std::optional<Continuation> waiting = desk->NextContinuation();
+  ASSERT_TRUE(waiting.has_value());
+  desk->FinishContinuation(*waiting,
+                           MakeTask(waiting->prompt, {"so", 1}, {"no", 1}, 1));
+  ASSERT_OK_AND_ASSIGN(const Task own, desk->Lease("ada"));
+  desk->ForgetWorker("ada");
+  EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty());
+  EXPECT_EQ(desk->GetTaskStats().num_leased, 0);
+  Answer late = AnswerOf("ada", own.task_id);
+  late.comparison_id = "c-late";
+  EXPECT_THAT(desk->Submit(late),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no task")));
+}
+
+TEST_F(AnswerDeskResumeTest, TaskThatARetractedWorkerHeldGoesToSomebodyElse) {
+  auto desk = Start({.lease = absl::Minutes(10), .overlap = 2});
+  desk->Add(OneTask());
+  const std::string task_id = desk->Lease("ada")->task_id;
+  desk->ForgetWorker("ada");
+  EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty()) << "nobody has it";
+  EXPECT_EQ(desk->Lease("ben")->task_id, task_id);
+  EXPECT_EQ(desk->Lease("cyd")->task_id, task_id);
+  desk->ForgetWorker("cyd");
+  ASSERT_OK_AND_ASSIGN(const std::string file,
+                       ReadFile(dir_ / ("open_work/task-" + task_id)));
+  EXPECT_THAT(file, HasSubstr("ben"));
+  EXPECT_THAT(file, ::testing::Not(HasSubstr("cyd")));
+  EXPECT_THAT(desk->Submit(AnswerOf("ada", task_id)),
+              StatusIs(absl::StatusCode::kPermissionDenied,
+                       HasSubstr("was not given")));
+  ASSERT_OK(desk->Submit(AnswerOf("ben", task_id)));
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -42,6 +42,10 @@ class BatchDesk {
     BatchLimits limits;
     double min_seconds = 2;
     GoldAnswers gold;
+    // Told of a worker who was retracted, once that is durable: what the worker
+    // has in hand goes too. May be null. What it returns, Retract returns.
+    std::function<absl::Status(const std::string& worker_id)> forget_worker =
+        nullptr;
   };
 
   // Stores comparisons, all or none (AnswerDesk::Import and
@@ -102,8 +106,9 @@ class BatchDesk {
   // Takes comparisons back: out of the log (PreferenceStore::Retract), and out
   // of the batches that wait, so that no release brings them into it. A batch
   // that waits is refused, a worker's name leaves the reports that are kept,
-  // and all names leave that of a batch. Cut off at any moment, it can be asked
-  // for again. A comparison_id need not be in the log if it waits.
+  // what a worker has in hand is dropped, and all names leave that of a batch.
+  // Cut off at any moment, it can be asked for again. A comparison_id need not
+  // be in the log if it waits.
   //
   // Errors: NotFound for a worker who is nowhere; those of
   // PreferenceStore::Retract and PreferenceStore::SetBatchState.

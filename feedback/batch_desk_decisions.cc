@@ -153,6 +153,9 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
                                            .batch_id = request.batch_id()},
                                           request.reason(), request.by()));
   }
+  if (!request.worker_id().empty() && options_.forget_worker != nullptr) {
+    RLHF_RETURN_IF_ERROR(options_.forget_worker(request.worker_id()));
+  }
   // Batches are held against the log without them from now on.
   index_ = ComparisonIndex();
   profile_ = LogProfile();

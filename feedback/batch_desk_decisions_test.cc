@@ -1,5 +1,6 @@
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "feedback/batch/batch_fixtures.h"
@@ -151,6 +152,24 @@ TEST_F(BatchDecisionsTest, ARetractedWorkersNameLeavesTheReports) {
   ASSERT_OK(desk_->Retract(request));
   EXPECT_THAT(KeptReport(id),
               AllOf(HasSubstr("\"bobby\""), Not(HasSubstr("\"bob\""))));
+}
+
+TEST_F(BatchDecisionsTest, WhatARetractedWorkerHasInHandIsForgotten) {
+  std::vector<std::string> forgotten;
+  MakeDesk({.forget_worker = [&](const std::string& worker_id) {
+    EXPECT_TRUE(store_->IsRetractedWorker(worker_id)) << "durable before";
+    forgotten.push_back(worker_id);
+    return absl::OkStatus();
+  }});
+  Import(Line(0, "bob", false) + Line(1, "eve", false));
+  v1::RetractRequest request = Retraction();
+  request.add_comparison_ids("c1-eve");
+  ASSERT_OK(desk_->Retract(request));
+  EXPECT_THAT(forgotten, ::testing::IsEmpty()) << "eve works on";
+  request.clear_comparison_ids();
+  request.set_worker_id("bob");
+  ASSERT_OK(desk_->Retract(request));
+  EXPECT_THAT(forgotten, ::testing::ElementsAre("bob"));
 }
 
 TEST_F(BatchDecisionsTest, AllNamesLeaveTheReportOfARetractedBatch) {

@@ -140,6 +140,18 @@ void Continuations::Restore(Continuation continuation, absl::Time now) {
                     .task = std::nullopt});
 }
 
+void Continuations::Forget(const std::string& worker_id) {
+  const auto is_theirs = [&](const Key& key) {
+    return key.second == worker_id;
+  };
+  queue_.remove_if([&](const Queued& queued) {
+    return queued.continuation.worker_id == worker_id;
+  });
+  std::erase_if(answered_order_, is_theirs);
+  std::erase_if(answered_,
+                [&](const auto& entry) { return is_theirs(entry.first); });
+}
+
 std::optional<Continuation> Continuations::WaitingOf(
     const std::string& worker_id) const {
   for (const Queued& queued : queue_) {

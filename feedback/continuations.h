@@ -75,6 +75,10 @@ class Continuations {
   // changes nothing.
   void Restore(Continuation continuation, absl::Time now);
 
+  // Drops what waits of the worker, and what the worker answered: nothing of it
+  // is carried on any more.
+  void Forget(const std::string& worker_id);
+
   // What waits of the worker, with responses or without. nullopt: nothing.
   std::optional<Continuation> WaitingOf(const std::string& worker_id) const;
 

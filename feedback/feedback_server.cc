@@ -99,6 +99,10 @@ absl::Status FeedbackServer::OpenBatches(const v1::RunConfig& config) {
   auto options = BatchDeskOptions(feedback);
   RLHF_RETURN_IF_ERROR(
       WithContext(options.status(), "feedback.gold_questions"));
+  options->forget_worker = [this](const std::string& worker_id) {
+    desk_->ForgetWorker(worker_id);
+    return absl::OkStatus();
+  };
   batches_ = std::make_unique<BatchDesk>(
       *std::move(options), store_.get(),
       [this](const std::vector<v1::Comparison>& comparisons) {

@@ -1,10 +1,9 @@
 #include "feedback/import_export.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/file.h"
+#include "core/base/atomic_file.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/choice.h"
@@ -12,9 +11,6 @@
 
 namespace rlhf {
 namespace {
-
-// Comparisons read from the store at once.
-constexpr int64_t kPageRows = 1000;
 
 std::string TrlLine(const v1::Comparison& comparison) {
   Json prompt = Json::array();
@@ -75,20 +71,17 @@ absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
                                           const ComparisonReader& read,
                                           const std::string& path,
                                           ExportFormat format) {
-  std::string text;
+  RLHF_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
   int64_t num_lines = 0;
-  for (int64_t seq = 1; seq <= num_comparisons; seq += kPageRows) {
-    RLHF_ASSIGN_OR_RETURN(
-        const auto page,
-        read(seq, std::min(num_comparisons, seq + kPageRows - 1)));
-    for (const v1::Comparison& comparison : page) {
-      RLHF_ASSIGN_OR_RETURN(const std::string line,
-                            ExportLine(comparison, format));
-      if (!line.empty()) ++num_lines;
-      absl::StrAppend(&text, line);
-    }
-  }
-  RLHF_RETURN_IF_ERROR(WriteFileAtomically(path, text));
+  RLHF_RETURN_IF_ERROR(
+      ForEachComparison(num_comparisons, read,
+                        [&](const v1::Comparison& comparison) -> absl::Status {
+                          RLHF_ASSIGN_OR_RETURN(const std::string line,
+                                                ExportLine(comparison, format));
+                          if (!line.empty()) ++num_lines;
+                          return file.Append(line);
+                        }));
+  RLHF_RETURN_IF_ERROR(file.Commit());
   return num_lines;
 }
 

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "feedback/comparison_pages.h"
 #include "rlhf/v1/feedback.pb.h"
 
 namespace rlhf {
@@ -34,13 +34,9 @@ absl::StatusOr<std::string> ExportLine(const v1::Comparison& comparison,
 absl::StatusOr<std::string> ComparisonLines(
     const std::vector<v1::Comparison>& comparisons);
 
-// Comparisons first_seq to last_seq of a log, from wherever it is.
-using ComparisonReader =
-    std::function<absl::StatusOr<std::vector<v1::Comparison>>(
-        int64_t first_seq, int64_t last_seq)>;
-
-// Writes the first `num_comparisons` of a log to `path`; returns the number of
-// lines. Errors: of `read` and WriteFileAtomically.
+// Writes the first `num_comparisons` of a log to `path`, which is not there
+// before it is whole; returns the number of lines. A page of the log is in
+// memory at a time. Errors: those of `read` and AtomicFile.
 absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
                                           const ComparisonReader& read,
                                           const std::string& path,

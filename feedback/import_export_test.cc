@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
@@ -148,6 +150,54 @@ TEST_F(ImportExportTest, TrlExportHasTheBetterSideFirstAndNoTies) {
             R"("prompt":[{"content":"Hi","role":"user"}],)"
             R"("rejected":[{"content":"a","role":"assistant"}]})"
             "\n");
+}
+
+// A log as long as one likes, which holds none of its rows.
+TEST_F(ImportExportTest, LongLogGoesToTheFilePageByPage) {
+  constexpr int64_t kNumComparisons = 20 * kComparisonsAtOnce + 1;
+  const std::string path = dir_ / "out.jsonl";
+  const std::string response(1000, 'x');
+  int64_t next = 1;
+  const auto read = [&](int64_t first, int64_t last) {
+    EXPECT_EQ(first, next) << "each row is read once";
+    EXPECT_LE(last - first, kComparisonsAtOnce);
+    next = last + 1;
+    EXPECT_FALSE(FileExists(path));
+    // All but what a buffer holds has left the memory.
+    const std::vector<std::string> names = ListDirectory(dir_.path());
+    for (const std::string& name : names) {
+      EXPECT_GE(static_cast<int64_t>(ReadFile(dir_ / name)->size()),
+                (first - 1) * 1000 - 100'000);
+    }
+    EXPECT_EQ(names.size(), 1u);
+    std::vector<v1::Comparison> page;
+    for (int64_t seq = first; seq <= last; ++seq) {
+      page.emplace_back().set_seq(seq);
+      page.back().set_response_a(response);
+    }
+    return absl::StatusOr<std::vector<v1::Comparison>>(std::move(page));
+  };
+  ASSERT_OK_AND_ASSIGN(
+      const int64_t num_lines,
+      ExportComparisons(kNumComparisons, read, path, ExportFormat::kRlhf));
+  EXPECT_EQ(num_lines, kNumComparisons);
+  EXPECT_EQ(next, kNumComparisons + 1);
+  EXPECT_GT(ReadFile(path)->size(), kNumComparisons * 1000u);
+}
+
+TEST_F(ImportExportTest, WhatCannotBeReadLeavesNoHalfExport) {
+  EXPECT_THAT(ExportComparisons(
+                  kComparisonsAtOnce + 1,
+                  [](int64_t first, int64_t) {
+                    return first == 1
+                               ? absl::StatusOr<std::vector<v1::Comparison>>(
+                                     std::vector<v1::Comparison>(1))
+                               : absl::UnavailableError("the service is away");
+                  },
+                  dir_ / "out.jsonl", ExportFormat::kRlhf)
+                  .status(),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("away")));
+  EXPECT_TRUE(ListDirectory(dir_.path()).empty());
 }
 
 }  // namespace

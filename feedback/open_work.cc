@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <utility>
@@ -76,6 +77,29 @@ absl::StatusOr<OpenWork> OpenWork::Open(const std::string& folder,
     ::unlink(path.c_str());
   }
   return OpenWork(folder);
+}
+
+absl::Status OpenWork::RemoveWorker(const std::string& folder,
+                                    const std::string& worker_id) {
+  if (!FileExists(folder)) return absl::OkStatus();
+  Found found;
+  RLHF_ASSIGN_OR_RETURN(OpenWork work, Open(folder, found));
+  work.RemoveTurnOf(worker_id);
+  for (v1::OpenTask& task : found.tasks) {
+    auto& holders = *task.mutable_holders();
+    const auto first = std::remove_if(holders.begin(), holders.end(),
+                                      [&](const v1::TaskHolder& holder) {
+                                        return holder.worker_id() == worker_id;
+                                      });
+    if (first == holders.end() && task.owner() != worker_id) continue;
+    holders.erase(first, holders.end());
+    if (holders.empty() || task.owner() == worker_id) {
+      work.RemoveTask(task.task_id());
+    } else {
+      work.Put(task);
+    }
+  }
+  return absl::OkStatus();
 }
 
 std::string OpenWork::TaskPath(const std::string& task_id) const {

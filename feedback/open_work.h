@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "rlhf/v1/open_work.pb.h"
 
@@ -31,6 +32,12 @@ class OpenWork {
   // sense are removed, and logged.
   // Errors: as MakeDirectories and ReadFile.
   static absl::StatusOr<OpenWork> Open(const std::string& folder, Found& found);
+
+  // Takes a worker out of the folder while no service has it: the worker's own
+  // tasks and dialogue go, and so does every task that nobody else was given.
+  // Errors: as Open.
+  static absl::Status RemoveWorker(const std::string& folder,
+                                   const std::string& worker_id);
 
   // In place of an earlier one of the same task, and of the same worker.
   void Put(const v1::OpenTask& task);

@@ -61,6 +61,35 @@ TEST(OpenWorkTest, WhatMakesNoSenseIsRemovedAndTheRestIsRead) {
   EXPECT_EQ(ListDirectory(dir.path()), std::vector<std::string>{"task-a1"});
 }
 
+TEST(OpenWorkTest, RemovedWorkerLeavesNothingButWhatOthersHave) {
+  const TempDir dir;
+  OpenWork::Found found;
+  ASSERT_OK_AND_ASSIGN(OpenWork work, OpenWork::Open(dir.path(), found));
+  v1::OpenTask own = MakeOpenTask("own");
+  own.set_owner("ada");
+  own.add_holders()->set_worker_id("ada");
+  work.Put(own);
+  v1::OpenTask held = MakeOpenTask("held");
+  held.add_holders()->set_worker_id("ada");
+  work.Put(held);
+  v1::OpenTask shared = MakeOpenTask("shared");
+  shared.add_holders()->set_worker_id("ada");
+  shared.add_holders()->set_worker_id("ben");
+  work.Put(shared);
+  work.Put(MakeTurn("ada"));
+  work.Put(MakeTurn("ben"));
+  ASSERT_OK(OpenWork::RemoveWorker(dir.path(), "ada"));
+  ASSERT_OK(OpenWork::Open(dir.path(), found));
+  ASSERT_EQ(found.tasks.size(), 1u);
+  EXPECT_EQ(found.tasks[0].task_id(), "shared");
+  ASSERT_EQ(found.tasks[0].holders_size(), 1);
+  EXPECT_EQ(found.tasks[0].holders(0).worker_id(), "ben");
+  ASSERT_EQ(found.turns.size(), 1u);
+  EXPECT_EQ(found.turns[0].worker_id(), "ben");
+  ASSERT_OK(OpenWork::RemoveWorker(dir / "never there", "ada"));
+  EXPECT_FALSE(FileExists(dir / "never there"));
+}
+
 TEST(OpenWorkTest, WithoutAFolderNothingIsKept) {
   OpenWork work;
   work.Put(MakeOpenTask("a1"));

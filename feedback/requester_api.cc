@@ -12,6 +12,7 @@
 #include "core/base/status_macros.h"
 #include "core/text/byte_level.h"
 #include "feedback/api_responses.h"
+#include "feedback/comparison_pages.h"
 #include "feedback/import_export.h"
 
 namespace rlhf {
@@ -66,6 +67,25 @@ v1::Comparison ForList(v1::Comparison comparison) {
   CutForList(*comparison.mutable_response_b());
   CutForList(*comparison.mutable_edited_response());
   return comparison;
+}
+
+// Lines of the comparisons from `next` on, which is moved behind them; empty
+// only if there are none up to `end`. A page of them is in memory at a time.
+absl::StatusOr<std::string> NextLines(const PreferenceStore& store,
+                                      ExportFormat format, int64_t end,
+                                      int64_t& next) {
+  std::string lines;
+  while (lines.empty() && next <= end) {
+    const int64_t last = std::min(end, next + kComparisonsAtOnce - 1);
+    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> rows,
+                          store.Read(next, last));
+    for (const v1::Comparison& row : rows) {
+      RLHF_ASSIGN_OR_RETURN(const std::string line, ExportLine(row, format));
+      absl::StrAppend(&lines, line);
+    }
+    next = last + 1;
+  }
+  return lines;
 }
 
 }  // namespace
@@ -149,24 +169,17 @@ HttpResponse RequesterApi::GetExport(const HttpRequest& request) const {
   const int64_t end = store_->GetStats().num_comparisons;
   const auto first = GetNumber(request, "first", 1, std::max<int64_t>(1, end));
   if (!first.ok()) return ErrorResponse(first.status());
-  std::string text;
-  for (int64_t seq = *first; seq <= end; seq += kPageRows) {
-    const auto rows = store_->Read(seq, std::min(end, seq + kPageRows - 1));
-    if (!rows.ok()) return ErrorResponse(rows.status());
-    for (const v1::Comparison& row : *rows) {
-      const auto line = ExportLine(row, *format);
-      if (!line.ok()) return JsonErrorResponse(500, line.status().message());
-      absl::StrAppend(&text, *line);
-    }
-    if (text.size() > kMaxExportBytes) {
-      return JsonErrorResponse(
-          413,
-          absl::StrCat("comparisons from ", *first, " on are over ",
-                       kMaxExportBytes, " bytes; use `rlhf feedback export`"));
-    }
-  }
+  int64_t next = *first;
+  // What goes wrong at once is told as an error.
+  auto lines = NextLines(*store_, *format, end, next);
+  if (!lines.ok()) return ErrorResponse(lines.status());
   HttpResponse response{.content_type = "application/x-ndjson",
-                        .body = std::move(text)};
+                        .body = *std::move(lines)};
+  if (next <= end) {
+    response.rest = [store = store_, format = *format, end, next]() mutable {
+      return NextLines(*store, format, end, next);
+    };
+  }
   response.headers.emplace_back("Content-Disposition",
                                 "attachment; filename=\"comparisons.jsonl\"");
   return response;

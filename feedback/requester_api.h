@@ -10,12 +10,11 @@
 //                                 it]}, the newest 50, oldest first
 //   GET /api/export?format=F&first=SEQ
 //                                 "rlhf" (default) or "trl", as JSONL from SEQ
-//                                 (default 1) on; 413 if it is over
-//                                 kMaxExportBytes: `rlhf feedback export` has
-//                                 no limit
+//                                 (default 1) on, of what is in the log now. It
+//                                 is read as it is sent; what fails on the way
+//                                 breaks the connection off
 #pragma once
 
-#include <cstddef>
 #include <deque>
 #include <string>
 
@@ -39,8 +38,6 @@ class RequesterApi {
     std::string run_directory;
     double price_per_answer = 0;
   };
-
-  static constexpr size_t kMaxExportBytes = 64 << 20;
 
   // Neither is owned; both must outlive the API.
   RequesterApi(const Options& options, const PreferenceStore* store,

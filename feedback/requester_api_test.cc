@@ -4,10 +4,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
 #include "core/comparisons/parse_comparisons.h"
+#include "feedback/comparison_pages.h"
 #include "feedback/http_api.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -38,8 +40,9 @@ class RequesterApiTest : public ::testing::Test {
   }
 
   void AddComparisons(int first, int last) {
+    std::vector<v1::Comparison> comparisons;
     for (int i = first; i <= last; ++i) {
-      v1::Comparison comparison;
+      v1::Comparison& comparison = comparisons.emplace_back();
       comparison.set_comparison_id(absl::StrCat("c", i));
       v1::Message* const message = comparison.mutable_prompt()->add_messages();
       message->set_role("user");
@@ -50,8 +53,8 @@ class RequesterApiTest : public ::testing::Test {
       comparison.set_strength(i % 2);
       comparison.set_worker_id("ada");
       comparison.set_source("page");
-      EXPECT_OK(store_->Append(comparison));
     }
+    EXPECT_OK(store_->AppendAll(comparisons));
   }
 
   HttpResponse Get(const std::string& path,
@@ -205,6 +208,45 @@ TEST_F(RequesterApiTest, WithoutItItsRoutesAreNotThere) {
                          .headers = {{"host", "127.0.0.1"}}})
                 .status,
             404);
+}
+
+TEST_F(RequesterApiTest, LongExportIsReadAsItIsSent) {
+  AddComparisons(1, 2 * kComparisonsAtOnce + 10);
+  HttpResponse response = Get("/api/export");
+  std::string all = response.body;
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), kComparisonsAtOnce);
+  ASSERT_NE(response.rest, nullptr);
+  // Taken back while the client reads: not in what is read afterwards.
+  const std::string second = absl::StrCat("c", kComparisonsAtOnce + 1);
+  ASSERT_OK(store_->Retract({.comparison_ids = {second}}, "asked to", "op"));
+  while (true) {
+    ASSERT_OK_AND_ASSIGN(const std::string piece, response.rest());
+    if (piece.empty()) break;
+    EXPECT_LE(std::count(piece.begin(), piece.end(), '\n'), kComparisonsAtOnce);
+    all += piece;
+  }
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'),
+            2 * kComparisonsAtOnce + 9);
+  EXPECT_THAT(all, Not(HasSubstr(absl::StrCat("\"", second, "\""))));
+  EXPECT_THAT(
+      all, HasSubstr(absl::StrCat("\"c", 2 * kComparisonsAtOnce + 10, "\"")));
+}
+
+TEST_F(RequesterApiTest, PagesWithoutALineDoNotEndAnExport) {
+  AddComparisons(1, 1);
+  std::vector<v1::Comparison> ties(2 * kComparisonsAtOnce,
+                                   store_->Read(1, 1)->at(0));
+  for (size_t i = 0; i < ties.size(); ++i) {
+    ties[i].set_choice(v1::TIE);
+    ties[i].set_comparison_id(absl::StrCat("tie", i));
+  }
+  ASSERT_OK(store_->AppendAll(ties));
+  AddComparisons(3, 3);
+  HttpResponse response = Get("/api/export", {{"format", "trl"}});
+  EXPECT_EQ(std::count(response.body.begin(), response.body.end(), '\n'), 1);
+  ASSERT_NE(response.rest, nullptr);
+  EXPECT_THAT(*response.rest(), HasSubstr("chosen"));
+  EXPECT_EQ(*response.rest(), "");
 }
 
 }  // namespace

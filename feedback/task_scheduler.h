@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -139,6 +140,11 @@ class TaskScheduler {
   // other: leave it out where a later one of the worker is to come.
   void Restore(OpenTask open, absl::Time now);
 
+  // Forgets that the worker was given tasks that are not answered: the worker's
+  // own are dropped, leases end, and a late answer is refused. An answer that
+  // is being saved is left alone. Returns the names of these tasks.
+  std::vector<std::string> Forget(const std::string& worker_id);
+
   // Whether Lease would give the worker a task that is held or owned
   // already.
   bool HasTaskOf(const std::string& worker_id) const;
@@ -236,6 +242,8 @@ class TaskScheduler {
   Entry* PickReady(const std::string& worker_id);
   // The leases of `open` that can go on, those that end last first.
   void RestoreLeases(const OpenTask& open, Entry& entry, absl::Time now);
+  // The worker's lease of the task, if there is one, becomes an open place.
+  void DropLease(const std::string& worker_id, Entry& entry);
   absl::Status CheckLease(const std::string& worker_id) const;
   Task GiveTo(const std::string& worker_id, Entry& entry, absl::Time now);
   // The task, if the worker may answer it at all; errors as Claim.

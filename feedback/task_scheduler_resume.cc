@@ -1,10 +1,12 @@
-// How tasks that were given out go on after a restart.
+// How tasks that were given out go on after a restart, and how a worker is
+// forgotten.
 
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "feedback/task_scheduler.h"
 
@@ -67,6 +69,38 @@ void TaskScheduler::Restore(OpenTask open, absl::Time now) {
   if (!entry.owner.empty()) own_of_[entry.owner] = entry.task.task_id;
   RestoreLeases(open, entry, now);
   UpdateReady(entry, /*first=*/false);
+}
+
+void TaskScheduler::DropLease(const std::string& worker_id, Entry& entry) {
+  if (entry.leases.erase(worker_id) > 0) holder_of_.erase(worker_id);
+  // An answer of somebody else took its place, and would give it back if it
+  // could not be saved.
+  for (auto& [claimer, reserved] : entry.claims) {
+    if (reserved.lease_of == worker_id) reserved.lease_of.clear();
+  }
+}
+
+std::vector<std::string> TaskScheduler::Forget(const std::string& worker_id) {
+  std::vector<std::string> forgotten;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    auto& [task_id, entry] = *it;
+    if (!entry.seen_by.contains(worker_id) ||
+        entry.claims.contains(worker_id)) {
+      ++it;
+      continue;
+    }
+    forgotten.push_back(task_id);
+    DropLease(worker_id, entry);
+    entry.seen_by.erase(worker_id);
+    if (entry.owner == worker_id) {
+      own_of_.erase(worker_id);
+      it = entries_.erase(it);
+      continue;
+    }
+    UpdateReady(entry, /*first=*/true);
+    ++it;
+  }
+  return forgotten;
 }
 
 }  // namespace rlhf

@@ -146,11 +146,13 @@ absl::StatusOr<Candidate> CandidateMaker::Make(
                  << " too long, " << data.num_unusable << " unusable";
   const absl::Cleanup free_incumbent = [this] { incumbent_.reset(); };
   RLHF_RETURN_IF_ERROR(LoadIncumbent(serving));
+  Candidate candidate;
+  candidate.training.preference = preference;
   if (StartsWarm()) {
+    candidate.training.started_from = *serving;
     data.training = FreshAndReplayed(data.training, serving_trained_on,
                                      preference.replay_share(), version);
   }
-  Candidate candidate;
   // The first pass takes about as long as the training after it.
   const double first = preference.worker_model() ? 0.5 : 0;
   if (preference.worker_model()) {

@@ -18,6 +18,7 @@
 #include "rlhf/v1/report.pb.h"
 #include "trainer/pm_data.h"
 #include "trainer/pm_models.h"
+#include "trainer/pm_training.h"
 #include "trainer/preference/pm_measurement.h"
 #include "trainer/preference/worker_model.h"
 
@@ -29,6 +30,8 @@ struct Candidate {
   PmMeasurement held_out;
   // Of preference.worker_model; empty without.
   WorkerModel workers;
+  // How it was trained, for the card.
+  PmTraining training;
   // All but the version, the data snapshot and what trials add.
   v1::PmReport report;
 };

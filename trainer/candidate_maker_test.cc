@@ -102,6 +102,8 @@ TEST_F(CandidateMakerTest, TrainsMeasuresAndAsksTheGate) {
   EXPECT_THAT(report.members(), IsEmpty()) << "one PM needs no list";
   EXPECT_THAT(made.pm.models, SizeIs(1));
   EXPECT_THAT(made.workers, IsEmpty());
+  EXPECT_EQ(made.training.preference.held_out_share(), 0.3) << "as it was";
+  EXPECT_EQ(made.training.started_from, 0);
   EXPECT_EQ(phases_.back(), "evaluating");
   phases_.pop_back();
   EXPECT_THAT(phases_, Each("training"));
@@ -131,6 +133,7 @@ TEST_F(CandidateMakerTest, AWarmStartLearnsWhatIsNewFromTheServingPm) {
   EXPECT_LE(made.report.num_train(), 20);
   EXPECT_GT(made.report.num_train(), 5);
   EXPECT_LT(made.report.train_loss_first(), 0.6) << "it knew already";
+  EXPECT_EQ(made.training.started_from, 1);
 }
 
 TEST_F(CandidateMakerTest, WithOtherMembersThereIsNothingToStartWarmFrom) {
@@ -141,6 +144,7 @@ TEST_F(CandidateMakerTest, WithOtherMembersThereIsNothingToStartWarmFrom) {
   ASSERT_OK_AND_ASSIGN(const Candidate made, Make(Compare(40), 1, 30));
   EXPECT_NEAR(made.report.train_loss_first(), std::log(2), 1e-5);
   EXPECT_THAT(made.report.members(), SizeIs(2));
+  EXPECT_EQ(made.training.started_from, 0);
 }
 
 TEST_F(CandidateMakerTest, FilesOfComparisonsTrainEveryPm) {

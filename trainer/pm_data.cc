@@ -206,23 +206,29 @@ bool ComesFrom(
                      });
 }
 
+void AddToPmData(const v1::Comparison& comparison, const Tokenizer& tokenizer,
+                 const ChatFormat& format, const v1::PreferenceConfig& config,
+                 PmData& data) {
+  const std::vector<Preference> preferences = PreferencesOf(comparison);
+  if (preferences.empty()) ++data.num_undecided;
+  for (const Preference& preference : preferences) {
+    const absl::Status added =
+        AddPair(comparison, preference, tokenizer, format, config, data);
+    if (added.ok()) continue;
+    // The log is append-only: one such record must not end every refresh.
+    RLHF_LOG(WARNING) << "comparison " << comparison.seq()
+                      << " is left out: " << added;
+    ++data.num_unusable;
+    break;
+  }
+}
+
 PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const Tokenizer& tokenizer, const ChatFormat& format,
                   const v1::PreferenceConfig& config) {
   PmData data;
   for (const v1::Comparison& comparison : comparisons) {
-    const std::vector<Preference> preferences = PreferencesOf(comparison);
-    if (preferences.empty()) ++data.num_undecided;
-    for (const Preference& preference : preferences) {
-      const absl::Status added =
-          AddPair(comparison, preference, tokenizer, format, config, data);
-      if (added.ok()) continue;
-      // The log is append-only: one such record must not end every refresh.
-      RLHF_LOG(WARNING) << "comparison " << comparison.seq()
-                        << " is left out: " << added;
-      ++data.num_unusable;
-      break;
-    }
+    AddToPmData(comparison, tokenizer, format, config, data);
   }
   return data;
 }

@@ -51,6 +51,12 @@ PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const Tokenizer& tokenizer, const ChatFormat& format,
                   const v1::PreferenceConfig& config);
 
+// The same of one comparison, added to `data`: a long log need not be in
+// memory.
+void AddToPmData(const v1::Comparison& comparison, const Tokenizer& tokenizer,
+                 const ChatFormat& format, const v1::PreferenceConfig& config,
+                 PmData& data);
+
 // Whether `source` begins with one of `prefixes`.
 bool ComesFrom(const std::string& source,
                const google::protobuf::RepeatedPtrField<std::string>& prefixes);

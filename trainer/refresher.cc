@@ -26,7 +26,7 @@
 #include "rlhf/v1/store.grpc.pb.h"
 #include "trainer/candidate_maker.h"
 #include "trainer/candidate_trial.h"
-#include "trainer/gate_report.h"
+#include "trainer/candidate_verdict.h"
 #include "trainer/pm_models.h"
 #include "trainer/preference/pm_measurement.h"
 #include "trainer/preference/worker_model.h"
@@ -80,6 +80,7 @@ class Refresher {
         feedback_(
             v1::Feedback::NewStub(MakeChannel(config.feedback().address()))),
         store_(v1::Store::NewStub(MakeChannel(config.feedback().address()))),
+        verdict_(&registry_, &trial_, store_.get()),
         learner_(
             v1::Control::NewStub(MakeChannel(config.learner().address()))) {}
 
@@ -155,17 +156,6 @@ class Refresher {
     return absl::OkStatus();
   }
 
-  // Whether `version` served at any time.
-  absl::StatusOr<bool> Served(int64_t version) const {
-    RLHF_ASSIGN_OR_RETURN(const std::vector<Transition> history,
-                          registry_.Transitions());
-    return std::any_of(
-        history.begin(), history.end(), [&](const Transition& transition) {
-          const auto it = transition.aliases.find("serving");
-          return it != transition.aliases.end() && it->second == version;
-        });
-  }
-
   void Show(const std::string& phase, double share) {
     service_->Change([&](v1::RefreshStatus& status) {
       status.set_phase(phase);
@@ -217,7 +207,8 @@ class Refresher {
                      }));
     candidate.report.mutable_pm()->set_version(version);
     *candidate.report.mutable_data() = snapshot;
-    RLHF_ASSIGN_OR_RETURN(const int64_t retracted, RetractedSince(snapshot));
+    RLHF_ASSIGN_OR_RETURN(const int64_t retracted,
+                          WaitForRetractedSince(snapshot, *store_));
     if (retracted > 0) {
       return absl::UnavailableError(absl::StrCat(
           retracted, " comparisons were retracted while PM version ", version,
@@ -225,31 +216,6 @@ class Refresher {
     }
     RLHF_RETURN_IF_ERROR(Publish(candidate));
     return std::move(candidate.report);
-  }
-
-  // How many comparisons of `data` were retracted since it was read. Waits for
-  // a feedback service that restarts: a training would be lost otherwise.
-  absl::StatusOr<int64_t> RetractedSince(const v1::DataSnapshot& data) {
-    while (true) {
-      const absl::StatusOr<int64_t> count = AskRetractedSince(data, *store_);
-      const bool again = absl::IsUnavailable(count.status()) ||
-                         absl::IsDeadlineExceeded(count.status());
-      if (!again || WaitForShutdown(kWatchInterval)) return count;
-    }
-  }
-
-  // A trial may take long, and a killed refresher may have been away.
-  absl::Status RefuseIfRetracted(v1::PmReport& report) {
-    RLHF_ASSIGN_OR_RETURN(const int64_t retracted,
-                          RetractedSince(report.data()));
-    if (retracted == 0) return absl::OkStatus();
-    const std::string found = absl::StrCat(
-        retracted, " comparisons that it was trained on were retracted since");
-    AddVerdict({.promote = false,
-                .reason = "refused: " + found,
-                .findings = {{"retracted data", false, found}}},
-               report);
-    return absl::OkStatus();
   }
 
   // Up to which comparison a version was trained; 0 if that is not known.
@@ -265,6 +231,7 @@ class Refresher {
     RLHF_ASSIGN_OR_RETURN(const Json described,
                           ParseJson(ProtoToJsonLine(report)));
     Json card = {{"report", described},
+                 {"training", ToJson(candidate.training)},
                  {"held_out", ToJson(candidate.held_out)},
                  {"pm_members", ToJson(candidate.pm.members)}};
     if (!candidate.workers.empty()) {
@@ -281,49 +248,10 @@ class Refresher {
     return absl::OkStatus();
   }
 
-  // A person may have made another version serve meanwhile: what the candidate
-  // was compared with serves no more.
-  absl::Status Promote(std::optional<int64_t> serving, v1::PmReport& report) {
-    const absl::Status status =
-        registry_.Promote(report.pm().version(), serving,
-                          {.by = "gate", .reason = report.verdict()});
-    if (!absl::IsAborted(status)) return status;
-    AddVerdict(
-        {.promote = false,
-         .reason = absl::StrCat("refused: ", status.message()),
-         .findings = {{"serving PM", false, std::string(status.message())}}},
-        report);
-    return absl::OkStatus();
-  }
-
-  // From a published candidate to a promotion or a refusal. May be called again
-  // for one that a killed refresher left anywhere on the way.
+  // May be called again for one that a killed refresher left anywhere on the
+  // way.
   absl::Status Conclude(v1::PmReport report) {
-    RLHF_RETURN_IF_ERROR(registry_.SetAlias(
-        "candidate", report.pm().version(),
-        {.by = "refresher",
-         .reason = absl::StrCat("trained on ", report.num_train(), " pairs")}));
-    RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> serving,
-                          registry_.Alias("serving"));
-    RLHF_ASSIGN_OR_RETURN(const bool served, Served(report.pm().version()));
-    if (report.promoted() && !served) {
-      // The first has nobody to stand beside.
-      if (serving.has_value()) {
-        RLHF_ASSIGN_OR_RETURN(const std::vector<GateVerdict> verdicts,
-                              trial_.Run(report.pm().version()));
-        for (const GateVerdict& verdict : verdicts) AddVerdict(verdict, report);
-      }
-      if (report.promoted()) {
-        RLHF_RETURN_IF_ERROR(RefuseIfRetracted(report));
-      }
-      if (report.promoted()) {
-        RLHF_RETURN_IF_ERROR(Promote(serving, report));
-      }
-      // The trials may have let it pass.
-      if (!report.promoted()) {
-        RLHF_RETURN_IF_ERROR(trial_.EndTrials(report.verdict()));
-      }
-    }
+    RLHF_RETURN_IF_ERROR(verdict_.Conclude(report));
     report.set_promoted_at_update(UpdatesDone());
     RLHF_LOG(INFO) << "PM version " << report.pm().version() << ": "
                    << report.verdict();
@@ -349,6 +277,7 @@ class Refresher {
   CandidateTrial trial_;
   const std::unique_ptr<v1::Feedback::Stub> feedback_;
   const std::unique_ptr<v1::Store::Stub> store_;
+  CandidateVerdict verdict_;
   const std::unique_ptr<v1::Control::Stub> learner_;
   std::optional<CandidateMaker> maker_;
   std::vector<v1::PmReport> reports_;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
@@ -29,6 +30,17 @@ absl::StatusOr<int64_t> AskRetractedSince(const v1::DataSnapshot& data,
   for (v1::Retraction one; reader->Read(&one);) retractions.push_back(one);
   RLHF_RETURN_IF_ERROR(FromGrpcStatus(reader->Finish()));
   return CountRetractedSince(data, retractions);
+}
+
+absl::StatusOr<int64_t> WaitForRetractedSince(const v1::DataSnapshot& data,
+                                              v1::Store::Stub& store) {
+  constexpr absl::Duration kInterval = absl::Milliseconds(500);
+  while (true) {
+    const absl::StatusOr<int64_t> count = AskRetractedSince(data, store);
+    const bool again = absl::IsUnavailable(count.status()) ||
+                       absl::IsDeadlineExceeded(count.status());
+    if (!again || WaitForShutdown(kInterval)) return count;
+  }
 }
 
 }  // namespace rlhf

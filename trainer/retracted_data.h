@@ -21,4 +21,9 @@ int64_t CountRetractedSince(const v1::DataSnapshot& data,
 absl::StatusOr<int64_t> AskRetractedSince(const v1::DataSnapshot& data,
                                           v1::Store::Stub& store);
 
+// The same, and waits for a service that restarts: a training would be lost
+// otherwise. Errors: the others of the call; at shutdown, all of them.
+absl::StatusOr<int64_t> WaitForRetractedSince(const v1::DataSnapshot& data,
+                                              v1::Store::Stub& store);
+
 }  // namespace rlhf

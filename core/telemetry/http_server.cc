@@ -2,7 +2,9 @@
 
 #include <microhttpd.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -12,6 +14,7 @@
 #include "core/base/bounded_queue.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
+#include "core/base/log.h"
 #include "core/base/mutex.h"
 #include "core/base/status_macros.h"
 #include "core/telemetry/listen_socket.h"
@@ -48,10 +51,53 @@ MHD_Result AddHeader(void* into, MHD_ValueKind, const char* key,
   return MHD_YES;
 }
 
+// A response that is sent piece by piece: the piece that is being sent.
+struct Pieces {
+  std::string piece;
+  size_t num_sent = 0;
+  std::function<absl::StatusOr<std::string>()> next;
+};
+
+// Called by the library whenever the client takes more.
+ssize_t FillFromPieces(void* of, uint64_t /*position*/, char* buffer,
+                       size_t max) {
+  auto& pieces = *static_cast<Pieces*>(of);
+  if (pieces.num_sent == pieces.piece.size()) {
+    absl::StatusOr<std::string> next = pieces.next();
+    if (!next.ok()) {
+      RLHF_LOG(WARNING) << "a response is broken off: " << next.status();
+      return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    if (next->empty()) return MHD_CONTENT_READER_END_OF_STREAM;
+    pieces.piece = *std::move(next);
+    pieces.num_sent = 0;
+  }
+  const size_t num = std::min(max, pieces.piece.size() - pieces.num_sent);
+  std::memcpy(buffer, pieces.piece.data() + pieces.num_sent, num);
+  pieces.num_sent += num;
+  return static_cast<ssize_t>(num);
+}
+
+void DeletePieces(void* pieces) { delete static_cast<Pieces*>(pieces); }
+
+MHD_Response* MakeReply(const HttpResponse& response) {
+  if (response.rest == nullptr) {
+    return MHD_create_response_from_buffer(
+        response.body.size(), const_cast<char*>(response.body.data()),
+        MHD_RESPMEM_MUST_COPY);
+  }
+  constexpr size_t kBlockBytes = 64 * 1024;
+  auto pieces = std::make_unique<Pieces>(
+      Pieces{.piece = response.body, .next = response.rest});
+  MHD_Response* const reply = MHD_create_response_from_callback(
+      MHD_SIZE_UNKNOWN, kBlockBytes, &FillFromPieces, pieces.get(),
+      &DeletePieces);
+  if (reply != nullptr) pieces.release();
+  return reply;
+}
+
 MHD_Result Send(MHD_Connection* connection, const HttpResponse& response) {
-  MHD_Response* const reply = MHD_create_response_from_buffer(
-      response.body.size(), const_cast<char*>(response.body.data()),
-      MHD_RESPMEM_MUST_COPY);
+  MHD_Response* const reply = MakeReply(response);
   if (reply == nullptr) return MHD_NO;
   if (!response.content_type.empty()) {
     MHD_add_response_header(reply, "Content-Type",

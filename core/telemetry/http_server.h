@@ -33,6 +33,11 @@ struct HttpResponse {
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  // What comes after `body`, one piece a call, until a piece is empty; null:
+  // nothing. Called as the client takes it, on a thread of the server and
+  // before that is destroyed. An error breaks the connection off, so that the
+  // client knows that it has not all.
+  std::function<absl::StatusOr<std::string>()> rest = nullptr;
 };
 
 // Called on several threads at once.

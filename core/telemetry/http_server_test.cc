@@ -1,5 +1,6 @@
 #include "core/telemetry/http_server.h"
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <optional>
@@ -161,6 +162,48 @@ TEST(HttpServerTest, MalformedAddressesAreRefused) {
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          AllOf(HasSubstr(address), HasSubstr("host:port"))));
   }
+}
+
+TEST(HttpServerTest, RestFollowsTheBodyPieceByPiece) {
+  const std::string long_piece(1'000'000, 'x');
+  auto server = HttpServer::Start("127.0.0.1:0", [&](const HttpRequest&) {
+    return HttpResponse{
+        .body = "begin ",
+        .rest = [&long_piece, n = 0]() mutable -> absl::StatusOr<std::string> {
+          return ++n == 1 ? long_piece : n == 2 ? " end" : "";
+        }};
+  });
+  ASSERT_OK(server);
+  const HttpTestReply reply = HttpTestClient((*server)->port()).Get("/");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, absl::StrCat("begin ", long_piece, " end"));
+}
+
+// 10,000 MiB could not be held, nor are they made before they are taken.
+TEST(HttpServerTest, RestIsMadeAsItIsTaken) {
+  constexpr int kPieces = 10'000;
+  std::atomic<int> num_made = 0;
+  auto server = HttpServer::Start("127.0.0.1:0", [&](const HttpRequest&) {
+    return HttpResponse{.rest = [&num_made]() -> absl::StatusOr<std::string> {
+      return ++num_made > kPieces ? "" : std::string(1 << 20, 'x');
+    }};
+  });
+  ASSERT_OK(server);
+  EXPECT_EQ(HttpTestClient((*server)->port()).GetBytes("/", 3 << 20), 3 << 20);
+  server->reset();
+  // What the sockets' buffers hold beyond that is a few MiB.
+  EXPECT_LT(num_made.load(), 200);
+}
+
+TEST(HttpServerTest, ErrorInTheRestIsNoEndOfIt) {
+  auto server = HttpServer::Start("127.0.0.1:0", [](const HttpRequest&) {
+    return HttpResponse{.body = "begin",
+                        .rest = []() -> absl::StatusOr<std::string> {
+                          return absl::UnavailableError("the disk is gone");
+                        }};
+  });
+  ASSERT_OK(server);
+  EXPECT_EQ(HttpTestClient((*server)->port()).Get("/").status, 0);
 }
 
 }  // namespace

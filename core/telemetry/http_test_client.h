@@ -3,6 +3,8 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -35,8 +37,37 @@ class HttpTestClient {
                          "Content-Type: application/json"}) const {
     return Perform(path, &body, headers);
   }
+  // How much of the body came before `enough` of it was there, when the
+  // connection is closed.
+  size_t GetBytes(const std::string& path, size_t enough) const {
+    Taken taken{.wanted = enough};
+    CURL* const curl = curl_easy_init();
+    RLHF_CHECK(curl != nullptr);
+    curl_easy_setopt(curl, CURLOPT_URL, (base_ + path).c_str());
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 10L);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &OnSome);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &taken);
+    curl_easy_perform(curl);
+    curl_easy_cleanup(curl);
+    return taken.bytes;
+  }
 
  private:
+  struct Taken {
+    size_t wanted = 0;
+    size_t bytes = 0;
+  };
+
+  // Takes less than it is given once it has enough, which ends the transfer.
+  static size_t OnSome(char*, size_t, size_t size, void* taken) {
+    auto* const so_far = static_cast<Taken*>(taken);
+    const size_t take = std::min(size, so_far->wanted - so_far->bytes);
+    so_far->bytes += take;
+    return so_far->bytes < so_far->wanted ? take : 0;
+  }
+
   static size_t OnBody(char* data, size_t, size_t size, void* reply) {
     static_cast<HttpTestReply*>(reply)->body.append(data, size);
     return size;

@@ -164,6 +164,14 @@ class BatchLineageTest(unittest.TestCase):
         text = self.run_.verb("lineage", "--policy", str(policy))
         self.assertIn(f"rewarded by PM v{pm}\n", text)
         self.assertIn(batch, text)
+        # By the configuration that it was trained with, not by today's.
+        self.assertEqual(self.num_teachers(pm), self.num_teachers(
+            pm, "--set", "preference.held_out_share=0.9"))
+
+    def num_teachers(self, pm, *flags):
+        text = self.run_.ask("lineage", "--pm", str(pm), *flags)
+        return int(re.search(r"^taught by (\d+) of", text,
+                             re.MULTILINE).group(1))
 
     def check_pm_data(self, pm, rows):
         """Not what lineage derives, but what the PM was trained on: as many

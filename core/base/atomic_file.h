@@ -1,0 +1,37 @@
+// A file that is written piece by piece and appears whole.
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace rlhf {
+
+// As WriteFileAtomically (file.h), for contents that need not be in memory at
+// once. Without Commit, `path` is as it was. Thread-compatible.
+class AtomicFile {
+ public:
+  // Errors of all methods: as WriteFileAtomically.
+  static absl::StatusOr<AtomicFile> Create(const std::string& path);
+  ~AtomicFile();
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&&) = delete;
+
+  absl::Status Append(absl::string_view piece);
+  // Once, as the last.
+  absl::Status Commit();
+
+ private:
+  AtomicFile(std::string path, std::string temporary, std::FILE* file)
+      : path_(std::move(path)), temporary_(std::move(temporary)), file_(file) {}
+
+  std::string path_;
+  std::string temporary_;
+  std::FILE* file_;  // null once committed or moved from
+};
+
+}  // namespace rlhf
