@@ -19,7 +19,7 @@ FlatBlock::FlatBlock(std::string name, const NamedTensors& tensors,
   for (const NamedTensor& p : tensors) elements += p.tensor.numel();
   const int64_t share = (elements + layout.world_size - 1) / layout.world_size;
   flat_ = at::empty({share * layout.world_size},
-                    tensors[0].tensor.options().dtype(layout.dtype));
+                    at::TensorOptions(layout.dtype).device(layout.device));
   for (const NamedTensor& p : tensors) {
     weights_.push_back({p.name, p.tensor});  // for their shapes, see Split
   }
