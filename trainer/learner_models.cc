@@ -51,16 +51,19 @@ absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
   if (config.ppo().critic() == v1::PpoConfig::SEPARATE) {
     RLHF_ASSIGN_OR_RETURN(critic, LoadCritic(config, reference.config()));
   }
-  if (config.learner().sharding() != v1::LearnerConfig::SHARDED) {
-    RLHF_RETURN_IF_ERROR(MoveTo(device, reference));
-    if (critic.has_value()) RLHF_RETURN_IF_ERROR(MoveTo(device, *critic));
+  if (config.learner().sharding() == v1::LearnerConfig::SHARDED) {
+    // A whole model may be more than a GPU holds.
+    device = at::kCPU;
   }
+  RLHF_RETURN_IF_ERROR(MoveTo(device, reference));
+  if (critic.has_value()) RLHF_RETURN_IF_ERROR(MoveTo(device, *critic));
   // Adapters leave it as it is.
   const bool is_changed = config.learner().lora().rank() == 0;
   RLHF_ASSIGN_OR_RETURN(Transformer policy,
                         is_changed
                             ? absl::StatusOr<Transformer>(reference.Clone())
                             : LoadModel(config.initial_policy()));
+  RLHF_RETURN_IF_ERROR(MoveTo(device, policy));
   return PpoTrainer::Models{
       .policy = std::move(policy),
       .reference = std::make_shared<const Transformer>(std::move(reference)),

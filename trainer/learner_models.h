@@ -16,11 +16,12 @@ namespace rlhf {
 // Errors: as LoadModel; InvalidArgument if the initial policy is no language
 // model, or the critic's vocabulary another than the policy's.
 absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
-    const v1::RunConfig& config, at::Device device);
+    const v1::RunConfig& config, at::Device device = at::kCPU);
 
-// How `config` wants the trainer, computing on `device`. Errors: as LoadPretrainingMix.
+// How `config` wants the trainer, computing on `device`.
+// Errors: as LoadPretrainingMix.
 absl::StatusOr<PpoTrainer::Options> LoadTrainerOptions(
-    const v1::RunConfig& config, at::Device device);
+    const v1::RunConfig& config, at::Device device = at::kCPU);
 
 // The text of ppo.pretraining_mix; null if there is none.
 // Errors: as PretrainingMix::Load and Tokenizer::Load.

@@ -3,6 +3,8 @@
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 
+#include <optional>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -10,6 +12,23 @@
 
 namespace rlhf {
 namespace {
+
+// What "cuda" and "cuda:N" name.
+struct GpuName {
+  std::optional<int> number;
+};
+
+std::optional<GpuName> ParseGpuName(absl::string_view name) {
+  if (name == "cuda") return GpuName{};
+  int number = 0;
+  // No sign and no space, which SimpleAtoi would take.
+  if (!absl::ConsumePrefix(&name, "cuda:") || name.empty() ||
+      name.find_first_not_of("0123456789") != absl::string_view::npos ||
+      !absl::SimpleAtoi(name, &number)) {
+    return std::nullopt;
+  }
+  return GpuName{number};
+}
 
 std::string WhyNoGpu() {
   // What LibTorch is without its CUDA library.
@@ -21,32 +40,49 @@ std::string WhyNoGpu() {
          "CUDA_VISIBLE_DEVICES right?)";
 }
 
+int NumGpus() {
+  return at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0;
+}
+
+// TF32 has 10 bits of mantissa: too few where the learner's log-probabilities
+// are compared with the actors', and to say float32. Who wants speed asks for
+// bfloat16.
+void ChoosePrecision() {
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
+}
+
 }  // namespace
 
-absl::StatusOr<at::Device> FindDevice(const std::string& name,
-                                      int local_rank) {
+absl::StatusOr<at::Device> FindDevice(absl::string_view field,
+                                      const std::string& name,
+                                      const LocalRank& local) {
   if (name == "cpu") return at::Device(at::kCPU);
-  absl::string_view rest = name;
-  int wanted = -1;
-  const bool is_cuda = absl::ConsumePrefix(&rest, "cuda");
-  const bool is_numbered = absl::ConsumePrefix(&rest, ":");
-  const bool has_number =
-      is_numbered && absl::SimpleAtoi(rest, &wanted) && wanted >= 0;
-  if (!is_cuda || (is_numbered ? !has_number : !rest.empty())) {
+  const std::optional<GpuName> gpu = ParseGpuName(name);
+  if (!gpu.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": no device is called \"", name,
+                     "\"; wanted cpu, cuda or cuda:N"));
+  }
+  if (gpu->number.has_value() && local.count > 1) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "no device is called \"", name, "\"; wanted cpu, cuda or cuda:N"));
+        field, ": ", name, " is one GPU for the ", local.count,
+        " ranks on this machine; wanted cuda, which gives each its own"));
   }
-  const int count =
-      at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount())
-                    : 0;
+  const int count = NumGpus();
   if (count == 0) {
-    return absl::FailedPreconditionError(absl::StrCat(name, ": ", WhyNoGpu()));
+    return absl::FailedPreconditionError(
+        absl::StrCat(field, ": ", name, ": ", WhyNoGpu()));
   }
-  if (!is_numbered) wanted = local_rank % count;
+  const int wanted = gpu->number.value_or(local.rank);
   if (wanted >= count) {
     return absl::FailedPreconditionError(
-        absl::StrCat(name, ": only ", count, " GPU(s) are visible"));
+        absl::StrCat(field, ": GPU ", wanted, " is wanted (", name, ", rank ",
+                     local.rank, " of ", local.count,
+                     " on this machine), the visible ones are 0 to ",
+                     count - 1));
   }
+  ChoosePrecision();
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(wanted));
 }
 

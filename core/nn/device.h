@@ -7,20 +7,34 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "core/nn/transformer.h"
 
 namespace rlhf {
 
-// "cpu"; "cuda:N", the GPU of that number among those that CUDA_VISIBLE_DEVICES
-// leaves; or "cuda", the one whose number is `local_rank`, which goes round if
-// there are fewer GPUs than ranks.
-//
-// Errors: InvalidArgument for any other name; FailedPrecondition if this build
-// has no CUDA, no GPU is visible or none has that number.
-absl::StatusOr<at::Device> FindDevice(const std::string& name,
-                                      int local_rank = 0);
+// One of the processes that share the GPUs of a machine, each with one of its
+// own.
+struct LocalRank {
+  int rank = 0;
+  int count = 1;
+};
 
-// Moves the weights of a model. Errors: ResourceExhausted if they do not fit.
+// "cpu"; "cuda:N", the GPU of that number among those that CUDA_VISIBLE_DEVICES
+// leaves; or "cuda", the one whose number is the local rank. `field` is where
+// the name was given ("learner.device"), for errors.
+//
+// For a GPU it also sets how the process multiplies there: float32 as float32,
+// never as TF32, and sums of bfloat16 products in float32.
+//
+// Errors: InvalidArgument for any other name, or one number for several ranks;
+// FailedPrecondition if this build has no CUDA, no GPU is visible or none has
+// that number.
+absl::StatusOr<at::Device> FindDevice(absl::string_view field,
+                                      const std::string& name,
+                                      const LocalRank& local = {});
+
+// Moves the weights of a model that is not packed.
+// Errors: ResourceExhausted if they do not fit.
 absl::Status MoveTo(at::Device device, Transformer& model);
 
 }  // namespace rlhf
