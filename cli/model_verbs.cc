@@ -9,6 +9,7 @@
 #include "cli/verbs.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/preference_pair.h"
+#include "core/nn/device.h"
 #include "core/nn/model_directory.h"
 #include "core/nn/sampler.h"
 #include "core/text/byte_level.h"
@@ -176,8 +177,16 @@ absl::Status GenerateVerb(const Flags& flags) {
   if (!int8) {
     RLHF_ASSIGN_OR_RETURN(dtype, DtypeFlag(flags));
   }
+  RLHF_ASSIGN_OR_RETURN(const at::Device device,
+                        FindDevice("--device", flags.String("device")));
+  if (int8 && !device.is_cpu()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--dtype=int8 computes on the cpu alone, --device is ",
+        flags.String("device"), "; wanted float32 or bfloat16"));
+  }
   RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
   if (dtype != at::kFloat) model = model.Cast(dtype);
+  RLHF_RETURN_IF_ERROR(MoveTo(device, model));
   int64_t longest = 0;
   for (const GenerateInput& input : inputs) {
     longest = std::max(longest, static_cast<int64_t>(input.ids.size()));
@@ -222,8 +231,11 @@ absl::Status GenerateVerb(const Flags& flags) {
 
 absl::Status ScoreVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(const std::string directory, ModelFlag(flags));
+  RLHF_ASSIGN_OR_RETURN(const at::Device device,
+                        FindDevice("--device", flags.String("device")));
   RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
-                        LoadPm(directory, v1::ModelVersion()));
+                        LoadPm(directory, v1::ModelVersion(), at::kFloat,
+                               device));
   return ForEachLine(flags.String("input"), [&](const Json& json) {
     return [&]() -> absl::Status {
       RLHF_ASSIGN_OR_RETURN(const std::vector<v1::ScoredDialogue> dialogues,

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <c10/core/Allocator.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/GradMode.h>
 
 #include <utility>
@@ -38,6 +39,8 @@ FlatBlock::FlatBlock(std::string name, const NamedTensors& tensors,
 void FlatBlock::Allocate() {
   c10::StorageImpl& storage = *flat_.storage().unsafeGetStorageImpl();
   const auto bytes = static_cast<size_t>(flat_.numel()) * flat_.itemsize();
+  // Allocators take memory of the current GPU.
+  const c10::DeviceGuard on_its_device(flat_.device());
   storage.set_data_ptr_noswap(
       c10::GetAllocator(flat_.device().type())->allocate(bytes));
   storage.set_nbytes(bytes);
