@@ -180,9 +180,9 @@ absl::Status GenerateVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(const at::Device device,
                         FindDevice("--device", flags.String("device")));
   if (int8 && !device.is_cpu()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--dtype=int8 computes on the cpu alone, --device is ",
-        flags.String("device"), "; wanted float32 or bfloat16"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--dtype=int8 computes on the cpu alone, --device is ",
+                     flags.String("device"), "; wanted float32 or bfloat16"));
   }
   RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
   if (dtype != at::kFloat) model = model.Cast(dtype);
@@ -233,9 +233,9 @@ absl::Status ScoreVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(const std::string directory, ModelFlag(flags));
   RLHF_ASSIGN_OR_RETURN(const at::Device device,
                         FindDevice("--device", flags.String("device")));
-  RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
-                        LoadPm(directory, v1::ModelVersion(), at::kFloat,
-                               device));
+  RLHF_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const LoadedPm> pm,
+      LoadPm(directory, v1::ModelVersion(), at::kFloat, device));
   return ForEachLine(flags.String("input"), [&](const Json& json) {
     return [&]() -> absl::Status {
       RLHF_ASSIGN_OR_RETURN(const std::vector<v1::ScoredDialogue> dialogues,

@@ -165,9 +165,9 @@ absl::Status EvaluatePm(const std::string& model_directory,
   RLHF_ASSIGN_OR_RETURN(const at::Device device,
                         FindDevice("--device", device_name));
   RLHF_ASSIGN_OR_RETURN(const ParsedComparisons parsed, ReadComparisons(path));
-  RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
-                        LoadPm(model_directory, v1::ModelVersion(), at::kFloat,
-                               device));
+  RLHF_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const LoadedPm> pm,
+      LoadPm(model_directory, v1::ModelVersion(), at::kFloat, device));
   const PmData data = AllHeldOut(parsed.comparisons, *pm);
   if (data.held_out.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -111,10 +111,9 @@ absl::StatusOr<Found> Find(const v1::RunConfig& config, int64_t version) {
   const ModelRegistry registry(
       absl::StrCat(RunDirectory(config), "/registry/pm"));
   RLHF_ASSIGN_OR_RETURN(const Json card, registry.Card(version));
-  RLHF_ASSIGN_OR_RETURN(
-      const std::shared_ptr<const LoadedPm> pm,
-      LoadPm(registry.Directory(version), v1::ModelVersion(), at::kFloat,
-             device));
+  RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
+                        LoadPm(registry.Directory(version), v1::ModelVersion(),
+                               at::kFloat, device));
   RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
                         ReadComparisonsOf(config, card));
   const PmData data =

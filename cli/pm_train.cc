@@ -299,10 +299,9 @@ absl::Status JoinAndTrain(const Flags& flags,
       1, static_cast<int>(flags.Int("threads")) / launch.local_world_size));
   RankGroup::Options options =
       RankGroup::OptionsOf(v1::LearnerConfig(), "pm", "begin again");
-  RLHF_ASSIGN_OR_RETURN(
-      options.device,
-      DeviceOf(flags,
-               {.rank = launch.local_rank, .count = launch.local_world_size}));
+  RLHF_ASSIGN_OR_RETURN(options.device,
+                        DeviceOf(flags, {.rank = launch.local_rank,
+                                         .count = launch.local_world_size}));
   RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<RankGroup> group,
                         RankGroup::Join(options, launch));
   return group->Leave(TrainOnRank(flags, files, std::move(task), options.device,

@@ -89,9 +89,9 @@ absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
   RLHF_ASSIGN_OR_RETURN(PmMembers members, ReadMembers(directory));
   std::vector<Transformer> models;
   for (const PmMember& member : members.members) {
-    RLHF_ASSIGN_OR_RETURN(Transformer model,
-                          LoadMember(MemberFolder(directory, member), dtype,
-                                     device));
+    RLHF_ASSIGN_OR_RETURN(
+        Transformer model,
+        LoadMember(MemberFolder(directory, member), dtype, device));
     models.push_back(std::move(model));
   }
   RLHF_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer,

@@ -71,9 +71,8 @@ absl::Status CandidateMaker::LoadIncumbent(std::optional<int64_t> serving) {
   incumbent_.reset();
   if (!serving.has_value()) return absl::OkStatus();
   RLHF_ASSIGN_OR_RETURN(const Json card, registry_->Card(*serving));
-  RLHF_ASSIGN_OR_RETURN(incumbent_,
-                        LoadPmModels(registry_->Directory(*serving), card,
-                                     device_));
+  RLHF_ASSIGN_OR_RETURN(
+      incumbent_, LoadPmModels(registry_->Directory(*serving), card, device_));
   return absl::OkStatus();
 }
 

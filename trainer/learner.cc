@@ -124,11 +124,10 @@ absl::Status Train(const v1::RunConfig& config,
 
 absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
   RLHF_LOG(INFO) << launch.OneLine();
-  RLHF_ASSIGN_OR_RETURN(
-      const at::Device device,
-      FindDevice("learner.device", config.learner().device(),
-                 {.rank = launch.local_rank,
-                  .count = launch.local_world_size}));
+  RLHF_ASSIGN_OR_RETURN(const at::Device device,
+                        FindDevice("learner.device", config.learner().device(),
+                                   {.rank = launch.local_rank,
+                                    .count = launch.local_world_size}));
   RLHF_ASSIGN_OR_RETURN(std::vector<v1::Prompt> prompts,
                         ReadPrompts(config.prompts()));
   RLHF_RETURN_IF_ERROR(CheckPromptLengths(config, prompts));
@@ -161,9 +160,9 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
         [&group] { return KeepOthersWaiting(group->communicator()); });
     RLHF_RETURN_IF_ERROR(head->Serve());
   }
-  RankGroup::Options options = RankGroup::OptionsOf(
-      config.learner(), "learner",
-      "the group can go on from its newest checkpoint");
+  RankGroup::Options options =
+      RankGroup::OptionsOf(config.learner(), "learner",
+                           "the group can go on from its newest checkpoint");
   options.device = device;
   RLHF_ASSIGN_OR_RETURN(group, RankGroup::Join(options, launch));
   return group->Leave(Train(config, start, std::move(models), device,

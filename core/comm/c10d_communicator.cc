@@ -191,8 +191,7 @@ class C10dCommunicator final : public Communicator {
                                              const at::Tensor& tensor) {
     const std::string about = description();
     return std::make_unique<C10dTransfer>(
-        &calls_,
-        absl::StrCat(about, about.empty() ? "" : ": ", kind, what),
+        &calls_, absl::StrCat(about, about.empty() ? "" : ": ", kind, what),
         !tensor.is_cpu());
   }
 

@@ -126,8 +126,8 @@ struct C10dOptions {
   absl::Duration timeout = absl::Seconds(60);
   // Whether all ranks are on this machine: then loopback will do.
   bool on_one_machine = true;
-  // This rank's GPU, for whose tensors there is NCCL beside the Gloo of those on
-  // the CPU; or the CPU.
+  // This rank's GPU, for whose tensors there is NCCL beside the Gloo of those
+  // on the CPU; or the CPU.
   at::Device device = at::kCPU;
 };
 

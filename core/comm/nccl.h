@@ -18,8 +18,8 @@ c10::intrusive_ptr<c10d::Backend> MakeNccl(
     const C10dOptions& options, const c10::intrusive_ptr<c10d::Store>& store);
 
 // Blocks until `work` is done, on the GPU too: a wait that only orders the
-// stream would leave a rank that never comes to whatever waits for the GPU next,
-// without a deadline and without a name. Throws like c10d.
+// stream would leave a rank that never comes to whatever waits for the GPU
+// next, without a deadline and without a name. Throws like c10d.
 void WaitForGpu(c10d::Work& work, absl::Duration timeout);
 
 // Ends the connections; at once, whatever is under way, if a call `failed`.

@@ -29,8 +29,8 @@ struct PackOptions {
 };
 
 // Copies `tensors`, as `dtype`, into buckets, wherever they are: the bytes are
-// the same from a GPU. Throws as LibTorch does if there is no memory for a copy.
-// Errors: of SharedMemory::Create.
+// the same from a GPU. Throws as LibTorch does if there is no memory for a
+// copy. Errors: of SharedMemory::Create.
 absl::StatusOr<std::shared_ptr<const WeightSnapshot>> PackWeights(
     int64_t version, const NamedTensors& tensors,
     const PackOptions& options = {});

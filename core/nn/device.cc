@@ -76,11 +76,10 @@ absl::StatusOr<at::Device> FindDevice(absl::string_view field,
   }
   const int wanted = gpu->number.value_or(local.rank);
   if (wanted >= count) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(field, ": GPU ", wanted, " is wanted (", name, ", rank ",
-                     local.rank, " of ", local.count,
-                     " on this machine), the visible ones are 0 to ",
-                     count - 1));
+    return absl::FailedPreconditionError(absl::StrCat(
+        field, ": GPU ", wanted, " is wanted (", name, ", rank ", local.rank,
+        " of ", local.count, " on this machine), the visible ones are 0 to ",
+        count - 1));
   }
   ChoosePrecision();
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(wanted));

@@ -16,9 +16,8 @@ constexpr char kField[] = "learner.device";
 TEST(DeviceTest, TheCpuIsAlwaysThere) {
   ASSERT_OK_AND_ASSIGN(const at::Device device, FindDevice(kField, "cpu"));
   EXPECT_EQ(device, at::Device(at::kCPU));
-  ASSERT_OK_AND_ASSIGN(
-      const at::Device of_rank,
-      FindDevice(kField, "cpu", {.rank = 3, .count = 4}));
+  ASSERT_OK_AND_ASSIGN(const at::Device of_rank,
+                       FindDevice(kField, "cpu", {.rank = 3, .count = 4}));
   EXPECT_EQ(of_rank, at::Device(at::kCPU)) << "which all ranks share";
 }
 
@@ -46,12 +45,12 @@ TEST(DeviceTest, OneGpuIsNotForSeveralRanks) {
 TEST(DeviceTest, AGpuThatIsNotThereIsRefusedAndItIsSaidWhy) {
   if (FindDevice(kField, "cuda").ok()) GTEST_SKIP() << "there is a GPU";
   for (const char* name : {"cuda", "cuda:0"}) {
-    EXPECT_THAT(FindDevice(kField, name),
-                StatusIs(absl::StatusCode::kFailedPrecondition,
-                         AllOf(HasSubstr("learner.device: " +
-                                         std::string(name) + ": "),
-                               testing::AnyOf(HasSubstr("make cuda"),
-                                              HasSubstr("no GPU is visible")))))
+    EXPECT_THAT(
+        FindDevice(kField, name),
+        StatusIs(absl::StatusCode::kFailedPrecondition,
+                 AllOf(HasSubstr("learner.device: " + std::string(name) + ": "),
+                       testing::AnyOf(HasSubstr("make cuda"),
+                                      HasSubstr("no GPU is visible")))))
         << name;
   }
 }
