@@ -44,12 +44,17 @@ int NumGpus() {
   return at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0;
 }
 
-// TF32 has 10 bits of mantissa: too few where the learner's log-probabilities
-// are compared with the actors', and to say float32. Who wants speed asks for
-// bfloat16.
-void ChoosePrecision() {
-  at::globalContext().setAllowTF32CuBLAS(false);
-  at::globalContext().setAllowBF16ReductionCuBLAS(false);
+// Of the whole process.
+void ChooseKernels() {
+  at::Context& context = at::globalContext();
+  // TF32 has 10 bits of mantissa: too few where the learner's log-probabilities
+  // are compared with the actors', and to say float32. Who wants speed asks for
+  // bfloat16.
+  context.setAllowTF32CuBLAS(false);
+  context.setAllowBF16ReductionCuBLAS(false);
+  // It prepares itself for each shape that it meets; a cache that grows by a
+  // token a step has a new one in every step.
+  context.setSDPUseCuDNN(false);
 }
 
 }  // namespace
@@ -81,7 +86,7 @@ absl::StatusOr<at::Device> FindDevice(absl::string_view field,
         " of ", local.count, " on this machine), the visible ones are 0 to ",
         count - 1));
   }
-  ChoosePrecision();
+  ChooseKernels();
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(wanted));
 }
 

@@ -24,7 +24,8 @@ struct LocalRank {
 // the name was given ("learner.device"), for errors.
 //
 // For a GPU it also sets how the process multiplies there: float32 as float32,
-// never as TF32, and sums of bfloat16 products in float32.
+// never as TF32, sums of bfloat16 products in float32, and attention without
+// cuDNN.
 //
 // Errors: InvalidArgument for any other name, or one number for several ranks;
 // FailedPrecondition if this build has no CUDA, no GPU is visible or none has

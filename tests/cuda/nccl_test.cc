@@ -32,8 +32,7 @@ class NcclTest : public CudaTest {
   }
 
   void ExpectKept(const at::Tensor& numbers) const {
-    EXPECT_TRUE(at::equal(numbers.to(at::kCPU), Numbers(at::kCPU)))
-        << numbers.to(at::kCPU);
+    EXPECT_TRUE(at::equal(numbers.to(at::kCPU), Numbers(at::kCPU)));
   }
 
   std::unique_ptr<Communicator> communicator_;

@@ -40,7 +40,8 @@ void FlatBlock::Allocate() {
   c10::StorageImpl& storage = *flat_.storage().unsafeGetStorageImpl();
   const auto bytes = static_cast<size_t>(flat_.numel()) * flat_.itemsize();
   // Allocators take memory of the current GPU.
-  const c10::DeviceGuard on_its_device(flat_.device());
+  c10::OptionalDeviceGuard on_its_device;
+  if (!flat_.is_cpu()) on_its_device.reset_device(flat_.device());
   storage.set_data_ptr_noswap(
       c10::GetAllocator(flat_.device().type())->allocate(bytes));
   storage.set_nbytes(bytes);
