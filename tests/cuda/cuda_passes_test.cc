@@ -5,6 +5,7 @@
 #include <ATen/ops/randn.h>
 #include <c10/core/GradMode.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 

@@ -37,8 +37,14 @@ inline double MaxDifference(const at::Tensor& a, const at::Tensor& b) {
       .item<double>();
 }
 
-// The same over tensors of the same names.
-inline double MaxDifference(const NamedTensors& a, const NamedTensors& b) {
+// The same over tensors of the same names, in any order.
+inline double MaxDifference(NamedTensors a, NamedTensors b) {
+  for (NamedTensors* tensors : {&a, &b}) {
+    std::sort(tensors->begin(), tensors->end(),
+              [](const NamedTensor& x, const NamedTensor& y) {
+                return x.name < y.name;
+              });
+  }
   EXPECT_EQ(a.size(), b.size());
   double largest = 0;
   for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {

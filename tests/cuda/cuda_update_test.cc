@@ -2,7 +2,9 @@
 #include <ATen/TensorOperators.h>
 
 #include <cmath>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "core/nn/device.h"
 #include "tests/cuda/cuda_test_base.h"
@@ -96,7 +98,8 @@ class CudaTrainerTest : public CudaTest {
   std::unique_ptr<PpoTrainer> Trained(PpoTrainer::Options options,
                                       at::Device device, int64_t updates) {
     options.device = device;
-    auto trainer = std::make_unique<PpoTrainer>(MakeTrainer(options, &alone_));
+    std::unique_ptr<PpoTrainer> trainer(
+        new PpoTrainer(MakeTrainer(options, &alone_)));
     for (int64_t update = 1; update <= updates; ++update) {
       const auto report = trainer->Update(MakeBatch(update), update);
       EXPECT_OK(report);

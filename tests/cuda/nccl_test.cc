@@ -5,7 +5,7 @@
 #include <ATen/ops/equal.h>
 
 #include <memory>
-#include <string>
+#include <vector>
 
 #include "tests/cuda/cuda_test_base.h"
 #include "tests/testing/ranks.h"
