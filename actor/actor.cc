@@ -15,6 +15,7 @@
 #include "actor/rollout_submitter.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/nn/device.h"
 #include "core/nn/model_directory.h"
 #include "core/rpc/grpc_server.h"
 #include "core/telemetry/metrics_server.h"
@@ -50,9 +51,10 @@ PolicyRunner::OnNewVersion OnNewVersion(const v1::ActorConfig& config) {
 // Samples until shutdown is requested. Generate calls that are unfinished then
 // end with the job sampler.
 absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
-                    const PromptCodec& codec, GenerationService& service,
-                    GrpcServer& server, ActorMetrics& metrics) {
-  PolicyFetcher fetcher(config.learner().address(), model, &metrics);
+                    at::Device device, const PromptCodec& codec,
+                    GenerationService& service, GrpcServer& server,
+                    ActorMetrics& metrics) {
+  PolicyFetcher fetcher(config.learner().address(), model, &metrics, device);
   RolloutSubmitter submitter(
       config.learner().address(), config.reward_server().address(),
       static_cast<size_t>(config.actor().max_queue()), &metrics);
@@ -83,6 +85,8 @@ absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
 }  // namespace
 
 absl::Status RunActor(const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(const at::Device device,
+                        FindDevice("actor.device", config.actor().device()));
   RLHF_ASSIGN_OR_RETURN(const ModelConfig model,
                         LoadModelConfig(config.initial_policy()));
   RLHF_ASSIGN_OR_RETURN(const PromptCodec codec,
@@ -99,7 +103,7 @@ absl::Status RunActor(const v1::RunConfig& config) {
       const std::unique_ptr<GrpcServer> server,
       GrpcServer::Start(config.actor().address(), {&service}, &registry));
   const absl::Status status =
-      Sample(config, model, codec, service, *server, metrics);
+      Sample(config, model, device, codec, service, *server, metrics);
   server->Shutdown(absl::Seconds(1));
   return status;
 }

@@ -5,6 +5,7 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/comm/weight_version.h"
+#include "core/nn/device.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
 
@@ -28,7 +29,8 @@ absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
                                           const v1::WeightManifest& manifest,
                                           const ModelConfig& config,
                                           absl::Duration timeout,
-                                          const std::stop_token& stop) {
+                                          const std::stop_token& stop,
+                                          at::Device device) {
   RLHF_ASSIGN_OR_RETURN(std::shared_ptr<WeightVersion> version,
                         WeightVersion::Create(manifest));
   if (!version->MapBuckets()) {
@@ -43,13 +45,15 @@ absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
   if (!model.ok()) {
     return WithContext(model.status(), "the learner's weights do not fit");
   }
+  RLHF_RETURN_IF_ERROR(MoveTo(device, *model));
   return PolicyVersion{.version = manifest.version(),
                        .model = ForGeneration(*std::move(model))};
 }
 
 PolicyFetcher::PolicyFetcher(const std::string& address, ModelConfig config,
-                             ActorMetrics* metrics)
+                             ActorMetrics* metrics, at::Device device)
     : config_(std::move(config)),
+      device_(device),
       stub_(v1::Weights::NewStub(MakeChannel(address))),
       metrics_(metrics),
       stream_(stub_.get(),
@@ -104,7 +108,7 @@ absl::Status PolicyFetcher::FetchNext(const std::stop_token& stop) {
       absl::Seconds(60) + absl::Seconds(TotalBytes(manifest) / (16 << 20));
   const Stopwatch stopwatch;
   absl::StatusOr<PolicyVersion> fetched =
-      FetchPolicy(stream_, manifest, config_, timeout, stop);
+      FetchPolicy(stream_, manifest, config_, timeout, stop, device_);
   if (!fetched.ok()) {
     metrics_->weights_pulls_failed.Increment();
     return fetched.status();

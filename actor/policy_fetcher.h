@@ -25,22 +25,25 @@ struct PolicyVersion {
 // Maps one version where the learner is on this machine, else receives it over
 // `stream`; proves checksums and shapes.
 //
-// Errors: as WeightVersion::Create and WeightStream::Receive; InvalidArgument
-// if the weights are not those of `config`.
+// What samples fastest on `device`: packed on the CPU, copied to a GPU.
+//
+// Errors: as WeightVersion::Create, WeightStream::Receive and MoveTo;
+// InvalidArgument if the weights are not those of `config`.
 absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
                                           const v1::WeightManifest& manifest,
                                           const ModelConfig& config,
                                           absl::Duration timeout,
-                                          const std::stop_token& stop = {});
+                                          const std::stop_token& stop = {},
+                                          at::Device device = at::kCPU);
 
 // Thread-safe. Its thread stops when it is destroyed, after a version that is
 // being mapped or packed; one that is being received is given up.
 class PolicyFetcher {
  public:
-  // `address` is the learner's; weights must fit `config`. `metrics` is not
-  // owned and must outlive this.
+  // `address` is the learner's; weights must fit `config`, and come to
+  // `device`. `metrics` is not owned and must outlive this.
   PolicyFetcher(const std::string& address, ModelConfig config,
-                ActorMetrics* metrics);
+                ActorMetrics* metrics, at::Device device = at::kCPU);
   ~PolicyFetcher();
 
   // The newest version that was fetched and not taken yet.
@@ -54,6 +57,7 @@ class PolicyFetcher {
   absl::Status FetchNext(const std::stop_token& stop);
 
   const ModelConfig config_;
+  const at::Device device_;
   const std::unique_ptr<v1::Weights::Stub> stub_;
   ActorMetrics* const metrics_;
   WeightStream stream_;  // of the thread alone

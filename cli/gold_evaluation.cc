@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
+#include "core/nn/device.h"
 #include "core/nn/model_directory.h"
 #include "core/nn/sampler.h"
 #include "core/registry/model_registry.h"
@@ -27,7 +28,10 @@ absl::StatusOr<std::vector<std::string>> Respond(
   RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
                         Tokenizer::Load(directory));
   RLHF_ASSIGN_OR_RETURN(const ChatFormat format, ChatFormat::Load(directory));
+  RLHF_ASSIGN_OR_RETURN(const at::Device device,
+                        FindDevice("actor.device", config.actor().device()));
   RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
+  RLHF_RETURN_IF_ERROR(MoveTo(device, model));
   const std::vector<int32_t> eos_ids = model.config().eos_token_ids;
   GenerationEngine engine(ForGeneration(std::move(model)),
                           {.max_batch = config.actor().max_batch(),

@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/preference_pair.h"
+#include "core/nn/device.h"
 #include "core/nn/model_directory.h"
 #include "core/nn/sampler.h"
 #include "core/text/byte_level.h"
@@ -97,6 +98,27 @@ absl::string_view NameOf(v1::FinishReason reason) {
   }
 }
 
+// The model of --model in --dtype on --device.
+absl::StatusOr<std::shared_ptr<const Transformer>> LoadGenerator(
+    const Flags& flags, const std::string& directory) {
+  const bool int8 = flags.String("dtype") == "int8";
+  at::ScalarType dtype = at::kFloat;
+  if (!int8) {
+    RLHF_ASSIGN_OR_RETURN(dtype, DtypeFlag(flags));
+  }
+  RLHF_ASSIGN_OR_RETURN(const at::Device device,
+                        FindDevice("--device", flags.String("device")));
+  if (int8 && !device.is_cpu()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--dtype=int8 computes on the cpu alone, --device is ",
+                     flags.String("device"), "; wanted float32 or bfloat16"));
+  }
+  RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
+  if (dtype != at::kFloat) model = model.Cast(dtype);
+  RLHF_RETURN_IF_ERROR(MoveTo(device, model));
+  return ForGeneration(std::move(model), int8);
+}
+
 absl::Status PrintResult(const EngineResult& result) {
   return PrintLine(
       {{"text", ReplaceInvalidUtf8(result.text)},
@@ -171,13 +193,8 @@ absl::Status GenerateVerb(const Flags& flags) {
         return input.status();
       }));
   if (inputs.empty()) return absl::OkStatus();
-  const bool int8 = flags.String("dtype") == "int8";
-  at::ScalarType dtype = at::kFloat;
-  if (!int8) {
-    RLHF_ASSIGN_OR_RETURN(dtype, DtypeFlag(flags));
-  }
-  RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
-  if (dtype != at::kFloat) model = model.Cast(dtype);
+  RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const Transformer> model,
+                        LoadGenerator(flags, directory));
   int64_t longest = 0;
   for (const GenerateInput& input : inputs) {
     longest = std::max(longest, static_cast<int64_t>(input.ids.size()));
@@ -186,12 +203,11 @@ absl::Status GenerateVerb(const Flags& flags) {
   const int64_t limit = config.max_positions;
   const int64_t max_new_tokens = flags.Int("max-new-tokens");
   GenerationEngine engine(
-      ForGeneration(std::move(model), int8),
-      {.max_batch = static_cast<int>(std::min<int64_t>(
-           flags.Int("batch"), static_cast<int64_t>(inputs.size()))),
-       .max_tokens = std::min(limit, longest + max_new_tokens),
-       .eos_ids = config.eos_token_ids,
-       .tokenizer = tokenizer.get()});
+      model, {.max_batch = static_cast<int>(std::min<int64_t>(
+                  flags.Int("batch"), static_cast<int64_t>(inputs.size()))),
+              .max_tokens = std::min(limit, longest + max_new_tokens),
+              .eos_ids = config.eos_token_ids,
+              .tokenizer = tokenizer.get()});
   EngineRequest request = RequestOf(flags);
   for (size_t i = 0; i < inputs.size(); ++i) {
     request.id = i;
@@ -222,8 +238,11 @@ absl::Status GenerateVerb(const Flags& flags) {
 
 absl::Status ScoreVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(const std::string directory, ModelFlag(flags));
-  RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
-                        LoadPm(directory, v1::ModelVersion()));
+  RLHF_ASSIGN_OR_RETURN(const at::Device device,
+                        FindDevice("--device", flags.String("device")));
+  RLHF_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const LoadedPm> pm,
+      LoadPm(directory, v1::ModelVersion(), at::kFloat, device));
   return ForEachLine(flags.String("input"), [&](const Json& json) {
     return [&]() -> absl::Status {
       RLHF_ASSIGN_OR_RETURN(const std::vector<v1::ScoredDialogue> dialogues,

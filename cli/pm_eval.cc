@@ -8,6 +8,7 @@
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/parse_comparisons.h"
+#include "core/nn/device.h"
 #include "reward_server/pm_scores.h"
 #include "trainer/pm_data.h"
 #include "trainer/preference/pair_scores.h"
@@ -159,10 +160,14 @@ void PrintMeasurement(const Json& found) {
 }
 
 absl::Status EvaluatePm(const std::string& model_directory,
-                        const std::string& path, bool json) {
+                        const std::string& path, const std::string& device_name,
+                        bool json) {
+  RLHF_ASSIGN_OR_RETURN(const at::Device device,
+                        FindDevice("--device", device_name));
   RLHF_ASSIGN_OR_RETURN(const ParsedComparisons parsed, ReadComparisons(path));
-  RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
-                        LoadPm(model_directory, v1::ModelVersion()));
+  RLHF_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const LoadedPm> pm,
+      LoadPm(model_directory, v1::ModelVersion(), at::kFloat, device));
   const PmData data = AllHeldOut(parsed.comparisons, *pm);
   if (data.held_out.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(

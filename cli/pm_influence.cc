@@ -15,6 +15,7 @@
 #include "core/base/status_macros.h"
 #include "core/comparisons/parse_comparisons.h"
 #include "core/config/run_config.h"
+#include "core/nn/device.h"
 #include "core/registry/model_registry.h"
 #include "reward_server/pm_slots.h"
 #include "trainer/pm_data.h"
@@ -113,12 +114,15 @@ std::vector<Row> RowsOf(const std::vector<PmExample>& examples,
 }
 
 absl::StatusOr<Found> Find(const v1::RunConfig& config, int64_t version) {
+  RLHF_ASSIGN_OR_RETURN(
+      const at::Device device,
+      FindDevice("preference.device", config.preference().device()));
   const ModelRegistry registry(
       absl::StrCat(RunDirectory(config), "/registry/pm"));
   RLHF_ASSIGN_OR_RETURN(const Json card, registry.Card(version));
-  RLHF_ASSIGN_OR_RETURN(
-      const std::shared_ptr<const LoadedPm> pm,
-      LoadPm(registry.Directory(version), v1::ModelVersion()));
+  RLHF_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPm> pm,
+                        LoadPm(registry.Directory(version), v1::ModelVersion(),
+                               at::kFloat, device));
   const std::optional<PmTraining> trained = TrainingOf(card);
   const v1::PreferenceConfig& preference =
       trained.has_value() ? trained->preference : config.preference();

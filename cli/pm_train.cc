@@ -26,6 +26,7 @@
 #include "core/base/status_macros.h"
 #include "core/comparisons/parse_comparisons.h"
 #include "core/launch/launch_environment.h"
+#include "core/nn/device.h"
 #include "core/nn/model_directory.h"
 #include "core/registry/model_registry.h"
 #include "trainer/pm_data.h"
@@ -47,6 +48,11 @@ v1::PreferenceConfig ConfigOf(const Flags& flags) {
   config.set_held_out_share(flags.Double("held-out-share"));
   config.set_min_strength(static_cast<int32_t>(flags.Int("min-strength")));
   return config;
+}
+
+absl::StatusOr<at::Device> DeviceOf(const Flags& flags,
+                                    const LocalRank& local) {
+  return FindDevice("--device", flags.String("device"), local);
 }
 
 PmTrainerOptions OptionsOf(const Flags& flags) {
@@ -268,12 +274,14 @@ absl::StatusOr<Task> LoadFirstTask(const Flags& flags,
 // `task`: what was loaded already.
 absl::Status TrainOnRank(const Flags& flags,
                          const std::vector<std::string>& files,
-                         std::optional<Task> task, Communicator& communicator) {
+                         std::optional<Task> task, at::Device device,
+                         Communicator& communicator) {
   const bool is_first = communicator.rank() == 0;
   if (!task.has_value()) {
     RLHF_ASSIGN_OR_RETURN(
         task, is_first ? LoadFirstTask(flags, files) : LoadTask(flags, files));
   }
+  RLHF_RETURN_IF_ERROR(MoveTo(device, task->model));
   if (is_first && !flags.String("write-tokens").empty()) {
     RLHF_RETURN_IF_ERROR(
         WriteTokens(task->data, task->options, flags.String("write-tokens")));
@@ -289,13 +297,15 @@ absl::Status JoinAndTrain(const Flags& flags,
                           std::optional<Task> task = {}) {
   at::set_num_threads(std::max(
       1, static_cast<int>(flags.Int("threads")) / launch.local_world_size));
-  RLHF_ASSIGN_OR_RETURN(
-      const std::unique_ptr<RankGroup> group,
-      RankGroup::Join(
-          RankGroup::OptionsOf(v1::LearnerConfig(), "pm", "begin again"),
-          launch));
-  return group->Leave(
-      TrainOnRank(flags, files, std::move(task), group->communicator()));
+  RankGroup::Options options =
+      RankGroup::OptionsOf(v1::LearnerConfig(), "pm", "begin again");
+  RLHF_ASSIGN_OR_RETURN(options.device,
+                        DeviceOf(flags, {.rank = launch.local_rank,
+                                         .count = launch.local_world_size}));
+  RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<RankGroup> group,
+                        RankGroup::Join(options, launch));
+  return group->Leave(TrainOnRank(flags, files, std::move(task), options.device,
+                                  group->communicator()));
 }
 
 }  // namespace
@@ -318,6 +328,8 @@ absl::Status TrainPm(const Flags& flags,
                      launch.world_size, " ranks; leave --ranks out"));
   }
   // A mistake in the input is told here, before other processes make it too.
+  RLHF_RETURN_IF_ERROR(
+      DeviceOf(flags, {.rank = ranks - 1, .count = ranks}).status());
   RLHF_ASSIGN_OR_RETURN(Task task, LoadFirstTask(flags, files));
   std::vector<std::string> args = flags.args();
   args.insert(args.begin(), "pm");

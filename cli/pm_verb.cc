@@ -313,7 +313,8 @@ absl::Status PmVerb(const Flags& flags) {
     if (flags.String("model").empty()) {
       return absl::InvalidArgumentError("--model is needed");
     }
-    return EvaluatePm(flags.String("model"), words[1], json);
+    return EvaluatePm(flags.String("model"), words[1], flags.String("device"),
+                      json);
   }
   if (words.size() >= 2 && words[0] == "train") {
     return TrainPm(flags, {words.begin() + 1, words.end()});

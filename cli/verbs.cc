@@ -14,6 +14,8 @@ const FlagSpec kModel = {"model", Kind::kString, "",
                          "a Hugging Face model directory"};
 const FlagSpec kInput = {"input", Kind::kString, "-",
                          "JSONL to read; - is standard input"};
+const FlagSpec kDevice = {"device", Kind::kString, "cpu",
+                          "where to compute: cpu, cuda or cuda:N"};
 
 std::vector<Verb> MakeVerbs() {
   return {
@@ -108,12 +110,13 @@ std::vector<Verb> MakeVerbs() {
         {"seed", Kind::kInt, "1", "decides every draw", 0},
         {"batch", Kind::kInt, "32", "sequences decoded at once", 1, 4096},
         {"dtype", Kind::kString, "float32",
-         "of the weights: or bfloat16, int8"}},
+         "of the weights: or bfloat16, int8"},
+        kDevice},
        GenerateVerb},
       {"score",
        "{\"prompt\",\"response\"} or {\"chosen\",\"rejected\"} lines to scores",
        "--model DIR",
-       {kModel, kInput},
+       {kModel, kInput, kDevice},
        ScoreVerb},
       {"pm",
        "a run's PMs: which serve and why, promote, roll back; or measure one",
@@ -143,6 +146,8 @@ std::vector<Verb> MakeVerbs() {
         {"threads", Kind::kInt, "2", "train, eval: OpenMP threads", 1, 1024},
         {"ranks", Kind::kInt, "1",
          "train: processes on this machine, which share the threads", 1, 1024},
+        {"device", Kind::kString, "cpu",
+         "train, eval: where to compute: cpu, cuda or cuda:N"},
         {"write-tokens", Kind::kString, "",
          "train: folder for train.jsonl and held_out.jsonl, as token ids"},
         {"top", Kind::kInt, "20", "influence: comparisons listed", 1, 100000},

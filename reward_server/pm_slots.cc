@@ -5,6 +5,7 @@
 #include "core/base/hash.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "core/nn/device.h"
 #include "core/nn/model_directory.h"
 
 namespace rlhf {
@@ -66,7 +67,8 @@ absl::StatusOr<PmMembers> ReadMembers(const std::string& directory) {
 }
 
 absl::StatusOr<Transformer> LoadMember(const std::string& directory,
-                                       at::ScalarType dtype) {
+                                       at::ScalarType dtype,
+                                       at::Device device) {
   RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
   if (model.config().head != ModelConfig::Head::kScore) {
     return absl::InvalidArgumentError(
@@ -74,19 +76,22 @@ absl::StatusOr<Transformer> LoadMember(const std::string& directory,
                      ": not a preference model (config.json names no "
                      "ForSequenceClassification architecture)"));
   }
-  return dtype == at::kFloat ? std::move(model) : model.Cast(dtype);
+  if (dtype != at::kFloat) model = model.Cast(dtype);
+  RLHF_RETURN_IF_ERROR(MoveTo(device, model));
+  return model;
 }
 
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
     const std::string& directory, const v1::ModelVersion& version,
-    at::ScalarType dtype) {
+    at::ScalarType dtype, at::Device device) {
   RLHF_ASSIGN_OR_RETURN(PmMembers members, ReadMembers(directory));
   std::vector<Transformer> models;
   for (const PmMember& member : members.members) {
-    RLHF_ASSIGN_OR_RETURN(Transformer model,
-                          LoadMember(MemberFolder(directory, member), dtype));
+    RLHF_ASSIGN_OR_RETURN(
+        Transformer model,
+        LoadMember(MemberFolder(directory, member), dtype, device));
     models.push_back(std::move(model));
   }
   RLHF_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer,

@@ -40,12 +40,12 @@ struct LoadedPm {
       const v1::ScoredDialogue& dialogue) const;
 };
 
-// Loads a PM directory with all its members, with weights of `dtype`. Errors:
-// as LoadModel, Tokenizer::Load, ChatFormat::Load, PmMembersOf; InvalidArgument
-// if one is not a preference model.
+// Loads a PM directory with all its members, with weights of `dtype` on
+// `device`. Errors: as LoadModel, MoveTo, Tokenizer::Load, ChatFormat::Load,
+// PmMembersOf; InvalidArgument if one is not a preference model.
 absl::StatusOr<std::shared_ptr<const LoadedPm>> LoadPm(
     const std::string& directory, const v1::ModelVersion& version,
-    at::ScalarType dtype = at::kFloat);
+    at::ScalarType dtype = at::kFloat, at::Device device = at::kCPU);
 
 // Thread-safe.
 class PmSlots {

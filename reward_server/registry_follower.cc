@@ -17,7 +17,7 @@ absl::StatusOr<std::shared_ptr<const LoadedPm>> RegistryFollower::Load(
     int64_t version) const {
   RLHF_RETURN_IF_ERROR(registry_.Verify(version));
   RLHF_ASSIGN_OR_RETURN(const v1::ModelVersion stated, registry_.Get(version));
-  return LoadPm(registry_.Directory(version), stated, dtype_);
+  return LoadPm(registry_.Directory(version), stated, dtype_, device_);
 }
 
 absl::Status RegistryFollower::Follow() {

@@ -16,10 +16,11 @@ namespace rlhf {
 // serving.
 class RegistryFollower {
  public:
-  // `slots` is not owned and must outlive the follower.
+  // `slots` is not owned and must outlive the follower. PMs are loaded with
+  // weights of `dtype` on `device`.
   RegistryFollower(const ModelRegistry& registry, at::ScalarType dtype,
-                   PmSlots* slots)
-      : registry_(registry), dtype_(dtype), slots_(slots) {}
+                   PmSlots* slots, at::Device device = at::kCPU)
+      : registry_(registry), dtype_(dtype), device_(device), slots_(slots) {}
 
   // One look at "serving", "canary" and "shadow". An error is of the serving
   // one; a trial that cannot be loaded is logged and does not begin.
@@ -38,6 +39,7 @@ class RegistryFollower {
 
   const ModelRegistry registry_;
   const at::ScalarType dtype_;
+  const at::Device device_;
   PmSlots* const slots_;
   absl::Time next_trial_ = absl::InfinitePast();
 };

@@ -7,6 +7,7 @@
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
 #include "core/config/run_config.h"
+#include "core/nn/device.h"
 #include "core/rpc/grpc_server.h"
 #include "core/telemetry/metrics_server.h"
 #include "reward_server/registry_follower.h"
@@ -34,6 +35,9 @@ RequestBatcher::Options BatcherOptions(const v1::RewardServerConfig& config,
 }  // namespace
 
 absl::Status RunRewardServer(const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(
+      const at::Device device,
+      FindDevice("reward_server.device", config.reward_server().device()));
   prometheus::Registry series;
   RewardMetrics metrics(series);
   RLHF_ASSIGN_OR_RETURN(
@@ -54,7 +58,7 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
                         {&service, &admin}, &series));
   RegistryFollower follower(
       ModelRegistry(absl::StrCat(RunDirectory(config), "/registry/pm")),
-      ScalarTypeOf(config.reward_server().dtype()), &slots);
+      ScalarTypeOf(config.reward_server().dtype()), &slots, device);
   // Proving a version reads all of it: one that failed is not tried at once.
   absl::Time next_try = absl::InfinitePast();
   do {

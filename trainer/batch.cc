@@ -100,7 +100,8 @@ absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,
 absl::StatusOr<v1::UpdateReport> RestartPolicy(const v1::RunConfig& config,
                                                const Batch& batch,
                                                PpoTrainer& trainer) {
-  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
+  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models,
+                        LoadLearnerModels(config, trainer.policy().device()));
   trainer.Restart(std::move(models));
   v1::UpdateReport report;
   report.set_kl_coefficient(trainer.kl_coefficient());

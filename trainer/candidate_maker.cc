@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/parse_comparisons.h"
+#include "core/nn/device.h"
 #include "trainer/gate_report.h"
 #include "trainer/pm_plan.h"
 #include "trainer/preference/paired_test.h"
@@ -42,6 +43,9 @@ CandidateMaker::CandidateMaker(const v1::RunConfig& config,
 absl::StatusOr<CandidateMaker> CandidateMaker::Load(
     const v1::RunConfig& config, const ModelRegistry* registry) {
   CandidateMaker maker(config, registry);
+  RLHF_ASSIGN_OR_RETURN(
+      maker.device_,
+      FindDevice("preference.device", config.preference().device()));
   RLHF_ASSIGN_OR_RETURN(maker.tokenizer_, Tokenizer::Load(maker.initial_));
   RLHF_ASSIGN_OR_RETURN(const ChatFormat format,
                         ChatFormat::Load(maker.initial_));
@@ -67,8 +71,8 @@ absl::Status CandidateMaker::LoadIncumbent(std::optional<int64_t> serving) {
   incumbent_.reset();
   if (!serving.has_value()) return absl::OkStatus();
   RLHF_ASSIGN_OR_RETURN(const Json card, registry_->Card(*serving));
-  RLHF_ASSIGN_OR_RETURN(incumbent_,
-                        LoadPmModels(registry_->Directory(*serving), card));
+  RLHF_ASSIGN_OR_RETURN(
+      incumbent_, LoadPmModels(registry_->Directory(*serving), card, device_));
   return absl::OkStatus();
 }
 
@@ -89,8 +93,11 @@ bool CandidateMaker::StartsWarm() const {
 }
 
 absl::StatusOr<Transformer> CandidateMaker::FirstStart() const {
-  return LoadStartModel(initial_, config_.preference().num_layers(),
-                        *tokenizer_);
+  RLHF_ASSIGN_OR_RETURN(
+      Transformer model,
+      LoadStartModel(initial_, config_.preference().num_layers(), *tokenizer_));
+  RLHF_RETURN_IF_ERROR(MoveTo(device_, model));
+  return model;
 }
 
 absl::StatusOr<Transformer> CandidateMaker::StartOf(size_t index) const {

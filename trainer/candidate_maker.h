@@ -39,9 +39,9 @@ struct Candidate {
 // Used by one thread.
 class CandidateMaker {
  public:
-  // Loads tokenizer, chat format and the files of preference.data. `registry`
-  // is not owned and must outlive the maker. Errors: those of loading and
-  // reading.
+  // Finds preference.device, and loads tokenizer, chat format and the files of
+  // preference.data. `registry` is not owned and must outlive the maker.
+  // Errors: as FindDevice; those of loading and reading.
   static absl::StatusOr<CandidateMaker> Load(const v1::RunConfig& config,
                                              const ModelRegistry* registry);
 
@@ -83,6 +83,8 @@ class CandidateMaker {
   v1::RunConfig config_;
   const ModelRegistry* registry_;
   std::string initial_;
+  // Where it trains and measures.
+  at::Device device_ = at::kCPU;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::optional<ChatFormat> format_;
   std::vector<v1::Comparison> fixed_data_;  // of preference.data

@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/comm/communicator.h"
 #include "core/config/run_config.h"
+#include "core/nn/device.h"
 #include "core/telemetry/metrics_server.h"
 #include "core/text/prompt_set.h"
 #include "trainer/checkpoint/checkpoint_store.h"
@@ -86,10 +87,11 @@ std::string MetricsAddress(const v1::LearnerConfig& learner,
 // Everything from the moment that all ranks are there.
 absl::Status Train(const v1::RunConfig& config,
                    const std::optional<Checkpoint>& start,
-                   PpoTrainer::Models models, const LearnerRank& rank) {
+                   PpoTrainer::Models models, at::Device device,
+                   const LearnerRank& rank) {
   Communicator& communicator = rank.communicator;
   RLHF_ASSIGN_OR_RETURN(PpoTrainer::Options options,
-                        LoadTrainerOptions(config));
+                        LoadTrainerOptions(config, device));
   PreemptionView preemption = {
       .grace = absl::Seconds(config.learner().preemption_grace_seconds())};
   options.give_up = [&preemption] {
@@ -122,6 +124,10 @@ absl::Status Train(const v1::RunConfig& config,
 
 absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
   RLHF_LOG(INFO) << launch.OneLine();
+  RLHF_ASSIGN_OR_RETURN(const at::Device device,
+                        FindDevice("learner.device", config.learner().device(),
+                                   {.rank = launch.local_rank,
+                                    .count = launch.local_world_size}));
   RLHF_ASSIGN_OR_RETURN(std::vector<v1::Prompt> prompts,
                         ReadPrompts(config.prompts()));
   RLHF_RETURN_IF_ERROR(CheckPromptLengths(config, prompts));
@@ -133,7 +139,8 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
                      ": every prompt is held out; lower "
                      "held_out_prompt_share or add prompts"));
   }
-  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
+  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models,
+                        LoadLearnerModels(config, device));
   const RunIdentity identity =
       IdentifyRun(config, models.policy.parameters(), split.training);
   RLHF_ASSIGN_OR_RETURN(const std::optional<Checkpoint> start,
@@ -153,13 +160,12 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
         [&group] { return KeepOthersWaiting(group->communicator()); });
     RLHF_RETURN_IF_ERROR(head->Serve());
   }
-  RLHF_ASSIGN_OR_RETURN(
-      group,
-      RankGroup::Join(RankGroup::OptionsOf(
-                          config.learner(), "learner",
-                          "the group can go on from its newest checkpoint"),
-                      launch));
-  return group->Leave(Train(config, start, std::move(models),
+  RankGroup::Options options =
+      RankGroup::OptionsOf(config.learner(), "learner",
+                           "the group can go on from its newest checkpoint");
+  options.device = device;
+  RLHF_ASSIGN_OR_RETURN(group, RankGroup::Join(options, launch));
+  return group->Leave(Train(config, start, std::move(models), device,
                             {.communicator = group->communicator(),
                              .head = head.get(),
                              .metrics = metrics}));

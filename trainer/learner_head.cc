@@ -10,6 +10,7 @@
 #include "core/config/run_config.h"
 #include "core/nn/dtype.h"
 #include "core/nn/model_directory.h"
+#include "core/nn/torch_call.h"
 #include "core/registry/model_registry.h"
 #include "core/text/prompt_id.h"
 #include "trainer/checkpoint/checkpoint_store.h"
@@ -79,10 +80,12 @@ absl::Status LearnerHead::Serve() {
 }
 
 absl::Status LearnerHead::Publish(const NamedTensors& policy, int64_t version) {
+  // From a GPU it comes tensor by tensor, rounded there.
   RLHF_ASSIGN_OR_RETURN(
-      auto snapshot,
-      PackWeights(version, policy,
-                  {.dtype = ScalarTypeOf(config_.actor().dtype())}));
+      auto snapshot, TorchCall("copy the policy for actors", [&] {
+        return PackWeights(version, policy,
+                           {.dtype = ScalarTypeOf(config_.actor().dtype())});
+      }));
   weights_.Publish(std::move(snapshot));
   metrics_.weights_published.Increment();
   metrics_.policy_version.Set(static_cast<double>(version));

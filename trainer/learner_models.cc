@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/nn/device.h"
 #include "core/nn/dtype.h"
 #include "core/nn/model_directory.h"
 
@@ -37,8 +38,9 @@ absl::StatusOr<Transformer> LoadCritic(const v1::RunConfig& config,
 }  // namespace
 
 absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
-    const v1::RunConfig& config) {
-  // The reference stays in the mapped file; what is trained is copied.
+    const v1::RunConfig& config, at::Device device) {
+  // On the CPU the reference stays in the mapped file; what is trained is
+  // copied.
   RLHF_ASSIGN_OR_RETURN(Transformer reference,
                         LoadModel(config.initial_policy()));
   if (reference.config().head != ModelConfig::Head::kLanguageModel) {
@@ -49,12 +51,19 @@ absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
   if (config.ppo().critic() == v1::PpoConfig::SEPARATE) {
     RLHF_ASSIGN_OR_RETURN(critic, LoadCritic(config, reference.config()));
   }
+  if (config.learner().sharding() == v1::LearnerConfig::SHARDED) {
+    // A whole model may be more than a GPU holds.
+    device = at::kCPU;
+  }
+  RLHF_RETURN_IF_ERROR(MoveTo(device, reference));
+  if (critic.has_value()) RLHF_RETURN_IF_ERROR(MoveTo(device, *critic));
   // Adapters leave it as it is.
   const bool is_changed = config.learner().lora().rank() == 0;
   RLHF_ASSIGN_OR_RETURN(Transformer policy,
                         is_changed
                             ? absl::StatusOr<Transformer>(reference.Clone())
                             : LoadModel(config.initial_policy()));
+  RLHF_RETURN_IF_ERROR(MoveTo(device, policy));
   return PpoTrainer::Models{
       .policy = std::move(policy),
       .reference = std::make_shared<const Transformer>(std::move(reference)),
@@ -74,7 +83,7 @@ absl::StatusOr<std::shared_ptr<const PretrainingMix>> LoadPretrainingMix(
 }
 
 absl::StatusOr<PpoTrainer::Options> LoadTrainerOptions(
-    const v1::RunConfig& config) {
+    const v1::RunConfig& config, at::Device device) {
   RLHF_ASSIGN_OR_RETURN(std::shared_ptr<const PretrainingMix> pretraining,
                         LoadPretrainingMix(config));
   return PpoTrainer::Options{
@@ -82,6 +91,7 @@ absl::StatusOr<PpoTrainer::Options> LoadTrainerOptions(
       .temperature = config.sampling().temperature(),
       .micro_batch_tokens = config.learner().micro_batch_tokens(),
       .dtype = ScalarTypeOf(config.learner().dtype()),
+      .device = device,
       .recompute_activations = config.learner().recompute_activations(),
       .sharded = config.learner().sharding() == v1::LearnerConfig::SHARDED,
       .lora = {.rank = config.learner().lora().rank(),

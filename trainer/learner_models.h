@@ -10,16 +10,18 @@
 namespace rlhf {
 
 // Loads what `config` names: the initial policy, which is the reference too,
-// and the model of a separate critic.
+// and the model of a separate critic; onto `device`, but for models that will
+// be sharded, whose shares get there alone.
 //
 // Errors: as LoadModel; InvalidArgument if the initial policy is no language
 // model, or the critic's vocabulary another than the policy's.
 absl::StatusOr<PpoTrainer::Models> LoadLearnerModels(
-    const v1::RunConfig& config);
+    const v1::RunConfig& config, at::Device device = at::kCPU);
 
-// How `config` wants the trainer. Errors: as LoadPretrainingMix.
+// How `config` wants the trainer, computing on `device`.
+// Errors: as LoadPretrainingMix.
 absl::StatusOr<PpoTrainer::Options> LoadTrainerOptions(
-    const v1::RunConfig& config);
+    const v1::RunConfig& config, at::Device device = at::kCPU);
 
 // The text of ppo.pretraining_mix; null if there is none.
 // Errors: as PretrainingMix::Load and Tokenizer::Load.

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
+#include "core/nn/device.h"
 #include "core/nn/model_directory.h"
 #include "core/nn/sequence_scores.h"
 #include "trainer/preference/pair_scores.h"
@@ -63,12 +64,13 @@ absl::StatusOr<PmModels> TrainMembers(const PmMembers& members,
 }
 
 absl::StatusOr<PmModels> LoadPmModels(const std::string& directory,
-                                      const Json& card) {
+                                      const Json& card, at::Device device) {
   PmModels pm;
   RLHF_ASSIGN_OR_RETURN(pm.members, PmMembersOf(card));
   for (const PmMember& member : pm.members.members) {
     RLHF_ASSIGN_OR_RETURN(Transformer model,
                           LoadModel(MemberFolder(directory, member)));
+    RLHF_RETURN_IF_ERROR(MoveTo(device, model));
     pm.models.push_back(std::move(model));
   }
   return pm;

@@ -44,10 +44,11 @@ absl::StatusOr<PmModels> TrainMembers(const PmMembers& members,
                                       PmTrainerOptions options,
                                       const PmProgress& progress);
 
-// A version of the registry with all its members.
-// Errors: as LoadModel and PmMembersOf.
+// A version of the registry with all its members, on `device`.
+// Errors: as LoadModel, MoveTo and PmMembersOf.
 absl::StatusOr<PmModels> LoadPmModels(const std::string& directory,
-                                      const Json& card);
+                                      const Json& card,
+                                      at::Device device = at::kCPU);
 
 // The scores that the members make together. Errors: as ScoreSequences.
 absl::StatusOr<std::vector<MeasuredPair>> ScorePairsTogether(

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/hash.h"
+#include "core/nn/device.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_model.h"
@@ -27,12 +28,18 @@ inline PpoTrainer::Options MakeOptions() {
   return options;
 }
 
-// With a critic of its own where the options say so, starting at zero.
+// With a critic of its own where the options say so, starting at zero; on the
+// options' device.
 inline PpoTrainer MakeTrainer(const PpoTrainer::Options& options,
                               Communicator* communicator) {
+  // Shares get there from models on the CPU.
+  const at::Device device = options.sharded ? at::kCPU : options.device;
+  Transformer policy = MakeTinyModel(1), reference = MakeTinyModel(1);
+  EXPECT_OK(MoveTo(device, policy));
+  EXPECT_OK(MoveTo(device, reference));
   PpoTrainer::Models models = {
-      .policy = MakeTinyModel(1),
-      .reference = std::make_shared<const Transformer>(MakeTinyModel(1)),
+      .policy = std::move(policy),
+      .reference = std::make_shared<const Transformer>(std::move(reference)),
       .critic = std::nullopt};
   if (options.ppo.critic() == v1::PpoConfig::SEPARATE) {
     const Transformer trunk = MakeTinyModel(2);
@@ -44,6 +51,7 @@ inline PpoTrainer MakeTrainer(const PpoTrainer::Options& options,
                           /*pad_token_id=*/0),
         std::move(weights));
     EXPECT_OK(critic);
+    EXPECT_OK(MoveTo(device, *critic));
     models.critic = *std::move(critic);
   }
   return PpoTrainer(std::move(models), options, communicator);

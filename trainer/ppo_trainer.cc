@@ -46,6 +46,7 @@ std::unique_ptr<TrainedModels> MakeTrained(Transformer policy,
                     .epsilon = options.ppo.adam_epsilon(),
                     .weight_decay = options.ppo.weight_decay()},
           .dtype = options.dtype,
+          .device = options.device,
           .recompute_activations = options.recompute_activations,
           .sharded = options.sharded,
           .lora = options.lora},
@@ -89,7 +90,8 @@ PpoTrainer::PpoTrainer(Models models, const Options& options,
                            options, communicator)),
       reference_(options.sharded
                      ? MakeShardedFrozen(*models.reference, "reference",
-                                         options.dtype, communicator)
+                                         options.dtype, options.device,
+                                         communicator)
                      : MakeReplicatedFrozen(std::move(models.reference),
                                             options.dtype)),
       kl_coefficient_(options.ppo.kl_coefficient()) {}

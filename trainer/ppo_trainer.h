@@ -47,6 +47,9 @@ class PpoTrainer {
     int64_t micro_batch_tokens = 2048;
     // What the passes compute in.
     at::ScalarType dtype = at::kFloat;
+    // Where they compute: where the models are, unless sharded, whose shares
+    // are made there.
+    at::Device device = at::kCPU;
     // Layers keep only their input for the backward pass.
     bool recompute_activations = false;
     // Each rank holds its share of every model and of the optimizer's state.

@@ -56,7 +56,8 @@ absl::StatusOr<std::unique_ptr<RankGroup>> RankGroup::Join(
            .agent_store = launch.agent_store,
            .store_prefix = absl::StrCat("rlhf/", launch.restart_count),
            .timeout = options.collective_timeout,
-           .on_one_machine = launch.local_world_size == launch.world_size}));
+           .on_one_machine = launch.local_world_size == launch.world_size,
+           .device = options.device}));
   RLHF_ASSIGN_OR_RETURN(
       group->watch_,
       RankWatch::Start(*group->communicator_,

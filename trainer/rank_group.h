@@ -23,6 +23,9 @@ class RankGroup {
     // Of one collective, and of a rank's silence.
     absl::Duration collective_timeout;
     absl::Duration rank_timeout;
+    // Where the tensors are that this rank shares with others, besides those
+    // on the CPU.
+    at::Device device = at::kCPU;
   };
 
   // The times of `learner`; those of the schema if it is empty.

@@ -12,6 +12,7 @@
 #include "core/base/status_macros.h"
 #include "core/comm/communicator.h"
 #include "core/config/run_config.h"
+#include "core/nn/device.h"
 #include "trainer/batch_source.h"
 #include "trainer/checkpoint/checkpoint_store.h"
 #include "trainer/divergence.h"
@@ -97,9 +98,13 @@ absl::Status Replay(
         "learner.num_ranks: the run was made by ", config.learner().num_ranks(),
         " ranks; only a run of one can be replayed"));
   }
-  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models, LoadLearnerModels(config));
+  RLHF_ASSIGN_OR_RETURN(
+      const at::Device device,
+      FindDevice("learner.device", config.learner().device()));
+  RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models,
+                        LoadLearnerModels(config, device));
   RLHF_ASSIGN_OR_RETURN(const PpoTrainer::Options trainer_options,
-                        LoadTrainerOptions(config));
+                        LoadTrainerOptions(config, device));
   SingleCommunicator alone;
   PpoTrainer trainer(std::move(models), trainer_options, &alone);
   Steering steering(config.ppo());

@@ -37,6 +37,7 @@ TrainedModels::TrainedModels(Transformer policy,
                      {.name = name,
                       .prefix = prefix,
                       .dtype = options.dtype,
+                      .device = options.device,
                       .recompute_activations = options.recompute_activations,
                       .lora = options.lora},
                      communicator);

@@ -25,6 +25,8 @@ class TrainedModels {
     AdamWOptions adamw;
     // What passes compute in.
     at::ScalarType dtype = at::kFloat;
+    // As TrainedModelOptions::device.
+    at::Device device = at::kCPU;
     bool recompute_activations = false;
     bool sharded = false;
     // Not with `sharded`.

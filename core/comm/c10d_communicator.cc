@@ -1,5 +1,6 @@
 #include <ATen/ops/empty_like.h>
 
+#include <atomic>
 #include <functional>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -8,13 +9,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#ifdef RLHF_CUDA
-#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
-#endif
-
+#include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "core/comm/communicator.h"
 #include "core/comm/local_address.h"
+#include "core/comm/nccl.h"
 #include "core/config/address.h"
 
 namespace rlhf {
@@ -22,14 +21,22 @@ namespace {
 
 using Works = std::vector<c10::intrusive_ptr<c10d::Work>>;
 
+// What all calls of one communicator share.
+struct Calls {
+  const C10dOptions options;
+  // Whether one of them ended with an error.
+  std::atomic<bool> failed = false;
+};
+
 // c10d throws; this is the edge where its errors become statuses.
 template <typename F>
-absl::Status Collective(const C10dOptions& options, absl::string_view what,
-                        F&& function) {
+absl::Status Collective(Calls& calls, absl::string_view what, F&& function) {
   try {
     function();
     return absl::OkStatus();
   } catch (const std::exception& error) {
+    calls.failed = true;
+    const C10dOptions& options = calls.options;
     const std::string message = absl::StrCat(
         what, " on rank ", options.rank, " of ", options.world_size, " after ",
         absl::FormatDuration(options.timeout),
@@ -43,13 +50,13 @@ absl::Status Collective(const C10dOptions& options, absl::string_view what,
 
 class C10dTransfer final : public Transfer {
  public:
-  // `options` must outlive it.
-  C10dTransfer(const C10dOptions& options, std::string what)
-      : options_(options), what_(std::move(what)) {}
+  // `calls` must outlive it.
+  C10dTransfer(Calls* calls, std::string what, bool on_gpu)
+      : calls_(calls), what_(std::move(what)), on_gpu_(on_gpu) {}
 
   // Queues work; an error is kept for Wait.
   void Start(const std::function<Works()>& start) {
-    status_ = Collective(options_, what_, [&] { works_ = start(); });
+    status_ = Collective(*calls_, what_, [&] { works_ = start(); });
   }
 
   // To be done once everything has arrived.
@@ -57,55 +64,79 @@ class C10dTransfer final : public Transfer {
 
   absl::Status Wait() override {
     RLHF_RETURN_IF_ERROR(status_);
-    return Collective(options_, what_, [this] {
-      for (const auto& work : works_) work->wait();
+    return Collective(*calls_, what_, [this] {
+      for (const auto& work : works_) {
+        if (on_gpu_) {
+          WaitForGpu(*work, calls_->options.timeout);
+        } else {
+          work->wait();
+        }
+      }
       if (finish_) finish_();
     });
   }
 
  private:
-  const C10dOptions& options_;
+  Calls* const calls_;
   const std::string what_;
+  const bool on_gpu_;
   Works works_;
   std::function<void()> finish_;
   absl::Status status_;
 };
 
-class C10dCommunicator : public Communicator {
+// Tensors on the CPU go over Gloo, those on a GPU over NCCL.
+//
+// Gloo's own reduce-scatter is an all-reduce of which most is thrown away. Here
+// each rank sends every other one its share: the bytes of a ring without its
+// N - 1 rounds, moved by Gloo's transport thread while the caller computes.
+class C10dCommunicator final : public Communicator {
  public:
+  // `nccl` is null where no rank has a GPU.
   C10dCommunicator(const C10dOptions& options,
-                   c10::intrusive_ptr<c10d::Backend> backend)
-      : options_(options), backend_(std::move(backend)) {}
+                   c10::intrusive_ptr<c10d::Backend> gloo,
+                   c10::intrusive_ptr<c10d::Backend> nccl)
+      : calls_{options}, gloo_(std::move(gloo)), nccl_(std::move(nccl)) {}
 
-  int rank() const override { return options_.rank; }
-  int world_size() const override { return options_.world_size; }
+  ~C10dCommunicator() override {
+    if (nccl_.defined()) CloseNccl(*nccl_, calls_.failed);
+  }
+
+  int rank() const override { return calls_.options.rank; }
+  int world_size() const override { return calls_.options.world_size; }
 
   absl::Status AllReduceSum(const std::vector<at::Tensor>& tensors) override {
-    return Collective(options_, About("all-reduce"), [&] {
-      // All are queued before the first is waited for, so that the transfers
-      // overlap.
-      Works works;
-      for (const at::Tensor& tensor : tensors) {
+    // All are queued before the first is waited for, so that the transfers
+    // overlap.
+    std::vector<std::unique_ptr<C10dTransfer>> transfers;
+    for (const at::Tensor& tensor : tensors) {
+      transfers.push_back(MakeTransfer("all-reduce", "", tensor));
+      transfers.back()->Start([&]() -> Works {
         std::vector<at::Tensor> one = {tensor};
-        works.push_back(backend_->allreduce(one));
-      }
-      for (const auto& work : works) work->wait();
-    });
+        return {BackendOf(tensor).allreduce(one)};
+      });
+    }
+    for (const auto& transfer : transfers) {
+      RLHF_RETURN_IF_ERROR(transfer->Wait());
+    }
+    return absl::OkStatus();
   }
 
   absl::Status Broadcast(const at::Tensor& tensor) override {
-    return Collective(options_, About("broadcast"), [&] {
+    const auto transfer = MakeTransfer("broadcast", "", tensor);
+    transfer->Start([&]() -> Works {
       std::vector<at::Tensor> one = {tensor};
-      backend_->broadcast(one)->wait();
+      return {BackendOf(tensor).broadcast(one)};
     });
+    return transfer->Wait();
   }
 
   std::unique_ptr<Transfer> StartAllReduceSum(
       const at::Tensor& flat, const std::string& what) override {
-    auto transfer = MakeTransfer("all-reduce of ", what);
+    auto transfer = MakeTransfer("all-reduce of ", what, flat);
     transfer->Start([&]() -> Works {
       std::vector<at::Tensor> one = {flat};
-      return {backend_->allreduce(one)};
+      return {BackendOf(flat).allreduce(one)};
     });
     sent_bytes_.all_reduce +=
         2 * flat.nbytes() * (world_size() - 1) / world_size();
@@ -114,79 +145,67 @@ class C10dCommunicator : public Communicator {
 
   std::unique_ptr<Transfer> StartAllGather(const at::Tensor& flat,
                                            const std::string& what) override {
-    auto transfer = MakeTransfer("all-gather of ", what);
+    auto transfer = MakeTransfer("all-gather of ", what, flat);
     const at::Tensor own = OwnShare(flat);
     sent_bytes_.all_gather += OthersBytes(own);
-    GatherInto(flat, own, *transfer);
+    if (flat.is_cpu()) {
+      Exchange(
+          *transfer, [&](int) { return own; },
+          [&](int other) { return ShareOf(flat, other); });
+      return transfer;
+    }
+    transfer->Start([&]() -> Works {
+      at::Tensor all = flat, mine = own;
+      return {BackendOf(flat)._allgather_base(all, mine)};
+    });
     return transfer;
   }
 
   std::unique_ptr<Transfer> StartReduceScatterSum(
       const at::Tensor& flat, const std::string& what) override {
-    auto transfer = MakeTransfer("reduce-scatter of ", what);
+    auto transfer = MakeTransfer("reduce-scatter of ", what, flat);
     const at::Tensor own = OwnShare(flat);
     sent_bytes_.reduce_scatter += OthersBytes(own);
-    ReduceInto(flat, own, *transfer);
+    if (flat.is_cpu()) {
+      ExchangeAndSum(flat, own, *transfer);
+      return transfer;
+    }
+    transfer->Start([&]() -> Works {
+      at::Tensor all = flat, mine = own;
+      return {BackendOf(flat)._reduce_scatter_base(mine, all)};
+    });
     return transfer;
   }
 
- protected:
-  virtual void GatherInto(const at::Tensor& flat, const at::Tensor& own,
-                          C10dTransfer& transfer) {
-    transfer.Start([&]() -> Works {
-      at::Tensor all = flat, mine = own;
-      return {backend_->all_gather_single(all, mine)};
-    });
-  }
-
-  virtual void ReduceInto(const at::Tensor& flat, const at::Tensor& own,
-                          C10dTransfer& transfer) {
-    transfer.Start([&]() -> Works {
-      at::Tensor all = flat, mine = own;
-      return {backend_->reduce_scatter_single(mine, all)};
-    });
-  }
-
-  c10d::Backend& backend() { return *backend_; }
-
  private:
-  // What an error of a call begins with.
-  std::string About(absl::string_view call) const {
-    const std::string about = description();
-    return about.empty() ? std::string(call) : absl::StrCat(about, ": ", call);
+  c10d::Backend& BackendOf(const at::Tensor& tensor) const {
+    if (tensor.is_cpu()) return *gloo_;
+    RLHF_CHECK(nccl_.defined()) << "a tensor on " << tensor.device().str()
+                                << " of ranks that work on the CPU";
+    return *nccl_;
   }
 
+  // `kind` and `what` are what its errors tell of, after what all are about.
   std::unique_ptr<C10dTransfer> MakeTransfer(absl::string_view kind,
-                                             const std::string& what) {
-    return std::make_unique<C10dTransfer>(options_,
-                                          About(absl::StrCat(kind, what)));
+                                             const std::string& what,
+                                             const at::Tensor& tensor) {
+    const std::string about = description();
+    return std::make_unique<C10dTransfer>(
+        &calls_, absl::StrCat(about, about.empty() ? "" : ": ", kind, what),
+        !tensor.is_cpu());
   }
 
   uint64_t OthersBytes(const at::Tensor& share) const {
     return share.nbytes() * (world_size() - 1);
   }
 
-  const C10dOptions options_;
-  const c10::intrusive_ptr<c10d::Backend> backend_;
-};
-
-// Gloo's own reduce-scatter is an all-reduce of which most is thrown away. Here
-// each rank sends every other one its share: the bytes of a ring without its
-// N - 1 rounds, moved by Gloo's transport thread while the caller computes.
-class GlooCommunicator final : public C10dCommunicator {
- public:
-  using C10dCommunicator::C10dCommunicator;
-
- protected:
-  void GatherInto(const at::Tensor& flat, const at::Tensor& own,
-                  C10dTransfer& transfer) override {
-    Exchange(
-        transfer, [&](int) { return own; },
-        [&](int other) { return ShareOf(flat, other); });
+  at::Tensor ShareOf(const at::Tensor& flat, int of) const {
+    const int64_t share = flat.numel() / world_size();
+    return flat.narrow(0, of * share, share);
   }
 
-  void ReduceInto(const at::Tensor& flat, const at::Tensor& own,
-                  C10dTransfer& transfer) override {
+  void ExchangeAndSum(const at::Tensor& flat, const at::Tensor& own,
+                      C10dTransfer& transfer) {
     std::vector<at::Tensor> received(world_size());
     for (int other = 0; other < world_size(); ++other) {
       if (other != rank()) received[other] = at::empty_like(own);
@@ -201,12 +220,6 @@ class GlooCommunicator final : public C10dCommunicator {
     });
   }
 
- private:
-  at::Tensor ShareOf(const at::Tensor& flat, int of) const {
-    const int64_t share = flat.numel() / world_size();
-    return flat.narrow(0, of * share, share);
-  }
-
   // Sends `to(other)` to every other rank and receives `from(other)` from it.
   void Exchange(C10dTransfer& transfer,
                 const std::function<at::Tensor(int)>& to,
@@ -218,12 +231,12 @@ class GlooCommunicator final : public C10dCommunicator {
       for (int step = 1; step < world_size(); ++step) {
         const int source = (rank() - step + world_size()) % world_size();
         std::vector<at::Tensor> one = {from(source)};
-        works.push_back(backend().recv(one, source, tag));
+        works.push_back(gloo_->recv(one, source, tag));
       }
       for (int step = 1; step < world_size(); ++step) {
         const int target = (rank() + step) % world_size();
         std::vector<at::Tensor> one = {to(target)};
-        works.push_back(backend().send(one, target, tag));
+        works.push_back(gloo_->send(one, target, tag));
       }
       return works;
     });
@@ -231,6 +244,10 @@ class GlooCommunicator final : public C10dCommunicator {
 
   // Calls match by their number; far fewer than this are under way at once.
   static constexpr int kNumTags = 1 << 20;
+
+  Calls calls_;
+  const c10::intrusive_ptr<c10d::Backend> gloo_;
+  const c10::intrusive_ptr<c10d::Backend> nccl_;
   int next_tag_ = 0;
 };
 
@@ -247,15 +264,6 @@ c10::intrusive_ptr<c10d::Store> MakeStore(const C10dOptions& options) {
 
 absl::StatusOr<std::unique_ptr<Communicator>> Join(
     const C10dOptions& options, const c10::intrusive_ptr<c10d::Store>& store) {
-#ifdef RLHF_CUDA
-  if (options.device.is_cuda()) {
-    auto nccl = c10d::ProcessGroupNCCL::Options::create();
-    nccl->timeout = absl::ToChronoMilliseconds(options.timeout);
-    return std::make_unique<C10dCommunicator>(
-        options, c10::make_intrusive<c10d::ProcessGroupNCCL>(
-                     store, options.rank, options.world_size, nccl));
-  }
-#endif
   auto gloo = c10d::ProcessGroupGloo::Options::create(
       absl::ToChronoMilliseconds(options.timeout));
   gloo->threads = 2;
@@ -270,21 +278,29 @@ absl::StatusOr<std::unique_ptr<Communicator>> Join(
   }
   gloo->devices.push_back(
       c10d::ProcessGroupGloo::createDeviceForHostname(address));
-  return std::make_unique<GlooCommunicator>(
-      options, c10::make_intrusive<c10d::ProcessGroupGloo>(
-                   store, options.rank, options.world_size, gloo));
+  // Here the ranks meet; NCCL connects with its first call.
+  c10::intrusive_ptr<c10d::Backend> on_cpu =
+      c10::make_intrusive<c10d::ProcessGroupGloo>(
+          c10::make_intrusive<c10d::PrefixStore>("gloo", store), options.rank,
+          options.world_size, gloo);
+  c10::intrusive_ptr<c10d::Backend> on_gpu;
+  if (options.device.is_cuda()) {
+    on_gpu = MakeNccl(options,
+                      c10::make_intrusive<c10d::PrefixStore>("nccl", store));
+  }
+  return std::make_unique<C10dCommunicator>(options, std::move(on_cpu),
+                                            std::move(on_gpu));
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Communicator>> MakeC10dCommunicator(
     const C10dOptions& options) {
-#ifndef RLHF_CUDA
-  if (options.device.is_cuda()) {
+  if (options.device.is_cuda() && !HasNccl()) {
     return absl::UnimplementedError(
-        "this build has no CUDA: configure with the `cuda` preset");
+        absl::StrCat("ranks on ", options.device.str(),
+                     ": this build has no CUDA; build with `make cuda`"));
   }
-#endif
   try {
     return Join(options, MakeStore(options));
   } catch (const std::exception& error) {

@@ -36,6 +36,9 @@ struct SentBytes {
   uint64_t total() const { return all_gather + reduce_scatter + all_reduce; }
 };
 
+// Tensors on the CPU may be given always, those on a GPU where the communicator
+// was made for it.
+//
 // Not thread-safe. A call that waits longer than the timeout given at creation
 // returns DeadlineExceeded and says which call on which rank waited, and what
 // for; the communicator is unusable afterwards.
@@ -123,7 +126,8 @@ struct C10dOptions {
   absl::Duration timeout = absl::Seconds(60);
   // Whether all ranks are on this machine: then loopback will do.
   bool on_one_machine = true;
-  // NCCL on this GPU, else Gloo on the CPU.
+  // This rank's GPU, for whose tensors there is NCCL beside the Gloo of those
+  // on the CPU; or the CPU.
   at::Device device = at::kCPU;
 };
 

@@ -28,8 +28,9 @@ struct PackOptions {
   uint64_t bucket_bytes = 64 << 20;
 };
 
-// Copies `tensors`, as `dtype`, into buckets.
-// Errors: of SharedMemory::Create.
+// Copies `tensors`, as `dtype`, into buckets, wherever they are: the bytes are
+// the same from a GPU. Throws as LibTorch does if there is no memory for a
+// copy. Errors: of SharedMemory::Create.
 absl::StatusOr<std::shared_ptr<const WeightSnapshot>> PackWeights(
     int64_t version, const NamedTensors& tensors,
     const PackOptions& options = {});

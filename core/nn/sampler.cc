@@ -115,7 +115,8 @@ std::vector<SampledToken> SampleTokens(const at::Tensor& logit_BV,
   const int64_t vocab = logit_BV.size(1);
   RLHF_CHECK(static_cast<int64_t>(uniforms.size()) == rows);
   RLHF_CHECK(static_cast<int64_t>(params.size()) == rows);
-  const at::Tensor logits = logit_BV.to(at::kCPU, at::kFloat).contiguous();
+  // From a GPU in one transfer, and in their own, perhaps shorter dtype.
+  const at::Tensor logits = logit_BV.to(at::kCPU).to(at::kFloat).contiguous();
   std::vector<SampledToken> tokens(static_cast<size_t>(rows));
   at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {

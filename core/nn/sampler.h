@@ -45,7 +45,8 @@ struct SampledToken {
 // over rising ids at uniforms[b]; so a truncation that rules nothing out draws
 // what none would draw, but for rounding. Temperature 0 takes the largest logit
 // (the first of equals). Rows do not depend on each other. A row with a NaN
-// gives NaN log-probabilities.
+// gives NaN log-probabilities. Logits on a GPU are drawn from on the CPU, so
+// that equal logits give equal tokens wherever they were computed.
 std::vector<SampledToken> SampleTokens(const at::Tensor& logit_BV,
                                        absl::Span<const SamplingParams> params,
                                        absl::Span<const double> uniforms);

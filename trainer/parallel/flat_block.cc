@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <c10/core/Allocator.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/GradMode.h>
 
 #include <utility>
@@ -19,7 +20,7 @@ FlatBlock::FlatBlock(std::string name, const NamedTensors& tensors,
   for (const NamedTensor& p : tensors) elements += p.tensor.numel();
   const int64_t share = (elements + layout.world_size - 1) / layout.world_size;
   flat_ = at::empty({share * layout.world_size},
-                    tensors[0].tensor.options().dtype(layout.dtype));
+                    at::TensorOptions(layout.dtype).device(layout.device));
   for (const NamedTensor& p : tensors) {
     weights_.push_back({p.name, p.tensor});  // for their shapes, see Split
   }
@@ -38,6 +39,9 @@ FlatBlock::FlatBlock(std::string name, const NamedTensors& tensors,
 void FlatBlock::Allocate() {
   c10::StorageImpl& storage = *flat_.storage().unsafeGetStorageImpl();
   const auto bytes = static_cast<size_t>(flat_.numel()) * flat_.itemsize();
+  // Allocators take memory of the current GPU.
+  c10::OptionalDeviceGuard on_its_device;
+  if (!flat_.is_cpu()) on_its_device.reset_device(flat_.device());
   storage.set_data_ptr_noswap(
       c10::GetAllocator(flat_.device().type())->allocate(bytes));
   storage.set_nbytes(bytes);

@@ -20,6 +20,8 @@ class FlatBlock {
     int world_size = 1;
     // Of the whole weights, while they are there.
     at::ScalarType dtype = at::kFloat;
+    // Where the share is kept and the whole weights appear.
+    at::Device device = at::kCPU;
     // Gradients are wanted: this rank's share is float32 and a leaf.
     bool trained = true;
   };

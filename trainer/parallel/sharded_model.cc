@@ -18,7 +18,10 @@ class ShardedModel final : public TrainedModel {
                const TrainedModelOptions& options, Communicator* communicator)
       : prefix_(options.prefix),
         communicator_(communicator),
-        weights_(model, head, {.name = options.name, .dtype = options.dtype},
+        weights_(model, head,
+                 {.name = options.name,
+                  .dtype = options.dtype,
+                  .device = options.device},
                  communicator) {
     for (const FlatBlock& block : weights_.blocks()) {
       parameters_.push_back({block.name(), block.share()});
@@ -59,7 +62,8 @@ class ShardedModel final : public TrainedModel {
           communicator_->StartAllGather(flat, "the state of " + block.name())
               ->Wait());
       if (communicator_->rank() != 0) continue;
-      for (const NamedTensor& p : block.Split(flat)) {
+      // The whole model may be more than a GPU holds.
+      for (const NamedTensor& p : block.Split(flat.to(at::kCPU))) {
         found[prefix_ + p.name] = p.tensor;
       }
     }
@@ -112,10 +116,11 @@ std::unique_ptr<TrainedModel> MakeShardedModel(
 
 std::shared_ptr<const Transformer> MakeShardedFrozen(
     const Transformer& model, const std::string& name, at::ScalarType dtype,
-    Communicator* communicator) {
+    at::Device device, Communicator* communicator) {
   const auto weights = std::make_shared<ShardedWeights>(
       model, NamedTensors(),
-      ShardedWeights::Options{.name = name, .dtype = dtype, .trained = false},
+      ShardedWeights::Options{
+          .name = name, .dtype = dtype, .device = device, .trained = false},
       communicator);
   return {weights, &weights->model()};
 }

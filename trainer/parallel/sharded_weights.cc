@@ -28,6 +28,7 @@ ShardedWeights::ShardedWeights(const Transformer& model,
   const FlatBlock::Layout layout = {.rank = communicator->rank(),
                                     .world_size = communicator->world_size(),
                                     .dtype = options.dtype,
+                                    .device = options.device,
                                     .trained = options.trained};
   for (int64_t i = 0; i < model.config().num_layers; ++i) {
     blocks_.emplace_back(absl::StrCat("layer ", i, " of ", options.name),

@@ -21,6 +21,8 @@ class ShardedWeights final : public LayerWeights {
   struct Options {
     std::string name;  // "policy"
     at::ScalarType dtype = at::kFloat;
+    // Wherever the model that is cut up is.
+    at::Device device = at::kCPU;
     bool trained = true;
   };
 

@@ -99,6 +99,8 @@ struct TrainedModelOptions {
   std::string prefix;
   // What passes compute in.
   at::ScalarType dtype = at::kFloat;
+  // Where shares are kept if sharded; else the models stay where they are.
+  at::Device device = at::kCPU;
   bool recompute_activations = false;
   LoraOptions lora;
 };
@@ -126,7 +128,7 @@ std::shared_ptr<const Transformer> MakeReplicatedFrozen(
     std::shared_ptr<const Transformer> model, at::ScalarType dtype);
 std::shared_ptr<const Transformer> MakeShardedFrozen(
     const Transformer& model, const std::string& name, at::ScalarType dtype,
-    Communicator* communicator);
+    at::Device device, Communicator* communicator);
 
 // Finds the tensor `name` of this shape. Errors: InvalidArgument.
 absl::StatusOr<at::Tensor> FindTensor(const NamedTensors& tensors,
