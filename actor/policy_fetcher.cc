@@ -43,8 +43,9 @@ absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
   if (!model.ok()) {
     return WithContext(model.status(), "the learner's weights do not fit");
   }
-  return PolicyVersion{.version = manifest.version(),
-                       .model = ForGeneration(*std::move(model))};
+  return PolicyVersion{
+      .version = manifest.version(),
+      .model = std::make_shared<Transformer>(*std::move(model))};
 }
 
 PolicyFetcher::PolicyFetcher(const std::string& address, ModelConfig config,
