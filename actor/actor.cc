@@ -10,6 +10,7 @@
 #include "actor/job_sampler.h"
 #include "actor/lease_sampler.h"
 #include "actor/policy_fetcher.h"
+#include "actor/policy_packer.h"
 #include "actor/policy_runner.h"
 #include "actor/prompt_codec.h"
 #include "actor/rollout_submitter.h"
@@ -59,7 +60,7 @@ absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
       config.learner().address(), config.reward_server().address(),
       static_cast<size_t>(config.actor().max_queue()), &metrics);
   PolicyRunner runner(EngineOptions(config, model, codec), &metrics,
-                      OnNewVersion(config.actor()));
+                      OnNewVersion(config.actor()), PolicyPacker());
   JobSampler jobs(&service, &codec, &runner);
   LeaseSampler leases(config.learner().address(), &codec, &runner, &submitter,
                       &metrics);

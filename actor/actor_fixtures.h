@@ -31,8 +31,8 @@ inline bool Eventually(const std::function<bool()>& condition) {
   return true;
 }
 
-inline std::shared_ptr<const Transformer> TinyPolicy(uint64_t seed) {
-  return std::make_shared<const Transformer>(MakeTinyModel(seed));
+inline std::shared_ptr<Transformer> TinyPolicy(uint64_t seed) {
+  return std::make_shared<Transformer>(MakeTinyModel(seed));
 }
 
 // All of whose tokens are equally likely, always.

@@ -46,8 +46,9 @@ absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
     return WithContext(model.status(), "the learner's weights do not fit");
   }
   RLHF_RETURN_IF_ERROR(MoveTo(device, *model));
-  return PolicyVersion{.version = manifest.version(),
-                       .model = ForGeneration(*std::move(model))};
+  return PolicyVersion{
+      .version = manifest.version(),
+      .model = std::make_shared<Transformer>(*std::move(model))};
 }
 
 PolicyFetcher::PolicyFetcher(const std::string& address, ModelConfig config,

@@ -19,7 +19,8 @@ namespace rlhf {
 
 struct PolicyVersion {
   int64_t version = 0;
-  std::shared_ptr<const Transformer> model;
+  // As it was published, not packed. Its sampler takes it apart.
+  std::shared_ptr<Transformer> model;
 };
 
 // Maps one version where the learner is on this machine, else receives it over
@@ -37,7 +38,7 @@ absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
                                           at::Device device = at::kCPU);
 
 // Thread-safe. Its thread stops when it is destroyed, after a version that is
-// being mapped or packed; one that is being received is given up.
+// being mapped; one that is being received is given up.
 class PolicyFetcher {
  public:
   // `address` is the learner's; weights must fit `config`, and come to

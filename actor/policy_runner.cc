@@ -27,7 +27,10 @@ void PolicyRunner::TakeOffered() {
   if (!offered_.has_value()) return;
   if (on_new_version_ == OnNewVersion::kFinish && !idle()) return;
   version_ = offered_->version;
-  engine_->SetModel(offered_->model, version_,
+  std::shared_ptr<const Transformer> model = offered_->model;
+  // Between two steps: the engine's model, which is overwritten, is not in use.
+  if (packer_.has_value()) model = packer_->Pack(std::move(*offered_->model));
+  engine_->SetModel(std::move(model), version_,
                     on_new_version_ == OnNewVersion::kRecompute
                         ? GenerationEngine::OldCache::kRecompute
                         : GenerationEngine::OldCache::kKeep);

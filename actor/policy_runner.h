@@ -12,6 +12,7 @@
 #include "actor/actor_metrics.h"
 #include "actor/generation_engine.h"
 #include "actor/policy_fetcher.h"
+#include "actor/policy_packer.h"
 
 namespace rlhf {
 
@@ -33,17 +34,20 @@ class PolicyRunner {
     kRecompute,
   };
 
-  // `metrics` is not owned and must outlive this.
+  // `metrics` is not owned and must outlive this. With `packer` versions are
+  // packed when they are taken, in which time no token is sampled; without one
+  // they sample as they come.
   PolicyRunner(GenerationEngine::Options options, ActorMetrics* metrics,
-               OnNewVersion on_new_version = OnNewVersion::kFinish)
+               OnNewVersion on_new_version = OnNewVersion::kFinish,
+               std::optional<PolicyPacker> packer = std::nullopt)
       : options_(std::move(options)),
         on_new_version_(on_new_version),
-        metrics_(metrics) {}
+        metrics_(metrics),
+        packer_(std::move(packer)) {}
 
-  // Takes a new version: with kFinish once the sequences of the old one are
-  // done, else before the next token.
-  // Errors, of the first version alone: ResourceExhausted if there is no memory
-  // for the cache.
+  // Takes a new version, and its model apart: with kFinish once the sequences
+  // of the old one are done, else before the next token. Errors, of the first
+  // version alone: ResourceExhausted if there is no memory for the cache.
   absl::Status Offer(PolicyVersion policy);
 
   bool has_policy() const { return engine_ != nullptr; }
@@ -81,6 +85,7 @@ class PolicyRunner {
   const GenerationEngine::Options options_;
   const OnNewVersion on_new_version_;
   ActorMetrics* const metrics_;
+  std::optional<PolicyPacker> packer_;
   std::optional<PolicyVersion> offered_;
   std::unique_ptr<GenerationEngine> engine_;
   int64_t version_ = 0;

@@ -102,6 +102,41 @@ TEST_F(PolicyRunnerTest, ANewVersionMayGoOnWithTheSequencesOfTheOldOne) {
   }
 }
 
+// Also of a sequence that goes on.
+TEST_F(PolicyRunnerTest,
+       APackedVersionIsReplacedInItsMemoryAndSamplesAsAnother) {
+  const auto sample = [&](PolicyRunner& runner, bool replace) {
+    EngineResult sampled;
+    EXPECT_OK(runner.Offer({.version = 1, .model = TinyPolicy(1)}));
+    EXPECT_OK(runner.Add(
+        {.prompt_ids = {9, 81, 17}, .max_new_tokens = 6, .temperature = 0},
+        [&](absl::StatusOr<EngineResult> result) {
+          ASSERT_OK(result);
+          sampled = *std::move(result);
+        }));
+    runner.Step();
+    if (replace) {
+      EXPECT_OK(runner.Offer({.version = 2, .model = TinyPolicy(2)}));
+    }
+    while (!runner.idle()) runner.Step();
+    return sampled;
+  };
+  for (const bool replace : {false, true}) {
+    PolicyRunner plain({.max_batch = 4}, &metrics_.series,
+                       PolicyRunner::OnNewVersion::kRecompute);
+    PolicyRunner packed({.max_batch = 4}, &metrics_.series,
+                        PolicyRunner::OnNewVersion::kRecompute, PolicyPacker());
+    const EngineResult one = sample(plain, replace);
+    const EngineResult other = sample(packed, replace);
+    EXPECT_EQ(one.token_ids, other.token_ids);
+    EXPECT_EQ(one.versions, other.versions);
+    ASSERT_EQ(one.model_logprobs.size(), other.model_logprobs.size());
+    for (size_t i = 0; i < one.model_logprobs.size(); ++i) {
+      EXPECT_NEAR(one.model_logprobs[i], other.model_logprobs[i], 1e-4);
+    }
+  }
+}
+
 TEST_F(PolicyRunnerTest, ASequenceCanBeLookedAtWhileItIsSampled) {
   EXPECT_EQ(runner_.Find(1), nullptr);
   ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));

@@ -20,6 +20,7 @@
 #include "absl/time/clock.h"
 #include "actor/generation_engine.h"
 #include "actor/policy_fetcher.h"
+#include "actor/policy_packer.h"
 #include "bench/line_json.h"
 #include "core/base/clock.h"
 #include "core/base/status_macros.h"
@@ -74,18 +75,20 @@ absl::Status Act(const std::string& directory, const std::string& address) {
   });
   PrintLine({{"ready", true}});
   std::unique_ptr<GenerationEngine> engine;
+  PolicyPacker packer;
   while (!over) {
     std::optional<PolicyVersion> policy = fetcher.Take();
     if (!policy.has_value()) {
       absl::SleepFor(kPoll);
       continue;
     }
+    auto model = packer.Pack(std::move(*policy->model));
     if (engine == nullptr) {
       engine = std::make_unique<GenerationEngine>(
-          policy->model,
+          std::move(model),
           GenerationEngine::Options{.max_batch = 16, .max_tokens = 128});
     } else {
-      engine->SetModel(policy->model, policy->version,
+      engine->SetModel(std::move(model), policy->version,
                        GenerationEngine::OldCache::kRecompute);
     }
     PrintLine({{"version", policy->version}, {"flipped_s", Now()}});

@@ -32,7 +32,7 @@ absl::StatusOr<at::ScalarType> DtypeFlag(const Flags& flags) {
   if (name == "float32") return at::kFloat;
   if (name == "bfloat16") return at::kBFloat16;
   return absl::InvalidArgumentError(
-      absl::StrCat("--dtype=", name, ": wanted float32 or bfloat16"));
+      absl::StrCat("--dtype=", name, ": wanted float32, bfloat16 or int8"));
 }
 
 // The prompt tokens and the sampling key of one input line.

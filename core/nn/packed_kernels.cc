@@ -1,5 +1,6 @@
 // MultiplyPanels: the inner loops of products with packed weights.
 #include <algorithm>
+#include <iterator>
 #include <type_traits>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace rlhf {
 namespace {
 
 // Sums that stay in registers: so many rows times the two vectors of a panel.
-// The processor has 32.
+// The processor has 32, and Block holds the weights of kPanelInputs.
 constexpr int64_t kRows = 8;
 // Inputs whose weights are made floats at a time for more rows than these:
 // 16 KiB, which stay in the first cache while all rows pass over them.
@@ -19,6 +20,15 @@ constexpr int64_t kDepth = 128;
 // So many inputs ahead of the sums weights are fetched from memory: about what
 // is multiplied while memory answers.
 constexpr int64_t kAhead = 256;
+// With more rows than these, weights are read from the second cache for each
+// kTallRows of them, over all inputs at once, instead.
+constexpr int64_t kFewRows = 64;
+// Sums of kTallRows rows and one vector for the weights fill the registers.
+constexpr int64_t kTallRows = 12;
+// What panels that are read so may take of the second cache.
+constexpr int64_t kGroupBytes = int64_t{1} << 19;
+// So many inputs ahead of the sums weights are fetched from that cache.
+constexpr int64_t kNear = 16;
 constexpr int64_t kCacheLine = 64;
 
 static_assert(kPanelOutputs == 2 * kLanes);
@@ -131,11 +141,30 @@ RLHF_INLINE void BlockOf(int64_t count, const Rows& rows,
 
 // Of one thread, kept from call to call.
 struct Scratch {
-  std::vector<Pair> floats{static_cast<size_t>(kDepth)};
-  std::vector<Pair> sums;  // by row
+  std::vector<Pair> floats;  // weights
+  std::vector<Pair> sums;    // by row
 };
 
-// All rows times one panel, into scratch.sums.
+// The weights of `count` inputs from `weights` on as floats: where they lie if
+// they are such, else in `scratch`.
+template <class Panel>
+RLHF_INLINE const Pair* Floats(const std::byte* weights, int64_t count,
+                               Scratch& scratch) {
+  if constexpr (Panel::kBytes == Float32Panel::kBytes) {
+    return reinterpret_cast<const Pair*>(weights);
+  }
+  if (std::ssize(scratch.floats) < count) {
+    scratch.floats.resize(static_cast<size_t>(count));
+  }
+  for (int64_t i = 0; i < count; i += kPanelInputs) {
+    Pair some[kPanelInputs];
+    Panel::Read(weights + i * Panel::kBytes, some);
+    std::copy_n(some, kPanelInputs, scratch.floats.data() + i);
+  }
+  return scratch.floats.data();
+}
+
+// All rows, kFewRows at most, times one panel, into scratch.sums.
 template <class Panel>
 RLHF_INLINE void SumPanel(const float* x, int64_t rows, int64_t in,
                           const std::byte* panel, Scratch& scratch) {
@@ -148,15 +177,8 @@ RLHF_INLINE void SumPanel(const float* x, int64_t rows, int64_t in,
   for (int64_t first = 0; first < in; first += kDepth) {
     const int64_t depth = std::min(kDepth, in - first);
     const std::byte* const weights = panel + first * Panel::kBytes;
-    const std::byte* floats = weights;
-    if constexpr (Panel::kBytes != Float32Panel::kBytes) {
-      for (int64_t i = 0; i < depth; i += kPanelInputs) {
-        Pair some[kPanelInputs];
-        Panel::Read(weights + i * Panel::kBytes, some);
-        std::copy_n(some, kPanelInputs, scratch.floats.data() + i);
-      }
-      floats = reinterpret_cast<const std::byte*>(scratch.floats.data());
-    }
+    const auto* const floats = reinterpret_cast<const std::byte*>(
+        Floats<Panel>(weights, depth, scratch));
     for (int64_t r = 0; r < rows; r += kRows) {
       BlockOf<Float32Panel>(std::min(kRows, rows - r), {x + r * in + first, in},
                             floats, depth, weights + kAhead * Panel::kBytes,
@@ -200,25 +222,105 @@ struct Product {
   int64_t begin, end;
   bool add;
   float* y;
+
+  // y of the row `r` from the panel's first output on.
+  float* At(int64_t r, int64_t panel) const {
+    return y + r * linear.out + panel * kPanelOutputs;
+  }
 };
+
+RLHF_INLINE void StorePanel(const Product& product, int64_t panel,
+                            int64_t first_row, int64_t count,
+                            const Pair* sums) {
+  const PackedLinear& linear = product.linear;
+  const auto of_panel = [panel](const std::vector<float>& numbers) {
+    return numbers.empty() ? nullptr : numbers.data() + panel * kPanelOutputs;
+  };
+  const float* const scale = of_panel(linear.scale);
+  const float* const bias = of_panel(linear.bias);
+  const int64_t outputs =
+      std::min(kPanelOutputs, linear.out - panel * kPanelOutputs);
+  for (int64_t r = 0; r < count; ++r) {
+    Store(sums[r], scale, bias, product.add, outputs,
+          product.At(first_row + r, panel));
+  }
+}
+
+template <class Panel>
+RLHF_INLINE void RunFewRows(const Product& product, Scratch& scratch) {
+  const PackedLinear& linear = product.linear;
+  for (int64_t panel = product.begin; panel < product.end; ++panel) {
+    SumPanel<Panel>(product.x, product.rows, linear.in,
+                    linear.panels + panel * linear.in * Panel::kBytes, scratch);
+    StorePanel(product, panel, 0, product.rows, scratch.sums.data());
+  }
+}
+
+// R rows from `row` on times one panel, whose weights are `floats`. Rows of y
+// are far from each other, so they are fetched before they are written.
+template <int64_t R>
+RLHF_INLINE void TallBlock(const Product& product, int64_t panel, int64_t row,
+                           const Pair* floats) {
+  const int64_t in = product.linear.in;
+  const float* const x = product.x + row * in;
+  Pair sum[R];
+#pragma GCC unroll 12
+  for (int64_t r = 0; r < R; ++r) {
+    sum[r] = Pair();
+    const float* const y = product.At(row + r, panel);
+    __builtin_prefetch(y, /*rw=*/1);
+    __builtin_prefetch(y + kLanes, /*rw=*/1);
+  }
+  for (int64_t i = 0; i < in; ++i) {
+    __builtin_prefetch(&floats[i + kNear].low);
+    __builtin_prefetch(&floats[i + kNear].high);
+    const Pair weights = floats[i];
+#pragma GCC unroll 12
+    for (int64_t r = 0; r < R; ++r) {
+      sum[r].low += x[r * in + i] * weights.low;
+      sum[r].high += x[r * in + i] * weights.high;
+    }
+  }
+  StorePanel(product, panel, row, R, sum);
+}
+
+// Takes as many panels at once as the second cache holds, and all of them with
+// one block of rows after the other: y is written row by row, and sums leave
+// the registers once.
+template <class Panel>
+RLHF_INLINE void RunManyRows(const Product& product, Scratch& scratch) {
+  const int64_t in = product.linear.in;
+  const int64_t group =
+      std::max(int64_t{1}, kGroupBytes / (in * Float32Panel::kBytes));
+  for (int64_t first = product.begin; first < product.end; first += group) {
+    const int64_t panels = std::min(group, product.end - first);
+    const Pair* const floats =
+        Floats<Panel>(product.linear.panels + first * in * Panel::kBytes,
+                      panels * in, scratch);
+    int64_t row = 0;
+    const auto run = [&]<int64_t R>(std::integral_constant<int64_t, R>)
+        __attribute__((always_inline)) {
+      for (; product.rows - row >= R; row += R) {
+        for (int64_t i = 0; i < panels; ++i) {
+          TallBlock<R>(product, first + i, row, floats + i * in);
+        }
+      }
+    };
+    run(std::integral_constant<int64_t, kTallRows>());
+    run(std::integral_constant<int64_t, 8>());
+    run(std::integral_constant<int64_t, 4>());
+    run(std::integral_constant<int64_t, 2>());
+    run(std::integral_constant<int64_t, 1>());
+  }
+}
 
 template <class Panel>
 RLHF_INLINE void Run(const Product& product, Scratch& scratch) {
-  const auto& [x, rows, linear, begin, end, add, y] = product;
-  const auto of_panel = [](const std::vector<float>& numbers, int64_t panel) {
-    return numbers.empty() ? nullptr : numbers.data() + panel * kPanelOutputs;
-  };
-  for (int64_t panel = begin; panel < end; ++panel) {
-    SumPanel<Panel>(x, rows, linear.in,
-                    linear.panels + panel * linear.in * Panel::kBytes, scratch);
-    const int64_t first = panel * kPanelOutputs;
-    const int64_t count = std::min(kPanelOutputs, linear.out - first);
-    const float* const scale = of_panel(linear.scale, panel);
-    const float* const bias = of_panel(linear.bias, panel);
-    for (int64_t r = 0; r < rows; ++r) {
-      Store(scratch.sums[static_cast<size_t>(r)], scale, bias, add, count,
-            y + r * linear.out + first);
-    }
+  if (product.rows <= kFewRows) {
+    scratch.sums.resize(static_cast<size_t>(product.rows));
+    RunFewRows<Panel>(product, scratch);
+  } else {
+    RunManyRows<Panel>(product, scratch);
   }
 }
 
@@ -242,7 +344,6 @@ void RunInt8(const Product& product, Scratch& scratch) {
 void MultiplyPanels(const float* x, int64_t rows, const PackedLinear& linear,
                     int64_t begin, int64_t end, bool add, float* y) {
   thread_local Scratch scratch;
-  scratch.sums.resize(static_cast<size_t>(rows));
   const Product product = {x, rows, linear, begin, end, add, y};
   switch (linear.format) {
     case WeightFormat::kFloat32:

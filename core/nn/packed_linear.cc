@@ -11,6 +11,12 @@
 namespace rlhf {
 namespace {
 
+// Rows are divided for threads only as far as their parts stay larger.
+constexpr int64_t kPartRows = 128;
+// A thread has at least so many panels, or parts of such, if there are enough:
+// one more or less then makes little difference.
+constexpr int64_t kTasksOfThread = 8;
+
 int64_t BytesOf(WeightFormat format) {
   switch (format) {
     case WeightFormat::kFloat32:
@@ -84,20 +90,23 @@ at::Tensor Multiply(const at::Tensor& x, const PackedLinear& linear) {
   const at::Tensor rows_TI = x.to(at::kFloat).contiguous();
   const int64_t rows = rows_TI.size(0);
   at::Tensor y_TO = at::empty({rows, linear.out}, rows_TI.options());
-  // So many rows at once share what is read of a panel; with more, threads have
-  // more parts to take.
-  constexpr int64_t kPart = 64;
-  const int64_t num_parts = (rows + kPart - 1) / kPart;
+  // Threads share the panels; where these are few, parts of the rows as well.
+  const int64_t panels = linear.NumPanels();
+  const int64_t parts =
+      std::min((rows + kPartRows - 1) / kPartRows,
+               (kTasksOfThread * at::get_num_threads() + panels - 1) / panels);
   const float* const from = rows_TI.const_data_ptr<float>();
   auto* const to = y_TO.mutable_data_ptr<float>();
   at::parallel_for(
-      0, linear.NumPanels() * num_parts, /*grain_size=*/1,
-      [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t panel = i / num_parts, first = i % num_parts * kPart;
+      0, parts * panels, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
+        while (begin < end) {
+          const int64_t part = begin / panels, panel = begin % panels;
+          const int64_t count = std::min(panels - panel, end - begin);
+          const int64_t first = rows * part / parts;
           MultiplyPanels(from + first * linear.in,
-                         std::min(kPart, rows - first), linear, panel,
-                         panel + 1, /*add=*/false, to + first * linear.out);
+                         rows * (part + 1) / parts - first, linear, panel,
+                         panel + count, /*add=*/false, to + first * linear.out);
+          begin += count;
         }
       });
   return y_TO;

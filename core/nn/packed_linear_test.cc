@@ -88,36 +88,43 @@ TEST(PackedLinearTest, MultipliesAsTheWeightsThatItStandsFor) {
   }
 }
 
+// Asks for the panels 1 to 3 of 4.
+void ExpectAPartIsWritten(WeightFormat format, int64_t rows, bool add) {
+  const int64_t in = 64, out = 3 * kPanelOutputs + 7;
+  const Weights weights(Numbers({out, in}, 1), Numbers({out}, 2), format);
+  const at::Tensor x = Numbers({rows, in}, 3);
+  at::Tensor expected = at::full({rows, out}, 3.0, at::kDouble);
+  at::Tensor part = expected.slice(1, kPanelOutputs);
+  const at::Tensor product = weights.Product(x).slice(1, kPanelOutputs);
+  if (add) {
+    part.add_(product);
+  } else {
+    part.copy_(product);
+  }
+  at::Tensor y = at::full({rows, out}, 3.0);
+  MultiplyPanels(x.const_data_ptr<float>(), rows, weights.packed, 1, 4, add,
+                 y.mutable_data_ptr<float>());
+  EXPECT_LT(MostDifferent(y, expected), 2e-5);
+}
+
 TEST(PackedLinearTest, APartOfThePanelsIsWrittenOrAddedAndNothingElse) {
-  const int64_t rows = 5, in = 64, out = 3 * kPanelOutputs + 7;
   for (const WeightFormat format : kFormats) {
-    const Weights weights(Numbers({out, in}, 1), Numbers({out}, 2), format);
-    const at::Tensor x = Numbers({rows, in}, 3);
-    for (const bool add : {false, true}) {
-      at::Tensor expected = at::full({rows, out}, 3.0, at::kDouble);
-      at::Tensor part = expected.slice(1, kPanelOutputs);
-      const at::Tensor product = weights.Product(x).slice(1, kPanelOutputs);
-      if (add) {
-        part.add_(product);
-      } else {
-        part.copy_(product);
+    for (const int64_t rows : {5, 79}) {
+      for (const bool add : {false, true}) {
+        ExpectAPartIsWritten(format, rows, add);
       }
-      at::Tensor y = at::full({rows, out}, 3.0);
-      MultiplyPanels(x.const_data_ptr<float>(), rows, weights.packed, 1, 4, add,
-                     y.mutable_data_ptr<float>());
-      EXPECT_LT(MostDifferent(y, expected), 2e-5);
     }
   }
 }
 
 // What makes responses independent of the batch that they are sampled in.
 TEST(PackedLinearTest, ARowsResultIsTheSameToTheBitWithAnyRowsBesideIt) {
-  const int64_t rows = 70, in = 260, out = 96;
+  const int64_t rows = 331, in = 260, out = 96;
   const at::Tensor x = Numbers({rows, in}, 3);
   for (const WeightFormat format : kFormats) {
     const Weights weights(Numbers({out, in}, 1), {}, format);
     const at::Tensor all = Multiply(x, weights.packed);
-    for (const int64_t count : {1, 2, 5, 8, 16, 33}) {
+    for (const int64_t count : {1, 2, 5, 8, 16, 33, 64, 65, 79, 200, 330}) {
       const at::Tensor some =
           Multiply(x.slice(0, rows - count), weights.packed);
       EXPECT_TRUE(at::equal(some, all.slice(0, rows - count))) << count;

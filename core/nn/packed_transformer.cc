@@ -21,7 +21,8 @@ bool Transformer::CanBePacked() const {
          CanPack(config_.num_heads * config_.head_dim);
 }
 
-Transformer Transformer::Pack(WeightFormat format) && {
+Transformer Transformer::Pack(WeightFormat format,
+                              std::shared_ptr<HugeBuffer> memory) && {
   RLHF_CHECK(CanBePacked() && !is_packed());
   const auto bytes = [format](const at::Tensor& weight) {
     return PackedBytes(weight.size(0), weight.size(1), format);
@@ -33,8 +34,11 @@ Transformer Transformer::Pack(WeightFormat format) && {
         [&](const LinearWeights& linear) { size += bytes(linear.weight); },
         [](const at::Tensor&) {});
   }
-  auto buffer = std::make_shared<HugeBuffer>(size);
-  std::byte* free = buffer->data();
+  if (memory == nullptr || memory->size() < size) {
+    memory = nullptr;  // before there is more
+    memory = std::make_shared<HugeBuffer>(size);
+  }
+  std::byte* free = memory->data();
   const auto pack = [&](const at::Tensor& weight, const at::Tensor& bias) {
     std::byte* const to = std::exchange(free, free + bytes(weight));
     return PackLinear(weight, bias, format, to);
@@ -61,17 +65,19 @@ Transformer Transformer::Pack(WeightFormat format) && {
   }
   model.layers_ = std::exchange(layers_, {});
   model.packed_head_ = std::make_shared<const PackedLinear>(pack(head_, {}));
-  model.packed_weights_ = std::move(buffer);
+  model.packed_weights_ = std::move(memory);
   model.parameters_ = {{"model.embed_tokens.weight", model.embedding_VD_}};
   return model;
 }
 
-std::shared_ptr<const Transformer> ForGeneration(Transformer model, bool int8) {
+std::shared_ptr<const Transformer> ForGeneration(
+    Transformer model, bool int8, std::shared_ptr<HugeBuffer> memory) {
   if (model.CanBePacked()) {
     const bool wide = model.parameters()[0].tensor.scalar_type() == at::kFloat;
-    model = std::move(model).Pack(int8   ? WeightFormat::kInt8
-                                  : wide ? WeightFormat::kFloat32
-                                         : WeightFormat::kBfloat16);
+    const WeightFormat format = int8   ? WeightFormat::kInt8
+                                : wide ? WeightFormat::kFloat32
+                                       : WeightFormat::kBfloat16;
+    model = std::move(model).Pack(format, std::move(memory));
   }
   return std::make_shared<const Transformer>(std::move(model));
 }

@@ -67,10 +67,17 @@ class Transformer {
   // A model of the same weights in `format` (packed_linear.h) that generates
   // much faster: Prefill, DecodeLogits and Logits, without gradients, are all
   // it is for. Computes in float32. Takes this model apart, so that both are
-  // never in memory as a whole.
-  Transformer Pack(WeightFormat format) &&;
+  // never in memory as a whole. Into `memory` if that is large enough, which
+  // nobody may read any more; else, or if it is null, into new memory.
+  Transformer Pack(WeightFormat format,
+                   std::shared_ptr<HugeBuffer> memory = nullptr) &&;
 
   bool is_packed() const { return packed_weights_ != nullptr; }
+  // Where the weights of a packed model are, for the Pack of the model that
+  // replaces it; null for another.
+  const std::shared_ptr<HugeBuffer>& packed_memory() const {
+    return packed_weights_;
+  }
 
   // Layers of Forward keep only their input for the backward pass: a third more
   // arithmetic, far less memory, the same gradients.
@@ -155,15 +162,17 @@ class Transformer {
   at::Tensor head_;  // [V, D], or [1, D] for a score model
   std::vector<Layer> layers_;
   // Of a packed model: what the layers and the head point to, and the head.
-  std::shared_ptr<const HugeBuffer> packed_weights_;
+  std::shared_ptr<HugeBuffer> packed_weights_;
   std::shared_ptr<const PackedLinear> packed_head_;
   bool recompute_ = false;
   LayerWeights* store_ = nullptr;
 };
 
 // What an engine samples from: `model` packed, in its own dtype or as whole
-// numbers of 8 bits, where it can be packed; else as it is.
-std::shared_ptr<const Transformer> ForGeneration(Transformer model,
-                                                 bool int8 = false);
+// numbers of 8 bits, where it can be packed; else as it is. `memory` as of
+// Pack.
+std::shared_ptr<const Transformer> ForGeneration(
+    Transformer model, bool int8 = false,
+    std::shared_ptr<HugeBuffer> memory = nullptr);
 
 }  // namespace rlhf
