@@ -1,8 +1,10 @@
 #include "core/telemetry/http_server.h"
 
 #include <microhttpd.h>
+#include <sys/socket.h>
 
 #include <cstdint>
+#include <cstring>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -14,14 +16,19 @@
 #include "core/base/json.h"
 #include "core/base/mutex.h"
 #include "core/base/status_macros.h"
+#include "core/telemetry/connection_watch.h"
 #include "core/telemetry/listen_socket.h"
+#include "core/telemetry/malformed_request.h"
 
 namespace rlhf {
 namespace {
 
-// One request while its body arrives, and while it waits for its answer.
+// One request from its first line on, until it is answered.
 struct Exchange {
+  // Its headers are there.
+  bool has_begun = false;
   HttpRequest request;
+  RequestFaults faults;
   size_t max_body_bytes = 0;
   // Of a slow request, and its response once it is handled.
   bool slow = false;
@@ -43,9 +50,37 @@ MHD_Result AddQuery(void* into, MHD_ValueKind, const char* key,
 
 MHD_Result AddHeader(void* into, MHD_ValueKind, const char* key,
                      const char* value) {
-  (*static_cast<std::map<std::string, std::string>*>(
-      into))[absl::AsciiStrToLower(key)] = value == nullptr ? "" : value;
+  auto& exchange = *static_cast<Exchange*>(into);
+  const std::string name = absl::AsciiStrToLower(key);
+  const bool is_new = exchange.request.headers
+                          .insert_or_assign(name, value == nullptr ? "" : value)
+                          .second;
+  if (!is_new && !MayRepeat(name)) exchange.faults.repeated_header = name;
   return MHD_YES;
+}
+
+// Whether the URI is too long; if it is, it ends at its query now. The library
+// forgets that it has answered 431 for a query that it has no room for, and the
+// client waits in vain: so it must not see such a one. The bytes are in its own
+// buffer, which it writes to itself after this.
+bool CutLongUri(const char* uri) {
+  if (uri == nullptr || !IsUriTooLong(uri)) return false;
+  if (const char* const query = std::strchr(uri, '?'); query != nullptr) {
+    const_cast<char*>(query)[1] = '\0';
+  }
+  return true;
+}
+
+int SocketOf(MHD_Connection* connection) {
+  return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+      ->connect_fd;
+}
+
+ConnectionWatch::Options WatchOptions(const HttpLimits& limits) {
+  return {.header_timeout = limits.header_timeout,
+          .idle_timeout = limits.idle_timeout,
+          .body_timeout = limits.body_timeout,
+          .num_crowded = limits.max_connections - limits.max_connections / 8};
 }
 
 MHD_Result Send(MHD_Connection* connection, const HttpResponse& response) {
@@ -72,7 +107,11 @@ class MicrohttpdServer final : public HttpServer {
       : handler_(std::move(handler)),
         limits_(std::move(limits)),
         refuse_(std::move(refuse)),
-        slow_(limits_.max_slow_waiting) {
+        slow_(limits_.max_slow_waiting),
+        // The library sees its end, and closes it.
+        watch_(WatchOptions(limits_),
+               [](int fd) { ::shutdown(fd, SHUT_RDWR); }),
+        watch_thread_([this] { RunWatch(); }) {
     if (limits_.is_slow != nullptr) {
       slow_thread_ = std::thread([this] { RunSlow(); });
     }
@@ -85,6 +124,12 @@ class MicrohttpdServer final : public HttpServer {
     if (slow_thread_.joinable()) slow_thread_.join();
     WaitForSlowOnes();
     if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
+    {
+      MutexLock lock(&mutex_);
+      is_stopping_ = true;
+    }
+    stopping_.SignalAll();
+    watch_thread_.join();
   }
 
   absl::Status Run(const std::string& address) {
@@ -97,8 +142,10 @@ class MicrohttpdServer final : public HttpServer {
             MHD_ALLOW_SUSPEND_RESUME,
         /*port=*/0,
         /*apc=*/nullptr, /*apc_cls=*/nullptr, &OnAccess, this,
-        MHD_OPTION_LISTEN_SOCKET, socket.fd,  //
+        MHD_OPTION_LISTEN_SOCKET, socket.fd,        //
+        MHD_OPTION_URI_LOG_CALLBACK, &OnUri, this,  //
         MHD_OPTION_NOTIFY_COMPLETED, &OnCompleted, this,
+        MHD_OPTION_NOTIFY_CONNECTION, &OnConnection, this,
         MHD_OPTION_CONNECTION_LIMIT, limits_.max_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds,
         MHD_OPTION_THREAD_POOL_SIZE, limits_.num_threads, MHD_OPTION_END);
@@ -113,6 +160,21 @@ class MicrohttpdServer final : public HttpServer {
   int port() const override { return port_; }
 
  private:
+  static void OnConnection(void* self, MHD_Connection* connection, void**,
+                           MHD_ConnectionNotificationCode what) {
+    ConnectionWatch& watch = static_cast<MicrohttpdServer*>(self)->watch_;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+      watch.Opened(SocketOf(connection), MonotonicNow());
+    } else {
+      watch.Closed(SocketOf(connection));
+    }
+  }
+
+  // When the first line is there; what it returns is OnAccess's `slot`.
+  static void* OnUri(void*, const char* uri, MHD_Connection*) {
+    return new Exchange{.faults = {.is_uri_too_long = CutLongUri(uri)}};
+  }
+
   // Called by the library: once when the headers are there, then for each piece
   // of the body, then once more with no piece; and once more after a slow
   // request was handled.
@@ -122,10 +184,9 @@ class MicrohttpdServer final : public HttpServer {
                              size_t* piece_bytes, void** slot) {
     auto* const server = static_cast<MicrohttpdServer*>(self);
     auto* const exchange = static_cast<Exchange*>(*slot);
-    if (exchange == nullptr) {
-      auto* const begun = new Exchange(server->Begin(connection, url, method));
-      *slot = begun;
-      const auto refused = server->RefuseUnread(*begun);
+    if (!exchange->has_begun) {
+      server->Begin(connection, url, method, *exchange);
+      const auto refused = server->RefuseUnread(*exchange);
       return refused.has_value() ? Send(connection, *refused) : MHD_YES;
     }
     if (*piece_bytes > 0) {
@@ -139,6 +200,7 @@ class MicrohttpdServer final : public HttpServer {
       *piece_bytes = 0;
       return MHD_YES;
     }
+    server->watch_.HasRequest(SocketOf(connection));
     if (exchange->response.has_value()) {
       return Send(connection, *exchange->response);
     }
@@ -184,9 +246,10 @@ class MicrohttpdServer final : public HttpServer {
   }
 
   // Once the response was sent, or the connection broke.
-  static void OnCompleted(void* self, MHD_Connection*, void** slot,
+  static void OnCompleted(void* self, MHD_Connection* connection, void** slot,
                           MHD_RequestTerminationCode) {
     auto* const server = static_cast<MicrohttpdServer*>(self);
+    server->watch_.Answered(SocketOf(connection), MonotonicNow());
     const auto* const exchange = static_cast<Exchange*>(*slot);
     if (exchange != nullptr && exchange->slow) {
       MutexLock lock(&server->mutex_);
@@ -207,24 +270,38 @@ class MicrohttpdServer final : public HttpServer {
     }
   }
 
-  Exchange Begin(MHD_Connection* connection, const char* url,
-                 const char* method) const {
-    Exchange exchange;
+  void RunWatch() {
+    constexpr absl::Duration kPause = absl::Milliseconds(200);
+    MutexLock lock(&mutex_);
+    while (!is_stopping_) {
+      stopping_.WaitFor(&mutex_, kPause);
+      watch_.BreakOffLate(MonotonicNow());
+    }
+  }
+
+  void Begin(MHD_Connection* connection, const char* url, const char* method,
+             Exchange& exchange) {
+    watch_.HasHeaders(SocketOf(connection), MonotonicNow());
+    exchange.has_begun = true;
     exchange.request.method = method;
     exchange.request.path = url;
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &AddQuery,
                               &exchange.request.query);
     MHD_get_connection_values(connection, MHD_HEADER_KIND, &AddHeader,
-                              &exchange.request.headers);
+                              &exchange);
     exchange.max_body_bytes = limits_.max_body_bytes_of == nullptr
                                   ? limits_.max_body_bytes
                                   : limits_.max_body_bytes_of(exchange.request);
-    return exchange;
   }
 
   // What a request ends with that announces a body which is too long, or that
   // nobody may send.
   std::optional<HttpResponse> RefuseUnread(const Exchange& exchange) const {
+    if (auto refused = RefuseMalformed(exchange.request, exchange.faults)) {
+      // Whatever follows is not read as another request.
+      refused->headers.emplace_back("Connection", "close");
+      return refused;
+    }
     const HttpRequest& request = exchange.request;
     uint64_t length = 0;
     if (absl::SimpleAtoi(request.header("content-length"), &length) &&
@@ -251,6 +328,11 @@ class MicrohttpdServer final : public HttpServer {
   int num_slow_ ABSL_GUARDED_BY(mutex_) = 0;
   MHD_Daemon* daemon_ = nullptr;
   int port_ = 0;
+  CondVar stopping_;
+  bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  ConnectionWatch watch_;
+  // The last one: it uses what is above.
+  std::thread watch_thread_;
 };
 
 }  // namespace
