@@ -74,6 +74,11 @@ class DuplicateKeys final : public nlohmann::json_sax<Json> {
 }  // namespace
 
 absl::StatusOr<Json> ParseJson(absl::string_view text) {
+  // For the library it is the end, and what follows was never there.
+  if (const size_t nul = text.find('\0'); nul != text.npos) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "not valid JSON: a NUL byte after ", nul, " bytes; write \\u0000"));
+  }
   if (IsTooDeep(text)) {
     return absl::InvalidArgumentError("more than 64 levels deep");
   }

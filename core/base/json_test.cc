@@ -44,6 +44,15 @@ TEST(ParseJsonTest, RefusesWhatIsNoJson) {
   }
 }
 
+TEST(ParseJsonTest, RefusesANulByteInPlaceOfEndingAtIt) {
+  using namespace std::string_literals;
+  EXPECT_THAT(ParseJson("{\"a\": 1}\0{\"a\": 2}"s),
+              IsRefused("a NUL byte after 8 bytes"));
+  EXPECT_THAT(ParseJson("1\0"s), IsRefused("a NUL byte after 1 bytes"));
+  EXPECT_THAT(ParseJson("\"a\0\""s), IsRefused("NUL"));
+  EXPECT_OK(ParseJson("\"a\\u0000\""));
+}
+
 TEST(ParseJsonTest, RefusesANumberThatFitsNoDouble) {
   EXPECT_THAT(ParseJson("[1e999]"), IsRefused("1e999"));
 }

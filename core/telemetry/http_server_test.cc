@@ -1,13 +1,21 @@
 #include "core/telemetry/http_server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <future>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
 #include "core/telemetry/http_test_client.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
@@ -17,6 +25,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 // Answers with what it was asked.
 HttpResponse Echo(const HttpRequest& request) {
@@ -88,6 +97,139 @@ TEST(HttpServerTest, WhatIsRefusedIsAnsweredBeforeItsBodyIsThere) {
   EXPECT_EQ(client.Post("/a", "body", {"X-Test: let me in"}).body,
             "POST /a - let me in body");
   EXPECT_EQ(client.Get("/a").status, 202) << "has no body to be spared";
+}
+
+// A client that may send what no library would.
+class RawClient {
+ public:
+  explicit RawClient(int port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd_, reinterpret_cast<const sockaddr*>(&address),
+                        sizeof(address)),
+              0);
+  }
+  ~RawClient() { ::close(fd_); }
+  RawClient(const RawClient&) = delete;
+  RawClient& operator=(const RawClient&) = delete;
+
+  bool Send(const std::string& bytes) {
+    return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+           static_cast<ssize_t>(bytes.size());
+  }
+
+  // Whether the server sends or ends the connection within `timeout`.
+  bool WaitFor(absl::Duration timeout) const {
+    pollfd wanted = {.fd = fd_, .events = POLLIN, .revents = 0};
+    return ::poll(&wanted, 1,
+                  static_cast<int>(absl::ToInt64Milliseconds(timeout))) > 0;
+  }
+
+  // What comes until the server ends the connection; without end, an error.
+  std::string ReadToEnd() {
+    std::string all;
+    char piece[4096];
+    while (WaitFor(absl::Seconds(10))) {
+      const ssize_t size = ::recv(fd_, piece, sizeof(piece), 0);
+      if (size <= 0) return all;
+      all.append(piece, static_cast<size_t>(size));
+    }
+    ADD_FAILURE() << "no answer in 10 s, or the connection is left open";
+    return all;
+  }
+
+ private:
+  const int fd_;
+};
+
+std::string SendRaw(int port, const std::string& bytes) {
+  RawClient client(port);
+  EXPECT_TRUE(client.Send(bytes));
+  return client.ReadToEnd();
+}
+
+TEST(HttpServerTest, HeadersThatTwoReadersTakeDifferentlyAreRefused) {
+  const auto server = StartEcho();
+  for (const char* lines :
+       {"Host: b\r\n", "Content-Length: 3\r\nContent-Length: 0\r\n",
+        "Content-Length: 0\r\ncontent-length: 3\r\n",
+        "Cookie: a=1\r\nCookie: a=2\r\n",
+        "Authorization: a\r\nAuthorization: b\r\n",
+        "Origin: http://a\r\nOrigin: http://b\r\n",
+        "Content-Type: a/a\r\nContent-Type: b/b\r\n",
+        "X-CSRF-Token: a\r\nX-CSRF-Token: b\r\n"}) {
+    // The body never comes.
+    const std::string reply =
+        SendRaw(server->port(),
+                absl::StrCat("POST /a HTTP/1.1\r\nHost: a\r\n", lines, "\r\n"));
+    EXPECT_THAT(reply, StartsWith("HTTP/1.1 400")) << lines;
+    EXPECT_THAT(reply, HasSubstr("more than once")) << lines;
+  }
+  const std::string both =
+      SendRaw(server->port(),
+              "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+              "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /b HTTP/1.1\r\n");
+  EXPECT_THAT(both, StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(both, HasSubstr("content-length and transfer-encoding"));
+}
+
+TEST(HttpServerTest, HeadersThatSayNothingOfTheRequestMayComeTwice) {
+  const auto server = StartEcho();
+  EXPECT_THAT(SendRaw(server->port(),
+                      "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                      "Accept: a/a\r\nAccept: b/b\r\n\r\n"),
+              StartsWith("HTTP/1.1 202"));
+}
+
+TEST(HttpServerTest, QueryOfManyArgumentsIsAnswered) {
+  const auto server = StartEcho();
+  const auto get = [&](const std::string& uri) {
+    return SendRaw(server->port(), absl::StrCat("GET ", uri,
+                                                " HTTP/1.1\r\nHost: a\r\n"
+                                                "Connection: close\r\n\r\n"));
+  };
+  std::string query = "name=b";
+  for (int i = 1; i < 100; ++i) query += "&a";
+  EXPECT_THAT(get("/a?" + query), HasSubstr("GET /a b"));
+  for (const int num_more : {1, 500, 3000, 14'000}) {
+    std::string more = query;
+    for (int i = 0; i < num_more; ++i) more += "&a";
+    const std::string reply = get("/a?" + more);
+    EXPECT_THAT(reply, StartsWith("HTTP/1.1 414")) << num_more;
+    EXPECT_THAT(reply, HasSubstr("more than 100 query arguments")) << num_more;
+  }
+  EXPECT_THAT(get("/" + std::string(9000, 'a')), StartsWith("HTTP/1.1 414"));
+  EXPECT_EQ(HttpTestClient(server->port()).Get("/a").status, 202);
+}
+
+TEST(HttpServerTest, HeadersThatDripInAreBrokenOff) {
+  HttpLimits limits;
+  limits.header_timeout = absl::Milliseconds(500);
+  const auto server = StartEcho(limits);
+  RawClient client(server->port());
+  ASSERT_TRUE(client.Send("GET /a HTTP/1.1\r\nX-A: "));
+  const absl::Time deadline = MonotonicNow() + absl::Seconds(10);
+  bool is_open = true;
+  while (is_open && MonotonicNow() < deadline) {
+    is_open = !client.WaitFor(absl::Milliseconds(50)) && client.Send("a");
+  }
+  EXPECT_FALSE(is_open) << "held by a byte now and then";
+}
+
+TEST(HttpServerTest, ConnectionsWithoutHeadersMakeRoomForOthers) {
+  HttpLimits limits;
+  limits.num_threads = 1;
+  limits.max_connections = 16;
+  limits.header_timeout = absl::Hours(1);
+  const auto server = StartEcho(limits);
+  std::vector<std::unique_ptr<RawClient>> idle;
+  for (int i = 0; i < 40; ++i) {
+    idle.push_back(std::make_unique<RawClient>(server->port()));
+    idle.back()->Send("GET /a HT");
+  }
+  EXPECT_EQ(HttpTestClient(server->port()).Get("/a").status, 202);
 }
 
 // Handles "/slow" when it is told to.

@@ -31,7 +31,7 @@ class AccountFile {
   // Lets `change` change what the file says and writes it, whole or not at all.
   // Nothing is written if `change` fails.
   //
-  // Errors: as Get, WritePrivateFile and `change`.
+  // Errors: as Get, FileLock::Acquire, WritePrivateFile and `change`.
   absl::Status Update(const std::function<absl::Status(Accounts&)>& change);
 
   const std::string& path() const { return path_; }

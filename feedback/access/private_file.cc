@@ -12,6 +12,8 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "feedback/access/secrets.h"
@@ -20,6 +22,9 @@ namespace rlhf {
 namespace {
 
 constexpr size_t kSecretDigits = 64;
+// Between two tries for a lock, which is held for as long as a small file is
+// written.
+constexpr absl::Duration kLockPause = absl::Milliseconds(2);
 
 absl::Status WriteAll(int fd, absl::string_view contents,
                       const std::string& path) {
@@ -36,6 +41,10 @@ absl::Status WriteAll(int fd, absl::string_view contents,
 
 std::string FolderOf(const std::string& path) {
   return path.substr(0, path.rfind('/'));
+}
+
+std::string NameOf(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
 }
 
 // What root makes in the folder of a service's account belongs to that account,
@@ -112,13 +121,29 @@ absl::StatusOr<std::string> LoadOrCreateSecret(const std::string& path) {
   return secret;
 }
 
-absl::StatusOr<FileLock> FileLock::Acquire(const std::string& path) {
+absl::StatusOr<FileLock> FileLock::Acquire(const std::string& path,
+                                           absl::Duration timeout) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return ErrnoStatus(errno, "open", path);
   FileLock lock(fd);
   GiveToOwnerOfFolder(fd, path);
-  while (::flock(fd, LOCK_EX) != 0) {
-    if (errno != EINTR) return ErrnoStatus(errno, "lock", path);
+  const absl::Time deadline = MonotonicNow() + timeout;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EINTR && errno != EWOULDBLOCK) {
+      return ErrnoStatus(errno, "lock", path);
+    }
+    if (MonotonicNow() >= deadline) {
+      // Whoever asks over the network learns no more than the file's name.
+      return absl::UnavailableError(
+          absl::StrCat(NameOf(path),
+                       " in the feedback folder is held by another process "
+                       "since ",
+                       absl::FormatDuration(timeout),
+                       ": try again; if it stays "
+                       "so, `fuser ",
+                       NameOf(path), "` there says by which"));
+    }
+    absl::SleepFor(kLockPause);
   }
   return lock;
 }

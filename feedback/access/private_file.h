@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace rlhf {
 
@@ -25,9 +26,13 @@ absl::StatusOr<std::string> LoadOrCreateSecret(const std::string& path);
 // Held by one thread of one process at a time, until it is destroyed.
 class FileLock {
  public:
-  // Creates `path` if it is missing and waits until nobody else holds it.
-  // Errors: as ReadFile.
-  static absl::StatusOr<FileLock> Acquire(const std::string& path);
+  // Creates `path` if it is missing and waits until nobody else holds it, for
+  // at most `timeout`: whoever stops while it holds the lock must not stop all
+  // that wait.
+  // Errors: as ReadFile; Unavailable, with the name of the file and what to do,
+  // once the time is over.
+  static absl::StatusOr<FileLock> Acquire(
+      const std::string& path, absl::Duration timeout = absl::Seconds(1));
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&&) = delete;
   ~FileLock();

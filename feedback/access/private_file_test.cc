@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,8 +17,10 @@
 namespace rlhf {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 mode_t ModeOf(const std::string& path) {
   struct stat info = {};
@@ -86,6 +89,22 @@ TEST(PrivateFileTest, SecretThatOthersMayReadOrThatIsNoneIsRefused) {
                        HasSubstr("no 64 hexadecimal digits")));
 }
 
+TEST(FileLockTest, WhoWaitsInVainIsToldForWhichFile) {
+  const TempDir folder;
+  std::optional<FileLock> held;
+  {
+    auto lock = FileLock::Acquire(folder / "a.json.lock");
+    ASSERT_OK(lock);
+    held.emplace(*std::move(lock));
+  }
+  EXPECT_THAT(FileLock::Acquire(folder / "a.json.lock", absl::Milliseconds(20)),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr("a.json.lock"), HasSubstr("try again"),
+                             Not(HasSubstr(folder.path())))));
+  held.reset();
+  EXPECT_OK(FileLock::Acquire(folder / "a.json.lock", absl::Milliseconds(20)));
+}
+
 TEST(FileLockTest, IsHeldByOneAtATime) {
   const TempDir folder;
   std::atomic<int> num_inside = 0;
@@ -94,7 +113,8 @@ TEST(FileLockTest, IsHeldByOneAtATime) {
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&] {
         for (int k = 0; k < 200; ++k) {
-          const auto lock = FileLock::Acquire(folder / "lock");
+          const auto lock =
+              FileLock::Acquire(folder / "lock", absl::Minutes(1));
           ASSERT_OK(lock);
           EXPECT_EQ(num_inside.fetch_add(1), 0);
           std::this_thread::yield();
