@@ -21,6 +21,10 @@ HttpResponse JsonResponse(std::string body);
 // 507 ResourceExhausted, else 500.
 HttpResponse ErrorResponse(const absl::Status& status);
 
+// `message` with the last part only of each absolute path in it, but for those
+// of the API: what folders this machine has is nobody's business.
+std::string WithoutFolders(absl::string_view message);
+
 // A JSON object that has no members but `known`.
 // Errors: InvalidArgument.
 absl::StatusOr<Json> ParseObject(absl::string_view body,

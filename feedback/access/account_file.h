@@ -21,8 +21,8 @@ namespace rlhf {
 // Thread-safe; any number of processes may use one folder.
 class AccountFile {
  public:
-  // `folder` must exist once something is written. Update waits for the lock for
-  // at most `lock_timeout`.
+  // `folder` must exist once something is written. Update waits for the lock
+  // for at most `lock_timeout`.
   explicit AccountFile(const std::string& folder,
                        absl::Duration lock_timeout = absl::Seconds(5));
 

@@ -60,9 +60,8 @@ TEST(AccountFileTest, WhoeverHoldsTheLockHoldsNobodyForLong) {
   AccountFile file(folder.path(), /*lock_timeout=*/absl::Milliseconds(20));
   const auto held = FileLock::Acquire(file.path() + ".lock");
   ASSERT_OK(held);
-  EXPECT_THAT(AddProgram(file, "a"),
-              StatusIs(absl::StatusCode::kUnavailable,
-                       HasSubstr("accounts.json.lock")));
+  EXPECT_THAT(AddProgram(file, "a"), StatusIs(absl::StatusCode::kUnavailable,
+                                              HasSubstr("accounts.json.lock")));
 }
 
 TEST(AccountFileTest, NoMoreThanTwoThreadsWaitForTheLock) {
@@ -126,7 +125,7 @@ TEST(AccountFileTest, NoChangeIsLostWhenManyChangeAtOnce) {
     std::vector<std::jthread> threads;
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&folder, i] {
-        AccountFile file(folder.path());
+        AccountFile file(folder.path(), /*lock_timeout=*/absl::Minutes(1));
         for (int k = 0; k < 10; ++k) {
           ASSERT_OK(AddProgram(file, absl::StrCat(i, "-", k)));
         }

@@ -134,10 +134,14 @@ absl::StatusOr<FileLock> FileLock::Acquire(const std::string& path,
     }
     if (MonotonicNow() >= deadline) {
       // Whoever asks over the network learns no more than the file's name.
-      return absl::UnavailableError(absl::StrCat(
-          NameOf(path), " in the feedback folder is held by another process "
-          "since ", absl::FormatDuration(timeout), ": try again; if it stays "
-          "so, `fuser ", NameOf(path), "` there says by which"));
+      return absl::UnavailableError(
+          absl::StrCat(NameOf(path),
+                       " in the feedback folder is held by another process "
+                       "since ",
+                       absl::FormatDuration(timeout),
+                       ": try again; if it stays "
+                       "so, `fuser ",
+                       NameOf(path), "` there says by which"));
     }
     absl::SleepFor(kLockPause);
   }

@@ -97,11 +97,10 @@ TEST(FileLockTest, WhoWaitsInVainIsToldForWhichFile) {
     ASSERT_OK(lock);
     held.emplace(*std::move(lock));
   }
-  EXPECT_THAT(
-      FileLock::Acquire(folder / "a.json.lock", absl::Milliseconds(20)),
-      StatusIs(absl::StatusCode::kUnavailable,
-               AllOf(HasSubstr("a.json.lock"), HasSubstr("try again"),
-                     Not(HasSubstr(folder.path())))));
+  EXPECT_THAT(FileLock::Acquire(folder / "a.json.lock", absl::Milliseconds(20)),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr("a.json.lock"), HasSubstr("try again"),
+                             Not(HasSubstr(folder.path())))));
   held.reset();
   EXPECT_OK(FileLock::Acquire(folder / "a.json.lock", absl::Milliseconds(20)));
 }
