@@ -306,10 +306,10 @@ absl::Status AnswerDesk::SetPaused(const std::string& worker_id, bool paused,
                                    const std::string& by,
                                    const std::string& reason) {
   MutexLock lock(&mutex_);
-  RLHF_RETURN_IF_ERROR(book_->SetPaused(worker_id, paused, by, reason,
-                                        store_->GetStats().num_comparisons));
+  const absl::Status kept = book_->SetPaused(
+      worker_id, paused, by, reason, store_->GetStats().num_comparisons);
   UpdateGauges();
-  return absl::OkStatus();
+  return kept;
 }
 
 std::vector<WorkerStatus> AnswerDesk::Workers() const {

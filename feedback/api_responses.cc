@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/base/log.h"
 #include "core/base/status_macros.h"
 
 namespace rlhf {
@@ -40,9 +42,33 @@ HttpResponse JsonResponse(std::string body) {
   return {.content_type = "application/json", .body = std::move(body) + "\n"};
 }
 
+std::string WithoutFolders(absl::string_view message) {
+  constexpr absl::string_view kEndsOfPath = " \t\n\"'`:;,()";
+  std::string shown;
+  while (!message.empty()) {
+    const size_t end =
+        std::min(message.find_first_of(kEndsOfPath), message.size());
+    absl::string_view word = message.substr(0, end);
+    if (absl::StartsWith(word, "/") && !absl::StartsWith(word, "/api/")) {
+      word.remove_prefix(word.rfind('/') + 1);
+    }
+    absl::StrAppend(&shown, word, message.substr(end, 1));
+    message.remove_prefix(std::min(end + 1, message.size()));
+  }
+  return shown;
+}
+
 HttpResponse ErrorResponse(const absl::Status& status) {
-  HttpResponse response =
-      JsonErrorResponse(HttpStatusOf(status.code()), status.message());
+  const int code = HttpStatusOf(status.code());
+  std::string message(status.message());
+  // Faults of this machine, of which who asks need not know where they are.
+  if (code >= 500) {
+    std::string shown = WithoutFolders(message);
+    if (shown != message)
+      RLHF_LOG(ERROR) << "answered " << code << ": " << message;
+    message = std::move(shown);
+  }
+  HttpResponse response = JsonErrorResponse(code, message);
   if (response.status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
 }

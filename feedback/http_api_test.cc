@@ -405,6 +405,22 @@ TEST_F(HttpApiTest, ImportsMayBeJsonAndCsvAndSayWhichTheyAre) {
   EXPECT_EQ(store_->Read(2, 2)->at(0).source(), "import:mturk.csv");
 }
 
+TEST_F(HttpApiTest, PausedWorkerHandsInWhatWasBegunAndGetsNoMore) {
+  AddTask(0);
+  AddTask(1);
+  const std::string task = LeaseTask();
+  EXPECT_EQ(client_
+                ->Post("/api/workers/pause",
+                       R"({"worker_id": "ada", "paused": true})")
+                .status,
+            200);
+  EXPECT_EQ(Answer(task, "c1", R"("choice": "tie")").status, 200);
+  const HttpTestReply next =
+      client_->Post("/api/task", R"({"worker_id": "ada"})");
+  EXPECT_EQ(next.status, 403);
+  EXPECT_THAT(next.body, HasSubstr("paused"));
+}
+
 TEST_F(HttpApiTest, BatchesAreListedAndWebhooksAreNotServedWithoutASecret) {
   EXPECT_EQ(client_->Get("/api/batches").body,
             "{\"batches\":[],\"has_more\":false}\n");
@@ -437,7 +453,9 @@ TEST_F(HttpApiTest, FullDiskIs507AndTheSameAnswerCountsOnceThereIsSpace) {
                              "\"}")};
     const HttpResponse full = api.Handle(request);
     EXPECT_EQ(full.status, 507);
+    EXPECT_THAT(full.body, HasSubstr("comparisons.db"));
     EXPECT_THAT(full.body, HasSubstr("free some space"));
+    EXPECT_THAT(full.body, Not(HasSubstr(dir_.path()))) << "nobody's business";
 
     ASSERT_EQ(::mount("tmpfs", disk.c_str(), "tmpfs", MS_REMOUNT, "size=4m"),
               0);

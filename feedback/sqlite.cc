@@ -1,5 +1,9 @@
 #include "feedback/sqlite.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +32,21 @@ absl::Status SqliteError(sqlite3* database, int code, const std::string& path) {
     default:
       return absl::UnavailableError(message);
   }
+}
+
+// SQLite makes files that everybody may read, but gives those beside a database
+// the mode of the database. Not for one that is there: to close it would end
+// locks that this process has on it.
+void CreateForOwner(const std::string& path) {
+  const int fd =
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) ::close(fd);  // else SQLite says what is wrong
+}
+
+// 0: there is no such file.
+uint64_t InodeOf(const std::string& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
 }
 
 }  // namespace
@@ -77,6 +96,7 @@ std::string SqliteStatement::Bytes(int column) const {
 }
 
 absl::StatusOr<SqliteDatabase> SqliteDatabase::Open(const std::string& path) {
+  CreateForOwner(path);
   sqlite3* database = nullptr;
   const int code = sqlite3_open_v2(
       path.c_str(), &database,
@@ -90,7 +110,8 @@ absl::StatusOr<SqliteDatabase> SqliteDatabase::Open(const std::string& path) {
 
 SqliteDatabase::SqliteDatabase(SqliteDatabase&& other) noexcept
     : database_(std::exchange(other.database_, nullptr)),
-      path_(std::move(other.path_)) {}
+      path_(std::move(other.path_)),
+      journal_inode_(other.journal_inode_) {}
 
 SqliteDatabase::~SqliteDatabase() { sqlite3_close_v2(database_); }
 
@@ -120,6 +141,22 @@ absl::StatusOr<std::string> SqliteDatabase::QueryText(const std::string& sql) {
   RLHF_ASSIGN_OR_RETURN(SqliteStatement statement, Prepare(sql));
   RLHF_ASSIGN_OR_RETURN(const bool found, statement.Step());
   return found ? statement.Bytes(0) : std::string();
+}
+
+absl::Status SqliteDatabase::CheckInPlace() {
+  int has_moved = 0;
+  sqlite3_file_control(database_, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  const std::string journal = path_ + "-wal";
+  const uint64_t journal_inode = InodeOf(journal);
+  if (journal_inode_ == 0) journal_inode_ = journal_inode;
+  if (has_moved == 0 && journal_inode == journal_inode_) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError(absl::StrCat(
+      has_moved != 0 ? path_ : journal,
+      " was moved, replaced or removed while it is in use; nothing is saved "
+      "until it is there again: put the same file back, or, before the service "
+      "stops, save all that was acknowledged by `rlhf feedback backup`"));
 }
 
 absl::Status SqliteDatabase::CopyTo(const std::string& path) {

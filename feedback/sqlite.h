@@ -45,6 +45,9 @@ class SqliteStatement {
   std::string path_;
 };
 
+// A file that is made is readable by its owner only (0600), and so are the ones
+// that SQLite keeps beside it.
+//
 // Errors of every method: ResourceExhausted if the disk is full,
 // FailedPrecondition if the file is used elsewhere, DataLoss if it is corrupted
 // or no database, else Unavailable. Messages name the file. Thread-compatible.
@@ -62,6 +65,12 @@ class SqliteDatabase {
   absl::StatusOr<int64_t> QueryInt(const std::string& sql);
   absl::StatusOr<std::string> QueryText(const std::string& sql);
 
+  // Unavailable, with what to do, if the file or its journal was moved,
+  // replaced or removed since it was opened: SQLite would go on in a file that
+  // nobody finds again. Costs two stat calls. The journal is known from the
+  // first call that finds one.
+  absl::Status CheckInPlace();
+
   // Copies all of it into the file `path`, by SQLite's online backup, and syncs
   // the copy. What was in `path` is gone.
   absl::Status CopyTo(const std::string& path);
@@ -72,6 +81,7 @@ class SqliteDatabase {
 
   sqlite3* database_;
   std::string path_;
+  uint64_t journal_inode_ = 0;  // 0: none was found yet
 };
 
 // Rolls back when it is destroyed before Commit succeeded.

@@ -202,6 +202,7 @@ absl::StatusOr<std::optional<Batch>> SqliteTable::GetBatch(
 }
 
 absl::Status SqliteTable::Commit(const TableChange& change) {
+  RLHF_RETURN_IF_ERROR(database_.CheckInPlace());
   RLHF_ASSIGN_OR_RETURN(SqliteTransaction transaction,
                         SqliteTransaction::Begin(&database_));
   RLHF_RETURN_IF_ERROR(Append(change.appended));

@@ -1,7 +1,9 @@
 #include "feedback/sqlite_table.h"
 
 #include <sys/mount.h>
+#include <sys/stat.h>
 
+#include <cstdio>
 #include <memory>
 #include <random>
 #include <string>
@@ -63,6 +65,35 @@ class SqliteTableTest : public ::testing::Test {
   prometheus::Registry registry_;
   FeedbackMetrics metrics_{registry_};
 };
+
+TEST_F(SqliteTableTest, FilesOfAStoreAreTheirOwnersOnly) {
+  const auto store = MustOpen();
+  ASSERT_OK(store->Append(MakeComparison("c1")));
+  ASSERT_OK(store->Backup(dir_ / "copy.db"));
+  for (const char* name : {"comparisons.db", "comparisons.db-wal", "copy.db"}) {
+    struct stat info = {};
+    ASSERT_EQ(::stat((dir_ / name).c_str(), &info), 0) << name;
+    EXPECT_EQ(info.st_mode & 0777, 0600u) << name;
+  }
+}
+
+TEST_F(SqliteTableTest, NothingIsAcknowledgedIntoAFileThatWasMovedOrRemoved) {
+  for (const std::string& name : {path_, path_ + "-wal"}) {
+    const auto store = MustOpen();
+    const std::string id = name == path_ ? "a" : "b";
+    ASSERT_OK(store->Append(MakeComparison(id + "1")));
+    ASSERT_EQ(::rename(name.c_str(), (dir_ / "moved").c_str()), 0);
+    EXPECT_THAT(store->Append(MakeComparison(id + "2")),
+                StatusIs(absl::StatusCode::kUnavailable,
+                         AllOf(HasSubstr(name), HasSubstr("was moved"),
+                               HasSubstr("rlhf feedback backup"))));
+    // What was acknowledged can still be saved.
+    EXPECT_OK(store->Backup(dir_ / (id + ".backup")));
+    ASSERT_EQ(::rename((dir_ / "moved").c_str(), name.c_str()), 0);
+    EXPECT_OK(store->Append(MakeComparison(id + "2"))) << "it is back";
+  }
+  EXPECT_EQ(MustOpen()->GetStats().num_comparisons, 4);
+}
 
 TEST_F(SqliteTableTest, EmptyHalvedAndForeignFilesAreRefusedAndLeftAsTheyAre) {
   Fill(50);

@@ -125,7 +125,17 @@ absl::Status WorkerBook::SetPaused(const std::string& worker_id, bool paused,
   words[worker_id] = {
       .paused = paused, .by = by, .reason = reason, .seq = num_comparisons};
   if (!options_.pauses_path.empty()) {
-    RLHF_RETURN_IF_ERROR(WritePersonsWords(options_.pauses_path, words));
+    const absl::Status kept = WritePersonsWords(options_.pauses_path, words);
+    // A pause protects what is learned: it does not wait for space on a disk.
+    if (!kept.ok() && paused) {
+      words_ = std::move(words);
+      return absl::Status(
+          kept.code(),
+          absl::StrCat(kept.message(), "; \"", worker_id,
+                       "\" is paused until this service stops: pause again "
+                       "once that can be written"));
+    }
+    RLHF_RETURN_IF_ERROR(kept);
   }
   words_ = std::move(words);
   if (!paused) ledger_.RestartTest(worker_id, num_comparisons);

@@ -72,7 +72,8 @@ class WorkerBook {
   // A person pauses a worker or ends a pause; `num_comparisons` is the
   // length of the log. Who is let back in qualifies anew. Durable when it
   // returns.
-  // Errors: as WriteFileAtomically; nothing changed then.
+  // Errors: as WriteFileAtomically; then nobody is let back in, and whoever was
+  // to be paused is, until this object is destroyed.
   absl::Status SetPaused(const std::string& worker_id, bool paused,
                          const std::string& by, const std::string& reason,
                          int64_t num_comparisons);

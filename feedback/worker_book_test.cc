@@ -128,11 +128,15 @@ TEST_F(WorkerBookTest, WhatAPersonSaidOutlivesTheProcess) {
   EXPECT_EQ(workers[1].paused_reason, "asked for a rest");
 }
 
-TEST_F(WorkerBookTest, PauseThatCannotBeKeptIsNoPause) {
+TEST_F(WorkerBookTest, PauseThatCannotBeKeptHoldsAndItsEndDoesNot) {
   options_.pauses_path = dir_ / "nowhere/pauses.json";
   WorkerBook book(options_);
-  EXPECT_FALSE(book.SetPaused("ada", true, "rita", "", 0).ok());
-  EXPECT_OK(book.CheckMayWork("ada"));
+  EXPECT_THAT(book.SetPaused("ada", true, "rita", "", 0),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("paused until this service stops")));
+  EXPECT_FALSE(book.CheckMayWork("ada").ok());
+  EXPECT_FALSE(book.SetPaused("ada", false, "rita", "", 0).ok());
+  EXPECT_FALSE(book.CheckMayWork("ada").ok());
 }
 
 TEST_F(WorkerBookTest, OpensWithTheConfiguredQuestionsAndTheGroupsOfAFile) {

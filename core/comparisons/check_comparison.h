@@ -26,8 +26,8 @@ inline constexpr size_t kMaxForeignNameBytes = 160;
 int64_t CountCharacters(absl::string_view text);
 
 // Checks all that a comparison says of one judgement, as the page would have
-// let it be said. Who made it and which models took part is not checked:
-// whoever takes it in knows what to believe.
+// let it be said. Whether it is true who made it and which models took part is
+// not checked: whoever takes it in knows what to believe.
 //
 // Errors: InvalidArgument that names the field, what was found and what may be.
 absl::Status CheckComparison(const v1::Comparison& comparison);

@@ -69,6 +69,37 @@ TEST(CheckComparisonTest, WhatThePageWouldNotLetBeSaidIsRefused) {
        {v1::A_BETTER, [](C& c) { c.set_strength(4); }, "\"strength\" is 4"}});
 }
 
+TEST(CheckComparisonTest, WhatCannotHaveMadeItIsRefused) {
+  using C = v1::Comparison;
+  ExpectRefused(
+      {{v1::TIE, [](C& c) { c.set_task_kind(static_cast<v1::TaskKind>(77)); },
+        "\"task_kind\" is 77"},
+       {v1::TIE, [](C& c) { c.set_policy_version_a(-2); },
+        "\"policy_version_a\" is -2"},
+       {v1::TIE, [](C& c) { c.set_policy_version_b(-99); },
+        "\"policy_version_b\" is -99"},
+       {v1::TIE, [](C& c) { c.set_pm_version(-4); }, "\"pm_version\" is -4"},
+       {v1::TIE,
+        [](C& c) {
+          c.mutable_sampling()->set_temperature(
+              std::numeric_limits<float>::quiet_NaN());
+        },
+        "\"sampling.temperature\" is nan"},
+       {v1::TIE, [](C& c) { c.mutable_sampling()->set_max_new_tokens(-1); },
+        "\"sampling.max_new_tokens\" is -1"},
+       {v1::TIE, [](C& c) { c.set_comparison_id(std::string("a\0b", 3)); },
+        "\"comparison_id\" holds characters"},
+       {v1::TIE, [](C& c) { c.set_batch_id("a\nb"); },
+        "\"batch_id\" holds characters"},
+       {v1::TIE, [](C& c) { c.set_worker_id("a\u202Eb"); },
+        "\"worker_id\" holds characters"}});
+  v1::Comparison imported = Good();
+  imported.set_policy_version_a(-1);
+  imported.set_policy_version_b(-1);
+  imported.set_task_kind(v1::RED_TEAM);
+  EXPECT_OK(CheckComparison(imported));
+}
+
 TEST(CheckComparisonTest, WhatIsLongerThanThePageAllowsIsRefused) {
   using C = v1::Comparison;
   const auto text = [](size_t size) { return std::string(size, 'x'); };

@@ -18,7 +18,6 @@ void ConnectionWatch::HasHeaders(int fd, absl::Time now) {
   MutexLock lock(&mutex_);
   const auto found = connections_.find(fd);
   if (found == connections_.end()) return;
-  found->second.has_headers = true;
   found->second.deadline = now + options_.body_timeout;
 }
 
@@ -26,6 +25,7 @@ void ConnectionWatch::HasRequest(int fd) {
   MutexLock lock(&mutex_);
   const auto found = connections_.find(fd);
   if (found == connections_.end()) return;
+  found->second.has_request = true;
   found->second.deadline = absl::InfiniteFuture();
 }
 
@@ -56,7 +56,7 @@ void ConnectionWatch::BreakOffLate(absl::Time now) {
 void ConnectionWatch::MakeRoom() {
   auto oldest = connections_.end();
   for (auto it = connections_.begin(); it != connections_.end(); ++it) {
-    if (it->second.has_headers) continue;
+    if (it->second.has_request) continue;
     if (oldest == connections_.end() ||
         it->second.waits_since < oldest->second.waits_since) {
       oldest = it;

@@ -24,9 +24,9 @@ class ConnectionWatch {
     absl::Duration header_timeout = absl::Seconds(10);
     absl::Duration idle_timeout = absl::Seconds(30);
     // From there to the end of the body.
-    absl::Duration body_timeout = absl::Minutes(2);
-    // With more, whoever has waited longest without having sent its headers
-    // makes room for the new one.
+    absl::Duration body_timeout = absl::Minutes(5);
+    // With so many, whoever has waited longest without having sent a whole
+    // request makes room for a new one.
     size_t num_crowded = 224;
   };
   // Ends a connection. Called with the watch locked, so that what `fd` names is
@@ -48,8 +48,8 @@ class ConnectionWatch {
 
  private:
   struct Connection {
-    bool has_headers = false;
-    absl::Time waits_since;
+    bool has_request = false;
+    absl::Time waits_since;  // for a whole request
     absl::Time deadline;
   };
   void MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

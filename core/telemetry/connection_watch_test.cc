@@ -72,10 +72,11 @@ TEST_F(ConnectionWatchTest, WhatIsClosedIsNotBrokenOff) {
   EXPECT_THAT(broken_off_, IsEmpty());
 }
 
-TEST_F(ConnectionWatchTest, WhoHasWaitedLongestWithoutHeadersMakesRoom) {
+TEST_F(ConnectionWatchTest, WhoHasWaitedLongestForARequestMakesRoom) {
   watch_.Opened(3, At(0));
-  watch_.HasHeaders(3, At(0));
+  watch_.HasRequest(3);
   watch_.Opened(2, At(1));
+  watch_.HasHeaders(2, At(1));
   watch_.Opened(1, At(2));
   EXPECT_THAT(broken_off_, IsEmpty());
   watch_.Opened(4, At(3));
@@ -84,10 +85,10 @@ TEST_F(ConnectionWatchTest, WhoHasWaitedLongestWithoutHeadersMakesRoom) {
   EXPECT_THAT(broken_off_, ElementsAre(2, 1));
 }
 
-TEST_F(ConnectionWatchTest, NobodyWithARequestMakesRoom) {
+TEST_F(ConnectionWatchTest, NobodyWhoWaitsForAnAnswerMakesRoom) {
   for (int fd : {1, 2, 3}) {
     watch_.Opened(fd, At(0));
-    watch_.HasHeaders(fd, At(0));
+    watch_.HasRequest(fd);
   }
   watch_.Opened(4, At(1));
   EXPECT_THAT(broken_off_, IsEmpty());

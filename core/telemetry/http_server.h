@@ -53,15 +53,15 @@ struct HttpLimits {
   size_t max_body_bytes = 256 * 1024;
   // The limit by the request, as it is without its body; null: that above.
   std::function<size_t(const HttpRequest&)> max_body_bytes_of;
-  // From 7/8 of them on, whoever has waited longest without sending headers
-  // makes room for a new one.
+  // From 7/8 of them on, whoever has waited longest without sending a whole
+  // request makes room for a new one.
   unsigned max_connections = 256;
   // A connection that is silent so long is closed,
   absl::Duration idle_timeout = absl::Seconds(30);
   // and so is one whose headers, or whose body after them, are not there in
   // this time, however often a piece of them comes.
   absl::Duration header_timeout = absl::Seconds(10);
-  absl::Duration body_timeout = absl::Minutes(2);
+  absl::Duration body_timeout = absl::Minutes(5);
   unsigned num_threads = 4;
   // Requests that may take long (null: none) are handled one after the other on
   // a thread of their own, and hold up nobody else; when so many wait, more are

@@ -3,16 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "feedback/access/account_name.h"
 #include "feedback/access/secrets.h"
 
 namespace rlhf {
 namespace {
-
-constexpr size_t kMaxNameBytes = 40;
 
 absl::StatusOr<int64_t> GetInt(const Json& object, const char* key) {
   const Json value = object.value(key, Json());
@@ -29,7 +27,7 @@ absl::StatusOr<Role> GetRole(const Json& object) {
 absl::StatusOr<Account> ParseAccount(const Json& object) {
   Account account;
   RLHF_ASSIGN_OR_RETURN(account.name, GetString(object, "name"));
-  RLHF_RETURN_IF_ERROR(CheckAccountName(account.name));
+  RLHF_RETURN_IF_ERROR(CheckKeptAccountName(account.name));
   RLHF_ASSIGN_OR_RETURN(account.role, GetRole(object));
   RLHF_ASSIGN_OR_RETURN(account.password_hash,
                         GetString(object, "password_hash"));
@@ -54,6 +52,10 @@ absl::StatusOr<Invitation> ParseInvitation(const Json& object) {
   return invitation;
 }
 
+absl::Status CheckName(const std::string& name, bool is_kept) {
+  return is_kept ? CheckKeptAccountName(name) : CheckAccountName(name);
+}
+
 // The objects in the list `key`.
 absl::StatusOr<std::vector<Json>> GetObjects(const Json& file, const char* key,
                                              size_t max) {
@@ -68,28 +70,6 @@ absl::StatusOr<std::vector<Json>> GetObjects(const Json& file, const char* key,
 }
 
 }  // namespace
-
-absl::Status CheckAccountName(const std::string& name) {
-  if (name.empty() || name.size() > kMaxNameBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("the name has ", name.size(),
-                                                   " bytes; it must have 1 to ",
-                                                   kMaxNameBytes));
-  }
-  const auto is_control = [](unsigned char c) {
-    return absl::ascii_iscntrl(c);
-  };
-  if (std::any_of(name.begin(), name.end(), is_control) ||
-      absl::StripAsciiWhitespace(name) != name) {
-    return absl::InvalidArgumentError(
-        "the name holds a control character, or begins or ends with a space");
-  }
-  // What is no UTF-8 would be written as something else.
-  const auto read = ParseJson(DumpJson(Json(name)));
-  if (!read.ok() || *read != Json(name)) {
-    return absl::InvalidArgumentError("the name is not UTF-8");
-  }
-  return absl::OkStatus();
-}
 
 absl::StatusOr<Accounts> Accounts::FromJson(absl::string_view text) {
   RLHF_ASSIGN_OR_RETURN(const Json file, ParseJson(text));
@@ -152,8 +132,8 @@ const Account* Accounts::ByToken(absl::string_view token) const {
 
 absl::Status Accounts::Invite(const Invitation& invitation, absl::Time now) {
   if (!invitation.name.empty()) {
-    RLHF_RETURN_IF_ERROR(CheckAccountName(invitation.name));
     const Account* const account = Find(invitation.name);
+    RLHF_RETURN_IF_ERROR(CheckName(invitation.name, account != nullptr));
     if (account != nullptr && account->role != invitation.role) {
       return absl::InvalidArgumentError(absl::StrCat(
           "\"", invitation.name, "\" has an account as ",
@@ -191,7 +171,7 @@ absl::Status Accounts::CheckInvitation(absl::string_view secret,
     return absl::PermissionDeniedError(
         "this invitation was used, has expired or never was: ask for another");
   }
-  RLHF_RETURN_IF_ERROR(CheckAccountName(name));
+  RLHF_RETURN_IF_ERROR(CheckName(name, Find(name) != nullptr));
   if (!invitation->name.empty() && invitation->name != name) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the invitation is for \"", invitation->name, "\": join by that name"));
@@ -227,8 +207,8 @@ absl::Status Accounts::Join(absl::string_view secret, const std::string& name,
 
 absl::Status Accounts::SetToken(const std::string& name, Role role,
                                 const std::string& token_hash) {
-  RLHF_RETURN_IF_ERROR(CheckAccountName(name));
   const Account* const old = Find(name);
+  RLHF_RETURN_IF_ERROR(CheckName(name, old != nullptr));
   if (old != nullptr && (old->token_hash.empty() || old->role != role)) {
     return absl::AlreadyExistsError(absl::StrCat(
         "\"", name, "\" is ",

@@ -96,8 +96,4 @@ class Accounts {
   std::vector<Invitation> invitations_;
 };
 
-// InvalidArgument unless a name is 1 to 40 bytes of UTF-8 without control
-// characters and outer spaces.
-absl::Status CheckAccountName(const std::string& name);
-
 }  // namespace rlhf

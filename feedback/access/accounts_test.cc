@@ -1,6 +1,7 @@
 #include "feedback/access/accounts.h"
 
 #include "absl/strings/str_cat.h"
+#include "feedback/access/account_name.h"
 #include "feedback/access/secrets.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
@@ -166,6 +167,26 @@ TEST(AccountsTest, InvitationsAreBoundedAndExpiredOnesMakeRoom) {
   later.expires = kNow + absl::Hours(3);
   EXPECT_OK(accounts.Invite(later, kNow + absl::Hours(2)));
   EXPECT_EQ(accounts.invitations().size(), 1u);
+}
+
+TEST(AccountsTest, NewNamesCanBeSeenAndOldOnesGoOn) {
+  Accounts accounts;
+  EXPECT_THAT(accounts.Invite(For("s", Role::kWorker, "ada\u200B"), kNow),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("U+200B")));
+  ASSERT_OK(accounts.Invite(For("s", Role::kWorker), kNow));
+  EXPECT_THAT(accounts.Join("s", "a\u202Eb", "hash", kNow),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("U+202E")));
+  EXPECT_THAT(accounts.SetToken("a\u00A0b", Role::kWorker, "hash"),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("U+00A0")));
+
+  ASSERT_OK_AND_ASSIGN(
+      Accounts old,
+      Accounts::FromJson(
+          "{\"accounts\": [{\"name\": \"ada\u200B\", \"role\": \"worker\", "
+          "\"password_hash\": \"h\", \"token_hash\": \"\", \"version\": 1, "
+          "\"disabled\": false}], \"invitations\": []}"));
+  ASSERT_OK(old.Invite(For("s", Role::kWorker, "ada\u200B"), kNow));
+  EXPECT_OK(old.Join("s", "ada\u200B", "new", kNow));
 }
 
 }  // namespace

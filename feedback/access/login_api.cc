@@ -172,8 +172,7 @@ HttpResponse LoginApi::Invite(const HttpRequest& request) {
 
 HttpResponse LoginApi::Disable(const std::string& name) {
   if (!access_->require_login()) return NoAccounts();
-  const absl::Status status = access_->accounts().Update(
-      [&](Accounts& accounts) { return accounts.Disable(name); });
+  const absl::Status status = access_->accounts().Disable(name);
   if (!status.ok()) return ErrorResponse(status);
   return JsonResponse(DumpJson({{"disabled", true}}));
 }
