@@ -76,7 +76,7 @@ absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
       leases.TakeLeases();
       jobs.TakeJobs();
     }
-    runner.Step();
+    RLHF_RETURN_IF_ERROR(runner.Step());
     leases.HandIn();
     jobs.HandOut();
   }

@@ -54,6 +54,14 @@ GenerationEngine::GenerationEngine(std::shared_ptr<const Transformer> model,
       cache_(MakeCache(model_->config(), options_,
                        model_->parameters()[0].tensor.options())) {}
 
+absl::StatusOr<std::unique_ptr<GenerationEngine>> GenerationEngine::Create(
+    std::shared_ptr<const Transformer> model, Options options) {
+  return TorchCall("memory for the keys and values of a batch", [&] {
+    return std::make_unique<GenerationEngine>(std::move(model),
+                                              std::move(options));
+  });
+}
+
 absl::Status GenerationEngine::Validate(const EngineRequest& request) const {
   if (request.prompt_ids.empty()) {
     return absl::InvalidArgumentError("the prompt has no tokens");

@@ -59,8 +59,13 @@ class GenerationEngine {
     kRecompute,
   };
 
-  // `model` is a language model. Allocates the cache of keys and values: throws
-  // as LibTorch does if there is no memory for it.
+  // `model` is a language model. Errors: ResourceExhausted if there is no
+  // memory for the cache of keys and values.
+  static absl::StatusOr<std::unique_ptr<GenerationEngine>> Create(
+      std::shared_ptr<const Transformer> model, Options options);
+
+  // The same, but throws as LibTorch does. Allocates the cache of keys and
+  // values.
   GenerationEngine(std::shared_ptr<const Transformer> model, Options options);
 
   // Errors: InvalidArgument for an empty prompt, an id outside the vocabulary,

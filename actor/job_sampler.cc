@@ -16,8 +16,11 @@ namespace {
 struct OpenResponse {
   int prompt = 0;
   int sample = 0;
-  uint64_t sequence = 0;  // of the runner
+  // What it asks of the engine.
+  EngineRequest request;
   ResponseChunker chunker;
+  // The runner's, once it has begun.
+  std::optional<uint64_t> sequence;
   // Once the runner is done with it, until its last part is handed out.
   std::optional<EngineResult> result;
   bool handed_out = false;
@@ -47,6 +50,8 @@ EngineRequest SequenceOf(const v1::GenerateRequest& request) {
 struct JobSampler::OpenJob {
   std::unique_ptr<GenerationJob> job;
   std::vector<OpenResponse> responses;
+  // The first so many have begun.
+  size_t num_begun = 0;
   // Whose turn it is when there is room for a chunk.
   size_t next = 0;
   bool failed = false;
@@ -58,20 +63,20 @@ void JobSampler::DropAbandoned() {
   std::erase_if(open_, [this](const std::shared_ptr<OpenJob>& open) {
     if (!open->chunks().cancelled()) return false;
     for (const OpenResponse& response : open->responses) {
-      runner_->Cancel(response.sequence);
+      if (response.sequence.has_value()) runner_->Cancel(*response.sequence);
     }
     return true;
   });
 }
 
 void JobSampler::TakeJobs() {
-  const absl::Duration patience =
-      runner_->idle() ? absl::Milliseconds(20) : absl::ZeroDuration();
+  BeginResponses();
   if (runner_->has_policy() && runner_->room() == 0) return;
   do {
     if (open_.size() >= kMaxOpenJobs) return;
     auto open = std::make_shared<OpenJob>();
-    open->job = service_->Next(patience);
+    open->job = service_->Next(runner_->idle() ? absl::Milliseconds(20)
+                                               : absl::ZeroDuration());
     if (open->job == nullptr) return;
     if (open->chunks().cancelled()) continue;
     const absl::Status status =
@@ -79,7 +84,34 @@ void JobSampler::TakeJobs() {
             ? Admit(open)
             : absl::UnavailableError("no policy is loaded yet");
     if (!status.ok()) open->chunks().Finish(status);
+    BeginResponses();
   } while (runner_->room() > 0);
+}
+
+void JobSampler::BeginResponses() {
+  for (const std::shared_ptr<OpenJob>& open : open_) {
+    while (open->num_begun < open->responses.size()) {
+      if (runner_->room() == 0) return;
+      Begin(open, open->num_begun++);
+    }
+  }
+}
+
+void JobSampler::Begin(const std::shared_ptr<OpenJob>& open, size_t place) {
+  OpenResponse& response = open->responses[place];
+  const absl::StatusOr<uint64_t> id = runner_->Add(
+      std::move(response.request), [weak = std::weak_ptr<OpenJob>(open), place](
+                                       absl::StatusOr<EngineResult> result) {
+        const std::shared_ptr<OpenJob> job = weak.lock();
+        if (job == nullptr) return;
+        if (!result.ok()) {
+          job->failed = true;
+          return job->chunks().Finish(result.status());
+        }
+        job->responses[place].result = *std::move(result);
+      });
+  RLHF_CHECK(id.ok()) << id.status();  // it was validated
+  response.sequence = *id;
 }
 
 absl::StatusOr<std::vector<EngineRequest>> JobSampler::ReadPrompts(
@@ -106,25 +138,11 @@ absl::Status JobSampler::Admit(const std::shared_ptr<OpenJob>& open) {
       EngineRequest sequence = prompts[p];
       sequence.stream =
           SampleStream(request.seed(), request.prompts(p).prompt_id(), s);
-      OpenResponse response = {
-          .prompt = p,
-          .sample = s,
-          .chunker = ResponseChunker(sequence.stops.strings)};
-      const size_t place = open->responses.size();
-      const absl::StatusOr<uint64_t> id = runner_->Add(
-          std::move(sequence), [weak = std::weak_ptr<OpenJob>(open),
-                                place](absl::StatusOr<EngineResult> result) {
-            const std::shared_ptr<OpenJob> job = weak.lock();
-            if (job == nullptr) return;
-            if (!result.ok()) {
-              job->failed = true;
-              return job->chunks().Finish(result.status());
-            }
-            job->responses[place].result = *std::move(result);
-          });
-      RLHF_CHECK(id.ok()) << id.status();  // it was validated
-      response.sequence = *id;
-      open->responses.push_back(std::move(response));
+      open->responses.push_back(
+          {.prompt = p,
+           .sample = s,
+           .request = sequence,
+           .chunker = ResponseChunker(sequence.stops.strings)});
     }
   }
   open_.push_back(open);
@@ -146,8 +164,9 @@ bool JobSampler::HandOut(OpenJob& open) const {
     const EngineResult* const result =
         response.result.has_value()
             ? &*response.result
-            : (open.job->as_they_come && !response.handed_out
-                   ? runner_->Find(response.sequence)
+            : (open.job->as_they_come && !response.handed_out &&
+                       response.sequence.has_value()
+                   ? runner_->Find(*response.sequence)
                    : nullptr);
     const bool news = result != nullptr && (response.result.has_value() ||
                                             response.chunker.HasNews(*result));

@@ -26,10 +26,12 @@ class JobSampler {
   // Ends calls whose callers went away.
   void DropAbandoned();
 
-  // Takes waiting calls while the runner has room; where there is nothing else
-  // to do, waits a moment for one. Without a policy calls are refused as
-  // Unavailable. Calls that are done but not read yet count too: at most
-  // kMaxOpenJobs are held at once.
+  // Begins responses, and takes waiting calls, while the runner has room; where
+  // there is nothing else to do, waits a moment for one. So a call of many
+  // responses neither keeps rollouts out nor begins anything while a new
+  // version waits. Without a policy calls are refused as Unavailable. Calls
+  // that are done but not read yet count too: at most kMaxOpenJobs are held at
+  // once.
   void TakeJobs();
 
   // Hands on what the runner's last step sampled, as far as there is room for
@@ -41,10 +43,13 @@ class JobSampler {
  private:
   struct OpenJob;
 
-  // Errors: InvalidArgument, and then no sequence was added.
+  // Errors: InvalidArgument, and then nothing of it is kept.
   absl::Status Admit(const std::shared_ptr<OpenJob>& open);
   absl::StatusOr<std::vector<EngineRequest>> ReadPrompts(
       const v1::GenerateRequest& request) const;
+  // Responses of the open calls, the oldest call first.
+  void BeginResponses();
+  void Begin(const std::shared_ptr<OpenJob>& open, size_t place);
   // Whether nothing is left to hand out.
   bool HandOut(OpenJob& open) const;
 

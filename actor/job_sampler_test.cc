@@ -70,7 +70,7 @@ class JobSamplerTest : public testing::Test {
     EXPECT_TRUE(Eventually([&] {
       jobs.DropAbandoned();
       jobs.TakeJobs();
-      runner_->Step();
+      EXPECT_OK(runner_->Step());
       jobs.HandOut();
       return call.wait_for(std::chrono::seconds(0)) ==
              std::future_status::ready;
@@ -162,7 +162,7 @@ TEST_F(JobSamplerTest, ACallerThatGoesAwayLeavesNoSequenceBehind) {
     return !runner_->idle();
   }));
   // Four sequences, of which three run.
-  runner_->Step();
+  EXPECT_OK(runner_->Step());
   context->TryCancel();
   ASSERT_TRUE(Eventually([&] {
     jobs.DropAbandoned();
@@ -170,6 +170,41 @@ TEST_F(JobSamplerTest, ACallerThatGoesAwayLeavesNoSequenceBehind) {
   }));
   // What is called afterwards is answered as ever.
   EXPECT_OK(Call(Request()));
+}
+
+TEST_F(JobSamplerTest, ACallOfManyResponsesBeginsOnlyThoseThatHaveAPlace) {
+  LoadPolicy();
+  JobSampler jobs(&service_, codec_.get(), runner_.get());
+  v1::GenerateRequest request = Request();
+  request.set_num_samples(5);
+  auto call = CallLater(request);
+  ASSERT_TRUE(Eventually([&] {
+    jobs.TakeJobs();
+    return !runner_->idle();
+  }));
+  ASSERT_OK(runner_->Offer({.version = 9, .model = TinyPolicy(2)}));
+  // Three of ten run; the new version waits for these alone.
+  for (int step = 0; step < 6; ++step) {
+    EXPECT_FALSE(runner_->accepting());
+    ASSERT_OK(runner_->Step());
+    jobs.HandOut();
+  }
+  EXPECT_EQ(runner_->version(), 9);
+  ASSERT_TRUE(Eventually([&] {
+    jobs.TakeJobs();
+    EXPECT_OK(runner_->Step());
+    jobs.HandOut();
+    return call.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }));
+  ASSERT_OK_AND_ASSIGN(const v1::GenerateResponse reply, call.get());
+  int num_of_old = 0;
+  for (const auto& result : reply.results()) {
+    for (const v1::Response& response : result.responses()) {
+      ASSERT_EQ(response.policy_versions_size(), 1);
+      num_of_old += response.policy_versions(0).version() == 8 ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(num_of_old, 3);
 }
 
 TEST_F(JobSamplerTest, ACallThatIsUnfinishedWhenTheActorStopsIsAnswered) {
@@ -181,7 +216,7 @@ TEST_F(JobSamplerTest, ACallThatIsUnfinishedWhenTheActorStopsIsAnswered) {
     jobs->TakeJobs();
     return !runner_->idle();
   }));
-  runner_->Step();
+  EXPECT_OK(runner_->Step());
   jobs.reset();
   EXPECT_THAT(call.get(), StatusIs(StatusCode::kUnavailable,
                                    HasSubstr("the actor is stopping")));

@@ -53,7 +53,7 @@ class JobStreamTest : public testing::Test {
   void Turn() {
     jobs_->DropAbandoned();
     jobs_->TakeJobs();
-    runner_->Step();
+    EXPECT_OK(runner_->Step());
     jobs_->HandOut();
   }
   bool TurnUntil(const std::function<bool()>& condition) {
@@ -151,7 +151,7 @@ TEST_F(JobStreamTest, TheFirstTokensComeBeforeTheLastAreSampled) {
   auto first =
       std::async(std::launch::async, [&] { return reader->Read(&chunk); });
   ASSERT_TRUE(StartSampling());
-  runner_->Step();
+  EXPECT_OK(runner_->Step());
   jobs_->HandOut();
   EXPECT_TRUE(first.get());
   EXPECT_EQ(chunk.part().token_ids_size(), 1);
@@ -184,7 +184,7 @@ TEST_F(JobStreamTest, CancellingFreesThePlacesInTheBatch) {
   const auto context = ContextWithDeadline(absl::Seconds(10));
   const auto reader = stub_->GenerateStream(context.get(), Request(3, 150));
   ASSERT_TRUE(StartSampling());
-  runner_->Step();
+  EXPECT_OK(runner_->Step());
   EXPECT_EQ(runner_->room(), 0);
   context->TryCancel();
   ASSERT_TRUE(Eventually([&] {
@@ -202,7 +202,7 @@ TEST_F(JobStreamTest, EveryTokenTellsTheVersionThatSampledIt) {
   auto all = std::async(std::launch::async, [&] { return ReadAll(*reader); });
   ASSERT_TRUE(StartSampling());
   for (int i = 0; i < 4; ++i) {
-    runner_->Step();
+    EXPECT_OK(runner_->Step());
     jobs_->HandOut();
   }
   ASSERT_OK(runner_->Offer({.version = 9, .model = TinyPolicy(2)}));

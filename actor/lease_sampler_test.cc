@@ -45,7 +45,7 @@ class LeaseSamplerTest : public testing::Test {
   bool RunUntil(const std::function<bool()>& condition) {
     return Eventually([&] {
       leases_->TakeLeases();
-      runner_.Step();
+      EXPECT_OK(runner_.Step());
       leases_->HandIn();
       return condition();
     });
@@ -121,11 +121,11 @@ TEST_F(LeaseSamplerTest, ARolloutOfSeveralVersionsClaimsTheOldest) {
     leases.TakeLeases();
     return !runner.idle();
   }));
-  runner.Step();
-  runner.Step();
+  EXPECT_OK(runner.Step());
+  EXPECT_OK(runner.Step());
   ASSERT_OK(runner.Offer({.version = 9, .model = TinyPolicy(2)}));
   ASSERT_TRUE(Eventually([&] {
-    runner.Step();
+    EXPECT_OK(runner.Step());
     leases.HandIn();
     return learner_.rollouts().size() == 1;
   }));
@@ -141,7 +141,7 @@ TEST_F(LeaseSamplerTest, ARolloutOfSeveralVersionsClaimsTheOldest) {
 TEST_F(LeaseSamplerTest, WithoutAPolicyNothingIsLeased) {
   learner_.leases = {Lease("a", "x")};
   leases_->TakeLeases();
-  runner_.Step();
+  EXPECT_OK(runner_.Step());
   EXPECT_THAT(learner_.leases, SizeIs(1));
 }
 

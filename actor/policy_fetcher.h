@@ -26,8 +26,6 @@ struct PolicyVersion {
 // Maps one version where the learner is on this machine, else receives it over
 // `stream`; proves checksums and shapes.
 //
-// What samples fastest on `device`: packed on the CPU, copied to a GPU.
-//
 // Errors: as WeightVersion::Create, WeightStream::Receive and MoveTo;
 // InvalidArgument if the weights are not those of `config`.
 absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,

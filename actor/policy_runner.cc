@@ -11,25 +11,29 @@ namespace rlhf {
 
 absl::Status PolicyRunner::Offer(PolicyVersion policy) {
   if (engine_ == nullptr) {
-    RLHF_ASSIGN_OR_RETURN(
-        engine_,
-        TorchCall(
-            "memory for keys and values (actor.max_batch sequences)", [&] {
-              return std::make_unique<GenerationEngine>(policy.model, options_);
-            }));
+    absl::StatusOr<std::unique_ptr<GenerationEngine>> engine =
+        GenerationEngine::Create(policy.model, options_);
+    if (!engine.ok()) return WithContext(engine.status(), "actor.max_batch");
+    engine_ = *std::move(engine);
   }
   offered_ = std::move(policy);
-  TakeOffered();
-  return absl::OkStatus();
+  return TakeOffered();
 }
 
-void PolicyRunner::TakeOffered() {
-  if (!offered_.has_value()) return;
-  if (on_new_version_ == OnNewVersion::kFinish && !idle()) return;
+absl::Status PolicyRunner::TakeOffered() {
+  if (!offered_.has_value()) return absl::OkStatus();
+  if (on_new_version_ == OnNewVersion::kFinish && !idle()) {
+    return absl::OkStatus();
+  }
   version_ = offered_->version;
   std::shared_ptr<const Transformer> model = offered_->model;
-  // Between two steps: the engine's model, which is overwritten, is not in use.
-  if (packer_.has_value()) model = packer_->Pack(std::move(*offered_->model));
+  if (packer_.has_value()) {
+    // Between two steps: the engine's model, which is overwritten, is not in
+    // use.
+    RLHF_ASSIGN_OR_RETURN(model, TorchCall("memory to pack a policy", [&] {
+                            return packer_->Pack(std::move(*offered_->model));
+                          }));
+  }
   engine_->SetModel(std::move(model), version_,
                     on_new_version_ == OnNewVersion::kRecompute
                         ? GenerationEngine::OldCache::kRecompute
@@ -37,6 +41,7 @@ void PolicyRunner::TakeOffered() {
   offered_.reset();
   metrics_->policy_version.Set(static_cast<double>(version_));
   RLHF_LOG(INFO) << "policy version " << version_;
+  return absl::OkStatus();
 }
 
 int PolicyRunner::room() const {
@@ -65,8 +70,8 @@ void PolicyRunner::Cancel(uint64_t id) {
   if (engine_ != nullptr && engine_->Cancel(id)) done_by_id_.erase(id);
 }
 
-void PolicyRunner::Step() {
-  if (engine_ == nullptr) return;
+absl::Status PolicyRunner::Step() {
+  if (engine_ == nullptr) return absl::OkStatus();
   metrics_->sequences_running.Set(engine_->num_running());
   metrics_->sequences_waiting.Set(engine_->num_waiting());
   // What was in the way may have been cancelled.
@@ -85,7 +90,7 @@ void PolicyRunner::Step() {
       entry.mapped()(std::move(result));
     }
   }
-  TakeOffered();
+  return TakeOffered();
 }
 
 }  // namespace rlhf

@@ -46,8 +46,9 @@ class PolicyRunner {
         packer_(std::move(packer)) {}
 
   // Takes a new version, and its model apart: with kFinish once the sequences
-  // of the old one are done, else before the next token. Errors, of the first
-  // version alone: ResourceExhausted if there is no memory for the cache.
+  // of the old one are done, else before the next token. Errors:
+  // ResourceExhausted if there is no memory for the cache, of the first version
+  // alone, or for the packed weights.
   absl::Status Offer(PolicyVersion policy);
 
   bool has_policy() const { return engine_ != nullptr; }
@@ -76,11 +77,12 @@ class PolicyRunner {
   // Ends a sequence without calling back; nothing if it is done already.
   void Cancel(uint64_t id);
 
-  // Extends every sequence by one token and hands the finished ones out.
-  void Step();
+  // Extends every sequence by one token and hands the finished ones out; takes
+  // the version that waited for them. Errors: those of Offer.
+  absl::Status Step();
 
  private:
-  void TakeOffered();
+  absl::Status TakeOffered();
 
   const GenerationEngine::Options options_;
   const OnNewVersion on_new_version_;

@@ -34,7 +34,7 @@ TEST_F(PolicyRunnerTest, HasNoRoomWithoutAPolicy) {
   EXPECT_FALSE(runner_.has_policy());
   EXPECT_TRUE(runner_.accepting());
   EXPECT_EQ(runner_.room(), 0);
-  runner_.Step();
+  EXPECT_OK(runner_.Step());
   ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
   EXPECT_TRUE(runner_.has_policy());
   EXPECT_EQ(runner_.version(), 1);
@@ -45,7 +45,7 @@ TEST_F(PolicyRunnerTest, CallsEachOwnerOnceAndCountsTokens) {
   ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
   for (const int count : {3, 1, 2}) ASSERT_OK(Add(count));
   EXPECT_EQ(runner_.room(), 1);
-  while (!runner_.idle()) runner_.Step();
+  while (!runner_.idle()) EXPECT_OK(runner_.Step());
   EXPECT_THAT(versions_, ElementsAre(1, 1, 1));
   EXPECT_EQ(metrics_.series.prompt_tokens.Value(), 9);
   EXPECT_EQ(metrics_.series.generated_tokens.Value(), 6);
@@ -54,13 +54,13 @@ TEST_F(PolicyRunnerTest, CallsEachOwnerOnceAndCountsTokens) {
 TEST_F(PolicyRunnerTest, ANewVersionWaitsForTheSequencesOfTheOldOne) {
   ASSERT_OK(runner_.Offer({.version = 1, .model = TinyPolicy(1)}));
   ASSERT_OK(Add(3));
-  runner_.Step();
+  EXPECT_OK(runner_.Step());
   ASSERT_OK(runner_.Offer({.version = 2, .model = TinyPolicy(2)}));
   EXPECT_FALSE(runner_.accepting());
   EXPECT_EQ(runner_.version(), 1);
   // A third one comes while the second waits: the second is never used.
   ASSERT_OK(runner_.Offer({.version = 3, .model = TinyPolicy(3)}));
-  while (!runner_.idle()) runner_.Step();
+  while (!runner_.idle()) EXPECT_OK(runner_.Step());
   EXPECT_THAT(versions_, ElementsAre(1));
   EXPECT_TRUE(runner_.accepting());
   EXPECT_EQ(runner_.version(), 3);
@@ -73,11 +73,11 @@ TEST_F(PolicyRunnerTest, ANewVersionIsTakenWhenWhatItWaitsForIsCancelled) {
       const uint64_t id,
       runner_.Add({.prompt_ids = {9}, .max_new_tokens = 1000},
                   [](const auto&) { ADD_FAILURE() << "called back"; }));
-  runner_.Step();
+  EXPECT_OK(runner_.Step());
   ASSERT_OK(runner_.Offer({.version = 2, .model = TinyPolicy(2)}));
   EXPECT_FALSE(runner_.accepting());
   runner_.Cancel(id);
-  runner_.Step();
+  EXPECT_OK(runner_.Step());
   EXPECT_TRUE(runner_.accepting());
   EXPECT_EQ(runner_.version(), 2);
 }
@@ -93,11 +93,11 @@ TEST_F(PolicyRunnerTest, ANewVersionMayGoOnWithTheSequencesOfTheOldOne) {
                            ASSERT_OK(result);
                            versions = result->versions;
                          }));
-    runner.Step();
+    EXPECT_OK(runner.Step());
     ASSERT_OK(runner.Offer({.version = 2, .model = TinyPolicy(2)}));
     EXPECT_TRUE(runner.accepting());
     EXPECT_EQ(runner.version(), 2);
-    while (!runner.idle()) runner.Step();
+    while (!runner.idle()) EXPECT_OK(runner.Step());
     EXPECT_THAT(versions, ElementsAre(VersionRun{1, 1}, VersionRun{2, 4}));
   }
 }
@@ -114,11 +114,11 @@ TEST_F(PolicyRunnerTest,
           ASSERT_OK(result);
           sampled = *std::move(result);
         }));
-    runner.Step();
+    EXPECT_OK(runner.Step());
     if (replace) {
       EXPECT_OK(runner.Offer({.version = 2, .model = TinyPolicy(2)}));
     }
-    while (!runner.idle()) runner.Step();
+    while (!runner.idle()) EXPECT_OK(runner.Step());
     return sampled;
   };
   for (const bool replace : {false, true}) {
@@ -144,10 +144,10 @@ TEST_F(PolicyRunnerTest, ASequenceCanBeLookedAtWhileItIsSampled) {
                        runner_.Add({.prompt_ids = {9}, .max_new_tokens = 3},
                                    [](const auto&) {}));
   EXPECT_EQ(runner_.Find(id), nullptr);  // it waits
-  runner_.Step();
+  EXPECT_OK(runner_.Step());
   ASSERT_NE(runner_.Find(id), nullptr);
   EXPECT_EQ(runner_.Find(id)->token_ids.size(), 1u);
-  while (!runner_.idle()) runner_.Step();
+  while (!runner_.idle()) EXPECT_OK(runner_.Step());
   EXPECT_EQ(runner_.Find(id), nullptr);
 }
 

@@ -105,8 +105,8 @@ absl::Status WeightStream::ReceiveFrom(const std::string& source,
     if (stop.stop_requested()) return absl::CancelledError("stopped");
     if (now > deadline) return absl::DeadlineExceededError("out of time");
     if (now - reported < kReport) return absl::OkStatus();
-    reported = now;
     const absl::StatusOr<std::string> better = FindSource(num_bytes, "");
+    reported = MonotonicNow();
     // The source works, also where the learner does not answer, or has a newer
     // version.
     if (!better.ok() || *better == source) return absl::OkStatus();

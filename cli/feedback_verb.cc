@@ -181,12 +181,15 @@ absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
         "--suspects-of BATCH, with --by NAME and --reason WHY, which are kept; "
         "nothing brings back what is retracted");
   }
+  if (!suspects_of.empty()) {
+    // Opened for itself: the log is read before anything is taken out of it.
+    RLHF_ASSIGN_OR_RETURN(const auto reports,
+                          BatchCommands::Open(config, /*create=*/false));
+    RLHF_RETURN_IF_ERROR(AddSuspects(suspects_of, *reports, request));
+  }
   const absl::StatusOr<std::string> pupils = DescribePupils(config, request);
   RLHF_ASSIGN_OR_RETURN(const auto commands,
                         BatchCommands::Open(config, /*create=*/false));
-  if (!suspects_of.empty()) {
-    RLHF_RETURN_IF_ERROR(AddSuspects(suspects_of, *commands, request));
-  }
   const absl::StatusOr<v1::RetractResponse> done = commands->Retract(request);
   if (absl::IsNotFound(done.status())) {
     return NameThePseudonym(config, request.worker_id(), done.status());

@@ -33,15 +33,18 @@ absl::StatusOr<std::vector<std::string>> Respond(
   RLHF_ASSIGN_OR_RETURN(Transformer model, LoadModel(directory));
   RLHF_RETURN_IF_ERROR(MoveTo(device, model));
   const std::vector<int32_t> eos_ids = model.config().eos_token_ids;
-  GenerationEngine engine(ForGeneration(std::move(model)),
-                          {.max_batch = config.actor().max_batch(),
-                           .max_tokens = config.sampling().max_prompt_tokens() +
-                                         config.sampling().max_new_tokens(),
-                           .eos_ids = eos_ids});
+  RLHF_ASSIGN_OR_RETURN(
+      const std::unique_ptr<GenerationEngine> engine,
+      GenerationEngine::Create(
+          ForGeneration(std::move(model)),
+          {.max_batch = config.actor().max_batch(),
+           .max_tokens = config.sampling().max_prompt_tokens() +
+                         config.sampling().max_new_tokens(),
+           .eos_ids = eos_ids}));
   for (size_t i = 0; i < prompts.size(); ++i) {
     RLHF_ASSIGN_OR_RETURN(const std::string text,
                           format.Render(prompts[i].messages(), true));
-    RLHF_RETURN_IF_ERROR(engine.Add(
+    RLHF_RETURN_IF_ERROR(engine->Add(
         {.id = i,
          .prompt_ids = tokenizer->Encode(text),
          .stream = SampleStream(config.seed() + 1, prompts[i].prompt_id(), 0),
@@ -49,9 +52,9 @@ absl::StatusOr<std::vector<std::string>> Respond(
          .temperature = config.sampling().temperature()}));
   }
   std::vector<std::string> responses(prompts.size());
-  while (!engine.idle()) {
+  while (!engine->idle()) {
     RLHF_ASSIGN_OR_RETURN(const std::vector<EngineResult> results,
-                          engine.Step());
+                          engine->Step());
     for (const EngineResult& result : results) {
       responses[result.id] = tokenizer->Decode(result.token_ids, true);
     }

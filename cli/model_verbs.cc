@@ -202,12 +202,14 @@ absl::Status GenerateVerb(const Flags& flags) {
   // A response ends with the model's positions, whatever was asked for.
   const int64_t limit = config.max_positions;
   const int64_t max_new_tokens = flags.Int("max-new-tokens");
-  GenerationEngine engine(
-      model, {.max_batch = static_cast<int>(std::min<int64_t>(
-                  flags.Int("batch"), static_cast<int64_t>(inputs.size()))),
-              .max_tokens = std::min(limit, longest + max_new_tokens),
-              .eos_ids = config.eos_token_ids,
-              .tokenizer = tokenizer.get()});
+  RLHF_ASSIGN_OR_RETURN(
+      const std::unique_ptr<GenerationEngine> engine,
+      GenerationEngine::Create(
+          model, {.max_batch = static_cast<int>(std::min<int64_t>(
+                      flags.Int("batch"), static_cast<int64_t>(inputs.size()))),
+                  .max_tokens = std::min(limit, longest + max_new_tokens),
+                  .eos_ids = config.eos_token_ids,
+                  .tokenizer = tokenizer.get()}));
   EngineRequest request = RequestOf(flags);
   for (size_t i = 0; i < inputs.size(); ++i) {
     request.id = i;
@@ -216,13 +218,13 @@ absl::Status GenerateVerb(const Flags& flags) {
                                   inputs[i].key, 0);
     request.max_new_tokens = static_cast<int>(std::min(
         max_new_tokens, limit - static_cast<int64_t>(inputs[i].ids.size())));
-    RLHF_RETURN_IF_ERROR(engine.Add(request));
+    RLHF_RETURN_IF_ERROR(engine->Add(request));
   }
   // Results come in any order; lines go out in the order of the input.
   std::map<uint64_t, EngineResult> done;
   uint64_t next = 0;
-  while (!engine.idle()) {
-    RLHF_ASSIGN_OR_RETURN(std::vector<EngineResult> results, engine.Step());
+  while (!engine->idle()) {
+    RLHF_ASSIGN_OR_RETURN(std::vector<EngineResult> results, engine->Step());
     for (EngineResult& result : results) {
       const uint64_t id = result.id;
       done.emplace(id, std::move(result));

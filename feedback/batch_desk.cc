@@ -259,15 +259,14 @@ absl::StatusOr<BatchEvidence> BatchDesk::Judge(const ReadableComparisons& read,
 absl::StatusOr<bool> BatchDesk::IsStored(
     const std::vector<v1::Comparison>& comparisons,
     const std::string& batch_id) const {
-  bool some = false;
+  // Some of it may have come in an earlier batch, or be retracted; what is left
+  // is stored whole or not at all.
   for (const v1::Comparison& comparison : comparisons) {
-    if (AnswersGold(options_.gold, comparison)) continue;  // never stored
     RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
                           store_->Find(comparison.comparison_id()));
-    if (!stored.has_value() || stored->batch_id() != batch_id) return false;
-    some = true;
+    if (stored.has_value() && stored->batch_id() == batch_id) return true;
   }
-  return some;
+  return false;
 }
 
 absl::StatusOr<std::vector<std::string>> BatchDesk::Store(

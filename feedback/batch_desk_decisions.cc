@@ -171,6 +171,10 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
 }
 
 absl::Status BatchDesk::CheckIsKnown(const v1::RetractRequest& request) const {
+  if (!request.batch_id().empty()) {
+    return WithContext(store_->GetBatch(request.batch_id()).status(),
+                       "`rlhf feedback batches` lists them");
+  }
   const std::string& worker = request.worker_id();
   // What else is wrong with the request, the store says.
   const bool is_of_worker = !worker.empty() && request.batch_id().empty() &&

@@ -135,6 +135,14 @@ TEST_F(BatchDecisionsTest, ARetractedWorkerDoesNotComeBackByARelease) {
   EXPECT_EQ(store_->GetStats().num_by_worker.count("bob"), 0u);
 }
 
+TEST_F(BatchDecisionsTest, ABatchThatNobodyKnowsIsNotRetracted) {
+  Import(Line(0, "bob", false));
+  v1::RetractRequest request = Retraction();
+  request.set_batch_id("b-0");
+  EXPECT_THAT(desk_->Retract(request), StatusIs(absl::StatusCode::kNotFound,
+                                                HasSubstr("no batch \"b-0\"")));
+}
+
 TEST_F(BatchDecisionsTest, AWorkerWhomNobodyKnowsIsNotRetracted) {
   Import(Line(0, "bob", false));
   v1::RetractRequest request = Retraction();

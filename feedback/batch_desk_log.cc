@@ -81,7 +81,7 @@ void BatchDesk::Remember(const std::string& origin, DripWindow::Entry drip,
       !IsSmallBatch(drip.evidence, options_.limits)) {
     return;
   }
-  drips_[origin].Add(std::move(drip));
+  drips_[origin].Add(std::move(drip), options_.limits.min_size);
 }
 
 // What is before the newest that the index holds is not read.
@@ -98,10 +98,11 @@ absl::Status BatchDesk::CatchUp() {
         const std::vector<v1::Comparison> page,
         store_->Read(next_seq_, std::min(last, next_seq_ + kPageRows - 1)));
     for (const v1::Comparison& comparison : page) {
-      if (comparison.choice() == v1::RETRACTED || IsGold(comparison)) continue;
+      if (IsGold(comparison)) continue;
       if (comparison.seq() >= first_drip) {
         RLHF_RETURN_IF_ERROR(RememberRow(comparison, batch));
       }
+      if (comparison.choice() == v1::RETRACTED) continue;
       const ComparisonKey key = KeyOf(comparison);
       index_.Add(key, NearKeyOf(comparison, key.pair));
       profile_.Add(TraitsOf(comparison));
@@ -121,14 +122,16 @@ absl::Status BatchDesk::RememberRow(const v1::Comparison& comparison,
     batch = {};
   } else if (batch.batch_id != id) {
     RLHF_ASSIGN_OR_RETURN(batch, FindOldBatch(id));
-    // A person looked at what came before.
+    // A person looked at what came before, whatever became of it since.
     if (!batch.ends_window_of.empty()) drips_.erase(batch.ends_window_of);
   }
+  if (comparison.choice() == v1::RETRACTED) return absl::OkStatus();
   if (!id.empty() && !batch.was_small) return absl::OkStatus();
   drips_[OriginOf(comparison.source(), /*single=*/id.empty())].Add(
       {.evidence = MeasureBatch({{.comparison = &comparison}}, Background()),
        .batch_id = id,
-       .comparison_ids = {comparison.comparison_id()}});
+       .comparison_ids = {comparison.comparison_id()}},
+      options_.limits.min_size);
   return absl::OkStatus();
 }
 

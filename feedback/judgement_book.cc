@@ -89,7 +89,7 @@ absl::StatusOr<int32_t> JudgementBook::Arrange(
       }
       if (placing == JudgementPlacing::kSame) {
         comparison.set_comparison_id(newest->comparison_id);
-      } else if (newest.has_value()) {
+      } else {
         RLHF_ASSIGN_OR_RETURN(const std::string id, FreeId(comparison, taken));
         comparison.set_comparison_id(id);
       }

@@ -110,7 +110,7 @@ void FeedTree::Forget(absl::Time now) {
   });
   fastest_ = 0;
   for (const auto& [name, node] : nodes_) {
-    fastest_ = std::max(fastest_, node.pace);
+    if (Alive(node, now)) fastest_ = std::max(fastest_, node.pace);
   }
 }
 

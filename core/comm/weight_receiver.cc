@@ -142,7 +142,8 @@ class Source {
       return absl::OkStatus();
     }
     const absl::Status status = options_.tick(here_);
-    ticked_ = now;
+    // It may have waited for somebody who does not answer.
+    ticked_ = MonotonicNow();
     return status;
   }
 

@@ -60,6 +60,9 @@ void KvCache::Reshape(int64_t max_rows, int64_t max_tokens) {
   int64_t longest = 0;
   for (const int64_t length : lengths_) longest = std::max(longest, length);
   RLHF_CHECK(longest <= max_tokens) << longest;
+  // Should memory run out midway, no layer is taken for what it is not: the
+  // next one who needs room cuts anew.
+  max_rows_ = max_tokens_ = 0;
   // One layer after another, so that never two whole caches are in memory.
   for (auto* side : {&keys_, &values_}) {
     for (at::Tensor& cache : *side) {

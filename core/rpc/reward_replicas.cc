@@ -63,12 +63,12 @@ int Urgency(const absl::Status& status) {
 
 std::vector<size_t> ReplicaTurns::Next(absl::Time now) {
   std::vector<size_t> order;
-  for (size_t i = 0; i < silent_until_.size(); ++i) {
-    order.push_back((next_ + i) % silent_until_.size());
+  for (size_t i = 0; i < silences_.size(); ++i) {
+    order.push_back((next_ + i) % silences_.size());
   }
-  next_ = (next_ + 1) % silent_until_.size();
+  next_ = (next_ + 1) % silences_.size();
   std::stable_partition(order.begin(), order.end(), [&](size_t replica) {
-    return silent_until_[replica] <= now;
+    return silences_[replica].until <= now;
   });
   return order;
 }
@@ -77,7 +77,15 @@ void ReplicaTurns::Note(size_t replica, const absl::Status& result,
                         absl::Time now) {
   const bool silent =
       absl::IsUnavailable(result) || absl::IsDeadlineExceeded(result);
-  silent_until_[replica] = silent ? now + kAvoid : absl::InfinitePast();
+  Silence& silence = silences_[replica];
+  if (!silent) {
+    silence = {};
+    return;
+  }
+  // Calls that were under way together are one silence.
+  if (now < silence.until) return;
+  silence.length = std::clamp(2 * silence.length, kAvoid, kAvoidMost);
+  silence.until = now + silence.length;
 }
 
 bool AnotherMayScore(const absl::Status& status) {

@@ -14,12 +14,13 @@ namespace rlhf {
 // Round robin that passes by who did not answer. Not thread-safe.
 class ReplicaTurns {
  public:
-  // Who did not answer is asked last for this long.
+  // Who did not answer is asked last for this long, and for twice as long each
+  // time that it is silent again, up to kAvoidMost.
   static constexpr absl::Duration kAvoid = absl::Seconds(5);
+  static constexpr absl::Duration kAvoidMost = absl::Minutes(5);
 
   // `num_replicas` is at least 1.
-  explicit ReplicaTurns(size_t num_replicas)
-      : silent_until_(num_replicas, absl::InfinitePast()) {}
+  explicit ReplicaTurns(size_t num_replicas) : silences_(num_replicas) {}
 
   // Every replica once, in the order in which they should be asked. The next
   // call begins one further.
@@ -30,7 +31,11 @@ class ReplicaTurns {
   void Note(size_t replica, const absl::Status& result, absl::Time now);
 
  private:
-  std::vector<absl::Time> silent_until_;
+  struct Silence {
+    absl::Time until = absl::InfinitePast();
+    absl::Duration length;  // zero once it answers
+  };
+  std::vector<Silence> silences_;
   size_t next_ = 0;
 };
 

@@ -38,6 +38,21 @@ TEST(ReplicaTurnsTest, WhoDidNotAnswerIsAskedLastForAWhile) {
   EXPECT_THAT(turns.Next(kStart + ReplicaTurns::kAvoid), ElementsAre(0, 1, 2));
 }
 
+TEST(ReplicaTurnsTest, WhoIsSilentAgainIsAskedLastForTwiceAsLong) {
+  ReplicaTurns turns(2);
+  const absl::Status gone = absl::UnavailableError("gone");
+  turns.Note(0, gone, kStart);
+  turns.Note(0, gone, kStart);  // the same silence
+  const absl::Time again = kStart + ReplicaTurns::kAvoid;
+  EXPECT_THAT(turns.Next(again), ElementsAre(0, 1));
+  turns.Note(0, gone, again);
+  turns.Next(again);
+  EXPECT_THAT(turns.Next(again + 1.9 * ReplicaTurns::kAvoid),
+              ElementsAre(1, 0));
+  EXPECT_THAT(turns.Next(again + 2 * ReplicaTurns::kAvoid), ElementsAre(1, 0));
+  EXPECT_THAT(turns.Next(again + 2 * ReplicaTurns::kAvoid), ElementsAre(0, 1));
+}
+
 TEST(ReplicaTurnsTest, WhoAnswersAgainHasItsTurnAgain) {
   ReplicaTurns turns(2);
   turns.Note(0, absl::DeadlineExceededError("hung"), kStart);

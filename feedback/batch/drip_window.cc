@@ -63,12 +63,11 @@ void AddEvidence(const BatchEvidence& more, BatchEvidence& sum) {
   AddWorkers(more.workers, sum.workers);
 }
 
-void DripWindow::Add(Entry entry) {
+void DripWindow::Add(Entry entry, int64_t min_size) {
+  const int64_t size = std::max(kSize, min_size);
   num_comparisons_ += entry.evidence.num_comparisons;
   entries_.push_back(std::move(entry));
-  // As long as enough is left.
-  while (num_comparisons_ - entries_.front().evidence.num_comparisons >=
-         kSize) {
+  while (num_comparisons_ - entries_.front().evidence.num_comparisons >= size) {
     num_comparisons_ -= entries_.front().evidence.num_comparisons;
     entries_.pop_front();
   }

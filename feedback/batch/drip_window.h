@@ -16,8 +16,7 @@ namespace rlhf {
 // stands is `sum`'s alone; `twin` is left out, as it is of pairs of workers.
 void AddEvidence(const BatchEvidence& more, BatchEvidence& sum);
 
-// The newest batches, of kSize comparisons together or a little more.
-// Thread-compatible.
+// The newest batches. Thread-compatible.
 class DripWindow {
  public:
   // As many as the serving PM is asked about of a big batch.
@@ -31,7 +30,9 @@ class DripWindow {
     std::vector<std::string> comparison_ids;
   };
 
-  void Add(Entry entry);
+  // Forgets the oldest ones as long as kSize comparisons, and `min_size`, from
+  // which on they are judged, are left.
+  void Add(Entry entry, int64_t min_size = 0);
 
   // What is seen in the window and in `newest`, which is not in it, together.
   BatchEvidence SumWith(const BatchEvidence& newest) const;

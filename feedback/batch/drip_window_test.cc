@@ -50,6 +50,14 @@ TEST(DripWindowTest, TheSumHasTheNewestAndNoPairsOfWorkers) {
   EXPECT_EQ(sum.workers[0].twin.total, 0);
 }
 
+TEST(DripWindowTest, AsManyAreKeptAsAreJudgedTogether) {
+  DripWindow window;
+  for (int i = 0; i < 1000; ++i) {
+    window.Add({.evidence = Seen(1, "ada", 1)}, /*min_size=*/500);
+  }
+  EXPECT_EQ(window.SumWith({}).num_comparisons, 500);
+}
+
 TEST(DripWindowTest, OnlyTheNewestAreKept) {
   DripWindow window;
   for (int i = 0; i < 1000; ++i) {
