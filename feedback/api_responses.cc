@@ -64,8 +64,9 @@ HttpResponse ErrorResponse(const absl::Status& status) {
   // Faults of this machine, of which who asks need not know where they are.
   if (code >= 500) {
     std::string shown = WithoutFolders(message);
-    if (shown != message)
+    if (shown != message) {
       RLHF_LOG(ERROR) << "answered " << code << ": " << message;
+    }
     message = std::move(shown);
   }
   HttpResponse response = JsonErrorResponse(code, message);
