@@ -94,7 +94,8 @@ class BatchDeskCorrectionsTest : public BatchDeskFixture {
   // The choices that stand.
   std::vector<v1::Choice> Standing() {
     std::vector<v1::Choice> choices;
-    for (const v1::Comparison& row : *store_->Read(1, 1000)) {
+    const auto rows = store_->Read(1, 1000);
+    for (const v1::Comparison& row : *rows) {
       if (row.choice() != v1::RETRACTED) choices.push_back(row.choice());
     }
     EXPECT_EQ(store_->GetStats().num_decided,

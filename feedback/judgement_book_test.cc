@@ -61,7 +61,8 @@ class JudgementBookTest : public BatchDeskFixture {
   // Ids of what stands.
   std::vector<std::string> Standing() {
     std::vector<std::string> ids;
-    for (const v1::Comparison& row : *store_->Read(1, 1000)) {
+    const auto rows = store_->Read(1, 1000);
+    for (const v1::Comparison& row : *rows) {
       if (row.choice() != v1::RETRACTED) ids.push_back(row.comparison_id());
     }
     return ids;
