@@ -198,6 +198,9 @@ std::string BatchReportText(const v1::BatchReport& report) {
   } else if (report.has_decision()) {
     absl::StrAppend(&text, " by ", report.decision().by(), ": ",
                     report.decision().reason());
+  } else if (report.findings().empty() && !report.reason().empty()) {
+    // No check says it.
+    absl::StrAppend(&text, ": ", report.reason());
   }
   absl::StrAppend(&text, report.seen_before() ? ", handed in before\n" : "\n");
   if (report.num_retracted() > 0) {
