@@ -53,7 +53,7 @@ absl::Status ComparisonLog::ForEach(
     int64_t num_comparisons,
     const std::function<absl::Status(const v1::Comparison&)>& take) const {
   return ForEachComparison(
-      num_comparisons,
+      1, num_comparisons,
       [this](int64_t first, int64_t last) { return Read(first, last); }, take);
 }
 

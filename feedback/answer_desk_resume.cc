@@ -11,12 +11,6 @@
 #include "feedback/answer_desk.h"
 
 namespace rlhf {
-namespace {
-
-// Log read at once: bounds memory.
-constexpr int64_t kPageRows = 1000;
-
-}  // namespace
 
 absl::Status AnswerDesk::ReadLog(const std::string& open_work_folder) {
   MutexLock lock(&mutex_);
@@ -33,17 +27,15 @@ absl::Status AnswerDesk::ReadLog(const std::string& open_work_folder) {
                        resumed.ContentKeys());
   const int64_t num_comparisons = store_->GetStats().num_comparisons;
   int64_t num_imported = 0;
-  for (int64_t seq = 1; seq <= num_comparisons; seq += kPageRows) {
-    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> page,
-                          store_->Read(seq, seq + kPageRows - 1));
-    for (const v1::Comparison& comparison : page) {
-      book_->Add(comparison);
-      // A retracted one still says where it came from.
-      num_imported += IsJudgedHere(comparison) ? 0 : 1;
-      started.Add(comparison);
-      resumed.Add(comparison);
-    }
-  }
+  RLHF_RETURN_IF_ERROR(store_->ForEach(
+      1, num_comparisons, [&](const v1::Comparison& comparison) {
+        book_->Add(comparison);
+        // A retracted one still says where it came from.
+        num_imported += IsJudgedHere(comparison) ? 0 : 1;
+        started.Add(comparison);
+        resumed.Add(comparison);
+        return absl::OkStatus();
+      }));
   scheduler_.AddEarlierImports(num_imported);
   for (const WorkerStatus& worker : book_->Workers()) {
     scheduler_.AddEarlierAnswers(worker.view.worker_id,

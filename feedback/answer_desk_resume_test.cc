@@ -19,6 +19,14 @@ namespace {
 using ::testing::HasSubstr;
 
 // A desk that keeps what people have in hand, and may be restarted.
+NextTurn AdasTurn(const std::string& task_id) {
+  return {.task_id = task_id,
+          .worker_id = "ada",
+          .left_chosen = true,
+          .message = "Why?",
+          .comparison_id = "c-ada"};
+}
+
 class AnswerDeskResumeTest : public ::testing::Test {
  protected:
   AnswerDeskResumeTest() {
@@ -176,11 +184,7 @@ TEST_F(AnswerDeskResumeTest, DialogueThatWaitsGoesOnAfterARestart) {
   desk->Add(OneTask());
   const std::string task_id = desk->Lease("ada")->task_id;
   ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
-  const NextTurn turn = {.task_id = task_id,
-                         .worker_id = "ada",
-                         .left_chosen = true,
-                         .message = "Why?",
-                         .comparison_id = "c-ada"};
+  const NextTurn turn = AdasTurn(task_id);
   ASSERT_OK(desk->CarryOn(turn));
   desk = Start();
   ASSERT_OK(desk->CarryOn(turn)) << "a retry";
@@ -202,11 +206,7 @@ TEST_F(AnswerDeskResumeTest, RetractedWorkersWorkLeavesTheDiskAtOnce) {
   desk->Add(OneTask());
   const std::string task_id = desk->Lease("ada")->task_id;
   ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
-  const NextTurn turn = {.task_id = task_id,
-                         .worker_id = "ada",
-                         .left_chosen = true,
-                         .message = "Why?",
-                         .comparison_id = "c-ada"};
+  const NextTurn turn = AdasTurn(task_id);
   ASSERT_OK(desk->CarryOn(turn));
   EXPECT_EQ(ListDirectory(dir_ / "open_work").size(), 1u);
   ASSERT_OK(store_->Retract({.worker_id = "ada"}, "asked to", "grace"));

@@ -146,7 +146,20 @@ BatchDesk::BatchDesk(Options options, PreferenceStore* store, Append append,
       margins_(std::move(margins)),
       clock_(clock),
       metrics_(metrics),
+      memory_(store, &options_.limits, options_.min_seconds, &options_.gold),
       judgements_(store) {}
+
+absl::StatusOr<std::vector<const v1::Comparison*>> BatchDesk::NewsOf(
+    const std::vector<v1::Comparison>& comparisons) {
+  MutexLock lock(&mutex_);
+  RLHF_ASSIGN_OR_RETURN(const std::vector<JudgementPlacing> placings,
+                        judgements_.PlacingsOf(comparisons));
+  std::vector<const v1::Comparison*> news;
+  for (size_t i = 0; i < comparisons.size(); ++i) {
+    if (placings[i] == JudgementPlacing::kNew) news.push_back(&comparisons[i]);
+  }
+  return news;
+}
 
 absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   RLHF_RETURN_IF_ERROR(CheckName(file.name));
@@ -169,7 +182,8 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
   report.set_num_of_retracted_workers(LeaveOut(
       [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); },
       read.parsed));
-  const std::string origin = OriginOf(report.source(), file.single);
+  const std::string origin =
+      BatchMemory::OriginOf(report.source(), file.single);
   DripWindow::Entry drip;
   if (!read.parsed.comparisons.empty() || !RefuseEmpty(file.single, report)) {
     RLHF_ASSIGN_OR_RETURN(drip.evidence, Judge(read, pm, origin, report));
@@ -183,7 +197,7 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
                           Store(std::move(comparisons), batch_id, report));
     comparisons.clear();
     drip.batch_id = batch_id;
-    Remember(origin, std::move(drip), report);
+    memory_.Remember(origin, std::move(drip), report);
   }
   if (report.verdict() != v1::BATCH_ACCEPTED || !file.single) {
     RLHF_RETURN_IF_ERROR(Keep(comparisons, report));
@@ -232,7 +246,7 @@ absl::StatusOr<BatchEvidence> BatchDesk::Judge(const ReadableComparisons& read,
     SetVerdict({.reason = "its comparisons were stored before"}, report);
     return BatchEvidence();
   }
-  RLHF_RETURN_IF_ERROR(CatchUp());
+  RLHF_RETURN_IF_ERROR(memory_.CatchUp());
   RLHF_ASSIGN_OR_RETURN(const std::vector<JudgementPlacing> placings,
                         judgements_.PlacingsOf(read.parsed.comparisons));
   std::vector<BatchItem> items;
@@ -247,12 +261,12 @@ absl::StatusOr<BatchEvidence> BatchDesk::Judge(const ReadableComparisons& read,
                      .edit_margin = MarginOf(pm.edit_margins, id)});
   }
   const auto num_known = static_cast<int64_t>(placings.size() - items.size());
-  evidence = MeasureBatch(items, Background());
+  evidence = MeasureBatch(items, memory_.Background());
   evidence.malformed = {
       .count = read.num_malformed,
       .total = std::max(read.num_malformed, read.num_records - num_known)};
   evidence.no_pm = pm.why_none;
-  JudgeEvidence(evidence, origin, report);
+  memory_.Judge(evidence, origin, report);
   return evidence;
 }
 

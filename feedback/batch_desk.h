@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,9 +16,7 @@
 #include "core/base/mutex.h"
 #include "core/comparisons/parse_comparisons.h"
 #include "feedback/batch/batch_gate.h"
-#include "feedback/batch/comparison_index.h"
-#include "feedback/batch/drip_window.h"
-#include "feedback/batch/log_profile.h"
+#include "feedback/batch_memory.h"
 #include "feedback/feedback_metrics.h"
 #include "feedback/judgement_book.h"
 #include "feedback/pm_margins.h"
@@ -32,8 +29,7 @@ namespace rlhf {
 
 // One batch is judged at a time, against the log as it is then; the PM is asked
 // before, while others are judged and decided on. Memory is that of the batches
-// that come in just now, of a ComparisonIndex, a JudgementBook and a DripWindow
-// for each tool. Thread-safe.
+// that come in just now, of a BatchMemory and a JudgementBook. Thread-safe.
 class BatchDesk {
  public:
   struct Options {
@@ -110,7 +106,7 @@ class BatchDesk {
   // Cut off at any moment, it can be asked for again. A comparison_id need not
   // be in the log if it waits.
   //
-  // Errors: NotFound for a worker who is nowhere; those of
+  // Errors: NotFound for a worker, or a batch, that is nowhere; those of
   // PreferenceStore::Retract and PreferenceStore::SetBatchState.
   absl::StatusOr<v1::RetractResponse> Retract(
       const v1::RetractRequest& request);
@@ -129,22 +125,6 @@ class BatchDesk {
   // The report of a batch that was written down before; nullopt: none was.
   absl::StatusOr<std::optional<v1::BatchReport>> FindSeen(
       const File& file) const;
-  // A batch of the log, as far as it matters for what drips in.
-  struct OldBatch {
-    std::string batch_id;
-    // It was accepted, and too small to be judged by itself.
-    bool was_small = false;
-    // It was released though what came before it from there was suspected.
-    std::string ends_window_of;
-  };
-
-  // Which window a batch that is small belongs to.
-  static std::string OriginOf(const std::string& source, bool single);
-  BatchBackground Background() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status CatchUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status RememberRow(const v1::Comparison& comparison, OldBatch& batch)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<OldBatch> FindOldBatch(const std::string& batch_id) const;
   // Those that the log does not have yet, nor anything newer.
   absl::StatusOr<std::vector<const v1::Comparison*>> NewsOf(
       const std::vector<v1::Comparison>& comparisons)
@@ -156,15 +136,8 @@ class BatchDesk {
                                       const std::string& origin,
                                       v1::BatchReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void JudgeEvidence(const BatchEvidence& evidence, const std::string& origin,
-                     v1::BatchReport& report)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Takes up what was accepted, if it was too small to be judged by itself.
-  void Remember(const std::string& origin, DripWindow::Entry drip,
-                const v1::BatchReport& report)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Whether all comparisons, but answers to gold questions, are in the log as
-  // this batch's.
+  // Whether comparisons were stored as this batch's: what of it is stored is so
+  // at once.
   absl::StatusOr<bool> IsStored(const std::vector<v1::Comparison>& comparisons,
                                 const std::string& batch_id) const;
   // Returns the ids of those that are new in the log.
@@ -210,14 +183,7 @@ class BatchDesk {
   FeedbackMetrics* const metrics_;
 
   Mutex mutex_;
-  // Of the log up to `next_seq_`.
-  ComparisonIndex index_ ABSL_GUARDED_BY(mutex_);
-  LogProfile profile_ ABSL_GUARDED_BY(mutex_);
-  int64_t next_seq_ ABSL_GUARDED_BY(mutex_) = 1;
-  // What came in small batches, by origin: a webhook's source, or all files.
-  std::map<std::string, DripWindow> drips_ ABSL_GUARDED_BY(mutex_);
-  // Whether what the log tells of earlier ones is in it.
-  bool drips_are_read_ ABSL_GUARDED_BY(mutex_) = false;
+  BatchMemory memory_ ABSL_GUARDED_BY(mutex_);
   JudgementBook judgements_ ABSL_GUARDED_BY(mutex_);
 };
 

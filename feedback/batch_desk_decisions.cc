@@ -123,7 +123,9 @@ absl::StatusOr<v1::BatchReport> BatchDesk::DecideLocked(
     RLHF_RETURN_IF_ERROR(
         Store(std::move(comparisons), batch.batch_id, report).status());
     // What is released may come: the suspicion ends with it.
-    if (report.has_suspects()) drips_.erase(report.suspects().origin());
+    if (report.has_suspects()) {
+      memory_.EndWindowOf(report.suspects().origin());
+    }
   }
   v1::BatchDecision* const decision = report.mutable_decision();
   decision->set_released(request.release());
@@ -157,11 +159,7 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
     RLHF_RETURN_IF_ERROR(options_.forget_worker(request.worker_id()));
   }
   // Batches are held against the log without them from now on.
-  index_ = ComparisonIndex();
-  profile_ = LogProfile();
-  next_seq_ = 1;
-  drips_.clear();
-  drips_are_read_ = false;
+  memory_.Forget();
   RLHF_ASSIGN_OR_RETURN(const int64_t num_removed, RemoveWaiting(request));
   RLHF_RETURN_IF_ERROR(ForgetInReports(request));
   response.set_num_retracted(static_cast<int64_t>(retracted.seqs.size()));

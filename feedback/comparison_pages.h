@@ -20,11 +20,11 @@ using ComparisonReader =
 // answers may be long: a page of the longest that the page takes is some MiB.
 inline constexpr int64_t kComparisonsAtOnce = 250;
 
-// Shows the first `num_comparisons` of a log to `take`, in order; no more than
-// kComparisonsAtOnce of them are in memory. Ends at the first error.
+// Shows comparisons first_seq to last_seq of a log to `take`, in order; no more
+// than kComparisonsAtOnce of them are in memory. Ends at the first error.
 // Errors: those of `read` and `take`.
 absl::Status ForEachComparison(
-    int64_t num_comparisons, const ComparisonReader& read,
+    int64_t first_seq, int64_t last_seq, const ComparisonReader& read,
     const std::function<absl::Status(const v1::Comparison&)>& take);
 
 }  // namespace rlhf

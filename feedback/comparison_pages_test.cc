@@ -15,7 +15,7 @@ TEST(ComparisonPagesTest, NoMoreThanAPageIsHeldHoweverLongTheLogIs) {
     const int64_t length = pages * kComparisonsAtOnce + 3;
     int64_t num_read = 0, num_taken = 0, most_held = 0;
     ASSERT_OK(ForEachComparison(
-        length,
+        1, length,
         [&](int64_t first, int64_t last) {
           EXPECT_EQ(num_taken, num_read) << "the page before is done with";
           std::vector<v1::Comparison> page;
@@ -41,7 +41,7 @@ TEST(ComparisonPagesTest, EndsAtTheFirstError) {
     return absl::StatusOr<std::vector<v1::Comparison>>(
         std::vector<v1::Comparison>(2));
   };
-  EXPECT_THAT(ForEachComparison(2, two,
+  EXPECT_THAT(ForEachComparison(1, 2, two,
                                 [&](const v1::Comparison&) {
                                   ++num_taken;
                                   return absl::ResourceExhaustedError("full");

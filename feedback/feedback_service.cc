@@ -1,20 +1,12 @@
 #include "feedback/feedback_service.h"
 
-#include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/grpc_status.h"
 
 namespace rlhf {
-namespace {
-
-// Rows read at once: bounds memory, and lets appends in between.
-constexpr int64_t kPageRows = 256;
-
-}  // namespace
 
 grpc::Status FeedbackService::GetStats(
     grpc::ServerContext* /*context*/,
@@ -50,18 +42,13 @@ absl::Status FeedbackService::StreamComparisons(
         absl::StrCat("last_seq is ", request.last_seq(), ", but the log has ",
                      num_comparisons, " comparisons"));
   }
-  for (int64_t seq = request.first_seq(); seq <= request.last_seq();
-       seq += kPageRows) {
-    RLHF_ASSIGN_OR_RETURN(
-        const std::vector<v1::Comparison> page,
-        store_->Read(seq, std::min(seq + kPageRows - 1, request.last_seq())));
-    for (const v1::Comparison& comparison : page) {
-      if (!writer.Write(comparison)) {
-        return absl::CancelledError("the client went away");
-      }
-    }
-  }
-  return absl::OkStatus();
+  return store_->ForEach(
+      request.first_seq(), request.last_seq(),
+      [&writer](const v1::Comparison& comparison) {
+        return writer.Write(comparison)
+                   ? absl::OkStatus()
+                   : absl::CancelledError("the client went away");
+      });
 }
 
 }  // namespace rlhf

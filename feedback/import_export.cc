@@ -74,7 +74,7 @@ absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
   RLHF_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
   int64_t num_lines = 0;
   RLHF_RETURN_IF_ERROR(
-      ForEachComparison(num_comparisons, read,
+      ForEachComparison(1, num_comparisons, read,
                         [&](const v1::Comparison& comparison) -> absl::Status {
                           RLHF_ASSIGN_OR_RETURN(const std::string line,
                                                 ExportLine(comparison, format));

@@ -13,9 +13,6 @@
 namespace rlhf {
 namespace {
 
-// Comparisons read from the log at once.
-constexpr int64_t kPageRows = 1000;
-
 constexpr absl::string_view kRevision = "-r";
 
 bool HasKey(const v1::Comparison& comparison) {
@@ -106,16 +103,13 @@ absl::StatusOr<int32_t> JudgementBook::ReplaceOlder() { return CatchUp(); }
 
 absl::StatusOr<int32_t> JudgementBook::CatchUp() {
   const int64_t last = store_->GetStats().num_comparisons;
-  while (next_seq_ <= last) {
-    const int64_t end = std::min(last, next_seq_ + kPageRows - 1);
-    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> page,
-                          store_->Read(next_seq_, end));
-    for (const v1::Comparison& row : page) {
-      RLHF_RETURN_IF_ERROR(Note(row));
-      next_seq_ = row.seq() + 1;
-    }
-    next_seq_ = end + 1;
-  }
+  RLHF_RETURN_IF_ERROR(store_->ForEach(
+      next_seq_, last, [this](const v1::Comparison& row) -> absl::Status {
+        RLHF_RETURN_IF_ERROR(Note(row));
+        next_seq_ = row.seq() + 1;
+        return absl::OkStatus();
+      }));
+  next_seq_ = last + 1;
   RLHF_ASSIGN_OR_RETURN(const int64_t num_replaced,
                         store_->Replace(replacements_));
   replacements_.clear();

@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "feedback/comparison_chain.h"
+#include "feedback/comparison_pages.h"
 #include "feedback/sqlite_table.h"
 
 namespace rlhf {
@@ -188,6 +189,14 @@ absl::StatusOr<std::vector<v1::Comparison>> PreferenceStore::Read(
                           DecodeRow(row, table_->name()));
   }
   return result;
+}
+
+absl::Status PreferenceStore::ForEach(
+    int64_t first_seq, int64_t last_seq,
+    const std::function<absl::Status(const v1::Comparison&)>& take) const {
+  return ForEachComparison(
+      first_seq, last_seq,
+      [this](int64_t first, int64_t last) { return Read(first, last); }, take);
 }
 
 absl::StatusOr<std::optional<v1::Comparison>> PreferenceStore::Find(

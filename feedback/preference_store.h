@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,6 +73,12 @@ class PreferenceStore {
   // Retracted ones have the choice RETRACTED and no text.
   absl::StatusOr<std::vector<v1::Comparison>> Read(int64_t first_seq,
                                                    int64_t last_seq) const;
+
+  // The same, one after the other, for many (feedback/comparison_pages.h); no
+  // lock is held while `take` runs. Errors: those of Read and `take`.
+  absl::Status ForEach(
+      int64_t first_seq, int64_t last_seq,
+      const std::function<absl::Status(const v1::Comparison&)>& take) const;
 
   absl::StatusOr<std::optional<v1::Comparison>> Find(
       const std::string& comparison_id) const;

@@ -22,8 +22,6 @@ constexpr int64_t kMaxShown = 100;
 constexpr size_t kMaxPms = 50;
 // Of each text in the list.
 constexpr size_t kMaxListedBytes = 8 * 1024;
-// Comparisons read from the store at once, and counted in one call.
-constexpr int64_t kPageRows = 1'000;
 constexpr int64_t kMaxCounted = 50'000;
 
 // The whole number of a query, `otherwise` if it is not given.
@@ -119,15 +117,11 @@ template <typename Tally>
 absl::Status RequesterApi::Update(Tally& tally) {
   const int64_t end = std::min(store_->GetStats().num_comparisons,
                                tally.last_seq() + kMaxCounted);
-  while (tally.last_seq() < end) {
-    const int64_t first = tally.last_seq() + 1;
-    RLHF_ASSIGN_OR_RETURN(
-        const auto rows,
-        store_->Read(first, std::min(end, first + kPageRows - 1)));
-    if (rows.empty()) break;
-    for (const v1::Comparison& row : rows) tally.Add(row);
-  }
-  return absl::OkStatus();
+  return store_->ForEach(tally.last_seq() + 1, end,
+                         [&tally](const v1::Comparison& row) {
+                           tally.Add(row);
+                           return absl::OkStatus();
+                         });
 }
 
 HttpResponse RequesterApi::GetSummary() {

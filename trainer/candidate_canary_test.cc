@@ -12,6 +12,7 @@
 #include "rlhf/v1/report.pb.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
+#include "trainer/candidate_fixtures.h"
 #include "trainer/candidate_trial.h"
 
 namespace rlhf {
@@ -47,13 +48,7 @@ class CanaryTrialTest : public testing::Test {
  protected:
   void SetUp() override {
     for (const int version : {1, 2}) {
-      ASSERT_OK(registry_
-                    .Publish(version, Json(),
-                             [](const std::string& folder) {
-                               return WriteFileAtomically(
-                                   folder + "/config.json", "{}");
-                             })
-                    .status());
+      ASSERT_OK(PublishEmptyPm(registry_, version));
     }
     ASSERT_OK(registry_.Promote(1, std::nullopt, {"gate", "the first"}));
     ASSERT_OK_AND_ASSIGN(server_, GrpcServer::Start("127.0.0.1:0", {&admin_}));

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/file.h"
 #include "core/base/mutex.h"
 #include "core/base/proto_json.h"
 #include "core/rpc/grpc_server.h"
@@ -14,6 +13,7 @@
 #include "rlhf/v1/reward.grpc.pb.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
+#include "trainer/candidate_fixtures.h"
 
 namespace rlhf {
 namespace {
@@ -49,13 +49,7 @@ class CandidateTrialTest : public testing::Test {
  protected:
   void SetUp() override {
     for (const int64_t version : {1, 2}) {
-      ASSERT_OK(registry_
-                    .Publish(version, {},
-                             [](const std::string& folder) {
-                               return WriteFileAtomically(
-                                   folder + "/config.json", "{}");
-                             })
-                    .status());
+      ASSERT_OK(PublishEmptyPm(registry_, version));
     }
     ASSERT_OK(registry_.Promote(1, std::nullopt, {"gate", "good"}));
     ASSERT_OK_AND_ASSIGN(server_, GrpcServer::Start("127.0.0.1:0", {&admin_}));

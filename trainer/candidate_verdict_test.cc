@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/file.h"
 #include "core/base/json_lines.h"
 #include "core/base/mutex.h"
 #include "core/base/proto_json.h"
@@ -21,6 +20,7 @@
 #include "rlhf/v1/reward.grpc.pb.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
+#include "trainer/candidate_fixtures.h"
 
 namespace rlhf {
 namespace {
@@ -84,13 +84,7 @@ class CandidateVerdictTest : public testing::Test {
  protected:
   void SetUp() override {
     for (const int64_t version : {1, 2}) {
-      ASSERT_OK(registry_
-                    .Publish(version, {},
-                             [](const std::string& folder) {
-                               return WriteFileAtomically(
-                                   folder + "/config.json", "{}");
-                             })
-                    .status());
+      ASSERT_OK(PublishEmptyPm(registry_, version));
     }
     ASSERT_OK(registry_.Promote(1, std::nullopt, {"gate", "good"}));
     ASSERT_OK_AND_ASSIGN(server_,
@@ -199,13 +193,7 @@ TEST_F(CandidateVerdictTest, AStoreThatRestartsIsWaitedFor) {
 
 TEST_F(CandidateVerdictTest, WhatThePersonMadeServeMeanwhileStays) {
   gate_.set_shadow_dialogues(16);
-  ASSERT_OK(registry_
-                .Publish(3, {},
-                         [](const std::string& folder) {
-                           return WriteFileAtomically(folder + "/config.json",
-                                                      "{}");
-                         })
-                .status());
+  ASSERT_OK(PublishEmptyPm(registry_, 3));
   on_show_ = [this](const std::string&, double) {
     EXPECT_OK(registry_.Promote(3, 1, {"ann", "better"}));
   };

@@ -1,7 +1,6 @@
 // A file that is written piece by piece and appears whole.
 #pragma once
 
-#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -26,12 +25,14 @@ class AtomicFile {
   absl::Status Commit();
 
  private:
-  AtomicFile(std::string path, std::string temporary, std::FILE* file)
-      : path_(std::move(path)), temporary_(std::move(temporary)), file_(file) {}
+  AtomicFile(std::string path, std::string temporary, int fd)
+      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
 
   std::string path_;
   std::string temporary_;
-  std::FILE* file_;  // null once committed or moved from
+  int fd_;  // -1 once committed or moved from
+  // Pieces that are too small to be written one by one.
+  std::string pending_;
 };
 
 }  // namespace rlhf

@@ -11,7 +11,9 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/atomic_file.h"
 #include "core/base/status_macros.h"
+#include "core/base/write_all.h"
 
 namespace rlhf {
 namespace {
@@ -33,31 +35,9 @@ class Fd {
   const int fd_;
 };
 
-absl::Status WriteAll(int fd, absl::string_view contents,
-                      const std::string& path) {
-  while (!contents.empty()) {
-    const ssize_t written = ::write(fd, contents.data(), contents.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return ErrnoStatus(errno, "write", path);
-    }
-    contents.remove_prefix(static_cast<size_t>(written));
-  }
-  return absl::OkStatus();
-}
-
 std::string ParentOf(const std::string& path) {
   const std::string parent = fs::path(path).parent_path().string();
   return parent.empty() ? "." : parent;
-}
-
-absl::Status WriteAndSync(const std::string& path, absl::string_view contents) {
-  const Fd fd(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (fd.get() < 0) return ErrnoStatus(errno, "create", path);
-  RLHF_RETURN_IF_ERROR(WriteAll(fd.get(), contents, path));
-  if (::fsync(fd.get()) != 0) return ErrnoStatus(errno, "sync", path);
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -104,16 +84,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::string_view contents) {
-  const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
-  absl::Status status = WriteAndSync(temporary, contents);
-  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
-    status = ErrnoStatus(errno, "rename to", path);
-  }
-  if (!status.ok()) {
-    ::unlink(temporary.c_str());
-    return status;
-  }
-  return SyncPath(ParentOf(path));
+  RLHF_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
+  RLHF_RETURN_IF_ERROR(file.Append(contents));
+  return file.Commit();
 }
 
 namespace {

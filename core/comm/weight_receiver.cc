@@ -24,11 +24,6 @@ constexpr absl::Duration kTick = absl::Milliseconds(250);
 // Small enough to be hashed while it is in the second cache.
 constexpr size_t kPieceBytes = 256 << 10;
 
-void SetTimeout(int fd, int option, absl::Duration timeout) {
-  const timeval value = absl::ToTimeval(timeout);
-  ::setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value));
-}
-
 // A connected socket, which the caller owns.
 absl::StatusOr<int> Connect(const std::string& source) {
   const size_t colon = source.rfind(':');

@@ -30,11 +30,6 @@ constexpr absl::Duration kLook = absl::Milliseconds(100);
 // Sent between two looks at the clock.
 constexpr size_t kPieceBytes = 4 << 20;
 
-void SetTimeout(int fd, int option, absl::Duration timeout) {
-  const timeval value = absl::ToTimeval(timeout);
-  ::setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value));
-}
-
 // A host that vanished without a word is noticed by what it does not
 // acknowledge.
 void SetUserTimeout(int fd, absl::Duration timeout) {

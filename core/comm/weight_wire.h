@@ -6,8 +6,13 @@
 // manifest, which came from the learner.
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/time.h>
+
 #include <bit>
 #include <cstdint>
+
+#include "absl/time/time.h"
 
 namespace rlhf {
 
@@ -36,5 +41,12 @@ struct BucketHeader {
   uint64_t num_bytes = 0;
 };
 static_assert(sizeof(BucketHeader) == 24);
+
+// How long one call on the connection takes at most; `option` is SO_RCVTIMEO or
+// SO_SNDTIMEO.
+inline void SetTimeout(int fd, int option, absl::Duration timeout) {
+  const timeval value = absl::ToTimeval(timeout);
+  ::setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value));
+}
 
 }  // namespace rlhf

@@ -16,6 +16,7 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
+#include "core/base/write_all.h"
 #include "feedback/access/secrets.h"
 
 namespace rlhf {
@@ -25,19 +26,6 @@ constexpr size_t kSecretDigits = 64;
 // Between two tries for a lock, which is held for as long as a small file is
 // written.
 constexpr absl::Duration kLockPause = absl::Milliseconds(2);
-
-absl::Status WriteAll(int fd, absl::string_view contents,
-                      const std::string& path) {
-  while (!contents.empty()) {
-    const ssize_t written = ::write(fd, contents.data(), contents.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return ErrnoStatus(errno, "write", path);
-    }
-    contents.remove_prefix(static_cast<size_t>(written));
-  }
-  return absl::OkStatus();
-}
 
 std::string FolderOf(const std::string& path) {
   return path.substr(0, path.rfind('/'));
