@@ -88,7 +88,7 @@ async function logOut() {
 // Where nobody need log in there is nothing to log out of.
 async function showAccount() {
   const account = await openSession().catch(() => ({}));
-  if (!account.logged_in) return;
+  if (!account.login_required || !account.logged_in) return;
   element("logout").textContent = account.name + " · log out";
   element("logout").addEventListener("click", logOut);
   element("logout").hidden = false;

@@ -52,6 +52,11 @@ class RequesterTest(page_case.PageCase):
         page.locator("#samples-body summary").first.click()
         expect(page.locator(".sample").first).to_contain_text("answer to:")
 
+    def test_without_logins_there_is_nothing_to_log_out_of(self):
+        page = self.start()
+        expect(page.locator("#labels-body")).to_contain_text("6of 20")
+        expect(page.locator("#logout")).to_be_hidden()
+
     def test_what_the_server_lacks_is_said(self):
         page = self.start()
         page.route("**/api/workers", lambda route: route.fulfill(

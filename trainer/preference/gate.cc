@@ -180,6 +180,11 @@ GateVerdict DecidePromotion(const HeldOutEvidence& evidence,
   if (thresholds.significance == 0) return verdict;
   const double visible =
       VisibleDrop(pairs, DiscordantShare(evidence), thresholds.significance);
+  if (visible >= 1) {
+    absl::StrAppend(&verdict.reason,
+                    "; smoke check: so few pairs show no drop reliably");
+    return verdict;
+  }
   absl::StrAppendFormat(
       &verdict.reason,
       "; %sonly real drops from %.1f points on would be noticed 4 times in 5",

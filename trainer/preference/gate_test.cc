@@ -119,6 +119,11 @@ TEST(DecidePromotionTest, SaysWhatItCanSee) {
               HasSubstr("; only real drops from 2.9 points on would be"));
 }
 
+TEST(DecidePromotionTest, TwoPairsShowNoDropAndItSaysSo) {
+  EXPECT_THAT(DecidePromotion({.candidate = {1, 2}}).reason,
+              HasSubstr("; smoke check: so few pairs show no drop reliably"));
+}
+
 TEST(DecidePromotionTest, FewPairsWithoutDisagreementAreASmokeCheck) {
   EXPECT_THAT(DecidePromotion(
                   {.candidate = {8, 8}, .incumbent = Incumbent{{8, 8}, {0, 0}}})
