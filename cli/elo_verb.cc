@@ -87,7 +87,7 @@ v1::Comparison WithoutTexts(const v1::Comparison& comparison) {
 // read them.
 void AddGame(const v1::Comparison& comparison, bool with_texts, Games& games) {
   switch (GameKindOf(comparison)) {
-    case GameKind::kRetracted:
+    case GameKind::kDoesNotCount:
       return;
     case GameKind::kUnknownVersion:
       ++games.ignored.unknown_version;

@@ -71,6 +71,16 @@ TEST(LineageTest, WhatMeasuresTeachesNobody) {
   EXPECT_EQ(PmsTaughtBy(records, First()), Versions{2}) << "it did not for v1";
 }
 
+TEST(LineageTest, AnExtraAnswerTaughtNobodyRetractedOrNot) {
+  RunRecords records = MakeRecords();
+  v1::Comparison extra = First();
+  extra.set_extra(true);
+  EXPECT_EQ(PmsTaughtBy(records, extra), Versions{});
+  extra.set_choice(v1::RETRACTED);
+  records.retracted_unix_ms[1] = kRetracted;
+  EXPECT_EQ(PmsTaughtBy(records, extra), Versions{});
+}
+
 TEST(LineageTest, EachPmLearnedByTheConfigurationOfItsTraining) {
   RunRecords records = MakeRecords();
   v1::Comparison weak = First();

@@ -61,6 +61,7 @@ v1::Comparison ToComparison(const Task& task, const Answer& answer) {
   comparison.set_comment(answer.comment);
   comparison.set_flagged(answer.flagged);
   comparison.set_edited_response(answer.edited_response);
+  comparison.set_extra(task.extra);
   return comparison;
 }
 
@@ -141,6 +142,7 @@ absl::StatusOr<Task> AnswerDesk::Claim(const Answer& answer) {
 
 void AnswerDesk::AddToBook(const v1::Comparison& comparison) {
   book_->Add(comparison);
+  if (comparison.extra()) metrics_->extra_answers.Increment();
   if (IsGold(comparison)) {
     const std::optional<bool> right = GoldIsRight(comparison);
     (!right.has_value() ? metrics_->gold_skipped
@@ -154,9 +156,11 @@ void AnswerDesk::Finish(const std::string& task_id, v1::Comparison comparison,
                         int64_t seq) {
   MutexLock lock(&mutex_);
   const bool saved = seq > 0;
-  scheduler_.Finish(task_id, comparison.worker_id(), saved);
+  for (const std::string& changed :
+       scheduler_.Finish(task_id, comparison.worker_id(), saved)) {
+    KeepTask(changed);
+  }
   if (saved) {
-    KeepTask(task_id);
     comparison.set_seq(seq);
     AddToBook(comparison);
   }
@@ -179,7 +183,8 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::AcknowledgeAgain(
                      stored->seq(), "): make a new id for a new answer"));
   }
   metrics_->comparisons_duplicate.Increment();
-  return PreferenceStore::Appended{.seq = stored->seq(), .duplicate = true};
+  return PreferenceStore::Appended{
+      .seq = stored->seq(), .duplicate = true, .extra = stored->extra()};
 }
 
 absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
@@ -201,12 +206,13 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
   }
   const auto appended = store_->Append(comparison);
   // An error only where the answer is in the log: to be sent again.
-  const auto seq = SavedSeq(appended, answer.comparison_id);
+  const auto seq = SavedSeq(appended, comparison);
   const double seconds = comparison.worker_seconds();
   Finish(answer.task_id, std::move(comparison), seq.value_or(0));
   RLHF_RETURN_IF_ERROR(seq.status());
   if (appended.ok()) {
-    Remember(*task, answer);
+    // What does not count does not carry a dialogue on.
+    if (!appended->extra) Remember(*task, answer);
     metrics_->comparison_duration.Observe(seconds);
   } else if (absl::IsAlreadyExists(appended.status())) {
     metrics_->comparisons_refused.Increment();
@@ -216,12 +222,15 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
 
 absl::StatusOr<int64_t> AnswerDesk::SavedSeq(
     const absl::StatusOr<PreferenceStore::Appended>& appended,
-    const std::string& comparison_id) const {
+    const v1::Comparison& comparison) const {
   if (!appended.ok()) return 0;
   if (!appended->duplicate) return appended->seq;
   RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
-                        store_->Find(comparison_id));
-  const bool is_there = stored.has_value() && stored->choice() != v1::RETRACTED;
+                        store_->Find(comparison.comparison_id()));
+  // An earlier commit of it may have been made for another place, or for none.
+  const bool is_there = stored.has_value() &&
+                        stored->choice() != v1::RETRACTED &&
+                        stored->extra() == comparison.extra();
   return is_there ? appended->seq : 0;
 }
 
@@ -236,7 +245,7 @@ absl::StatusOr<std::optional<Task>> AnswerDesk::FindAnswered(
     const NextTurn& turn) const {
   RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
                         store_->Find(turn.comparison_id));
-  if (!stored.has_value() || stored->choice() == v1::RETRACTED ||
+  if (!stored.has_value() || !Counts(*stored) ||
       stored->worker_id() != turn.worker_id || !IsJudgedHere(*stored)) {
     return std::nullopt;
   }

@@ -73,15 +73,16 @@ class AnswerDesk {
   // Saves the answer; durable when it returns. The seconds it says are at most
   // those that the worker has had the task. The same answer again is
   // acknowledged again. What a paused worker has begun may still be handed in.
+  // A late answer that no place is left for is saved as an extra one.
   //
   // Errors: as TaskScheduler::Claim and PreferenceStore::Append;
   // InvalidArgument for an edited response in a red-team task.
   absl::StatusOr<PreferenceStore::Appended> Submit(const Answer& answer);
 
-  // Asks for the next turn of a dialogue whose answer is saved. Its task goes
-  // to that worker. An answer that is not remembered, of before a restart, is
-  // looked for in the log.
-  // Errors: as Continuations::Add and PreferenceStore::Find.
+  // Asks for the next turn of a dialogue whose answer is saved and counts. Its
+  // task goes to that worker. An answer that is not remembered, of before a
+  // restart, is looked for in the log. Errors: as Continuations::Add and
+  // PreferenceStore::Find.
   absl::Status CarryOn(const NextTurn& turn);
 
   // The dialogue that should get its responses next, if one waits, until
@@ -154,10 +155,11 @@ class AnswerDesk {
   void AddToBook(const v1::Comparison& comparison)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Where the answer is in the log, also if an earlier commit of it was made
-  // and not acknowledged; 0 if it is not, or was retracted.
+  // and not acknowledged; 0 if it is not, or not in the place that was claimed
+  // for it, or was retracted.
   absl::StatusOr<int64_t> SavedSeq(
       const absl::StatusOr<PreferenceStore::Appended>& appended,
-      const std::string& comparison_id) const;
+      const v1::Comparison& comparison) const;
   // Names of tasks are made of what the worker sees; with the run's secret they
   // tell nobody which is a gold question's.
   std::string KeyedTaskId(const std::string& task_id) const;

@@ -26,20 +26,20 @@ absl::Status AnswerDesk::ReadLog(const std::string& open_work_folder) {
   StartedTasks started(options_.overlap, options_.ready_tasks,
                        resumed.ContentKeys());
   const int64_t num_comparisons = store_->GetStats().num_comparisons;
-  int64_t num_imported = 0;
+  int64_t num_others = 0;
   RLHF_RETURN_IF_ERROR(store_->ForEach(
       1, num_comparisons, [&](const v1::Comparison& comparison) {
         book_->Add(comparison);
-        // A retracted one still says where it came from.
-        num_imported += IsJudgedHere(comparison) ? 0 : 1;
+        // A retracted one still says where it came from, and if it was extra.
+        num_others += IsJudgedHere(comparison) && !comparison.extra() ? 0 : 1;
         started.Add(comparison);
         resumed.Add(comparison);
         return absl::OkStatus();
       }));
-  scheduler_.AddEarlierImports(num_imported);
+  scheduler_.AddEarlierOthers(num_others);
   for (const WorkerStatus& worker : book_->Workers()) {
-    scheduler_.AddEarlierAnswers(worker.view.worker_id,
-                                 worker.view.num_answers);
+    scheduler_.AddEarlierAnswers(
+        worker.view.worker_id, worker.view.num_answers - worker.view.num_extra);
   }
   Resume(std::move(resumed), std::move(started), found.turns);
   for (const std::string& task_id : task_ids) KeepTask(task_id);

@@ -13,8 +13,9 @@ namespace rlhf {
 namespace {
 
 // What the client sent, without what the store set, without the time that the
-// service measured, which grows with every retry, and without what an import
-// made of its file's name: a copy under another name is no other comparison.
+// service measured, which grows with every retry, without whether there was a
+// place for it, and without what an import made of its file's name: a copy
+// under another name is no other comparison.
 std::string ContentOf(v1::Comparison comparison) {
   comparison.clear_seq();
   comparison.clear_committed_unix_ms();
@@ -22,6 +23,7 @@ std::string ContentOf(v1::Comparison comparison) {
   comparison.clear_sides_known();
   comparison.clear_judgement_key();
   comparison.clear_judged_unix_ms();
+  comparison.clear_extra();
   if (IsJudgedHere(comparison)) comparison.clear_worker_seconds();
   if (IsImported(comparison)) {
     if (comparison.worker_id() == comparison.source()) {
@@ -80,7 +82,9 @@ absl::StatusOr<AppendedComparison> AppendPlan::AddOne(
           "\" was saved before with another content (seq ",
           stored->second.seq(), "): make a new id for a new comparison"));
     }
-    return AppendedComparison{.seq = stored->second.seq(), .duplicate = true};
+    return AppendedComparison{.seq = stored->second.seq(),
+                              .duplicate = true,
+                              .extra = stored->second.extra()};
   }
   v1::Comparison added = comparison;
   added.set_seq(num_before_ + static_cast<int64_t>(rows_.size()) + 1);
@@ -95,7 +99,8 @@ absl::StatusOr<AppendedComparison> AppendPlan::AddOne(
   rows_.push_back(std::move(row));
   const int64_t seq = added.seq();
   by_id_.emplace(comparison.comparison_id(), std::move(added));
-  return AppendedComparison{.seq = seq, .duplicate = false};
+  return AppendedComparison{
+      .seq = seq, .duplicate = false, .extra = comparison.extra()};
 }
 
 void AppendPlan::RemoveAfter(size_t num_rows) {

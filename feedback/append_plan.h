@@ -19,6 +19,8 @@ struct AppendedComparison {
   int64_t seq = 0;
   // It was committed before; nothing was written.
   bool duplicate = false;
+  // It is in the log as an extra answer.
+  bool extra = false;
 };
 
 // Several requests for one commit. Each is taken whole or not at all.

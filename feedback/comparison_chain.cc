@@ -65,6 +65,7 @@ v1::Comparison TombstoneOf(const v1::Comparison& comparison) {
   tombstone.set_batch_id(comparison.batch_id());
   tombstone.set_source(comparison.source());
   tombstone.set_task_kind(comparison.task_kind());
+  tombstone.set_extra(comparison.extra());
   tombstone.set_committed_unix_ms(comparison.committed_unix_ms());
   return tombstone;
 }

@@ -31,7 +31,7 @@ void EloTally::Add(const v1::Comparison& comparison) {
   int64_t winner = comparison.policy_version_a();
   int64_t loser = comparison.policy_version_b();
   switch (GameKindOf(comparison)) {
-    case GameKind::kRetracted:
+    case GameKind::kDoesNotCount:
       return;
     case GameKind::kUnknownVersion:
       ++num_unknown_version_;

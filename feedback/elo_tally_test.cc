@@ -67,6 +67,19 @@ TEST_F(EloTallyTest, WhatIsNoGameIsCountedApart) {
   EXPECT_EQ(json["players"][1]["placement"], "not connected");
 }
 
+TEST_F(EloTallyTest, ExtraAnswersPlayInNoGame) {
+  v1::Comparison late;
+  late.set_seq(1);
+  late.set_policy_version_b(5);
+  late.set_choice(v1::A_BETTER);
+  late.set_extra(true);
+  tally_.Add(late);
+  ASSERT_OK_AND_ASSIGN(const Json json, tally_.ToJson());
+  EXPECT_EQ(json["counted_seq"], 1);
+  EXPECT_EQ(json["games"], 0);
+  EXPECT_EQ(json["players"].size(), 0u);
+}
+
 TEST_F(EloTallyTest, TooManyVersionsAreForTheVerb) {
   for (int i = 0; i <= static_cast<int>(EloTally::kMaxVersions); ++i) {
     Add(i, i + 1, v1::A_BETTER);

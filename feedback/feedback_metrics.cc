@@ -49,6 +49,9 @@ FeedbackMetrics::FeedbackMetrics(Registry& registry)
     : comparisons_accepted(AddComparisons(registry, "accepted")),
       comparisons_duplicate(AddComparisons(registry, "duplicate")),
       comparisons_refused(AddComparisons(registry, "refused")),
+      extra_answers(
+          AddCounter(registry, "rlhf_feedback_extra_answers_total",
+                     "Late answers that no place of their task was left for.")),
       comparisons_stored(AddGauge(registry, "rlhf_comparisons_stored",
                                   "Comparisons in the log.")),
       last_comparison_timestamp(

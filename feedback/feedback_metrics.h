@@ -39,6 +39,10 @@ class FeedbackMetrics {
   // Malformed, superseded or conflicting answers.
   prometheus::Counter& comparisons_refused;
 
+  // rlhf_feedback_extra_answers_total
+  // Late answers that no place of their task was left for; accepted ones.
+  prometheus::Counter& extra_answers;
+
   // rlhf_comparisons_stored
   // Comparisons in the log.
   prometheus::Gauge& comparisons_stored;

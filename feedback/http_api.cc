@@ -245,7 +245,8 @@ HttpResponse HttpApi::PostComparison(const HttpRequest& request) {
   if (!answer.ok()) return ErrorResponse(answer.status());
   const auto appended = desk_->Submit(*answer);
   if (!appended.ok()) return ErrorResponse(appended.status());
-  return JsonResponse(DumpJson({{"seq", appended->seq}, {"saved", true}}));
+  return JsonResponse(DumpJson(
+      {{"seq", appended->seq}, {"saved", true}, {"extra", appended->extra}}));
 }
 
 HttpResponse HttpApi::PostContinue(const HttpRequest& request) {

@@ -5,7 +5,8 @@
 //   GET  /                 the workers' page, /requester the requester's, and
 //                          their files (page_files.h)
 //   POST /api/task         a task to do: 200, 204 none right now, 410 no more
-//   POST /api/comparison   an answer: 200 {"seq", "saved": true} once durable
+//   POST /api/comparison   an answer: 200 {"seq", "saved": true, "extra"} once
+//                          durable; extra: it came late and does not count
 //   POST /api/continue     the next human turn of an answered dialogue:
 //                          200 {"queued": true}
 //   /api/import, /api/batches…, /api/webhook/…   batch_api.h

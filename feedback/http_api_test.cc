@@ -109,7 +109,7 @@ TEST_F(HttpApiTest, AnswerIsStoredFromTheSidesAsShown) {
       Answer(task["task_id"], "c1",
              R"("choice": "left_better", "strength": 3, "seconds": 4.5)");
   EXPECT_EQ(reply.status, 200);
-  EXPECT_EQ(reply.body, "{\"saved\":true,\"seq\":1}\n");
+  EXPECT_EQ(reply.body, "{\"extra\":false,\"saved\":true,\"seq\":1}\n");
 
   ASSERT_OK_AND_ASSIGN(const auto log, store_->Read(1, 1));
   const v1::Comparison& stored = log.at(0);
@@ -137,6 +137,51 @@ TEST_F(HttpApiTest, RetryIsAcknowledgedAgainAndAnotherAnswerIsRefused) {
   const HttpTestReply late = Answer(task, "c2", R"("choice": "tie")");
   EXPECT_EQ(late.status, 409);
   EXPECT_EQ(store_->GetStats().num_comparisons, 1);
+}
+
+TEST_F(HttpApiTest, AnswerThatCameTooLateIsSavedAndToldToBeExtra) {
+  // Every answer comes after its lease.
+  AnswerDesk desk({.lease = absl::ZeroDuration()}, store_.get(), &clock_,
+                  &metrics_);
+  HttpApi api(&desk, store_.get(), &registry_);
+  const auto post = [&](const std::string& path, const Json& body) {
+    HttpRequest request{.method = "POST", .path = path, .body = DumpJson(body)};
+    request.headers = {{"host", "127.0.0.1"},
+                       {"content-type", "application/json"}};
+    return api.Handle(request);
+  };
+  desk.Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)});
+  std::string task;
+  for (const char* worker : {"ada", "ben"}) {
+    const HttpResponse given = post("/api/task", {{"worker_id", worker}});
+    ASSERT_EQ(given.status, 200) << given.body;
+    task = ParseJson(given.body)->at("task_id").get<std::string>();
+  }
+  const auto answer = [&](const std::string& worker) {
+    return post("/api/comparison", {{"worker_id", worker},
+                                    {"task_id", task},
+                                    {"comparison_id", "c-" + worker},
+                                    {"choice", "tie"},
+                                    {"comment", "long thoughts"}});
+  };
+  EXPECT_EQ(answer("ben").body, "{\"extra\":false,\"saved\":true,\"seq\":1}\n");
+  for (int i = 0; i < 2; ++i) {
+    const HttpResponse late = answer("ada");
+    EXPECT_EQ(late.status, 200) << "also when it is sent again";
+    EXPECT_EQ(late.body, "{\"extra\":true,\"saved\":true,\"seq\":2}\n");
+  }
+  EXPECT_EQ(answer("eve").status, 403);
+  EXPECT_EQ(post("/api/continue", {{"task_id", task},
+                                   {"worker_id", "ada"},
+                                   {"comparison_id", "c-ada"},
+                                   {"chosen", "left"},
+                                   {"message", "Why?"}})
+                .status,
+            404)
+      << "the dialogue goes on with what counts";
+  EXPECT_EQ(store_->GetStats().num_comparisons, 2);
+  EXPECT_EQ(desk.GetTaskStats().num_answers, 1);
+  EXPECT_EQ(metrics_.extra_answers.Value(), 1);
 }
 
 TEST_F(HttpApiTest, NoTaskIs204AndACompleteLogIs410) {

@@ -120,6 +120,20 @@ TEST_F(ImportExportTest, RetractedComparisonsAreInNoExport) {
   EXPECT_EQ(store->Read(1, 1)->at(0).choice(), v1::RETRACTED);
 }
 
+TEST_F(ImportExportTest, ExtraAnswersAreExportedAsSuchAndNotToTrainOn) {
+  const auto store = OpenStore("comparisons.db");
+  ASSERT_OK_AND_ASSIGN(const ParsedComparisons parsed,
+                       ParseComparisons(kPair, "f.jsonl"));
+  v1::Comparison extra = parsed.comparisons.at(0);
+  extra.set_extra(true);
+  ASSERT_OK(store->Append(extra));
+  EXPECT_EQ(*Export(*store, ExportFormat::kTrl), 0);
+  EXPECT_EQ(*Export(*store, ExportFormat::kRlhf), 1);
+  ASSERT_OK_AND_ASSIGN(const ParsedComparisons back,
+                       ReadComparisons(dir_ / "out.jsonl"));
+  EXPECT_TRUE(back.comparisons.at(0).extra());
+}
+
 TEST_F(ImportExportTest, LineThatSaysRetractedIsMalformed) {
   EXPECT_THAT(ParseComparisons(R"({"prompt": {"messages": [{"role": "user", )"
                                R"("content": "Hi"}]}, "response_a": "a", )"

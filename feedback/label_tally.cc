@@ -17,6 +17,7 @@ void LabelTally::Add(const v1::Comparison& comparison) {
     return;
   }
   ++num_answers_;
+  if (comparison.extra()) ++num_extra_;
   if (comparison.flagged()) ++num_flagged_;
   if (comparison.choice() == v1::SKIPPED) {
     ++num_skipped_;
@@ -46,6 +47,7 @@ Json LabelTally::ToJson(absl::Time now, double price_per_answer) const {
   }
   return {{"counted_seq", last_seq_},
           {"answers", num_answers_},
+          {"extra", num_extra_},
           {"imported", num_imported_},
           {"flagged", num_flagged_},
           {"skipped", num_skipped_},

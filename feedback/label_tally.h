@@ -23,17 +23,18 @@ class LabelTally {
   // Sequence number of the last comparison added; 0: none.
   int64_t last_seq() const { return last_seq_; }
 
-  // {"counted_seq", "answers", "imported", "flagged", "skipped", "undecided",
-  //  "left_share" (of decided answers; null: none), "answers_per_bin" (oldest
-  //  first, the last one is still running), "bin_minutes", "price_per_answer",
-  //  "spend"}. Answers are what people and the crowd gave here, without
-  //  imports;
-  // only they are paid.
+  // {"counted_seq", "answers", "extra", "imported", "flagged", "skipped",
+  //  "undecided", "left_share" (of decided answers; null: none),
+  //  "answers_per_bin" (oldest first, the last one is still running),
+  //  "bin_minutes", "price_per_answer", "spend"}. Answers are what people and
+  // the crowd gave here, without imports; only they are paid. The extra ones
+  // are among them: who gave them did the work.
   Json ToJson(absl::Time now, double price_per_answer) const;
 
  private:
   int64_t last_seq_ = 0;
   int64_t num_answers_ = 0;
+  int64_t num_extra_ = 0;
   int64_t num_imported_ = 0;
   int64_t num_flagged_ = 0;
   int64_t num_skipped_ = 0;

@@ -40,6 +40,19 @@ TEST(LabelTallyTest, OnlyAnswersGivenHereArePaid) {
   EXPECT_TRUE(json["left_share"].is_null());
 }
 
+TEST(LabelTallyTest, ExtraAnswersArePaidAndToldApart) {
+  LabelTally tally;
+  tally.Add(Make(1, v1::A_BETTER));
+  v1::Comparison late = Make(2, v1::B_BETTER);
+  late.set_extra(true);
+  tally.Add(late);
+  const Json json = tally.ToJson(kNow, 0.25);
+  EXPECT_EQ(json["answers"], 2);
+  EXPECT_EQ(json["extra"], 1);
+  EXPECT_EQ(json["spend"], 0.5);
+  EXPECT_EQ(json["answers_per_bin"].back(), 2) << "the work was done";
+}
+
 TEST(LabelTallyTest, LeftIsWhatWasPickedOnScreen) {
   LabelTally tally;
   tally.Add(Make(1, v1::A_BETTER, /*swapped=*/false));  // left

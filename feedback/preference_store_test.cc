@@ -97,6 +97,48 @@ TEST_P(PreferenceStoreTest, RetryThatTookLongerIsTheSameAnswer) {
   EXPECT_EQ(store->Read(1, 1)->at(0).worker_seconds(), 3);
 }
 
+TEST_P(PreferenceStoreTest, ExtraAnswerIsKeptAsSuchAndNotCountedAsDecided) {
+  v1::Comparison extra = MakeComparison("late");
+  extra.set_source("page");
+  extra.set_extra(true);
+  {
+    const auto store = MustOpen();
+    ASSERT_OK(store->Append(MakeComparison("in time")));
+    EXPECT_TRUE(store->Append(extra)->extra);
+    EXPECT_EQ(store->GetStats().num_decided, 1);
+    // Whether there is a place is another question by the time of a retry.
+    v1::Comparison retry = extra;
+    retry.set_extra(false);
+    ASSERT_OK_AND_ASSIGN(const auto again, store->Append(retry));
+    EXPECT_TRUE(again.duplicate);
+    EXPECT_TRUE(again.extra);
+  }
+  {
+    const auto store = MustOpen();
+    EXPECT_EQ(store->GetStats().num_decided, 1);
+    EXPECT_TRUE(store->Read(2, 2)->at(0).extra());
+    ASSERT_OK(store->VerifyChain());
+    ASSERT_OK(
+        store->Retract({.comparison_ids = {"late"}}, "asked to", "grace"));
+    EXPECT_EQ(store->GetStats().num_decided, 1);
+  }
+  const v1::Comparison left = MustRead(2);
+  EXPECT_EQ(left.choice(), v1::RETRACTED);
+  EXPECT_TRUE(left.extra()) << "it never filled a place";
+  EXPECT_OK(MustOpen()->VerifyChain());
+}
+
+// What was stored before the field was there has the bytes of one that counts.
+TEST(ComparisonChainTest, RowsFromBeforeExtraAnswersStandAsTheyWere) {
+  v1::Comparison comparison = MakeComparison("c1");
+  const std::string before = comparison.SerializeAsString();
+  comparison.set_extra(false);
+  EXPECT_EQ(comparison.SerializeAsString(), before);
+  EXPECT_EQ(TombstoneOf(comparison).SerializeAsString().find("\xe8\x01"),
+            std::string::npos)
+      << "nor does a tombstone name the field";
+}
+
 TEST_P(PreferenceStoreTest, SameIdWithOtherContentIsRefused) {
   const auto store = MustOpen();
   ASSERT_OK(store->Append(MakeComparison("one")));

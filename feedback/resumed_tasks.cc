@@ -46,6 +46,7 @@ OpenTask ToOpenTask(const v1::OpenTask& record, const Clock& clock,
                 .owner = record.owner(),
                 .holders = {},
                 .answered_by = {},
+                .extra_by = {},
                 .num_before = record.num_before()};
   for (const v1::TaskHolder& holder : record.holders()) {
     open.holders[holder.worker_id()] = ToHolder(holder, clock, lease);
@@ -134,7 +135,8 @@ void ResumedTasks::Add(const v1::Comparison& comparison) {
     if (resumed.record.gold() == IsGold(comparison) &&
         comparison.seq() > resumed.record.num_before() &&
         IsHolder(resumed.record, comparison.worker_id())) {
-      resumed.answered_by.insert(comparison.worker_id());
+      (comparison.extra() ? resumed.extra_by : resumed.answered_by)
+          .insert(comparison.worker_id());
     }
   }
 }
@@ -153,6 +155,7 @@ std::vector<OpenTask> ResumedTasks::Take(const Clock& clock,
     OpenTask& task =
         tasks.emplace_back(ToOpenTask(resumed.record, clock, lease));
     task.answered_by = std::move(resumed.answered_by);
+    task.extra_by = std::move(resumed.extra_by);
   }
   KeepLastLeases(tasks);
   return tasks;

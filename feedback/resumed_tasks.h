@@ -44,6 +44,7 @@ class ResumedTasks {
   struct Resumed {
     v1::OpenTask record;
     std::set<std::string> answered_by;
+    std::set<std::string> extra_by;
   };
 
   std::multimap<std::string, Resumed> by_content_;

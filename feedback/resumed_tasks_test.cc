@@ -83,6 +83,16 @@ TEST(ResumedTasksTest, AnswerThatReachedTheLogIsNotAskedForAgain) {
       << "who never had this one";
 }
 
+TEST(ResumedTasksTest, ExtraAnswerOfTheLogFillsNoPlace) {
+  FakeClock clock;
+  const v1::OpenTask record = ToRecord(Given(clock, "ada"), clock);
+  v1::Comparison extra = Answered("ada", 11);
+  extra.set_extra(true);
+  const auto tasks = Resume({record}, {extra}, clock);
+  EXPECT_TRUE(tasks[0].answered_by.empty());
+  EXPECT_EQ(tasks[0].extra_by, std::set<std::string>{"ada"});
+}
+
 TEST(ResumedTasksTest, WorkerHasOneLeaseTheLast) {
   FakeClock clock;
   const v1::OpenTask first = ToRecord(Given(clock, "ada", 1), clock);

@@ -10,8 +10,7 @@ namespace rlhf {
 namespace {
 
 bool IsOfATask(const v1::Comparison& comparison) {
-  return comparison.choice() != v1::RETRACTED && IsJudgedHere(comparison) &&
-         !IsGold(comparison);
+  return MayTeach(comparison) && IsJudgedHere(comparison);
 }
 
 Task ToTask(const v1::Comparison& comparison) {

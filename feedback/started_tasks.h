@@ -27,7 +27,7 @@ struct StartedTask {
 
 // Reads the log once. Which task an answer belongs to follows from what was
 // compared, by whose versions and when a PM served: the log knows no task
-// names. Imported comparisons and gold questions belong to none.
+// names. Imported comparisons, extra answers and gold questions belong to none.
 //
 // Thread-compatible. Bounded: of the tasks that still want answers, the last
 // `max_tasks` are kept, which is all that were offered when the process ended

@@ -53,6 +53,22 @@ TEST(StartedTasksTest, GoldAndImportedComparisonsAreNoTasks) {
   EXPECT_TRUE(std::move(tasks).Take().empty());
 }
 
+TEST(StartedTasksTest, ExtraAnswersFillNoPlaceAndStartNoTask) {
+  StartedTasks tasks(2, 10);
+  v1::Comparison extra = AnswerTo(1, "cyd", 3);
+  extra.set_extra(true);
+  tasks.Add(AnswerTo(1, "ada", 1));
+  tasks.Add(extra);
+  tasks.Add(AnswerTo(2, "ada", 4));
+  tasks.Add(AnswerTo(2, "ben", 5));
+  extra.mutable_prompt()->set_prompt_id("p2");
+  tasks.Add(extra);
+  const auto started = std::move(tasks).Take();
+  ASSERT_EQ(started.size(), 1u);
+  EXPECT_EQ(started[0].task.prompt.prompt_id(), "p1");
+  EXPECT_EQ(started[0].answered_by, std::set<std::string>{"ada"});
+}
+
 TEST(StartedTasksTest, OneAnswerPerTaskLeavesNothingToFind) {
   StartedTasks tasks(1, 10);
   tasks.Add(AnswerTo(1, "ada", 1));

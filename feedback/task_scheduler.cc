@@ -10,16 +10,6 @@
 #include "feedback/access/secrets.h"
 
 namespace rlhf {
-namespace {
-
-constexpr size_t kAnsweredRemembered = 10'000;
-
-absl::Status BeingSaved(const std::string& task_id) {
-  return absl::UnavailableError(absl::StrCat("an answer to task ", task_id,
-                                             " is being saved; try again"));
-}
-
-}  // namespace
 
 Task MakeTask(v1::Prompt prompt, VersionedResponse a, VersionedResponse b,
               int64_t position) {
@@ -58,9 +48,31 @@ int TaskScheduler::NumWantedOf(const std::string& owner) const {
 }
 
 int TaskScheduler::NumOpen(const Entry& entry) {
-  return entry.num_wanted -
-         static_cast<int>(entry.leases.size() + entry.claims.size() +
-                          entry.answered_by.size());
+  const auto num_claims =
+      std::count_if(entry.claims.begin(), entry.claims.end(),
+                    [](const auto& claim) { return !claim.second.extra; });
+  const auto num_taken =
+      static_cast<int64_t>(entry.leases.size() + entry.answered_by.size()) +
+      num_claims;
+  // A task may have more answers than are wanted since a restart.
+  return std::max(0, entry.num_wanted - static_cast<int>(num_taken));
+}
+
+bool TaskScheduler::IsFull(const Entry& entry) {
+  return static_cast<int>(entry.answered_by.size()) >= entry.num_wanted;
+}
+
+bool TaskScheduler::HasAnswered(const Entry& entry,
+                                const std::string& worker_id) {
+  return entry.answered_by.contains(worker_id) ||
+         entry.extra_by.contains(worker_id);
+}
+
+bool TaskScheduler::IsOver(const Entry& entry) {
+  return IsFull(entry) &&
+         std::all_of(
+             entry.seen_by.begin(), entry.seen_by.end(),
+             [&](const auto& one) { return HasAnswered(entry, one.first); });
 }
 
 void TaskScheduler::UpdateReady(Entry& entry, bool first) {
@@ -145,8 +157,7 @@ TaskScheduler::Entry* TaskScheduler::PickReady(const std::string& worker_id) {
   Entry* held_before = nullptr;
   for (const std::string& task_id : ready_) {
     Entry& entry = entries_.at(task_id);
-    if (entry.answered_by.contains(worker_id) ||
-        entry.claims.contains(worker_id)) {
+    if (HasAnswered(entry, worker_id) || entry.claims.contains(worker_id)) {
       continue;
     }
     if (!entry.seen_by.contains(worker_id)) return &entry;
@@ -227,125 +238,13 @@ absl::StatusOr<Task> TaskScheduler::LeaseOwn(const std::string& worker_id,
   return GiveTo(worker_id, entry, now);
 }
 
-absl::StatusOr<TaskScheduler::Reserved> TaskScheduler::Reserve(
-    const Entry& entry, const std::string& worker_id) const {
-  if (const auto own = entry.leases.find(worker_id);
-      own != entry.leases.end()) {
-    return Reserved{.lease_of = worker_id, .expires = own->second};
-  }
-  const std::string ended =
-      absl::StrCat("the lease of task ", entry.task.task_id, " ended, and ");
-  if (!MayAnswerMore(worker_id, holder_of_.contains(worker_id) ? 1 : 0)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(ended, "worker \"", worker_id,
-                     "\" has given all answers that one person may give"));
-  }
-  if (NumOpen(entry) > 0) {
-    // A lease is promised already; an open place needs room.
-    if (HasRoom()) return Reserved();
-    return absl::FailedPreconditionError(absl::StrCat(
-        ended, "other workers do the last comparisons of the run"));
-  }
-  if (entry.leases.empty()) return BeingSaved(entry.task.task_id);
-  // Who got it last has done least of it.
-  const auto last = std::max_element(
-      entry.leases.begin(), entry.leases.end(),
-      [](const auto& a, const auto& b) { return a.second < b.second; });
-  return Reserved{.lease_of = last->first, .expires = last->second};
-}
-
-absl::StatusOr<TaskScheduler::Entry*> TaskScheduler::FindForAnswer(
-    const std::string& task_id, const std::string& worker_id) {
-  if (answered_.contains(task_id)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("task ", task_id,
-                     " was answered by somebody else after its lease ended"));
-  }
-  const auto found = entries_.find(task_id);
-  if (found == entries_.end()) {
-    return absl::NotFoundError(absl::StrCat(
-        "there is no task ", task_id, " (any more): ask for another one"));
-  }
-  Entry& entry = found->second;
-  if (entry.answered_by.contains(worker_id)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("worker \"", worker_id, "\" has answered task ", task_id,
-                     " before: ask for another one"));
-  }
-  if (!entry.seen_by.contains(worker_id)) {
-    return absl::PermissionDeniedError(absl::StrCat(
-        "task ", task_id, " was not given to worker \"", worker_id, "\""));
-  }
-  if (entry.claims.contains(worker_id)) return BeingSaved(task_id);
-  return &entry;
-}
-
-absl::StatusOr<Task> TaskScheduler::Claim(const std::string& task_id,
-                                          const std::string& worker_id,
-                                          absl::Time now) {
-  ExpireLeases(now);
-  RLHF_ASSIGN_OR_RETURN(Entry* const entry, FindForAnswer(task_id, worker_id));
-  RLHF_ASSIGN_OR_RETURN(Reserved reserved, Reserve(*entry, worker_id));
-  entry->leases.erase(reserved.lease_of);
-  holder_of_.erase(reserved.lease_of);
-  entry->claims[worker_id] = std::move(reserved);
-  UpdateReady(*entry, /*first=*/false);
-  ++num_claimed_;
-  ++num_answers_of_[worker_id];
-  Task task = entry->task;
-  task.shown_swapped = IsShownSwapped(task_id, worker_id, options_.secret);
-  task.since_given = now - entry->seen_by.at(worker_id);
-  return task;
-}
-
-void TaskScheduler::EndSaved(Entry& entry, const std::string& worker_id) {
-  ++num_comparisons_;
-  entry.answered_by.insert(worker_id);
-  if (static_cast<int>(entry.answered_by.size()) < entry.num_wanted) return;
-  own_of_.erase(entry.owner);
-  RememberAnswered(entry.task.task_id);
-  const std::string task_id = entry.task.task_id;
-  entries_.erase(task_id);
-}
-
-void TaskScheduler::Finish(const std::string& task_id,
-                           const std::string& worker_id, bool saved) {
-  const auto found = entries_.find(task_id);
-  RLHF_CHECK(found != entries_.end() &&
-             found->second.claims.contains(worker_id))
-      << "task " << task_id << " is not claimed by " << worker_id;
-  Entry& entry = found->second;
-  const Reserved reserved = entry.claims.at(worker_id);
-  entry.claims.erase(worker_id);
-  --num_claimed_;
-  if (saved) return EndSaved(entry, worker_id);
-  --num_answers_of_[worker_id];
-  // Whoever held it may have answered it or taken another task meanwhile.
-  const std::string& holder = reserved.lease_of;
-  if (!holder.empty() && !entry.answered_by.contains(holder) &&
-      !entry.claims.contains(holder) && MayAnswerMore(holder, 0) &&
-      holder_of_.try_emplace(holder, task_id).second) {
-    entry.leases[holder] = reserved.expires;
-  }
-  UpdateReady(entry, /*first=*/true);
-}
-
 void TaskScheduler::AddImported(int64_t num_comparisons) {
   num_comparisons_ += num_comparisons;
-  num_imported_ += num_comparisons;
+  num_others_ += num_comparisons;
 }
 
-void TaskScheduler::AddEarlierImports(int64_t num_comparisons) {
-  num_imported_ += num_comparisons;
-}
-
-void TaskScheduler::RememberAnswered(const std::string& task_id) {
-  answered_.insert(task_id);
-  answered_order_.push_back(task_id);
-  if (answered_order_.size() > kAnsweredRemembered) {
-    answered_.erase(answered_order_.front());
-    answered_order_.pop_front();
-  }
+void TaskScheduler::AddEarlierOthers(int64_t num_comparisons) {
+  num_others_ += num_comparisons;
 }
 
 }  // namespace rlhf

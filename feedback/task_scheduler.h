@@ -39,8 +39,10 @@ struct Task {
   bool gold = false;
   // B is shown on the left. Set for the worker who gets the task.
   bool shown_swapped = false;
-  // How long the worker who answers has had it. Set by Claim.
+  // How long the worker who answers has had it, and whether no place is left
+  // for the answer. Set by Claim.
   absl::Duration since_given = absl::ZeroDuration();
+  bool extra = false;
 };
 
 // A task that was given to somebody, as it goes on after a restart.
@@ -57,7 +59,9 @@ struct OpenTask {
   std::string owner;
   // Everybody who ever got it, by worker.
   std::map<std::string, Holder> holders;
+  // Whose answers fill its places, and whose found none.
   std::set<std::string> answered_by;
+  std::set<std::string> extra_by;
   // Comparisons in the log before it was first given: answers come after.
   int64_t num_before = 0;
 };
@@ -81,12 +85,18 @@ bool IsShownSwapped(absl::string_view task_id, absl::string_view worker_id,
 
 // A task waits for `overlap` answers, each of another worker. Each place for an
 // answer is open, then leased to a worker, then claimed by an answer, then
-// filled; when all are, the task is gone. A lease that expires opens its place
-// again, for another worker first; whoever held it may still answer as long as
-// there is a place that is not claimed. So a task gets at most `overlap`
-// answers, and with `max_comparisons` exactly so many are given: what is
+// filled; when all are, the task is full. A lease that expires opens its place
+// again, for another worker first; whoever held it may still answer, and takes
+// a place that is not claimed. So a task has at most `overlap` answers that
+// fill a place, and with `max_comparisons` exactly so many are given: what is
 // answered, claimed and leased never exceeds it. What was imported is no
 // answer.
+//
+// A late answer that no place is left for, because the task is full or because
+// the run or its worker has all answers, is extra: it is saved, and no limit
+// counts it. So a task that is full waits for who held it and has not answered,
+// until kMaxFull newer ones are full. A task of one's own gets no extra answer:
+// nobody else can have filled its place.
 //
 // Some tasks are one worker's own: no other gets them, and that worker gets no
 // other before it is answered.
@@ -110,16 +120,19 @@ class TaskScheduler {
 
   // Workers that may hold a task at the same time.
   static constexpr size_t kMaxLeases = 10'000;
+  // Tasks that have their answers and may get extra ones.
+  static constexpr size_t kMaxFull = 1'000;
 
   // `num_comparisons`: in the log, all of them answers unless
-  // AddEarlierImports says otherwise.
+  // AddEarlierOthers says otherwise.
   TaskScheduler(const Options& options, int64_t num_comparisons);
 
-  // So many of num_comparisons are no answers at our own tasks.
-  void AddEarlierImports(int64_t num_comparisons);
+  // So many of num_comparisons fill no place of our own tasks: they were
+  // imported, or are extra.
+  void AddEarlierOthers(int64_t num_comparisons);
 
-  // Counts answers from before for max_answers_per_worker; they are part of
-  // num_comparisons already.
+  // Counts answers from before for max_answers_per_worker, extra ones not among
+  // them; they are part of num_comparisons already.
   void AddEarlierAnswers(const std::string& worker_id, int64_t num_answers);
 
   // How many more tasks should be added.
@@ -130,12 +143,13 @@ class TaskScheduler {
   // fewer than `overlap`.
   bool Add(Task task, std::set<std::string> answered_by = {});
 
-  // The task, if it was given to somebody and wants answers still.
+  // The task, if it was given to somebody and may get answers still.
   std::optional<OpenTask> FindOpen(const std::string& task_id) const;
 
   // Takes up what FindOpen told before a restart, whether or not tasks are
-  // wanted; times are those of this process. Dropped: a task that has its
-  // answers, or is there already, or whose owner owns another. A lease is
+  // wanted; times are those of this process. Dropped: a task that everybody who
+  // was given it has answered, if it has its answers; or that is there already,
+  // or whose owner owns another. A lease is
   // restored while there is a place for it and its worker may and does hold no
   // other: leave it out where a later one of the worker is to come.
   void Restore(OpenTask open, absl::Time now);
@@ -171,22 +185,26 @@ class TaskScheduler {
   // Whether the worker may have one more task now. Errors: as Lease.
   absl::Status CheckMayLease(const std::string& worker_id, absl::Time now);
 
-  // Reserves a place of the task for an answer of `worker_id`, until Finish.
+  // Reserves a place of the task for an answer of `worker_id`, until Finish; a
+  // late answer that finds none is told to be extra.
   //
   // Errors:
   //   NotFound            no such task
   //   PermissionDenied    the worker never held it
-  //   FailedPrecondition  the task has its answers, one of this worker's among
-  //                       them or not, or the log or the worker's share of it
-  //                       is complete without this one
+  //   FailedPrecondition  the worker has answered it, or it was answered so
+  //   long
+  //                       ago that it is gone; or it is the worker's own, and
+  //                       the log or the worker's share of it is complete
+  //                       without this one
   //   Unavailable         an answer is being saved right now; try again
   absl::StatusOr<Task> Claim(const std::string& task_id,
                              const std::string& worker_id, absl::Time now);
 
   // Ends a claim. `saved`: the answer is in the log; else the task is as it was
-  // before.
-  void Finish(const std::string& task_id, const std::string& worker_id,
-              bool saved);
+  // before. Returns the names of the tasks that FindOpen tells otherwise of
+  // from now on.
+  std::vector<std::string> Finish(const std::string& task_id,
+                                  const std::string& worker_id, bool saved);
 
   // Comparisons entered the log by another way.
   void AddImported(int64_t num_comparisons);
@@ -200,15 +218,16 @@ class TaskScheduler {
   int num_leased() const { return static_cast<int>(holder_of_.size()); }
   int64_t num_comparisons() const { return num_comparisons_; }
   // Those that count for max_comparisons.
-  int64_t num_answers() const { return num_comparisons_ - num_imported_; }
+  int64_t num_answers() const { return num_comparisons_ - num_others_; }
   bool complete() const;
 
  private:
   // Where a claim returns to if it is not saved.
   struct Reserved {
-    // Whose lease it took; empty: an open place.
+    // Whose lease it took; empty: an open place, or none.
     std::string lease_of;
     absl::Time expires;
+    bool extra = false;
   };
   struct Entry {
     Task task;
@@ -219,6 +238,7 @@ class TaskScheduler {
     std::map<std::string, absl::Time> leases;
     std::map<std::string, Reserved> claims;
     std::set<std::string> answered_by;
+    std::set<std::string> extra_by;
     // Everybody who ever held it, since when.
     std::map<std::string, absl::Time> seen_by;
     // Comparisons when it was first given.
@@ -230,6 +250,10 @@ class TaskScheduler {
   // Answers that a task of `owner`, or of nobody, wants.
   int NumWantedOf(const std::string& owner) const;
   static int NumOpen(const Entry& entry);
+  static bool IsFull(const Entry& entry);
+  static bool HasAnswered(const Entry& entry, const std::string& worker_id);
+  // It has its answers, and nobody is left who may give another.
+  static bool IsOver(const Entry& entry);
   // Puts the task among the ready ones, or takes it from there, as its open
   // places say. Tasks that come back have waited longest: `first`.
   void UpdateReady(Entry& entry, bool first);
@@ -252,13 +276,21 @@ class TaskScheduler {
   // The place that the worker's answer takes; errors as Claim.
   absl::StatusOr<Reserved> Reserve(const Entry& entry,
                                    const std::string& worker_id) const;
-  void EndSaved(Entry& entry, const std::string& worker_id);
-  void RememberAnswered(const std::string& task_id);
+  // The same for a worker whose lease ended; nullopt: none is left.
+  absl::StatusOr<std::optional<Reserved>> ReserveLate(
+      const Entry& entry, const std::string& worker_id) const;
+  std::vector<std::string> EndSaved(Entry& entry, const std::string& worker_id,
+                                    bool extra);
+  // Keeps a task that is full now, and drops the oldest if there are too many:
+  // returns its name.
+  std::vector<std::string> KeepFull(const std::string& task_id);
+  // Its answers are known; what it was is not any more.
+  void DropAnswered(const std::string& task_id);
 
   const Options options_;
-  // In the log, and how many of them came in files.
+  // In the log, and how many of them fill no place: imported or extra.
   int64_t num_comparisons_;
-  int64_t num_imported_ = 0;
+  int64_t num_others_ = 0;
   int64_t num_claimed_ = 0;
   // Open places of the ready tasks.
   int64_t num_open_ = 0;
@@ -268,9 +300,12 @@ class TaskScheduler {
   // worker_id -> the task it holds, and the task of its own.
   std::map<std::string, std::string> holder_of_;
   std::map<std::string, std::string> own_of_;
-  // Saved and claimed answers.
+  // Saved and claimed answers, without extra ones.
   std::map<std::string, int64_t> num_answers_of_;
-  // The last answered tasks, so that a late answer is told the reason.
+  // Tasks of entries_ that have their answers, in the order in which they were
+  // full.
+  std::deque<std::string> full_;
+  // The last tasks that are gone, so that a late answer is told the reason.
   std::deque<std::string> answered_order_;
   std::set<std::string> answered_;
 };

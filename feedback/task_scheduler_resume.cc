@@ -23,6 +23,7 @@ std::optional<OpenTask> TaskScheduler::FindOpen(
                 .owner = entry.owner,
                 .holders = {},
                 .answered_by = entry.answered_by,
+                .extra_by = entry.extra_by,
                 .num_before = entry.num_before};
   for (const auto& [worker_id, given] : entry.seen_by) {
     const auto lease = entry.leases.find(worker_id);
@@ -42,7 +43,7 @@ void TaskScheduler::RestoreLeases(const OpenTask& open, Entry& entry,
   }
   for (const auto& [lease_end, worker_id] : leases) {
     if (NumOpen(entry) == 0 || holder_of_.contains(worker_id) ||
-        entry.answered_by.contains(worker_id) || !CheckLease(worker_id).ok()) {
+        HasAnswered(entry, worker_id) || !CheckLease(worker_id).ok()) {
       continue;
     }
     entry.leases[worker_id] = lease_end;
@@ -51,10 +52,7 @@ void TaskScheduler::RestoreLeases(const OpenTask& open, Entry& entry,
 }
 
 void TaskScheduler::Restore(OpenTask open, absl::Time now) {
-  const bool is_answered =
-      static_cast<int>(open.answered_by.size()) >= NumWantedOf(open.owner);
-  const bool owner_has_one = own_of_.contains(open.owner);
-  if (is_answered || owner_has_one) return;
+  if (own_of_.contains(open.owner)) return;
   const auto [added, is_new] = entries_.try_emplace(open.task.task_id);
   if (!is_new) return;
   Entry& entry = added->second;
@@ -62,10 +60,13 @@ void TaskScheduler::Restore(OpenTask open, absl::Time now) {
   entry.owner = open.owner;
   entry.num_wanted = NumWantedOf(open.owner);
   entry.answered_by = open.answered_by;
+  entry.extra_by = open.extra_by;
   entry.num_before = open.num_before;
   for (const auto& [worker_id, holder] : open.holders) {
     entry.seen_by[worker_id] = holder.given;
   }
+  if (IsOver(entry)) return DropAnswered(open.task.task_id);
+  if (IsFull(entry)) KeepFull(open.task.task_id);
   if (!entry.owner.empty()) own_of_[entry.owner] = entry.task.task_id;
   RestoreLeases(open, entry, now);
   UpdateReady(entry, /*first=*/false);
@@ -99,6 +100,7 @@ std::vector<std::string> TaskScheduler::Forget(const std::string& worker_id) {
     }
     UpdateReady(entry, /*first=*/true);
     ++it;
+    if (IsOver(entry)) DropAnswered(forgotten.back());
   }
   return forgotten;
 }

@@ -87,9 +87,7 @@ struct Preference {
 
 std::vector<Preference> PreferencesOf(const v1::Comparison& comparison) {
   std::vector<Preference> found;
-  if (comparison.choice() == v1::RETRACTED || IsGold(comparison)) {
-    return found;
-  }
+  if (!MayTeach(comparison)) return found;
   const std::string& a = comparison.response_a();
   const std::string& b = comparison.response_b();
   if (comparison.choice() == v1::A_BETTER) found.push_back({&a, &b});
@@ -180,7 +178,7 @@ bool IsHeldOut(const std::string& prompt_id,
 
 bool Teaches(const v1::Comparison& comparison,
              const v1::PreferenceConfig& config) {
-  if (IsGold(comparison) ||
+  if (IsGold(comparison) || comparison.extra() ||
       IsHeldOut(comparison.prompt().prompt_id(), config)) {
     return false;
   }

@@ -43,10 +43,10 @@ bool Teaches(const v1::Comparison& comparison,
 // - A response that the worker rewrote and each of the two that were there,
 //   whatever was chosen (the paper's D.2 keeps the edit alone).
 //
-// Nothing is taken from what was retracted, nor from answers to questions whose
-// right answer is known (source "gold"): those judge the worker. The split is
-// by the prompt's hash, so that no prompt is on both sides, in this refresh or
-// any other.
+// Nothing is taken from what does not count, retracted or extra, nor from
+// answers to questions whose right answer is known (source "gold"): those judge
+// the worker. The split is by the prompt's hash, so that no prompt is on both
+// sides, in this refresh or any other.
 PmData MakePmData(const std::vector<v1::Comparison>& comparisons,
                   const Tokenizer& tokenizer, const ChatFormat& format,
                   const v1::PreferenceConfig& config);

@@ -94,6 +94,21 @@ TEST_F(PmDataTest, WhatWasTakenBackAndAnswersToKnownQuestionsAreLeftOut) {
   EXPECT_FALSE(Teaches(gold, config_));
 }
 
+TEST_F(PmDataTest, ExtraAnswersAndTheirEditsTeachNothing) {
+  config_.set_held_out_share(0);
+  v1::Comparison answer = Compare(1, v1::A_BETTER);
+  answer.set_edited_response("an edit");
+  EXPECT_TRUE(Teaches(answer, config_));
+  EXPECT_THAT(Make({answer}).training, SizeIs(3));
+  answer.set_extra(true);
+  EXPECT_FALSE(Teaches(answer, config_));
+  const PmData data = Make({answer});
+  EXPECT_TRUE(data.training.empty());
+  EXPECT_TRUE(data.held_out.empty());
+  answer.set_choice(v1::RETRACTED);
+  EXPECT_FALSE(Teaches(answer, config_)) << "nor did it before";
+}
+
 // Of every choice, whether it names a winner or not.
 TEST_F(PmDataTest, AnEditBeatsBothResponses) {
   config_.set_min_strength(2);

@@ -41,10 +41,24 @@ inline bool KnowsSides(const v1::Comparison& comparison) {
   return comparison.sides_known() || IsJudgedHere(comparison);
 }
 
-// Whether something may be learned from it. Gold questions judge the worker:
-// what is right was not asked but told.
+// Whether it stands as an answer to its task: it was not retracted, and is not
+// extra. What learns, rates, measures agreement or asks how many answers a task
+// has takes nothing else. An extra answer was given by a person nevertheless:
+// it is in exports, in what is paid, and in how much, how fast and how people
+// work.
+inline bool Counts(const v1::Comparison& comparison) {
+  return comparison.choice() != v1::RETRACTED && !comparison.extra();
+}
+
+// Whether something may be learned from what it says. Gold questions judge the
+// worker: what is right was not asked but told.
+inline bool MayTeach(const v1::Comparison& comparison) {
+  return Counts(comparison) && !IsGold(comparison);
+}
+
+// The same of its choice, which names the better response.
 inline bool IsTrainable(const v1::Comparison& comparison) {
-  return IsDecided(comparison) && !IsGold(comparison);
+  return IsDecided(comparison) && MayTeach(comparison);
 }
 
 }  // namespace rlhf

@@ -15,14 +15,14 @@ enum class GameKind {
   kOneVersion,
   // A version is not known: imported.
   kUnknownVersion,
-  // Whoever took it back plays in no game.
-  kRetracted,
+  // It was taken back, or is extra.
+  kDoesNotCount,
 };
 
 inline GameKind GameKindOf(const v1::Comparison& comparison) {
   const int64_t a = comparison.policy_version_a();
   const int64_t b = comparison.policy_version_b();
-  if (comparison.choice() == v1::RETRACTED) return GameKind::kRetracted;
+  if (!Counts(comparison)) return GameKind::kDoesNotCount;
   if (a < 0 || b < 0) return GameKind::kUnknownVersion;
   if (a == b) return GameKind::kOneVersion;
   return IsDecided(comparison) ? GameKind::kDecided : GameKind::kUndecided;

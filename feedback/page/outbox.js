@@ -81,7 +81,8 @@ function keepRefused({answer, task, label}, why) {
   forgetDraft(answer.task_id);
 }
 
-// Sends until the server has decided: {saved: true} once it is stored for good,
+// Sends until the server has decided: {saved: true, extra} once it is stored for
+// good, extra if it came late and counts for nothing but its worker's time;
 // {saved: false, error} if it is refused. `onTrouble(text)` hears of each
 // attempt that failed.
 export async function send(entry, onTrouble) {
@@ -89,7 +90,8 @@ export async function send(entry, onTrouble) {
   const saved = reply.status === 200;
   if (!saved) keepRefused(entry, errorOf(reply));
   drop(entry);
-  return saved ? {saved} : {saved, error: errorOf(reply)};
+  return saved ? {saved, extra: reply.data?.extra === true} :
+                 {saved, error: errorOf(reply)};
 }
 
 // Posts again and again until the reply will not change any more.

@@ -190,10 +190,31 @@ async function send(goOn, withTurn = false) {
     notify("Not saved: " + outcome.error, "bad");
     return nextTask();
   }
-  notify("Saved ✓", "good");
   stage = "saved";
+  if (outcome.extra) return leaveLate();
+  notify("Saved ✓", "good");
   held.showSaved();
   if (goOn || !held.isWritingTurn()) return leave(withTurn);
+}
+
+function keepTurn(why) {
+  const words = wordsOf({}, held.turnText());
+  if (words.length > 0) {
+    keep(worker, {title: "Your next turn", why, words, task});
+  }
+}
+
+// From an answer that is saved and came too late to count: its dialogue goes on
+// with the answers that came before it.
+function leaveLate() {
+  notify("Saved ✓ It came late: others had answered by then, so it is kept as " +
+         "an extra answer.", "good");
+  if (!element("turn").hidden) {
+    keepTurn("The dialogue cannot go on: your answer to it came late.");
+  }
+  forgetDraft(task.task_id);
+  held.closeHeld();
+  return nextTask();
 }
 
 // From an answer that is saved to the next task.
@@ -215,8 +236,7 @@ async function leave(withTurn) {
       awaitedMessages = task.messages.length + 2;
     } else {
       const why = "The dialogue cannot go on: " + errorOf(reply);
-      keep(worker, {title: "Your next turn", why, words: wordsOf({}, message),
-                    task});
+      keepTurn(why);
       notify("Saved ✓ " + why, "bad");
     }
   }

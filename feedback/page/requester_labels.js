@@ -15,6 +15,7 @@ export function showLabels([stats, summary]) {
     ["Tasks ready", String(stats.num_ready_tasks)],
     ["In work", String(stats.num_leased_tasks)],
     ["Imported", String(summary.imported)],
+    ["Extra", String(summary.extra), "came late; paid, not learned from"],
     ["Flagged", String(summary.flagged), "somebody should look"],
     ["Left side chosen", percent(summary.left_share), "of decided answers"],
     ["Skipped", String(summary.skipped)],

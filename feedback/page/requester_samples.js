@@ -47,6 +47,9 @@ function summaryOf(comparison) {
   if (comparison.flagged) {
     box.append(make("span", {className: "tag bad"}, "flagged"));
   }
+  if (comparison.extra) {
+    box.append(make("span", {className: "tag warn"}, "extra"));
+  }
   if (comparison.task_kind === "RED_TEAM") {
     box.append(make("span", {className: "tag warn"}, "red team"));
   }

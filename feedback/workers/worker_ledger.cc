@@ -53,6 +53,7 @@ void WorkerLedger::Add(const v1::Comparison& comparison) {
   if (!IsJudgedHere(comparison) || comparison.choice() == v1::RETRACTED) return;
   Worker& worker = workers_[comparison.worker_id()];
   ++worker.num_answers;
+  worker.num_extra += comparison.extra() ? 1 : 0;
   worker.habits.Add(comparison);
   if (comparison.worker_seconds() > 0) {
     worker.last_seconds.push_back(
@@ -63,7 +64,7 @@ void WorkerLedger::Add(const v1::Comparison& comparison) {
   }
   if (IsGold(comparison)) {
     AddGold(comparison, worker);
-  } else if (comparison.choice() != v1::SKIPPED) {
+  } else if (Counts(comparison) && comparison.choice() != v1::SKIPPED) {
     AddToItem(comparison);
   }
 }
@@ -175,6 +176,7 @@ std::vector<WorkerView> WorkerLedger::Workers() const {
   for (const auto& [worker_id, worker] : workers_) {
     WorkerView view = {.worker_id = worker_id,
                        .num_answers = worker.num_answers,
+                       .num_extra = worker.num_extra,
                        .num_gold = worker.gold.num_asked,
                        .num_gold_right = worker.gold.num_right,
                        .verdict = worker.test.verdict,

@@ -24,8 +24,9 @@ std::optional<bool> GoldIsRight(const v1::Comparison& comparison);
 
 struct WorkerView {
   std::string worker_id;
-  // Gold among them.
+  // Gold and extra ones among them.
   int64_t num_answers = 0;
+  int64_t num_extra = 0;
   int64_t num_gold = 0;
   int64_t num_gold_right = 0;
   WorkerVerdict verdict = WorkerVerdict::kUndecided;
@@ -49,7 +50,8 @@ struct AgreementView {
 
 // Counts answers to our own tasks; imported comparisons say nothing of our
 // workers and are passed over. What is said of agreement is said of the last
-// kMaxItems tasks; answers to gold are left out of it. Thread-compatible.
+// kMaxItems tasks; answers to gold and extra ones are left out of it.
+// Thread-compatible.
 class WorkerLedger {
  public:
   static constexpr size_t kMaxItems = 20'000;
@@ -78,6 +80,7 @@ class WorkerLedger {
  private:
   struct Worker {
     int64_t num_answers = 0;
+    int64_t num_extra = 0;
     GoldTally gold;
     // Skipped ones, too.
     int64_t num_gold_seen = 0;

@@ -16,8 +16,10 @@ constexpr WorkerTestRule kTwoDecide = {.right_points = 1,
 class WorkerLedgerTest : public ::testing::Test {
  protected:
   void Add(const std::string& worker, v1::Choice choice, int task,
-           int strength = 1, const std::string& source = "page") {
+           int strength = 1, const std::string& source = "page",
+           bool extra = false) {
     v1::Comparison comparison;
+    comparison.set_extra(extra);
     comparison.set_seq(++seq_);
     comparison.set_worker_id(worker);
     comparison.set_choice(choice);
@@ -103,6 +105,18 @@ TEST_F(WorkerLedgerTest, OneWorkerPerTaskAndGoldSayNothingOfAgreement) {
   EXPECT_EQ(ledger_.Agreement().num_pairs, 0);
   EXPECT_FALSE(ledger_.Agreement().kappa.has_value());
   EXPECT_FALSE(ledger_.Workers()[0].agreement.has_value());
+}
+
+TEST_F(WorkerLedgerTest, ExtraAnswersAreWorkAndSayNothingOfAgreement) {
+  Add("ada", v1::A_BETTER, 1);
+  Add("ben", v1::B_BETTER, 1, 1, "page", /*extra=*/true);
+  EXPECT_EQ(ledger_.Agreement().num_pairs, 0);
+  const WorkerView ben = ledger_.Workers().at(1);
+  EXPECT_EQ(ben.num_answers, 1);
+  EXPECT_EQ(ben.num_extra, 1);
+  EXPECT_EQ(ben.left.count, 1);
+  EXPECT_EQ(ben.median_seconds, 2);
+  EXPECT_FALSE(ben.agreement.has_value());
 }
 
 TEST_F(WorkerLedgerTest, ImportedComparisonsAreNobodysWork) {

@@ -55,6 +55,25 @@ class OutboxTest(page_case.PageCase):
             expect(page.locator("#judgement")).to_be_visible()
             expect(page.locator("#kept")).to_be_hidden()
 
+    def test_answer_that_came_late_is_said_to_be_saved_as_extra(self):
+        page = self.open(CATS)
+        page.route("**/api/comparison", lambda route: route.fulfill(
+            json={"seq": 2, "saved": True, "extra": True}))
+        self.write_comment(page, "Long thoughts of mine.")
+        choose_by_key(page, "2")
+        page.keyboard.press("t")
+        page.keyboard.type("And then?")
+        page.keyboard.press("Escape")
+        page.locator("#send-now").click()
+        expect(page.locator("#notice")).to_contain_text("Saved ✓ It came late")
+        expect(page.locator("#judgement")).to_be_visible()
+        kept = page.locator("#kept")
+        expect(kept).to_contain_text("The dialogue cannot go on")
+        expect(kept.get_by_label("What the human says next")) \
+            .to_have_value("And then?")
+        # The server has the rest.
+        expect(kept.get_by_label("Comment")).to_have_count(0)
+
     def test_kept_words_are_shown_to_whoever_wrote_them_alone(self):
         page = self.open(CATS)
         refuse(page, "/api/comparison", 409, "no")
