@@ -157,7 +157,8 @@ TaskScheduler::Entry* TaskScheduler::PickReady(const std::string& worker_id) {
   Entry* held_before = nullptr;
   for (const std::string& task_id : ready_) {
     Entry& entry = entries_.at(task_id);
-    if (HasAnswered(entry, worker_id) || entry.claims.contains(worker_id)) {
+    if (entry.answered_by.contains(worker_id) ||
+        entry.claims.contains(worker_id)) {
       continue;
     }
     if (!entry.seen_by.contains(worker_id)) return &entry;

@@ -95,8 +95,9 @@ bool IsShownSwapped(absl::string_view task_id, absl::string_view worker_id,
 // A late answer that no place is left for, because the task is full or because
 // the run or its worker has all answers, is extra: it is saved, and no limit
 // counts it. So a task that is full waits for who held it and has not answered,
-// until kMaxFull newer ones are full. A task of one's own gets no extra answer:
-// nobody else can have filled its place.
+// until kMaxFull newer ones are full. Who gave an extra answer to a task that
+// is not full is asked again only where nothing else is ready. A task of one's
+// own gets no extra answer: nobody else can have filled its place.
 //
 // Some tasks are one worker's own: no other gets them, and that worker gets no
 // other before it is answered.

@@ -71,7 +71,8 @@ absl::StatusOr<TaskScheduler::Entry*> TaskScheduler::FindForAnswer(
         "there is no task ", task_id, " (any more): ask for another one"));
   }
   Entry& entry = found->second;
-  if (HasAnswered(entry, worker_id)) {
+  // Who gave an extra answer may have been given the task once more.
+  if (HasAnswered(entry, worker_id) && !entry.leases.contains(worker_id)) {
     return absl::FailedPreconditionError(
         absl::StrCat("worker \"", worker_id, "\" has answered task ", task_id,
                      " before: ask for another one"));
@@ -152,7 +153,7 @@ std::vector<std::string> TaskScheduler::Finish(const std::string& task_id,
   --num_answers_of_[worker_id];
   // Whoever held it may have answered it or taken another task meanwhile.
   const std::string& holder = reserved.lease_of;
-  if (!holder.empty() && !HasAnswered(entry, holder) &&
+  if (!holder.empty() && !entry.answered_by.contains(holder) &&
       !entry.claims.contains(holder) && MayAnswerMore(holder, 0) &&
       holder_of_.try_emplace(holder, task_id).second) {
     entry.leases[holder] = reserved.expires;

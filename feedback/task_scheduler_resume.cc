@@ -43,7 +43,7 @@ void TaskScheduler::RestoreLeases(const OpenTask& open, Entry& entry,
   }
   for (const auto& [lease_end, worker_id] : leases) {
     if (NumOpen(entry) == 0 || holder_of_.contains(worker_id) ||
-        HasAnswered(entry, worker_id) || !CheckLease(worker_id).ok()) {
+        entry.answered_by.contains(worker_id) || !CheckLease(worker_id).ok()) {
       continue;
     }
     entry.leases[worker_id] = lease_end;

@@ -283,7 +283,7 @@ TEST(TaskSchedulerTest, LateAnswerBeyondTheRunsLastOneIsExtra) {
   EXPECT_TRUE(scheduler.complete());
 }
 
-TEST(TaskSchedulerTest, WhoGaveAnExtraAnswerIsNotAskedAgain) {
+TEST(TaskSchedulerTest, WhoGaveAnExtraAnswerIsAskedAgainWhereNothingElseIs) {
   TaskScheduler::Options options = kTwoReady;
   options.max_answers_per_worker = 1;
   options.overlap = 2;
@@ -299,10 +299,14 @@ TEST(TaskSchedulerTest, WhoGaveAnExtraAnswerIsNotAskedAgain) {
                        HasSubstr("\"ada\" has answered task")));
   EXPECT_EQ(scheduler.Lease("ada", later)->task_id, second)
       << "an extra answer counts for no limit";
-  // Nor after a restart.
   TaskScheduler after(kTwoReady, 1);
   after.Restore(*scheduler.FindOpen(first), later);
-  EXPECT_FALSE(after.Lease("ada", later).ok());
+  ASSERT_TRUE(after.Add(NumberedTask(9)));
+  EXPECT_NE(after.Lease("ada", later)->task_id, first);
+  ASSERT_OK(after.Claim(NumberedTask(9).task_id, "ada", later));
+  EXPECT_EQ(after.Lease("ada", later)->task_id, first)
+      << "the run does not wait for workers who are not there";
+  EXPECT_FALSE(after.Claim(first, "ada", later)->extra);
 }
 
 TEST(TaskSchedulerTest, UnsavedAnswerLeavesTheLeaseAsItWas) {
@@ -501,8 +505,8 @@ struct RandomRun {
     // Mostly recent tasks, sometimes ancient ones.
     const size_t back = std::min<size_t>(seen.size(), Below(10) + 1);
     const auto [holder, task_id] = seen[seen.size() - back];
-    const bool again = answers_to[task_id].contains(holder) ||
-                       extras_to[task_id].contains(holder);
+    const bool has_extra = extras_to[task_id].contains(holder);
+    const bool again = has_extra || answers_to[task_id].contains(holder);
     const auto task = scheduler.Claim(task_id, holder, now);
     if (!task.ok()) {
       // Nobody's words are refused but those of who has answered, and those to
@@ -512,7 +516,8 @@ struct RandomRun {
           << task.status();
       return;
     }
-    ASSERT_FALSE(again) << "answered twice";
+    ASSERT_FALSE(answers_to[task_id].contains(holder)) << "answered twice";
+    ASSERT_FALSE(has_extra && task->extra) << "extra twice";
     saving.push_back({holder, task_id, task->extra});
   }
 
