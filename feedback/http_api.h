@@ -23,8 +23,8 @@
 // worker's task, no further task for a worker who is paused (what was begun may
 // still be handed in) or has given all answers that one may give, a foreign
 // Host or Origin, no CSRF token or not the role for it, 404, 405, 409
-// answered before or a comparison_id reused, 413 too long, 415 another type than the
-// route's, 429 too often, 503 try again, 507 disk full.
+// answered before or a comparison_id reused, 413 too long, 415 another type
+// than the route's, 429 too often, 503 try again, 507 disk full.
 #pragma once
 
 #include <atomic>
