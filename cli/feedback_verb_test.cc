@@ -276,7 +276,9 @@ TEST_F(FeedbackVerbTest, RetractTellsWhichModelsMayHaveLearnedFromIt) {
   v1::PmReport pm;
   pm.mutable_pm()->set_version(1);
   pm.mutable_data()->set_last_seq(2);
-  pm.mutable_data()->set_read_unix_ms(absl::ToUnixMillis(absl::Now()));
+  // The clock was set back after it was read.
+  pm.mutable_data()->set_read_unix_ms(
+      absl::ToUnixMillis(absl::Now() + absl::Hours(1)));
   v1::UpdateReport update;
   update.set_update(1);
   update.set_policy_version(1);
@@ -298,7 +300,6 @@ TEST_F(FeedbackVerbTest, RetractTellsOfTheCandidateOnTrialToo) {
       Feedback({"import", File("f.jsonl", absl::StrCat(kPair, kOtherPair))}));
   v1::PmReport pm;
   pm.mutable_data()->set_last_seq(2);
-  pm.mutable_data()->set_read_unix_ms(absl::ToUnixMillis(absl::Now()));
   ASSERT_OK_AND_ASSIGN(const Json report, ParseJson(ProtoToJsonLine(pm)));
   ASSERT_OK(ModelRegistry(folder_ / "a/registry/pm")
                 .Publish(1, {{"report", report}},
