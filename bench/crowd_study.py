@@ -6,7 +6,9 @@
 Each is a program (gate_study.cc, worker_study.cc, poison_study.cc) that uses all
 cores and takes ARGUMENTS; all three run with their own settings if none is named.
 Writes bench/results/STUDY.json, named with the batches' size for poison, and prints
-the table that the documents show.
+the table that the documents show. Poison that drips in, ten comparisons at a time:
+
+    python3 bench/crowd_study.py poison 50 1000 10
 """
 import argparse
 import json
@@ -38,9 +40,18 @@ def worker_table(found):
     return rows
 
 
+def drips_in(found):
+    return found["part"] < found["size"]
+
+
+def poison_name(found):
+    return f"poison_{found['size']}" + (f"_by_{found['part']}" if drips_in(found) else "")
+
+
 def poison_table(found):
     clean = found["clean"]
-    rows = [f"Of {clean['batches']} clean batches of {found['size']} comparisons, {clean['seen']} did not pass.", "",
+    drips = f", {found['part']} at a time" if drips_in(found) else ""
+    rows = [f"Of {clean['batches']} clean batches of {found['size']} comparisons{drips}, {clean['seen']} did not pass.", "",
             "| poison | by | 1 % | 5 % | 30 % | seen by, at 30 % |", "|---|---|---|---|---|---|"]
     kinds = {}
     for row in found["rows"]:
@@ -66,7 +77,7 @@ def main():
     for study in [args.study] if args.study else TABLES:
         done = subprocess.run([args.bench_dir / f"{study}_study", *args.arguments], check=True, stdout=subprocess.PIPE)
         found = json.loads(done.stdout)
-        name = f"poison_{found['size']}" if study == "poison" else study
+        name = poison_name(found) if study == "poison" else study
         save_results(f"{name}_study", **found)
         print("\n".join(TABLES[study](found)), flush=True)
 

@@ -1,13 +1,16 @@
 // How often the batch gate sees poison, and how often it sees some where none
 // is.
 //
-//     poison_study [BATCHES] [SIZE]
+//     poison_study [BATCHES] [SIZE] [PART]
 //
 // Batches of simulated comparisons (poison_crowd.h) of 12 kinds of poison at 1,
 // 5 and 30 %, by few workers and spread over all, and as many clean ones, are
 // measured against a log of 5,000 clean comparisons and judged with the default
-// limits. A batch counts as seen if it is not accepted. Kinds run at once, as
-// many as there are cores. Prints a table on stderr and JSON on stdout.
+// limits. A batch counts as seen if it is not accepted. With PART it drips in:
+// so many comparisons at a time, one small batch after the other from the same
+// place (BatchMemory), and it counts as seen if one of them is not accepted.
+// Kinds run at once, as many as there are cores. Prints a table on stderr and
+// JSON on stdout.
 #include <algorithm>
 #include <iostream>
 #include <map>
@@ -15,11 +18,13 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "absl/types/span.h"
 #include "bench/poison_crowd.h"
 #include "bench/study_rounds.h"
 #include "core/base/hash.h"
 #include "core/base/json.h"
 #include "feedback/batch/batch_gate.h"
+#include "feedback/batch/drip_window.h"
 
 namespace rlhf {
 namespace {
@@ -31,30 +36,63 @@ constexpr size_t kPmSample = 200;
 struct Log {
   ComparisonIndex index;
   LogProfile profile;
+
+  void Add(const v1::Comparison& comparison) {
+    const ComparisonKey key = KeyOf(comparison);
+    index.Add(key, NearKeyOf(comparison, key.pair));
+    profile.Add(TraitsOf(comparison));
+  }
 };
 
 void FillLog(Log& log) {
   const SimulatedBatch past =
       SimulateBatch(7, kLogSize, Poison::kNone, 0, Spread::kAllWorkers);
   for (const SimulatedComparison& simulated : past.comparisons) {
-    const ComparisonKey key = KeyOf(simulated.comparison);
-    log.index.Add(key, NearKeyOf(simulated.comparison, key.pair));
-    log.profile.Add(TraitsOf(simulated.comparison));
+    log.Add(simulated.comparison);
   }
 }
 
-BatchVerdict Judge(const SimulatedBatch& batch, const Log& log) {
+BatchEvidence Measure(absl::Span<const SimulatedComparison> comparisons,
+                      const GoldAnswers& gold, const Log& log) {
   std::vector<BatchItem> items;
-  const size_t step = std::max<size_t>(1, batch.comparisons.size() / kPmSample);
-  for (size_t i = 0; i < batch.comparisons.size(); ++i) {
-    items.push_back({.comparison = &batch.comparisons[i].comparison});
-    if (i % step == 0) items.back().pm_margin = batch.comparisons[i].pm_margin;
+  const size_t step = std::max<size_t>(1, comparisons.size() / kPmSample);
+  for (size_t i = 0; i < comparisons.size(); ++i) {
+    items.push_back({.comparison = &comparisons[i].comparison});
+    if (i % step == 0) items.back().pm_margin = comparisons[i].pm_margin;
   }
   BatchEvidence evidence = MeasureBatch(
-      items,
-      {.index = &log.index, .profile = &log.profile, .gold = &batch.gold});
+      items, {.index = &log.index, .profile = &log.profile, .gold = &gold});
   evidence.malformed.total = evidence.num_comparisons;
-  return JudgeBatch(evidence);
+  return evidence;
+}
+
+// Of the first part that is not accepted, or of the last. `log` is a copy: what
+// is accepted goes into it.
+BatchVerdict JudgeInParts(const SimulatedBatch& batch, size_t part, Log log) {
+  const BatchLimits limits;
+  DripWindow window;
+  BatchVerdict verdict;
+  for (size_t first = 0; first < batch.comparisons.size(); first += part) {
+    const auto some =
+        absl::MakeConstSpan(batch.comparisons).subspan(first, part);
+    const BatchEvidence evidence = Measure(some, batch.gold, log);
+    const bool is_small = IsSmallBatch(evidence, limits);
+    verdict = is_small
+                  ? JudgeSmallBatch(evidence, window.SumWith(evidence), limits)
+                  : JudgeBatch(evidence, limits);
+    if (verdict.kind != BatchVerdictKind::kAccepted) break;
+    if (is_small) window.Add({.evidence = evidence}, limits.min_size);
+    for (const SimulatedComparison& simulated : some) {
+      // Gold answers are never stored.
+      if (!simulated.is_gold) log.Add(simulated.comparison);
+    }
+  }
+  return verdict;
+}
+
+BatchVerdict Judge(const SimulatedBatch& batch, size_t part, const Log& log) {
+  if (part < batch.comparisons.size()) return JudgeInParts(batch, part, log);
+  return JudgeBatch(Measure(batch.comparisons, batch.gold, log));
 }
 
 struct Outcome {
@@ -102,7 +140,13 @@ std::string Checks(const Outcome& outcome) {
   return text;
 }
 
-void Study(const Log& log, int size, Cell& cell) {
+// How large batches are, and in how large parts they come.
+struct Sizes {
+  int batch = 1000;
+  int part = 1000;
+};
+
+void Study(const Log& log, const Sizes& sizes, Cell& cell) {
   const uint64_t key =
       MixHash(static_cast<uint64_t>(cell.poison),
               static_cast<uint64_t>(1000 * cell.rate) +
@@ -110,8 +154,9 @@ void Study(const Log& log, int size, Cell& cell) {
   for (int i = 0; i < cell.batches; ++i) {
     const uint64_t seed =
         MixHash(key, static_cast<uint64_t>(i) + cell.first_seed);
-    cell.outcome.Add(Judge(
-        SimulateBatch(seed, size, cell.poison, cell.rate, cell.spread), log));
+    const SimulatedBatch batch =
+        SimulateBatch(seed, sizes.batch, cell.poison, cell.rate, cell.spread);
+    cell.outcome.Add(Judge(batch, static_cast<size_t>(sizes.part), log));
   }
   std::cerr << absl::StrFormat("%-25s %-12s %3.0f %%  %3d of %d  %s\n",
                                PoisonName(cell.poison), By(cell.spread),
@@ -144,12 +189,19 @@ std::vector<Cell> Cells(int batches) {
 
 int Main(int argc, char** argv) {
   const int batches = argc > 1 ? std::stoi(argv[1]) : 50;
-  const int size = argc > 2 ? std::stoi(argv[2]) : 1000;
+  Sizes sizes;
+  if (argc > 2) sizes.batch = std::stoi(argv[2]);
+  sizes.part = argc > 3 ? std::stoi(argv[3]) : sizes.batch;
+  if (sizes.part < 1 || sizes.part > sizes.batch) {
+    std::cerr << "PART is " << sizes.part << "; wanted 1 to SIZE, which is "
+              << sizes.batch << "\n";
+    return 1;
+  }
   Log log;
   FillLog(log);
   std::vector<Cell> cells = Cells(batches);
   RunRounds(static_cast<int>(cells.size()), [&](int number) {
-    Study(log, size, cells[static_cast<size_t>(number)]);
+    Study(log, sizes, cells[static_cast<size_t>(number)]);
   });
   Outcome clean;
   Json rows = Json::array();
@@ -164,7 +216,8 @@ int Main(int argc, char** argv) {
     row["rate"] = cell.rate;
     rows.push_back(std::move(row));
   }
-  std::cout << DumpJson({{"size", size},
+  std::cout << DumpJson({{"size", sizes.batch},
+                         {"part", sizes.part},
                          {"log", kLogSize},
                          {"clean", clean.ToJson()},
                          {"rows", rows}})

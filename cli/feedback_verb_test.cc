@@ -7,7 +7,9 @@
 #include "core/base/proto_json.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
+#include "feedback/batch/batch_fixtures.h"
 #include "feedback/feedback_server.h"
+#include "feedback/import_export.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rlhf/v1/report.pb.h"
@@ -270,13 +272,65 @@ TEST_F(FeedbackVerbTest, WhatIsRetractedIsGoneAndDoesNotComeBack) {
                           HasSubstr("1 of its comparisons were taken back")));
 }
 
+// Small files of people who always choose the left side: the fifth waits, and
+// suspects the four before it.
+TEST_F(FeedbackVerbTest, WhatABatchSuspectsIsTakenBackByItsId) {
+  for (int file = 0; file < 5; ++file) {
+    std::string text;
+    for (int i = 10 * file; i < 10 * file + 10; ++i) {
+      v1::Comparison one =
+          FixtureComparison(i, absl::StrCat("w", i % 7),
+                            i % 2 == 0 ? v1::A_BETTER : v1::B_BETTER);
+      one.set_shown_swapped(i % 2 == 1);
+      absl::StrAppend(&text, *ComparisonLine(one), "\n");
+    }
+    ASSERT_OK(
+        Feedback({"import", File(absl::StrCat("f", file, ".jsonl"), text)}));
+  }
+  EXPECT_THAT(out_, AllOf(StartsWith("10 comparisons wait for a person"),
+                          HasSubstr("--suspects-of b-")));
+  const std::string id = out_.substr(out_.find("--suspects-of ") + 14, 26);
+  ASSERT_OK(Feedback({"retract", absl::StrCat("--suspects-of=", id), "--by=ada",
+                      "--reason=always left"}));
+  EXPECT_THAT(out_, StartsWith("40 comparisons retracted, 0 were before, 0 "
+                               "taken out of batches that wait\n"));
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, StartsWith("40 comparisons, 40 of them retracted"));
+  // Asked again, which happens when it was cut off.
+  ASSERT_OK(Feedback({"retract", absl::StrCat("--suspects-of=", id), "--by=ada",
+                      "--reason=always left"}));
+  EXPECT_THAT(out_, StartsWith("0 comparisons retracted, 40 were before"));
+}
+
+TEST_F(FeedbackVerbTest, OnlyABatchThatSuspectsSomethingIsAskedForSuspects) {
+  ASSERT_OK(Feedback({"import", File("f.jsonl", kPair)}));
+  ASSERT_OK(Feedback({"batches"}));
+  const std::string id = out_.substr(out_.find("b-"), 26);
+  EXPECT_THAT(Feedback({"retract", absl::StrCat("--suspects-of=", id),
+                        "--by=ada", "--reason=x"}),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("suspects nothing that came before it"),
+                             HasSubstr(absl::StrCat("--batch ", id)))));
+  EXPECT_THAT(
+      Feedback({"retract", "--suspects-of=b-0", "--by=ada", "--reason=x"}),
+      StatusIs(StatusCode::kNotFound, HasSubstr("\"b-0\"")));
+  EXPECT_THAT(
+      Feedback({"retract", "--suspects-of=b-0", "--batch=b-0", "--by=ada",
+                "--reason=x"}),
+      StatusIs(StatusCode::kInvalidArgument, HasSubstr("--suspects-of BATCH")));
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, StartsWith("1 comparisons, 0 of them retracted"));
+}
+
 TEST_F(FeedbackVerbTest, RetractTellsWhichModelsMayHaveLearnedFromIt) {
   ASSERT_OK(
       Feedback({"import", File("f.jsonl", absl::StrCat(kPair, kOtherPair))}));
   v1::PmReport pm;
   pm.mutable_pm()->set_version(1);
   pm.mutable_data()->set_last_seq(2);
-  pm.mutable_data()->set_read_unix_ms(absl::ToUnixMillis(absl::Now()));
+  // The clock was set back after it was read.
+  pm.mutable_data()->set_read_unix_ms(
+      absl::ToUnixMillis(absl::Now() + absl::Hours(1)));
   v1::UpdateReport update;
   update.set_update(1);
   update.set_policy_version(1);
@@ -298,7 +352,6 @@ TEST_F(FeedbackVerbTest, RetractTellsOfTheCandidateOnTrialToo) {
       Feedback({"import", File("f.jsonl", absl::StrCat(kPair, kOtherPair))}));
   v1::PmReport pm;
   pm.mutable_data()->set_last_seq(2);
-  pm.mutable_data()->set_read_unix_ms(absl::ToUnixMillis(absl::Now()));
   ASSERT_OK_AND_ASSIGN(const Json report, ParseJson(ProtoToJsonLine(pm)));
   ASSERT_OK(ModelRegistry(folder_ / "a/registry/pm")
                 .Publish(1, {{"report", report}},

@@ -13,10 +13,10 @@
 namespace rlhf {
 namespace {
 
-// Wall clock when the comparison was taken back; never: far in the future.
-int64_t RetractedAt(const RunRecords& records, int64_t seq) {
-  const auto found = records.retracted_unix_ms.find(seq);
-  return found == records.retracted_unix_ms.end()
+// The number of the retraction; one that is not told yet comes after all.
+int64_t NumberOfRetraction(const RunRecords& records, int64_t seq) {
+  const auto found = records.retraction_numbers.find(seq);
+  return found == records.retraction_numbers.end()
              ? std::numeric_limits<int64_t>::max()
              : found->second;
 }
@@ -57,14 +57,14 @@ std::set<int64_t> PmsTaughtBy(const RunRecords& records,
                               const v1::Comparison& comparison) {
   std::set<int64_t> taught;
   if (IsGold(comparison)) return taught;
-  const int64_t retracted_at = comparison.choice() == v1::RETRACTED
-                                   ? RetractedAt(records, comparison.seq())
-                                   : std::numeric_limits<int64_t>::max();
+  const int64_t number = comparison.choice() == v1::RETRACTED
+                             ? NumberOfRetraction(records, comparison.seq())
+                             : std::numeric_limits<int64_t>::max();
   for (const v1::PmReport& pm : records.pms) {
     const PmTraining* const training = FindTraining(records, pm.pm().version());
     const bool read =
         comparison.seq() <= pm.data().last_seq() &&
-        pm.data().read_unix_ms() <= retracted_at &&
+        number > pm.data().num_retractions() &&
         Teaches(comparison, training == nullptr ? records.preference
                                                 : training->preference);
     if (read || Inherits(records, training, taught)) {

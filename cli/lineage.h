@@ -21,8 +21,8 @@ struct RunRecords {
   v1::PreferenceConfig preference;
   // How each PM was trained, by version, as its card says.
   std::map<int64_t, PmTraining> trainings;
-  // Wall clock, by seq of what was taken back.
-  std::map<int64_t, int64_t> retracted_unix_ms;
+  // The number of the retraction, by seq of what was taken back.
+  std::map<int64_t, int64_t> retraction_numbers;
   // By the same, where a worker was taken back: the SHA-256 of the worker_id in
   // hex.
   std::map<int64_t, std::string> retracted_workers;
@@ -38,9 +38,10 @@ bool IsOfWorker(const RunRecords& records, const v1::Comparison& comparison,
 
 // The PM versions that may have learned from the comparison, each by the
 // configuration that it was trained with. What was retracted taught those whose
-// data was read before, or in the same millisecond, but for answers to gold
-// questions; whether it said which response is better is not known any more. A
-// PM also has what the one that it grew from (WARM_START) learned.
+// data was read before, and those of older versions of rlhf, of which it is not
+// known, but for answers to gold questions; whether it said which response is
+// better is not known any more. A PM also has what the one that it grew from
+// (WARM_START) learned.
 std::set<int64_t> PmsTaughtBy(const RunRecords& records,
                               const v1::Comparison& comparison);
 

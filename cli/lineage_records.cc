@@ -50,7 +50,7 @@ absl::StatusOr<RunRecords> ReadRunRecords(const v1::RunConfig& config,
   RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Retraction> retractions,
                         log.Retractions());
   for (const v1::Retraction& one : retractions) {
-    records.retracted_unix_ms[one.seq()] = one.retracted_unix_ms();
+    records.retraction_numbers[one.seq()] = one.number();
     if (!one.worker_digest().empty()) {
       records.retracted_workers[one.seq()] = one.worker_digest();
     }

@@ -11,7 +11,8 @@
 namespace rlhf {
 namespace {
 
-constexpr int64_t kReadFirst = 1000, kRetracted = 1500, kReadSecond = 2000;
+// A retraction between the readings of the two PMs' data, and what each saw.
+constexpr int64_t kSeenFirst = 4, kRetraction = 5, kSeenSecond = 6;
 
 v1::Comparison MakeComparison(int64_t seq, v1::Choice choice) {
   v1::Comparison comparison;
@@ -41,8 +42,10 @@ RunRecords MakeRecords() {
     pm.mutable_pm()->set_version(version);
     records.trainings[version].preference = MakePreference();
     pm.mutable_data()->set_last_seq(version + 1);
-    pm.mutable_data()->set_read_unix_ms(version == 1 ? kReadFirst
-                                                     : kReadSecond);
+    pm.mutable_data()->set_num_retractions(version == 1 ? kSeenFirst
+                                                        : kSeenSecond);
+    // The clock was set back meanwhile.
+    pm.mutable_data()->set_read_unix_ms(version == 1 ? 2000 : 1000);
   }
   for (const int64_t update : {1, 2, 3, 4}) {
     v1::UpdateReport& report = records.updates.emplace_back();
@@ -105,7 +108,7 @@ TEST(LineageTest, OfAnOlderPmTodaysConfigurationTellsAndThatIsSaid) {
 
 TEST(LineageTest, ARetractedOneTaughtThoseThatReadItBefore) {
   RunRecords records = MakeRecords();
-  records.retracted_unix_ms[1] = kRetracted;
+  records.retraction_numbers[1] = kRetraction;
   EXPECT_EQ(PmsTaughtBy(records, MakeComparison(1, v1::RETRACTED)),
             Versions{1});
 }
@@ -115,11 +118,23 @@ TEST(LineageTest, ARetractionThatIsNotToldYetIsOfJustNow) {
             (Versions{1, 2}));
 }
 
-TEST(LineageTest, AMillisecondDoesNotTellWhatCameFirst) {
+TEST(LineageTest, TheLastRetractionThatAPmSawLeftItNothing) {
   RunRecords records = MakeRecords();
-  records.retracted_unix_ms[1] = kReadSecond;
+  const v1::Comparison retracted = MakeComparison(1, v1::RETRACTED);
+  records.retraction_numbers[1] = kSeenFirst;
+  EXPECT_EQ(PmsTaughtBy(records, retracted), Versions{});
+  records.retraction_numbers[1] = kSeenSecond;
+  EXPECT_EQ(PmsTaughtBy(records, retracted), Versions{1});
+  records.retraction_numbers[1] = kSeenSecond + 1;
+  EXPECT_EQ(PmsTaughtBy(records, retracted), (Versions{1, 2}));
+}
+
+TEST(LineageTest, APmOfAnOlderVersionMayHaveReadAllThatWasRetracted) {
+  RunRecords records = MakeRecords();
+  records.retraction_numbers[1] = 1;
+  records.pms[1].mutable_data()->clear_num_retractions();
   EXPECT_EQ(PmsTaughtBy(records, MakeComparison(1, v1::RETRACTED)),
-            (Versions{1, 2}));
+            Versions{2});
 }
 
 TEST(LineageTest, ARetractedWorkersComparisonsAreKnownByTheDigest) {
@@ -140,13 +155,13 @@ TEST(LineageTest, ARetractedAnswerToAGoldQuestionTaughtNobody) {
   RunRecords records = MakeRecords();
   v1::Comparison gold = MakeComparison(1, v1::RETRACTED);
   gold.set_source("gold");
-  records.retracted_unix_ms[1] = kRetracted;
+  records.retraction_numbers[1] = kRetraction;
   EXPECT_EQ(PmsTaughtBy(records, gold), Versions{});
 }
 
 TEST(LineageTest, APmHasWhatTheOneThatItGrewFromLearned) {
   RunRecords records = MakeRecords();
-  records.retracted_unix_ms[1] = kRetracted;
+  records.retraction_numbers[1] = kRetraction;
   const v1::Comparison retracted = MakeComparison(1, v1::RETRACTED);
   records.preference.set_refresh_mode(v1::PreferenceConfig::WARM_START);
   EXPECT_EQ(PmsTaughtBy(records, retracted), Versions{1})
@@ -192,7 +207,7 @@ TEST(LineageTest, TeachersOfAPmAreCountedByWhatTheyName) {
 
 TEST(LineageTest, PupilsAreCountedOverAllThatIsAsked) {
   RunRecords records = MakeRecords();
-  records.retracted_unix_ms[2] = kRetracted;
+  records.retraction_numbers[2] = kRetraction;
   Pupils pupils;
   CountPupils(records, MakeComparison(2, v1::RETRACTED), pupils);
   EXPECT_EQ(pupils.pms, Versions{1});

@@ -289,7 +289,7 @@ void AnswerDesk::FinishContinuation(const Continuation& continuation,
                                     std::optional<Task> task) {
   if (task.has_value()) task->task_id = KeyedTaskId(task->task_id);
   MutexLock lock(&mutex_);
-  continuations_.Finish(continuation.worker_id, std::move(task));
+  continuations_.Finish(continuation, std::move(task));
   KeepTurnOf(continuation.worker_id);
 }
 

@@ -293,6 +293,32 @@ TEST_F(GoldDeskTest, OwnDialogueComesBeforeTheNextGoldQuestion) {
   EXPECT_EQ(desk->Lease("ada")->response_a, "right") << "the next question";
 }
 
+TEST_F(AnswerDeskTest, ResponsesThatComeLateAreNotThoseOfTheNextDialogue) {
+  const auto desk = MakeDesk(0);
+  desk->Add({MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0),
+             MakeTask(v1::Prompt(), {"c", 1}, {"d", 1}, 1)});
+  std::optional<Continuation> dropped;
+  for (const char* const id : {"c1", "c2"}) {
+    ASSERT_OK_AND_ASSIGN(const Task task, desk->Lease("ada"));
+    Answer answer = MakeAnswer(task.task_id, id);
+    answer.source = "page";
+    ASSERT_OK(desk->Submit(answer));
+    ASSERT_OK(desk->CarryOn({.task_id = task.task_id,
+                             .worker_id = "ada",
+                             .left_chosen = true,
+                             .message = "Why?"}));
+    if (dropped.has_value()) break;
+    dropped = desk->NextContinuation();
+    desk->ForgetWorker("ada");
+  }
+  desk->FinishContinuation(
+      *dropped, MakeTask(dropped->prompt, {"so", 1}, {"thus", 1}, 1));
+  EXPECT_THAT(desk->Lease("ada"), StatusIs(absl::StatusCode::kUnavailable,
+                                           HasSubstr("being written")));
+  ASSERT_TRUE(desk->NextContinuation().has_value());
+  EXPECT_NE(desk->NextContinuation()->task_id, dropped->task_id);
+}
+
 TEST_F(AnswerDeskTest, DialogueIsKeptForAWorkerWhoMayHaveNoTaskYet) {
   FakeClock clock;
   AnswerDesk desk({.max_comparisons = 2}, store_.get(), &clock, &metrics_);

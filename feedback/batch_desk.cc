@@ -173,6 +173,7 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
     RLHF_ASSIGN_OR_RETURN(const std::vector<const v1::Comparison*> news,
                           NewsOf(read.parsed.comparisons));
     pm = AskPm(margins_, news);
+    RLHF_RETURN_IF_ERROR(PrepareMemory());
   }
 
   MutexLock lock(&mutex_);
@@ -221,66 +222,6 @@ absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
   // What could not be read is not kept, but here it is again.
   TellUnread(ParseReadable(file.text, file.name), report);
   return SeenBefore(std::move(report), file.dry_run);
-}
-
-absl::StatusOr<BatchEvidence> BatchDesk::Judge(const ReadableComparisons& read,
-                                               const PmOpinions& pm,
-                                               const std::string& origin,
-                                               v1::BatchReport& report) {
-  BatchEvidence evidence;
-  if (!options_.enabled) {
-    // As a small batch: nothing malformed, and no shares.
-    evidence.malformed = {.count = read.num_malformed,
-                          .total = std::min<int64_t>(
-                              read.num_records, options_.limits.min_size - 1)};
-    evidence.malformed.count =
-        std::min(evidence.malformed.count, evidence.malformed.total);
-    SetVerdict(JudgeBatch(evidence, options_.limits), report);
-    report.set_reason("the batch gate is off");
-    return BatchEvidence();
-  }
-  RLHF_ASSIGN_OR_RETURN(const bool stored,
-                        IsStored(read.parsed.comparisons, report.batch_id()));
-  if (stored) {
-    // The service stopped between storing them and writing the report.
-    SetVerdict({.reason = "its comparisons were stored before"}, report);
-    return BatchEvidence();
-  }
-  RLHF_RETURN_IF_ERROR(memory_.CatchUp());
-  RLHF_ASSIGN_OR_RETURN(const std::vector<JudgementPlacing> placings,
-                        judgements_.PlacingsOf(read.parsed.comparisons));
-  std::vector<BatchItem> items;
-  for (size_t i = 0; i < read.parsed.comparisons.size(); ++i) {
-    // A tool's export has all that it had before: that is no news.
-    if (placings[i] != JudgementPlacing::kNew) continue;
-    const v1::Comparison& comparison = read.parsed.comparisons[i];
-    const std::string& id = comparison.comparison_id();
-    items.push_back({.comparison = &comparison,
-                     .line = read.parsed.lines[i],
-                     .pm_margin = MarginOf(pm.margins, id),
-                     .edit_margin = MarginOf(pm.edit_margins, id)});
-  }
-  const auto num_known = static_cast<int64_t>(placings.size() - items.size());
-  evidence = MeasureBatch(items, memory_.Background());
-  evidence.malformed = {
-      .count = read.num_malformed,
-      .total = std::max(read.num_malformed, read.num_records - num_known)};
-  evidence.no_pm = pm.why_none;
-  memory_.Judge(evidence, origin, report);
-  return evidence;
-}
-
-absl::StatusOr<bool> BatchDesk::IsStored(
-    const std::vector<v1::Comparison>& comparisons,
-    const std::string& batch_id) const {
-  // Some of it may have come in an earlier batch, or be retracted; what is left
-  // is stored whole or not at all.
-  for (const v1::Comparison& comparison : comparisons) {
-    RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
-                          store_->Find(comparison.comparison_id()));
-    if (stored.has_value() && stored->batch_id() == batch_id) return true;
-  }
-  return false;
 }
 
 absl::StatusOr<std::vector<std::string>> BatchDesk::Store(

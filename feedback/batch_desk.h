@@ -28,8 +28,10 @@
 namespace rlhf {
 
 // One batch is judged at a time, against the log as it is then; the PM is asked
-// before, while others are judged and decided on. Memory is that of the batches
-// that come in just now, of a BatchMemory and a JudgementBook. Thread-safe.
+// before, and what the log holds is hashed before, while others are decided on
+// and comparisons taken back. Memory is that of the batches that come in just
+// now, of a BatchMemory and a JudgementBook; while comparisons are taken back,
+// also of the batches that wait with some of them. Thread-safe.
 class BatchDesk {
  public:
   struct Options {
@@ -83,7 +85,8 @@ class BatchDesk {
   // A batch that is too small for the gate is judged together with those before
   // it from the same origin (DripWindow): a webhook's tool, or all small files.
   // After a start and after a retraction the windows are made of the log again,
-  // in which neither gold answers nor the PM's opinions are. An answer of a
+  // in which neither gold answers nor the PM's opinions are; so is what batches
+  // are held against, for which the next one waits. An answer of a
   // labelling tool takes the place of an older one of the same person to the
   // same question (JudgementBook).
   //
@@ -99,15 +102,15 @@ class BatchDesk {
   // FailedPrecondition if it is not in quarantine; those of Import.
   absl::StatusOr<v1::BatchReport> Decide(const v1::DecideBatchRequest& request);
 
-  // Takes comparisons back: out of the log (PreferenceStore::Retract), and out
-  // of the batches that wait, so that no release brings them into it. A batch
-  // that waits is refused, a worker's name leaves the reports that are kept,
-  // what a worker has in hand is dropped, and all names leave that of a batch.
-  // Cut off at any moment, it can be asked for again. A comparison_id need not
-  // be in the log if it waits.
+  // Takes comparisons back, in one change of the store: out of the log
+  // (PreferenceStore::Retract), and out of the batches that wait, so that no
+  // release brings them into it. A batch that waits is refused, a worker's name
+  // leaves the reports that are kept, and all names leave that of a batch. What
+  // a worker has in hand is dropped after it. Cut off at any moment, it can be
+  // asked for again. A comparison_id need not be in the log if it waits.
   //
-  // Errors: NotFound for a worker, or a batch, that is nowhere; those of
-  // PreferenceStore::Retract and PreferenceStore::SetBatchState.
+  // Errors: NotFound for a worker, or a batch, that is nowhere; DataLoss for a
+  // report that cannot be read; those of PreferenceStore::Retract.
   absl::StatusOr<v1::RetractResponse> Retract(
       const v1::RetractRequest& request);
 
@@ -136,10 +139,15 @@ class BatchDesk {
                                       const std::string& origin,
                                       v1::BatchReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Whether comparisons were stored as this batch's: what of it is stored is so
-  // at once.
-  absl::StatusOr<bool> IsStored(const std::vector<v1::Comparison>& comparisons,
-                                const std::string& batch_id) const;
+  // If comparisons were stored as this batch's, how many of it were news then:
+  // what of it is stored is so at once.
+  absl::StatusOr<std::optional<int64_t>> NumNewsIfStored(
+      const std::vector<v1::Comparison>& comparisons,
+      const std::string& batch_id) const;
+  // Reads the log for memory_ if it was not or is forgotten, while others have
+  // mutex_.
+  absl::Status PrepareMemory() ABSL_LOCKS_EXCLUDED(preparing_mutex_, mutex_);
+  void ForgetMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Returns the ids of those that are new in the log.
   absl::StatusOr<std::vector<std::string>> Store(
       std::vector<v1::Comparison> comparisons, const std::string& batch_id,
@@ -147,17 +155,10 @@ class BatchDesk {
   // NotFound if the request names a worker whom nothing is known of: a mistyped
   // name would look like a withdrawal, and keep an innocent worker out.
   absl::Status CheckIsKnown(const v1::RetractRequest& request) const;
-  // Takes the request's worker out of all reports that are kept, or all workers
-  // out of the report of its batch.
-  absl::Status ForgetInReports(const v1::RetractRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status ForgetInReportOf(const std::string& batch_id)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Keep(const std::vector<v1::Comparison>& comparisons,
                     const v1::BatchReport& report);
-  absl::StatusOr<v1::BatchReport> DecideLocked(
-      const v1::DecideBatchRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteDecision(bool released, const std::string& by,
+                     const std::string& reason, v1::BatchReport& report) const;
   // Of the request's comparison_ids, those that the store is asked to retract:
   // the ones in the log, and the ones that are nowhere.
   absl::StatusOr<std::vector<std::string>> IdsToRetract(
@@ -165,14 +166,23 @@ class BatchDesk {
   // Of the batches that wait.
   absl::StatusOr<std::vector<std::string>> WaitingBatchIds() const;
   absl::StatusOr<std::set<std::string>> WaitingIds() const;
-  // These return how many comparisons do not wait any more.
-  absl::StatusOr<int64_t> RefuseWaiting(const v1::RetractRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<int64_t> RemoveWaiting(const v1::RetractRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<int64_t> RemoveFrom(const Batch& batch,
-                                     const v1::RetractRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Batches as a retraction leaves them.
+  struct BatchesLeft {
+    // Those that it changes.
+    std::vector<Batch> changed;
+    // Comparisons that wait no more.
+    int64_t num_waited = 0;
+    // The report of the one that it refuses.
+    std::optional<v1::BatchReport> refused;
+  };
+  absl::StatusOr<BatchesLeft> BatchesWithout(
+      const v1::RetractRequest& request) const;
+  // Takes the request's comparisons, and its worker's name, out of one of them.
+  absl::Status TakeOut(const v1::RetractRequest& request, Batch batch,
+                       BatchesLeft& left) const;
+  // The batch of the request: what waits of it, and all names.
+  absl::Status TakeBack(const v1::RetractRequest& request,
+                        BatchesLeft& left) const;
   void Count(const v1::BatchReport& report);
 
   const Options options_;
@@ -182,8 +192,12 @@ class BatchDesk {
   const Clock* const clock_;
   FeedbackMetrics* const metrics_;
 
+  // Held while the log is read for memory_; taken before mutex_.
+  Mutex preparing_mutex_;
+
   Mutex mutex_;
   BatchMemory memory_ ABSL_GUARDED_BY(mutex_);
+  int64_t num_forgotten_ ABSL_GUARDED_BY(mutex_) = 0;
   JudgementBook judgements_ ABSL_GUARDED_BY(mutex_);
 };
 

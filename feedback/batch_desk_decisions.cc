@@ -91,14 +91,19 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Get(
   return ReportNow(batch);
 }
 
+void BatchDesk::WriteDecision(bool released, const std::string& by,
+                              const std::string& reason,
+                              v1::BatchReport& report) const {
+  v1::BatchDecision* const decision = report.mutable_decision();
+  decision->set_released(released);
+  decision->set_by(by);
+  decision->set_reason(reason);
+  decision->set_unix_ms(absl::ToUnixMillis(clock_->Now()));
+}
+
 absl::StatusOr<v1::BatchReport> BatchDesk::Decide(
     const v1::DecideBatchRequest& request) {
   MutexLock lock(&mutex_);
-  return DecideLocked(request);
-}
-
-absl::StatusOr<v1::BatchReport> BatchDesk::DecideLocked(
-    const v1::DecideBatchRequest& request) {
   if (request.by().empty() || request.reason().empty()) {
     return absl::InvalidArgumentError(
         "who decides on a batch gives a name and a reason");
@@ -127,11 +132,7 @@ absl::StatusOr<v1::BatchReport> BatchDesk::DecideLocked(
       memory_.EndWindowOf(report.suspects().origin());
     }
   }
-  v1::BatchDecision* const decision = report.mutable_decision();
-  decision->set_released(request.release());
-  decision->set_by(request.by());
-  decision->set_reason(request.reason());
-  decision->set_unix_ms(absl::ToUnixMillis(clock_->Now()));
+  WriteDecision(request.release(), request.by(), request.reason(), report);
   RLHF_RETURN_IF_ERROR(store_->SetBatchState(batch.batch_id, StateOf(report),
                                              BatchReportJson(report)));
   Count(report);
@@ -142,29 +143,26 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
     const v1::RetractRequest& request) {
   MutexLock lock(&mutex_);
   RLHF_RETURN_IF_ERROR(CheckIsKnown(request));
-  v1::RetractResponse response;
-  RLHF_ASSIGN_OR_RETURN(const int64_t num_refused, RefuseWaiting(request));
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
                         IdsToRetract(request));
-  PreferenceStore::Retracted retracted;
-  // Unless all of them only wait.
-  if (!ids.empty() || request.comparison_ids().empty()) {
-    RLHF_ASSIGN_OR_RETURN(retracted,
-                          store_->Retract({.comparison_ids = ids,
-                                           .worker_id = request.worker_id(),
-                                           .batch_id = request.batch_id()},
-                                          request.reason(), request.by()));
-  }
+  RLHF_ASSIGN_OR_RETURN(BatchesLeft left, BatchesWithout(request));
+  const absl::StatusOr<PreferenceStore::Retracted> retracted =
+      store_->Retract({.comparison_ids = ids,
+                       .worker_id = request.worker_id(),
+                       .batch_id = request.batch_id()},
+                      request.reason(), request.by(), std::move(left.changed));
+  // Batches are held against the log without them from now on. An error may
+  // have come after the change.
+  if (!retracted.ok() || !retracted->seqs.empty()) ForgetMemory();
+  RLHF_RETURN_IF_ERROR(retracted.status());
+  if (left.refused.has_value()) Count(*left.refused);
   if (!request.worker_id().empty() && options_.forget_worker != nullptr) {
     RLHF_RETURN_IF_ERROR(options_.forget_worker(request.worker_id()));
   }
-  // Batches are held against the log without them from now on.
-  memory_.Forget();
-  RLHF_ASSIGN_OR_RETURN(const int64_t num_removed, RemoveWaiting(request));
-  RLHF_RETURN_IF_ERROR(ForgetInReports(request));
-  response.set_num_retracted(static_cast<int64_t>(retracted.seqs.size()));
-  response.set_num_retracted_before(retracted.num_retracted_before);
-  response.set_num_waiting(num_refused + num_removed);
+  v1::RetractResponse response;
+  response.set_num_retracted(static_cast<int64_t>(retracted->seqs.size()));
+  response.set_num_retracted_before(retracted->num_retracted_before);
+  response.set_num_waiting(left.num_waited);
   return response;
 }
 
@@ -198,33 +196,6 @@ absl::Status BatchDesk::CheckIsKnown(const v1::RetractRequest& request) const {
                    "with an account "
                    "are in the log under a pseudonym, which `rlhf feedback "
                    "accounts` shows"));
-}
-
-absl::Status BatchDesk::ForgetInReports(const v1::RetractRequest& request) {
-  if (!request.batch_id().empty()) return ForgetInReportOf(request.batch_id());
-  if (request.worker_id().empty()) return absl::OkStatus();
-  std::string before;
-  while (true) {
-    RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> page,
-                          store_->ListBatches(kPageBatches, before));
-    if (page.empty()) return absl::OkStatus();
-    before = page.back().batch_id;
-    for (const Batch& batch : page) {
-      RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
-      if (!ForgetWorker(request.worker_id(), report)) continue;
-      RLHF_RETURN_IF_ERROR(
-          store_->ReplaceReport(batch.batch_id, BatchReportJson(report)));
-    }
-  }
-}
-
-absl::Status BatchDesk::ForgetInReportOf(const std::string& batch_id) {
-  const absl::StatusOr<Batch> batch = store_->GetBatch(batch_id);
-  if (absl::IsNotFound(batch.status())) return absl::OkStatus();
-  RLHF_RETURN_IF_ERROR(batch.status());
-  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(*batch));
-  if (!ForgetWorkers(report)) return absl::OkStatus();
-  return store_->ReplaceReport(batch_id, BatchReportJson(report));
 }
 
 absl::StatusOr<std::vector<std::string>> BatchDesk::IdsToRetract(
@@ -281,58 +252,71 @@ absl::StatusOr<std::set<std::string>> BatchDesk::WaitingIds() const {
   return ids;
 }
 
-// The store would refuse it too, but not write down in the report who did.
-absl::StatusOr<int64_t> BatchDesk::RefuseWaiting(
-    const v1::RetractRequest& request) {
-  if (request.batch_id().empty() || !request.worker_id().empty() ||
-      !request.comparison_ids().empty()) {
-    return 0;
+absl::StatusOr<BatchDesk::BatchesLeft> BatchDesk::BatchesWithout(
+    const v1::RetractRequest& request) const {
+  BatchesLeft left;
+  if (!request.batch_id().empty()) {
+    RLHF_RETURN_IF_ERROR(TakeBack(request, left));
+    return left;
   }
-  const absl::StatusOr<Batch> batch = store_->GetBatch(request.batch_id());
-  if (absl::IsNotFound(batch.status())) return 0;
-  RLHF_RETURN_IF_ERROR(batch.status());
-  if (batch->state != BatchState::kQuarantined) return 0;
-  v1::DecideBatchRequest refusal;
-  refusal.set_batch_id(request.batch_id());
-  refusal.set_by(request.by());
-  refusal.set_reason(request.reason());
-  RLHF_RETURN_IF_ERROR(DecideLocked(refusal).status());
-  return NumLines(batch->payload);
+  std::string before;
+  while (true) {
+    RLHF_ASSIGN_OR_RETURN(std::vector<Batch> page,
+                          store_->ListBatches(kPageBatches, before));
+    if (page.empty()) return left;
+    before = page.back().batch_id;
+    for (Batch& batch : page) {
+      RLHF_RETURN_IF_ERROR(TakeOut(request, std::move(batch), left));
+    }
+  }
 }
 
-absl::StatusOr<int64_t> BatchDesk::RemoveWaiting(
-    const v1::RetractRequest& request) {
-  if (!request.batch_id().empty()) return 0;
-  RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> waiting,
-                        WaitingBatchIds());
-  int64_t num_removed = 0;
-  for (const std::string& id : waiting) {
-    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(id));
-    RLHF_ASSIGN_OR_RETURN(const int64_t num_of_batch,
-                          RemoveFrom(batch, request));
-    num_removed += num_of_batch;
-  }
-  return num_removed;
-}
-
-absl::StatusOr<int64_t> BatchDesk::RemoveFrom(
-    const Batch& batch, const v1::RetractRequest& request) {
-  RLHF_ASSIGN_OR_RETURN(std::vector<v1::Comparison> comparisons,
-                        ComparisonsOf(batch));
-  const size_t num_before = comparisons.size();
-  std::erase_if(comparisons, [&](const v1::Comparison& comparison) {
-    return IsSelected(comparison, request);
-  });
-  const auto num_removed =
-      static_cast<int32_t>(num_before - comparisons.size());
-  if (num_removed == 0) return 0;
+absl::Status BatchDesk::TakeOut(const v1::RetractRequest& request, Batch batch,
+                                BatchesLeft& left) const {
+  const bool waits = batch.state == BatchState::kQuarantined;
+  if (request.worker_id().empty() && !waits) return absl::OkStatus();
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
-  report.set_num_retracted(report.num_retracted() + num_removed);
-  RLHF_ASSIGN_OR_RETURN(const std::string payload,
-                        ComparisonLines(comparisons));
-  RLHF_RETURN_IF_ERROR(
-      store_->ReplaceWaiting(batch.batch_id, BatchReportJson(report), payload));
-  return num_removed;
+  bool changes =
+      !request.worker_id().empty() && ForgetWorker(request.worker_id(), report);
+  if (waits) {
+    // A list comes without the payloads.
+    RLHF_ASSIGN_OR_RETURN(batch, store_->GetBatch(batch.batch_id));
+    RLHF_ASSIGN_OR_RETURN(std::vector<v1::Comparison> comparisons,
+                          ComparisonsOf(batch));
+    const auto num_removed = static_cast<int32_t>(
+        std::erase_if(comparisons, [&](const v1::Comparison& comparison) {
+          return IsSelected(comparison, request);
+        }));
+    if (num_removed > 0) {
+      RLHF_ASSIGN_OR_RETURN(batch.payload, ComparisonLines(comparisons));
+      report.set_num_retracted(report.num_retracted() + num_removed);
+      left.num_waited += num_removed;
+      changes = true;
+    }
+  }
+  if (!changes) return absl::OkStatus();
+  batch.report = BatchReportJson(report);
+  left.changed.push_back(std::move(batch));
+  return absl::OkStatus();
+}
+
+// The store would refuse it too, but not write down in the report who did.
+absl::Status BatchDesk::TakeBack(const v1::RetractRequest& request,
+                                 BatchesLeft& left) const {
+  RLHF_ASSIGN_OR_RETURN(Batch batch, store_->GetBatch(request.batch_id()));
+  RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
+  bool changes = ForgetWorkers(report);
+  if (batch.state == BatchState::kQuarantined) {
+    left.num_waited = NumLines(batch.payload);
+    WriteDecision(/*released=*/false, request.by(), request.reason(), report);
+    batch.state = StateOf(report);
+    left.refused = report;
+    changes = true;
+  }
+  if (!changes) return absl::OkStatus();
+  batch.report = BatchReportJson(report);
+  left.changed.push_back(std::move(batch));
+  return absl::OkStatus();
 }
 
 }  // namespace rlhf

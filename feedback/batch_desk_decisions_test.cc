@@ -298,10 +298,11 @@ TEST_F(BatchDecisionsTest, AWorkerOfWhomTheLogHasNothingIsRetractedToo) {
   ASSERT_OK_AND_ASSIGN(const v1::RetractResponse done, desk_->Retract(request));
   EXPECT_EQ(done.num_waiting(), 1);
   EXPECT_EQ(Import(Line(2, "bob", false)).verdict(), v1::BATCH_REFUSED);
-  // As if the retraction was cut off before it came to the batches that wait.
-  ASSERT_OK_AND_ASSIGN(const Batch batch, store_->GetBatch(id));
-  ASSERT_OK(store_->ReplaceWaiting(
-      id, batch.report, Line(0, "bob", true) + Line(1, "eve", true)));
+  // As an older version of rlhf left it that was cut off before it came to the
+  // batches that wait.
+  ASSERT_OK_AND_ASSIGN(Batch batch, store_->GetBatch(id));
+  batch.payload = Line(0, "bob", true) + Line(1, "eve", true);
+  ASSERT_OK(store_->Retract({}, "careless", "grace", {batch}));
   ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,
                        desk_->Decide(Decision(id, true)));
   EXPECT_EQ(report.accepted(), 1);

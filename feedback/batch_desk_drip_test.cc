@@ -41,9 +41,39 @@ std::string Line(int seed, bool right) {
   return absl::StrCat(*ComparisonLine(comparison), "\n");
 }
 
+// Of whoever always chooses the left side.
+std::string LeftLine(int seed) {
+  v1::Comparison comparison =
+      FixtureComparison(seed, absl::StrCat("w", seed % 7),
+                        seed % 2 == 0 ? v1::A_BETTER : v1::B_BETTER);
+  comparison.set_shown_swapped(seed % 2 == 1);
+  return absl::StrCat(*ComparisonLine(comparison), "\n");
+}
+
 class BatchDeskDripTest : public BatchDeskFixture {
  protected:
   BatchDeskDripTest() { MakeDesk({}, KnowsTheTruth); }
+
+  // Killed after its comparisons were stored, before its report was.
+  void ImportCutOff(const BatchDesk::File& file) {
+    Reopen(/*num_commits=*/1);
+    EXPECT_THAT(desk_->Import(file),
+                StatusIs(absl::StatusCode::kUnavailable, HasSubstr("killed")));
+    Reopen(1000);
+  }
+
+  // `count` of always the left side, in a file.
+  v1::BatchReport LeftFile(int first, int count) {
+    const std::string text = LeftLines(first, count);
+    return Taken({.text = text, .name = absl::StrCat("f", first, ".jsonl")});
+  }
+  static std::string LeftLines(int first, int count) {
+    std::string text;
+    for (int i = first; i < first + count; ++i) {
+      absl::StrAppend(&text, LeftLine(i));
+    }
+    return text;
+  }
 
   v1::BatchReport Single(const std::string& line) {
     return Taken({.text = line, .name = "argilla", .single = true});
@@ -151,17 +181,9 @@ TEST_F(BatchDeskDripTest, WhoReleasesABatchEndsTheSuspicion) {
 }
 
 TEST_F(BatchDeskDripTest, ARestartForgetsNothingThatTheLogTells) {
-  // Always the left side.
-  const auto left = [](int seed) {
-    v1::Comparison comparison =
-        FixtureComparison(seed, absl::StrCat("w", seed % 7),
-                          seed % 2 == 0 ? v1::A_BETTER : v1::B_BETTER);
-    comparison.set_shown_swapped(seed % 2 == 1);
-    return absl::StrCat(*ComparisonLine(comparison), "\n");
-  };
-  for (int i = 0; i < 49; ++i) Single(left(i));
+  for (int i = 0; i < 49; ++i) Single(LeftLine(i));
   MakeDesk({});
-  const v1::BatchReport report = Single(left(49));
+  const v1::BatchReport report = Single(LeftLine(49));
   EXPECT_EQ(report.verdict(), v1::BATCH_QUARANTINED);
   EXPECT_THAT(report.reason(),
               HasSubstr("answers for the left side: 50 of 50"));
@@ -176,6 +198,56 @@ TEST_F(BatchDeskDripTest, WhatABigBatchBroughtIsNotJudgedAgain) {
   EXPECT_THAT(File(10, true).reason(), HasSubstr("too few for shares"));
   MakeDesk({}, KnowsTheTruth);
   EXPECT_THAT(File(11, true).reason(), HasSubstr("too few for shares"));
+}
+
+TEST_F(BatchDeskDripTest, NorIsWhatABigBatchBroughtThatWasCutOff) {
+  std::string text;
+  for (int i = 0; i < 60; ++i) absl::StrAppend(&text, Line(i, true));
+  const BatchDesk::File big = {.text = text, .name = "big.jsonl"};
+  ImportCutOff(big);
+  const v1::BatchReport report = Taken(big);
+  EXPECT_EQ(report.reason(), "its comparisons were stored before");
+  EXPECT_EQ(report.accepted(), 0);
+  Reopen(1000);
+  EXPECT_THAT(File(10, true).reason(), HasSubstr("too few for shares"));
+}
+
+TEST_F(BatchDeskDripTest, ASmallBatchThatWasCutOffIsJudgedWithThoseAfterIt) {
+  const std::string text = LeftLines(0, 40);
+  const BatchDesk::File small = {.text = text, .name = "f.jsonl"};
+  ImportCutOff(small);
+  // Before somebody hands it in again the next one comes.
+  EXPECT_EQ(LeftFile(40, 5).verdict(), v1::BATCH_ACCEPTED);
+  EXPECT_EQ(Taken(small).reason(), "its comparisons were stored before");
+  const v1::BatchReport report = LeftFile(45, 5);
+  EXPECT_EQ(report.verdict(), v1::BATCH_QUARANTINED);
+  EXPECT_THAT(report.reason(),
+              HasSubstr("answers for the left side: 50 of 50"));
+}
+
+// What was cut off before is found by an older version's report too.
+TEST_F(BatchDeskDripTest, AReportThatDoesNotSayItTellsTheSizeByItsCounts) {
+  for (const bool is_small : {true, false}) {
+    const int count = is_small ? 40 : 60;
+    const int first = is_small ? 0 : 1000;
+    const std::string id =
+        Taken({.text = LeftLines(first, 40), .name = "f"}).batch_id();
+    ASSERT_OK_AND_ASSIGN(Batch batch, store_->GetBatch(id));
+    ASSERT_OK_AND_ASSIGN(v1::BatchReport report, ReportOf(batch));
+    report.clear_was_small();
+    report.set_accepted(0);
+    report.set_duplicates(count);
+    batch.report = BatchReportJson(report);
+    ASSERT_OK(store_->Retract({}, "an older version", "ada", {batch}));
+    Reopen(1000);
+    EXPECT_EQ(LeftFile(first + 40, 10).verdict(),
+              is_small ? v1::BATCH_QUARANTINED : v1::BATCH_ACCEPTED);
+    v1::RetractRequest request;
+    request.set_batch_id(id);
+    request.set_by("grace");
+    request.set_reason("the next one");
+    ASSERT_OK(desk_->Retract(request));
+  }
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include "feedback/batch_desk.h"
 #include "feedback/feedback_metrics.h"
 #include "feedback/preference_store.h"
+#include "feedback/sqlite_table.h"
+#include "feedback/test_cut_table.h"
 #include "gtest/gtest.h"
 #include "prometheus/registry.h"
 #include "tests/testing/status_matchers.h"
@@ -45,6 +47,21 @@ class BatchDeskFixture : public ::testing::Test {
           return store_->AppendAll(comparisons);
         },
         std::move(margins), &clock_, &metrics_);
+  }
+
+  // Opens the store again, to be killed after `num_commits` changes of it.
+  CutTable* Reopen(int num_commits) {
+    desk_.reset();
+    store_.reset();
+    auto table = SqliteTable::Open(dir_ / "comparisons.db");
+    EXPECT_OK(table);
+    auto cut = std::make_unique<CutTable>(*std::move(table), num_commits);
+    CutTable* const told = cut.get();
+    auto store = PreferenceStore::OpenTable(std::move(cut), &clock_, &metrics_);
+    EXPECT_OK(store);
+    store_ = *std::move(store);
+    MakeDesk({});
+    return told;
   }
 
   int64_t stored() const { return store_->GetStats().num_comparisons; }

@@ -19,6 +19,14 @@ constexpr int64_t kDripRows = 10'000;
 // Files have any name: all small ones are of one origin.
 constexpr char kFiles[] = "import:";
 
+// Reports of older versions do not say it. What was there before counts too: of
+// a batch that was stored before its report was written, it is all.
+bool WasSmall(const v1::BatchReport& report, int64_t min_size) {
+  return report.has_was_small()
+             ? report.was_small()
+             : report.accepted() + report.duplicates() < min_size;
+}
+
 }  // namespace
 
 std::string BatchMemory::OriginOf(const std::string& source, bool single) {
@@ -35,7 +43,8 @@ BatchBackground BatchMemory::Background() const {
 
 void BatchMemory::Judge(const BatchEvidence& evidence,
                         const std::string& origin, v1::BatchReport& report) {
-  if (!IsSmallBatch(evidence, *limits_)) {
+  report.set_was_small(IsSmallBatch(evidence, *limits_));
+  if (!report.was_small()) {
     return SetVerdict(JudgeBatch(evidence, *limits_), report);
   }
   const DripWindow& before = drips_[origin];
@@ -59,18 +68,23 @@ void BatchMemory::Remember(const std::string& origin, DripWindow::Entry drip,
   const bool says_something =
       !drip.comparison_ids.empty() || report.num_gold() > 0;
   if (drip.evidence.num_comparisons == 0 || !says_something ||
-      !IsSmallBatch(drip.evidence, *limits_)) {
+      !report.was_small()) {
     return;
   }
   drips_[origin].Add(std::move(drip), limits_->min_size);
 }
 
-// What is before the newest that the index holds is not read.
 absl::Status BatchMemory::CatchUp() {
-  const int64_t last = store_->GetStats().num_comparisons;
-  // Afterwards each batch is remembered as it comes.
+  RLHF_RETURN_IF_ERROR(ReadTo(store_->GetStats().num_comparisons));
+  is_read_ = true;
+  return absl::OkStatus();
+}
+
+// What is before the newest that the index holds is not read.
+absl::Status BatchMemory::ReadTo(int64_t last) {
+  // Once it is read each batch is remembered as it comes.
   const int64_t first_drip =
-      drips_are_read_ ? last + 1 : std::max<int64_t>(1, last - kDripRows + 1);
+      is_read_ ? last + 1 : std::max<int64_t>(1, last - kDripRows + 1);
   const auto capacity = static_cast<int64_t>(ComparisonIndex::kLogCapacity);
   next_seq_ = std::max(next_seq_, last - capacity + 1);
   OldBatch batch;
@@ -89,7 +103,6 @@ absl::Status BatchMemory::CatchUp() {
         return absl::OkStatus();
       }));
   next_seq_ = last + 1;
-  drips_are_read_ = true;
   return absl::OkStatus();
 }
 
@@ -98,7 +111,7 @@ void BatchMemory::Forget() {
   profile_ = LogProfile();
   next_seq_ = 1;
   drips_.clear();
-  drips_are_read_ = false;
+  is_read_ = false;
 }
 
 absl::Status BatchMemory::RememberRow(const v1::Comparison& comparison,
@@ -131,7 +144,7 @@ absl::StatusOr<BatchMemory::OldBatch> BatchMemory::FindOldBatch(
   RLHF_RETURN_IF_ERROR(batch.status());
   RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report, ReportOf(*batch));
   found.was_small = batch->state == BatchState::kAccepted &&
-                    report.accepted() < limits_->min_size;
+                    WasSmall(report, limits_->min_size);
   if (batch->state == BatchState::kReleased && report.has_suspects()) {
     found.ends_window_of = report.suspects().origin();
   }

@@ -17,7 +17,7 @@
 namespace rlhf {
 
 // A ComparisonIndex and a LogProfile of the newest part of the log, and a
-// DripWindow for each origin. Not thread-safe.
+// DripWindow for each origin. Movable. Not thread-safe.
 class BatchMemory {
  public:
   // Nothing is owned; everything must outlive this.
@@ -37,6 +37,13 @@ class BatchMemory {
   // comes. Errors: those of PreferenceStore::ForEach and
   // PreferenceStore::GetBatch.
   absl::Status CatchUp();
+
+  // The long part of the first CatchUp, which hashes up to 131,072 comparisons:
+  // the log up to `last`. Errors: the same.
+  absl::Status ReadTo(int64_t last);
+
+  // Whether CatchUp was called since all was forgotten.
+  bool is_read() const { return is_read_; }
 
   // What a batch is measured against.
   BatchBackground Background() const;
@@ -69,10 +76,11 @@ class BatchMemory {
   absl::Status RememberRow(const v1::Comparison& comparison, OldBatch& batch);
   absl::StatusOr<OldBatch> FindOldBatch(const std::string& batch_id) const;
 
-  const PreferenceStore* const store_;
-  const BatchLimits* const limits_;
-  const double min_seconds_;
-  const GoldAnswers* const gold_;
+  // Not const: another one that was read meanwhile takes its place.
+  const PreferenceStore* store_;
+  const BatchLimits* limits_;
+  double min_seconds_;
+  const GoldAnswers* gold_;
 
   // Of the log before `next_seq_`.
   ComparisonIndex index_;
@@ -81,7 +89,7 @@ class BatchMemory {
   // What came in small batches, by origin.
   std::map<std::string, DripWindow> drips_;
   // Whether what the log tells of earlier ones is in it.
-  bool drips_are_read_ = false;
+  bool is_read_ = false;
 };
 
 }  // namespace rlhf

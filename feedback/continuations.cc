@@ -168,10 +168,16 @@ std::optional<Continuation> Continuations::Next() const {
   return waiting->continuation;
 }
 
-void Continuations::Finish(const std::string& worker_id,
+void Continuations::Finish(const Continuation& continuation,
                            std::optional<Task> task) {
-  const auto found = Find(worker_id);
+  const auto found = Find(continuation.worker_id);
   if (found == queue_.end()) return;
+  // The same task may have been carried on anew, with other words.
+  const Continuation& waiting = found->continuation;
+  if (waiting.task_id != continuation.task_id ||
+      waiting.prompt.prompt_id() != continuation.prompt.prompt_id()) {
+    return;
+  }
   if (task.has_value()) {
     found->task = std::move(task);
   } else {

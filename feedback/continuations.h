@@ -86,9 +86,10 @@ class Continuations {
   // nullopt: none.
   std::optional<Continuation> Next() const;
 
-  // The worker's dialogue has its responses, in `task`, or gets none: the turn
-  // may be tried again then.
-  void Finish(const std::string& worker_id, std::optional<Task> task);
+  // The dialogue has its responses, in `task`, or gets none: the turn may be
+  // tried again then. One that waits no more changes nothing, whatever else of
+  // the worker waits by now.
+  void Finish(const Continuation& continuation, std::optional<Task> task);
 
   // The task that is made of the worker's dialogue, once. nullopt: none.
   std::optional<Task> Take(const std::string& worker_id);

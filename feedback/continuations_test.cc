@@ -67,7 +67,7 @@ TEST(ContinuationsTest, OnlyWhoAnsweredMayGoOnAndOnlyOnce) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be")));
   continuations.Remember(task, "ada");
   ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
-  continuations.Finish("ada", MakeDialogue(2));
+  continuations.Finish(*continuations.Next(), MakeDialogue(2));
   EXPECT_OK(continuations.Add(Turn(task, "Go on"), kStart)) << "a retry";
   EXPECT_FALSE(continuations.Next().has_value())
       << "a retry asks for nothing again";
@@ -81,10 +81,34 @@ TEST(ContinuationsTest, TurnThatGotNoResponsesIsQueuedByARetry) {
   const Task task = MakeDialogue(1);
   continuations.Remember(task, "ada");
   ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
-  continuations.Finish("ada", std::nullopt);
+  continuations.Finish(*continuations.Next(), std::nullopt);
   EXPECT_FALSE(continuations.Next().has_value());
   ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
   EXPECT_TRUE(continuations.Next().has_value()) << "what OK promises";
+}
+
+// They were written for a turn that was dropped meanwhile.
+TEST(ContinuationsTest, ResponsesToAnEarlierTurnAreNotThoseOfTheNext) {
+  Continuations continuations;
+  const Task first = MakeDialogue(1);
+  const Task second = MakeDialogue(2);
+  continuations.Remember(first, "ada");
+  ASSERT_OK(continuations.Add(Turn(first, "Go on"), kStart));
+  const Continuation dropped = *continuations.Next();
+  // Another task of the same worker, and the same one with other words.
+  for (const NextTurn& turn : {Turn(second, "Go on"), Turn(first, "Stop")}) {
+    continuations.Forget("ada");
+    continuations.Remember(first, "ada");
+    continuations.Remember(second, "ada");
+    ASSERT_OK(continuations.Add(turn, kStart));
+    continuations.Finish(dropped, MakeDialogue(3));
+    EXPECT_FALSE(continuations.Take("ada").has_value());
+    continuations.Finish(dropped, std::nullopt);
+    ASSERT_TRUE(continuations.Next().has_value()) << "it still waits";
+    EXPECT_EQ(continuations.Next()->task_id, turn.task_id);
+    continuations.Finish(*continuations.Next(), MakeDialogue(3));
+    EXPECT_TRUE(continuations.Take("ada").has_value());
+  }
 }
 
 TEST(ContinuationsTest, TurnFromBeforeARestartWaitsAgainOnce) {
@@ -104,7 +128,7 @@ TEST(ContinuationsTest, TurnFromBeforeARestartWaitsAgainOnce) {
   EXPECT_THAT(after.Add(Turn(task, "Stop"), kStart),
               StatusIs(absl::StatusCode::kAlreadyExists,
                        HasSubstr("with other words")));
-  after.Finish("ada", MakeDialogue(2));
+  after.Finish(*after.Next(), MakeDialogue(2));
   EXPECT_TRUE(after.Take("ada").has_value());
   EXPECT_FALSE(after.Next().has_value());
 }
@@ -116,7 +140,7 @@ TEST(ContinuationsTest, TurnFromBeforeARestartThatFailsIsLookedUpAnew) {
   ASSERT_OK(before.Add(Turn(task, "Go on"), kStart));
   Continuations after;
   after.Restore(*before.WaitingOf("ada"), kStart);
-  after.Finish("ada", std::nullopt);
+  after.Finish(*after.Next(), std::nullopt);
   EXPECT_THAT(after.Add(Turn(task, "Go on"), kStart),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be")))
       << "the log knows the task, this does not";
@@ -167,7 +191,7 @@ TEST(ContinuationsTest, TaskIsTakenOnceByItsWorker) {
   continuations.Remember(task, "ada");
   ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
   EXPECT_FALSE(continuations.Take("ada").has_value());
-  continuations.Finish("ada", MakeDialogue(2));
+  continuations.Finish(*continuations.Next(), MakeDialogue(2));
   EXPECT_FALSE(continuations.IsAwaited("ada", kStart));
   EXPECT_FALSE(continuations.Next().has_value());
   EXPECT_FALSE(continuations.Take("ben").has_value());
@@ -192,7 +216,7 @@ TEST(ContinuationsTest, QueueAndMemoryAreBounded) {
     EXPECT_EQ(added.ok(), i <= Continuations::kMaxQueued) << i << " " << added;
   }
   // What nobody comes for makes room.
-  continuations.Finish("w1", MakeDialogue(2));
+  continuations.Finish(*continuations.Next(), MakeDialogue(2));
   EXPECT_OK(continuations.Add(turn, kStart));
   EXPECT_FALSE(continuations.Take("w1").has_value());
 }

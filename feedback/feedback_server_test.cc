@@ -19,6 +19,7 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "rlhf/v1/feedback_import.grpc.pb.h"
 #include "rlhf/v1/generation.grpc.pb.h"
 #include "rlhf/v1/reward.grpc.pb.h"
 #include "rlhf/v1/store.grpc.pb.h"
@@ -209,6 +210,32 @@ TEST_F(FeedbackServerTest, TasksFlowFromTheActorToTheLogAndEndAtTheLimit) {
   }
   EXPECT_FALSE(reader->Read(&comparison));
   EXPECT_TRUE(reader->Finish().ok());
+}
+
+TEST_F(FeedbackServerTest, WhoReadsTheLogIsToldHowManyRetractionsThereWere) {
+  ASSERT_OK_AND_ASSIGN(
+      const auto server,
+      FeedbackServer::Start(config_, {MakePrompt("cats"), MakePrompt("same"),
+                                      MakePrompt("dogs")}));
+  ASSERT_EQ(WorkUntilComplete(HttpTestClient(server->http_port())), 5);
+  const auto channel =
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server->grpc_port()),
+                          grpc::InsecureChannelCredentials());
+  v1::RetractRequest request;
+  request.add_comparison_ids("ada0");
+  request.add_comparison_ids("ada3");
+  request.set_by("ada");
+  request.set_reason("asked");
+  grpc::ClientContext context, stats_context;
+  v1::RetractResponse response;
+  ASSERT_TRUE(v1::FeedbackImport::NewStub(channel)
+                  ->Retract(&context, request, &response)
+                  .ok());
+  v1::FeedbackStats stats;
+  ASSERT_TRUE(v1::Feedback::NewStub(channel)
+                  ->GetStats(&stats_context, {}, &stats)
+                  .ok());
+  EXPECT_EQ(stats.num_retractions(), 2);
 }
 
 TEST_F(FeedbackServerTest, DialogueGoesOnWithTheChosenAnswerForTheSameWorker) {

@@ -17,6 +17,7 @@ grpc::Status FeedbackService::GetStats(
   response->set_num_decided(stats.num_decided);
   response->set_chain_head(stats.chain_head);
   response->set_num_workers(static_cast<int64_t>(stats.num_by_worker.size()));
+  response->set_num_retractions(stats.num_retracted);
   const AnswerDesk::TaskStats tasks = desk_->GetTaskStats();
   response->set_num_ready_tasks(tasks.num_ready);
   response->set_num_answers(tasks.num_answers);

@@ -113,6 +113,27 @@ TEST_F(JudgementBookTest, WhatIsOlderIsLeftOut) {
   EXPECT_THAT(Standing(), ElementsAre("z"));
 }
 
+// Clocks do not tell which of two was first: the one that came last stands, and
+// that it comes again, also behind an older one, is no news.
+TEST_F(JudgementBookTest, AtTheSameTimeARetryOfTheNewestIsTheSame) {
+  Take({Said("x", 5)});
+  Take({Said("y", 5)});
+  ASSERT_OK_AND_ASSIGN(const auto placings,
+                       book_.PlacingsOf({Said("y", 5), Said("x", 4)}));
+  EXPECT_THAT(placings, ElementsAre(JudgementPlacing::kSame,
+                                    JudgementPlacing::kOutdated));
+  EXPECT_THAT(Take({Said("x", 4), Said("y", 5), Said("y", 5)}),
+              ElementsAre("y", "y"));
+  EXPECT_THAT(Standing(), ElementsAre("y"));
+  EXPECT_EQ(store_->GetStats().num_comparisons, 2) << "nothing is new";
+  EXPECT_EQ(store_->GetStats().num_replaced, 1);
+  // In the other order: what came first is then the one that came last.
+  EXPECT_THAT(Take({Said("y", 5), Said("x", 5), Said("x", 5)}),
+              ElementsAre("y", "x-r2", "x-r2"));
+  EXPECT_THAT(Take({Said("x", 5)}), ElementsAre("x-r2"));
+  EXPECT_THAT(Standing(), ElementsAre("x-r2"));
+}
+
 TEST_F(JudgementBookTest, WithoutAKeyBothStand) {
   Take({Said("x", 0, ""), Said("y", 0, "")});
   EXPECT_THAT(Standing(), ElementsAre("x", "y"));

@@ -104,17 +104,26 @@ class PreferenceStore {
   // remembered, also if the log has nothing of it. Appends wait meanwhile; a
   // worker's or batch's comparisons are found by reading the whole log.
   //
+  // What else tells of them changes in the same commit: `batches`, with their
+  // reports and payloads from now on, take the place of those of the same
+  // batch_id. One that waited may be refused in it; a payload is kept only of
+  // what still waits. If all that is taken back only waits, nothing is
+  // selected.
+  //
   // Copies elsewhere keep the text: backups, `path`.v1 of a migration, archives
   // and not yet vacuumed pages of a PostgreSQL server.
   //
-  // Errors:
-  //   InvalidArgument  not exactly one kind is selected; no reason; no `who`
-  //   NotFound         a comparison_id is not in the log, which is named;
-  //                    nothing changed
+  // Errors; after the first three nothing changed:
+  //   InvalidArgument     not exactly one kind is selected, but that it may be
+  //                       none if there are batches; no reason; no `who`
+  //   NotFound            a comparison_id is not in the log, or a batch not in
+  //                       the store, which is named
+  //   FailedPrecondition  a batch would change its state in another way
   //   and those of the database, as Append
   absl::StatusOr<Retracted> Retract(const Selection& selection,
                                     const std::string& reason,
-                                    const std::string& who);
+                                    const std::string& who,
+                                    std::vector<Batch> batches = {});
 
   // That a comparison of the log has a newer answer of the same person to the
   // same question, both by seq.
@@ -176,19 +185,6 @@ class PreferenceStore {
   absl::Status SetBatchState(const std::string& batch_id, BatchState state,
                              const std::string& report);
 
-  // Puts another report in the place of a batch's, durably, whatever its state.
-  // Errors: NotFound; those of the database, as Append.
-  absl::Status ReplaceReport(const std::string& batch_id,
-                             const std::string& report);
-
-  // Puts another report and payload in the place of a waiting batch's, durably.
-  //
-  // Errors: NotFound; FailedPrecondition if the batch is not quarantined; those
-  // of the database, as Append.
-  absl::Status ReplaceWaiting(const std::string& batch_id,
-                              const std::string& report,
-                              const std::string& payload);
-
   // The newest `limit` batches, newest first, without their payloads; of those
   // behind `before`, if it is not empty. Errors: NotFound for `before`.
   absl::StatusOr<std::vector<Batch>> ListBatches(
@@ -215,6 +211,9 @@ class PreferenceStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   absl::StatusOr<std::vector<ComparisonRow>> Select(const Selection& selection)
       const ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  absl::Status ChangeBatches(std::vector<Batch> batches,
+                             TableChange& change) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   absl::Status RefuseWaiting(const std::string& batch_id,
                              TableChange& change) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);

@@ -15,12 +15,18 @@ namespace {
 // Rows read at once.
 constexpr int64_t kPageRows = 500;
 
+int NumKinds(const PreferenceStore::Selection& selection) {
+  return (selection.comparison_ids.empty() ? 0 : 1) +
+         (selection.worker_id.empty() ? 0 : 1) +
+         (selection.batch_id.empty() ? 0 : 1);
+}
+
+// `may_be_none`: other things change.
 absl::Status CheckSelection(const PreferenceStore::Selection& selection,
-                            const std::string& reason, const std::string& who) {
-  const int num_kinds = (selection.comparison_ids.empty() ? 0 : 1) +
-                        (selection.worker_id.empty() ? 0 : 1) +
-                        (selection.batch_id.empty() ? 0 : 1);
-  if (num_kinds != 1) {
+                            bool may_be_none, const std::string& reason,
+                            const std::string& who) {
+  const int num_kinds = NumKinds(selection);
+  if (num_kinds > 1 || (num_kinds == 0 && !may_be_none)) {
     return absl::InvalidArgumentError(
         absl::StrCat(num_kinds,
                      " kinds of what to retract are given; wanted one of "
@@ -54,12 +60,14 @@ bool IsSame(const Batch& a, const Batch& b) {
 
 absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::Retract(
     const Selection& selection, const std::string& reason,
-    const std::string& who) {
-  RLHF_RETURN_IF_ERROR(CheckSelection(selection, reason, who));
+    const std::string& who, std::vector<Batch> batches) {
+  RLHF_RETURN_IF_ERROR(
+      CheckSelection(selection, /*may_be_none=*/!batches.empty(), reason, who));
   MutexLock lock(&table_mutex_);
   RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> rows,
                         Select(selection));
   TableChange change;
+  RLHF_RETURN_IF_ERROR(ChangeBatches(std::move(batches), change));
   RLHF_RETURN_IF_ERROR(RefuseWaiting(selection.batch_id, change));
   const RetractionReason why = {
       .reason = reason,
@@ -81,6 +89,7 @@ absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::Retract(
 absl::StatusOr<std::vector<ComparisonRow>> PreferenceStore::Select(
     const Selection& selection) const {
   std::vector<ComparisonRow> rows;
+  if (NumKinds(selection) == 0) return rows;
   if (!selection.comparison_ids.empty()) {
     RLHF_ASSIGN_OR_RETURN(rows, table_->Find(selection.comparison_ids));
     RLHF_RETURN_IF_ERROR(NameMissing(selection.comparison_ids, rows));
@@ -108,9 +117,30 @@ absl::StatusOr<std::vector<ComparisonRow>> PreferenceStore::Select(
   return rows;
 }
 
+absl::Status PreferenceStore::ChangeBatches(std::vector<Batch> batches,
+                                            TableChange& change) const {
+  for (Batch& batch : batches) {
+    RLHF_ASSIGN_OR_RETURN(const Batch stored, MustGetBatch(batch.batch_id));
+    const bool waited = stored.state == BatchState::kQuarantined;
+    const bool is_refused = waited && batch.state == BatchState::kRefused;
+    if (batch.state != stored.state && !is_refused) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "batch \"", batch.batch_id, "\" is ", BatchStateName(stored.state),
+          " and cannot become ", BatchStateName(batch.state),
+          " by a retraction; nothing changed"));
+    }
+    if (batch.state != BatchState::kQuarantined) batch.payload.clear();
+    change.batches.push_back(std::move(batch));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PreferenceStore::RefuseWaiting(const std::string& batch_id,
                                             TableChange& change) const {
-  if (batch_id.empty()) return absl::OkStatus();
+  const bool is_told = std::any_of(
+      change.batches.begin(), change.batches.end(),
+      [&](const Batch& batch) { return batch.batch_id == batch_id; });
+  if (batch_id.empty() || is_told) return absl::OkStatus();
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, table_->GetBatch(batch_id));
   if (!batch.has_value() || batch->state != BatchState::kQuarantined) {
     return absl::OkStatus();
@@ -291,31 +321,6 @@ absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
   batch.state = state;
   batch.report = report;
   batch.payload.clear();
-  RLHF_RETURN_IF_ERROR(PutBatch(std::move(batch)));
-  return table_->EraseTraces();
-}
-
-absl::Status PreferenceStore::ReplaceReport(const std::string& batch_id,
-                                            const std::string& report) {
-  MutexLock lock(&table_mutex_);
-  RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
-  batch.report = report;
-  RLHF_RETURN_IF_ERROR(PutBatch(std::move(batch)));
-  return table_->EraseTraces();
-}
-
-absl::Status PreferenceStore::ReplaceWaiting(const std::string& batch_id,
-                                             const std::string& report,
-                                             const std::string& payload) {
-  MutexLock lock(&table_mutex_);
-  RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
-  if (batch.state != BatchState::kQuarantined) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("batch \"", batch_id, "\" is ",
-                     BatchStateName(batch.state), ": nothing of it waits"));
-  }
-  batch.report = report;
-  batch.payload = payload;
   RLHF_RETURN_IF_ERROR(PutBatch(std::move(batch)));
   return table_->EraseTraces();
 }

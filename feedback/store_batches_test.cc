@@ -125,20 +125,52 @@ TEST_P(StoreBatchesTest, WhatEndedItsQuarantineLeavesNoTraceInTheFiles) {
   }
 }
 
-TEST_P(StoreBatchesTest, OnlyWhatWaitsIsReplaced) {
+TEST_P(StoreBatchesTest, WhatTellsOfARetractedComparisonChangesWithIt) {
   const auto store = MustOpen();
+  ASSERT_OK(store->Append(MakeComparison("c")));
+  ASSERT_OK(store->AddBatch(MakeBatch("waits", BatchState::kQuarantined)));
+  ASSERT_OK(store->AddBatch(MakeBatch("taken", BatchState::kAccepted)));
+  Batch waits = MakeBatch("waits", BatchState::kQuarantined);
+  waits.report = "fewer";
+  waits.payload = "the other comparisons";
+  Batch taken = MakeBatch("taken", BatchState::kAccepted);
+  taken.report = "nameless";
+  ASSERT_OK(store->Retract({.comparison_ids = {"c"}}, "asked", "grace",
+                           {waits, taken}));
+  EXPECT_EQ(store->Find("c")->value().choice(), v1::RETRACTED);
+  EXPECT_EQ(store->GetBatch("waits")->report, "fewer");
+  EXPECT_EQ(store->GetBatch("waits")->payload, "the other comparisons");
+  EXPECT_EQ(store->GetBatch("waits")->state, BatchState::kQuarantined);
+  EXPECT_EQ(store->GetBatch("taken")->report, "nameless");
+  EXPECT_EQ(store->GetBatch("taken")->payload, "") << "it does not wait";
+  // Where all of it only waits.
+  waits.state = BatchState::kRefused;
+  ASSERT_OK(store->Retract({}, "asked", "grace", {waits}));
+  EXPECT_EQ(store->GetBatch("waits")->state, BatchState::kRefused);
+  EXPECT_EQ(store->GetBatch("waits")->payload, "");
+  EXPECT_EQ(store->GetStats().num_retracted, 1) << "of c";
+}
+
+TEST_P(StoreBatchesTest, ABatchThatCannotChangeLeavesAllAsItWas) {
+  const auto store = MustOpen();
+  ASSERT_OK(store->Append(MakeComparison("c")));
   ASSERT_OK(store->AddBatch(MakeBatch("b", BatchState::kQuarantined)));
-  ASSERT_OK(store->ReplaceWaiting("b", "fewer", "the other comparisons"));
-  EXPECT_EQ(store->GetBatch("b")->report, "fewer");
-  EXPECT_EQ(store->GetBatch("b")->payload, "the other comparisons");
-  EXPECT_EQ(store->GetBatch("b")->state, BatchState::kQuarantined);
   ASSERT_OK(store->SetBatchState("b", BatchState::kRefused, "no"));
-  EXPECT_THAT(store->ReplaceWaiting("b", "fewer", "all of them"),
+  const PreferenceStore::Selection selection = {.comparison_ids = {"c"}};
+  EXPECT_THAT(store->Retract(selection, "asked", "grace",
+                             {MakeBatch("b", BatchState::kQuarantined)}),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("nothing of it waits")));
+                       AllOf(HasSubstr("\"b\" is REFUSED"),
+                             HasSubstr("nothing changed"))));
+  EXPECT_THAT(store->Retract(selection, "asked", "grace",
+                             {MakeBatch("x", BatchState::kAccepted)}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"x\"")));
+  EXPECT_THAT(store->Retract({}, "asked", "grace"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("0 kinds of what to retract")));
+  EXPECT_NE(store->Find("c")->value().choice(), v1::RETRACTED);
+  EXPECT_EQ(store->GetBatch("b")->report, "no");
   EXPECT_EQ(store->GetBatch("b")->payload, "");
-  EXPECT_THAT(store->ReplaceWaiting("c", "", ""),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"c\"")));
 }
 
 TEST_P(StoreBatchesTest, RetractedBatchThatWaitsIsRefused) {

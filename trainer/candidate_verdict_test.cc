@@ -28,17 +28,17 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-constexpr int64_t kRead = 1000;  // when the candidate's data was, in ms
+constexpr int64_t kSeen = 3;  // retractions before the candidate's data
 constexpr int64_t kLastSeq = 20;
 
 // Tells what was retracted so far, unless it is away.
 class FakeStore final : public v1::Store::Service {
  public:
-  void Retract(int64_t seq, int64_t unix_ms) {
+  void Retract(int64_t seq, int64_t number) {
     MutexLock lock(&mutex_);
     v1::Retraction& one = retractions_.emplace_back();
     one.set_seq(seq);
-    one.set_retracted_unix_ms(unix_ms);
+    one.set_number(number);
   }
   void FailNext() {
     MutexLock lock(&mutex_);
@@ -109,7 +109,7 @@ class CandidateVerdictTest : public testing::Test {
     v1::PmReport report;
     report.mutable_pm()->set_version(2);
     report.mutable_data()->set_last_seq(kLastSeq);
-    report.mutable_data()->set_read_unix_ms(kRead);
+    report.mutable_data()->set_num_retractions(kSeen);
     report.set_promoted(true);
     report.set_verdict("promoted: 9 of 10");
     EXPECT_OK(verdict.Conclude(report));
@@ -153,7 +153,7 @@ TEST_F(CandidateVerdictTest, RetractionWhileItIsInTheShadowRefusesIt) {
   on_show_ = [this](const std::string& phase, double) {
     EXPECT_EQ(phase, "shadow");
     EXPECT_THAT(registry_.Alias("shadow"), IsOkAndHolds(2));
-    store_.Retract(kLastSeq, kRead + 5);
+    store_.Retract(kLastSeq, kSeen + 1);
   };
   ExpectRefusedForRetraction(Conclude());
 }
@@ -164,7 +164,7 @@ TEST_F(CandidateVerdictTest, RetractionWhileItIsCanaryRefusesIt) {
   on_show_ = [&](const std::string&, double) {
     if (std::exchange(was_canary, true)) return;
     EXPECT_THAT(registry_.Alias("canary"), IsOkAndHolds(2));
-    store_.Retract(1, kRead + 5);
+    store_.Retract(1, kSeen + 1);
     Update();
   };
   ExpectRefusedForRetraction(Conclude());
@@ -172,14 +172,14 @@ TEST_F(CandidateVerdictTest, RetractionWhileItIsCanaryRefusesIt) {
 }
 
 TEST_F(CandidateVerdictTest, RetractionWhileTheRefresherWasAwayRefusesIt) {
-  store_.Retract(1, kRead + 5);
+  store_.Retract(1, kSeen + 1);
   ExpectRefusedForRetraction(Conclude());
 }
 
 TEST_F(CandidateVerdictTest, WhatItWasNotTrainedOnMayBeRetracted) {
   gate_.set_shadow_dialogues(16);
-  store_.Retract(1, kRead - 1);         // gone when it was read
-  store_.Retract(kLastSeq + 1, kRead);  // came later
+  store_.Retract(1, kSeen);                 // gone when it was read
+  store_.Retract(kLastSeq + 1, kSeen + 1);  // came later
   const v1::PmReport report = Conclude();
   EXPECT_TRUE(report.promoted()) << report.verdict();
   EXPECT_THAT(registry_.Alias("serving"), IsOkAndHolds(2));
@@ -187,7 +187,7 @@ TEST_F(CandidateVerdictTest, WhatItWasNotTrainedOnMayBeRetracted) {
 
 TEST_F(CandidateVerdictTest, AStoreThatRestartsIsWaitedFor) {
   store_.FailNext();
-  store_.Retract(1, kRead + 5);
+  store_.Retract(1, kSeen + 1);
   ExpectRefusedForRetraction(Conclude());
 }
 

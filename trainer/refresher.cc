@@ -124,6 +124,7 @@ class Refresher {
     snapshot.set_last_seq(stats.num_comparisons());
     snapshot.set_chain_head(stats.chain_head());
     snapshot.set_read_unix_ms(absl::ToUnixMillis(absl::Now()));
+    snapshot.set_num_retractions(stats.num_retractions());
     const absl::Status status = Refresh(snapshot);
     // One that is given up at shutdown is begun again.
     if (!ShutdownRequested()) {

@@ -18,7 +18,7 @@ int64_t CountRetractedSince(const v1::DataSnapshot& data,
                          // Less than 1: of no comparison.
                          return one.seq() >= 1 && one.replaced_by() == 0 &&
                                 one.seq() <= data.last_seq() &&
-                                one.retracted_unix_ms() >= data.read_unix_ms();
+                                one.number() > data.num_retractions();
                        });
 }
 

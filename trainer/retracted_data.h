@@ -11,8 +11,9 @@
 
 namespace rlhf {
 
-// How many comparisons of `data` were retracted after it was read, or in the
-// same millisecond. Those that the same person answered anew are none.
+// How many comparisons of `data` were retracted after it was read: by number,
+// whatever the clocks said; all that were retracted if an older version of rlhf
+// read it. Those that the same person answered anew are none.
 int64_t CountRetractedSince(const v1::DataSnapshot& data,
                             absl::Span<const v1::Retraction> retractions);
 
