@@ -180,8 +180,8 @@ TEST_F(RoutesTest, EveryAnswerOfEveryRouteForbidsFramesAndForeignContent) {
     for (const Sender sender : kSenders) {
       const HttpResponse response =
           api_->Handle(Request(route, sender, Forgery::kNone));
-      const std::map<std::string, std::string> headers(
-          response.headers.begin(), response.headers.end());
+      const std::map<std::string, std::string> headers(response.headers.begin(),
+                                                       response.headers.end());
       const std::string what = absl::StrCat(route.method, " ", route.path);
       ASSERT_TRUE(headers.contains("Content-Security-Policy")) << what;
       EXPECT_THAT(headers.at("Content-Security-Policy"),

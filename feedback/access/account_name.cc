@@ -58,10 +58,11 @@ bool ForEachCodePoint(absl::string_view text, See see) {
   return true;
 }
 
-// NFKC, or with `fold_case` NFKC_Casefold but for what may be left out. What is
-// no UTF-8 stays as it is.
+// NFKC without what Unicode lets a program leave out, as names from before may
+// have it; with `fold_case` NFKC_Casefold. What is no UTF-8 stays as it is.
 std::string Normalized(const std::string& name, bool fold_case) {
-  constexpr int kNfkc = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT;
+  constexpr int kNfkc =
+      UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_IGNORE;
   uint8_t* mapped = nullptr;
   const utf8proc_ssize_t size =
       utf8proc_map(reinterpret_cast<const uint8_t*>(name.data()),

@@ -66,6 +66,7 @@ TEST(AccountNameTest, NamesThatPeopleMayMixUpLookAlike) {
       {"ada", "ａｄａ"},       // full width
       {"José", "Jose\u0301"},  // an accent of its own
       {"ﬁona", "fiona"},       // a ligature
+      {"ada\u200B", "ada"},    // as a name from before may be
       {"ada  b", "ada b"},     // shown with one space
       {"сосо", "coco"},        // all Cyrillic
       {"СОСО", "coco"},        // and capitals
