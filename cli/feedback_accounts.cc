@@ -63,6 +63,26 @@ absl::Status MakeToken(AccountFile& file, Role role, const std::string& name) {
   return absl::OkStatus();
 }
 
+// What cannot be written is said twice: whoever disables somebody must know
+// whether it was done.
+absl::Status Disable(AccountFile& file, const std::string& name) {
+  const absl::Status status =
+      file.Update([&](Accounts& accounts) { return accounts.Disable(name); });
+  if (status.ok() || absl::IsNotFound(status)) return status;
+  const auto now = file.Get();
+  const Account* const account = now.ok() ? (*now)->Find(name) : nullptr;
+  const bool is_done = account != nullptr && account->disabled;
+  return absl::Status(
+      status.code(),
+      absl::StrCat("\"", name, "\" is ", is_done ? "disabled" : "NOT disabled",
+                   ": ", status.message(),
+                   is_done ? "; run it again, or a crash may undo it"
+                           : "; free some space or end what holds the file, "
+                             "and run it again. At once and until it stops, "
+                             "the running service does it for an admin: POST "
+                             "/api/accounts/NAME/disable"));
+}
+
 }  // namespace
 
 bool IsAccountsCommand(const std::vector<std::string>& words) {
@@ -83,10 +103,7 @@ absl::Status RunAccountsCommand(const v1::RunConfig& config,
   AccountFile file(folder);
   const std::vector<std::string>& words = flags.positional();
   if (words[0] == "accounts") return List(config, file);
-  if (words[0] == "disable") {
-    return file.Update(
-        [&](Accounts& accounts) { return accounts.Disable(words[1]); });
-  }
+  if (words[0] == "disable") return Disable(file, words[1]);
   RLHF_ASSIGN_OR_RETURN(const Role role, ParseRole(flags.String("role")));
   if (words[0] == "token") return MakeToken(file, role, flags.String("name"));
   return Invite(config, file, role, flags.String("name"),

@@ -1,5 +1,10 @@
 #include "cli/feedback_accounts.h"
 
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <fstream>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/verb_fixtures.h"
@@ -19,6 +24,7 @@ namespace rlhf {
 namespace {
 
 using absl::StatusCode;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -126,6 +132,41 @@ TEST_F(FeedbackAccountsTest, MistakesSayWhatIsWanted) {
   EXPECT_THAT(Feedback({"invite"}),
               StatusIs(StatusCode::kFailedPrecondition,
                        HasSubstr("set it to true first")));
+}
+
+// Writes until the disk is full.
+void FillDisk(const std::string& path) {
+  std::ofstream file(path);
+  while (file.write("x", 1).flush()) {
+  }
+}
+
+TEST_F(FeedbackAccountsTest, FullDiskDisablesNobodyAndSaysSo) {
+  ASSERT_OK_AND_ASSIGN(v1::RunConfig config, LoadRunConfig(config_path_, {}));
+  const std::string disk = FeedbackFolder(config);
+  ASSERT_OK(MakeDirectories(disk));
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=64k") != 0) {
+    GTEST_SKIP() << "needs the right to mount a small tmpfs";
+  }
+  ASSERT_OK(Feedback({"token", "--name=ada"}));
+  ASSERT_OK_AND_ASSIGN(const std::string before,
+                       ReadFile(disk + "/accounts.json"));
+  FillDisk(disk + "/filler");
+  EXPECT_THAT(Feedback({"disable", "ada"}),
+              StatusIs(StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("\"ada\" is NOT disabled"),
+                             HasSubstr("No space left on device"),
+                             HasSubstr("free some space"))));
+  EXPECT_EQ(*ReadFile(disk + "/accounts.json"), before)
+      << "whole, and no other";
+  for (const std::string& name : ListDirectory(disk)) {
+    EXPECT_THAT(name, Not(HasSubstr(".tmp"))) << "nothing half-written is left";
+  }
+  ASSERT_EQ(::unlink((disk + "/filler").c_str()), 0);
+  ASSERT_OK(Feedback({"disable", "ada"}));
+  ASSERT_OK(Feedback({"accounts"}));
+  EXPECT_THAT(out_, HasSubstr("disabled"));
+  EXPECT_EQ(::umount(disk.c_str()), 0);
 }
 
 TEST_F(FeedbackAccountsTest, ImportIntoAServiceWithALoginNeedsNoPassword) {

@@ -13,6 +13,7 @@
 #include "core/base/json.h"
 #include "feedback/access/secrets.h"
 #include "feedback/access/web_origin.h"
+#include "feedback/page_files.h"
 
 namespace rlhf {
 namespace {
@@ -34,8 +35,7 @@ Role RoleFor(Who who) {
   }
 }
 
-// What somebody who is logged in sees who may not use the route. All that is
-// put into the page is the service's own.
+// What somebody who is logged in sees who may not use the route.
 HttpResponse NotForRole(const Route& route, Role wanted, Role role) {
   const std::string problem =
       absl::StrCat(route.path, " is for the role ", RoleName(wanted),
@@ -43,22 +43,7 @@ HttpResponse NotForRole(const Route& route, Role wanted, Role role) {
   if (!IsPage(route)) return JsonErrorResponse(403, problem);
   return {.status = 403,
           .content_type = "text/html; charset=utf-8",
-          .body = absl::StrCat(
-              "<!doctype html>\n<html lang=\"en\">\n<head>\n"
-              "<meta charset=\"utf-8\">\n"
-              "<meta name=\"viewport\" "
-              "content=\"width=device-width, initial-scale=1\">\n"
-              "<title>Not for you</title>\n"
-              "<link rel=\"icon\" href=\"/icon.svg\" "
-              "type=\"image/svg+xml\">\n"
-              "<link rel=\"stylesheet\" href=\"/base.css\">\n"
-              "<link rel=\"stylesheet\" href=\"/page.css\">\n"
-              "</head>\n<body>\n<main>\n<section class=\"card narrow\">\n"
-              "<h1>This page is not for you</h1>\n<p>",
-              problem,
-              ".</p>\n<p><a href=\"/\">Compare answers</a> or "
-              "<a href=\"/login\">log in as somebody else</a>.</p>\n"
-              "</section>\n</main>\n</body>\n</html>\n")};
+          .body = FillTemplate("not_for_role", {{"problem", problem}})};
 }
 
 HttpResponse AskForLogin(const Route& route) {

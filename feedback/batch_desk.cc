@@ -63,6 +63,7 @@ v1::BatchReport SeenBefore(v1::BatchReport report, bool dry_run) {
 void TellUnread(const ReadableComparisons& read, v1::BatchReport& report) {
   report.mutable_malformed()->Assign(read.malformed.begin(),
                                      read.malformed.end());
+  report.set_num_refused(static_cast<int32_t>(read.parsed.refused.size()));
   report.clear_refused();
   for (const RefusedLine& line : read.parsed.refused) {
     if (report.refused_size() == kMaxRefusedShown) break;

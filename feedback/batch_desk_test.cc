@@ -23,6 +23,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 // Lines of our own form, `first` to `first + count - 1`.
 std::string Lines(int first, int count, const std::string& worker = "ada") {
@@ -250,6 +251,7 @@ TEST_F(BatchDeskTest, AnswersToGoldQuestionsJudgeAndAreNotStored) {
   EXPECT_EQ(bad.verdict(), v1::BATCH_QUARANTINED);
   EXPECT_THAT(bad.reason(), HasSubstr("gold questions: 15 of 30"));
   EXPECT_EQ(bad.num_gold(), 30);
+  EXPECT_THAT(BatchReportText(bad), StartsWith("30 comparisons wait"));
   ASSERT_OK(desk_->Decide(Decision(bad.batch_id(), true)));
   EXPECT_EQ(stored(), 30);
 }
@@ -274,6 +276,22 @@ TEST_F(BatchDeskTest, CutOffABatchWithGoldIsImportedAgainAndNotJudgedAnew) {
   EXPECT_EQ(again.num_gold(), 30);
   EXPECT_EQ(again.duplicates(), 60);
   EXPECT_EQ(stored(), 60);
+}
+
+TEST_F(BatchDeskTest, RefusedRecordsAreAllCountedAndTheFirstThousandTold) {
+  std::string text = kPair;
+  for (int i = 0; i < 1234; ++i) {
+    absl::StrAppend(&text, R"({"prompt": ")", i,
+                    R"(", "chosen": "4", "rejected": "4"})", "\n");
+  }
+  for (const bool again : {false, true}) {
+    const v1::BatchReport report = Import(text);
+    EXPECT_EQ(report.seen_before(), again);
+    EXPECT_EQ(report.num_refused(), 1234);
+    EXPECT_THAT(report.refused(), SizeIs(1000));
+    EXPECT_THAT(BatchReportText(report),
+                HasSubstr("showing 1000 of 1234 refused records"));
+  }
 }
 
 TEST_F(BatchDeskTest, ANameIsShortAndPrintable) {

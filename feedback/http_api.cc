@@ -54,9 +54,9 @@ HttpLimits HttpApi::Limits() {
         route != nullptr && !absl::string_view(route->content_type).empty();
     return takes_body ? route->max_body_bytes : kUnwantedBodyBytes;
   };
-  limits.is_slow = [](const HttpRequest& request) {
-    const Route* const route = FindRoute(request.method, request.path).route;
-    return route != nullptr && route->slow;
+  limits.lanes = SlowLanes();
+  limits.lane_of = [](const HttpRequest& request) {
+    return SlowLaneOf(request.method, request.path);
   };
   return limits;
 }

@@ -81,7 +81,7 @@ class HttpApi {
   // Whether a route has a handler, or a file of the page stands at `path`.
   bool Serves(const Route& route, absl::string_view path) const;
 
-  // The bodies' limits of routes.h.
+  // The bodies' limits and the lanes of routes.h.
   static HttpLimits Limits();
 
  private:

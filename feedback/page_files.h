@@ -2,6 +2,7 @@
 // binary.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,15 @@ const std::vector<PageFile>& AllPageFiles();
 // Null if there is no such file.
 const PageFile* FindPageFile(absl::string_view path);
 
-// A file as page/embed.cmake writes it down; the last one has no name.
+// The page that NAME.template makes of `values`: each stands, as text and never
+// as HTML, where the template has {{its key}}. This is the one place where HTML
+// is made of text. Dies if there is no such template, or if it and `values` do
+// not have the same keys.
+std::string FillTemplate(absl::string_view name,
+                         const std::map<std::string, std::string>& values);
+
+// A file (or template) as page/embed.cmake writes it down; the last one has no
+// name.
 struct EmbeddedFile {
   const char* name;
   const char* contents;

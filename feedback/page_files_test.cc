@@ -27,6 +27,22 @@ TEST(PageFilesTest, PagesHavePathsWithoutTheirExtension) {
   }
 }
 
+TEST(PageFilesTest, TemplateShowsValuesAsTextAndIsNoPageOfItsOwn) {
+  const std::string page =
+      FillTemplate("not_for_role", {{"problem", "<a href='\"'>&{{problem}}"}});
+  EXPECT_THAT(page, HasSubstr("<p>&lt;a href=&#39;&quot;&#39;&gt;&amp;"
+                              "{{problem}}.</p>"));
+  EXPECT_EQ(FindPageFile("/not_for_role.template"), nullptr);
+  EXPECT_EQ(FindPageFile("/not_for_role"), nullptr);
+}
+
+TEST(PageFilesTest, TemplateWantsItsKeysAndNoOthers) {
+  EXPECT_DEATH(FillTemplate("not_for_role", {}), "wants problem");
+  EXPECT_DEATH(FillTemplate("not_for_role", {{"problem", ""}, {"a", ""}}),
+               "lacks a key");
+  EXPECT_DEATH(FillTemplate("nowhere", {}), "nowhere");
+}
+
 TEST(PageFilesTest, PagesNeedNothingFromOutside) {
   for (const EmbeddedFile* file = kEmbeddedFiles; file->name != nullptr;
        ++file) {

@@ -54,6 +54,24 @@ INSTANTIATE_TEST_SUITE_P(On, PreferenceStoreTest,
                                            Database::kPostgres),
                          DatabaseName);
 
+TEST_P(PreferenceStoreTest, ClockThatIsSetChangesNoOrderAndBreaksNoChain) {
+  {
+    const auto store = MustOpen();
+    int64_t last = 0;
+    for (const absl::Duration step :
+         {absl::ZeroDuration(), absl::Hours(24), absl::Hours(-48)}) {
+      clock_.Jump(step);
+      ASSERT_OK_AND_ASSIGN(
+          const auto appended,
+          store->Append(MakeComparison(absl::StrCat("c", last + 1))));
+      EXPECT_EQ(appended.seq, last + 1) << step;
+      last = appended.seq;
+    }
+  }
+  ASSERT_OK_AND_ASSIGN(const auto table, OpenTable());
+  EXPECT_OK(VerifyLog(*table, nullptr));
+}
+
 TEST_P(PreferenceStoreTest, NumbersFromOneAndSurvivesReopening) {
   {
     const auto store = MustOpen();

@@ -11,8 +11,8 @@
 //   GET /api/export?format=F&first=SEQ
 //                                 "rlhf" (default) or "trl", as JSONL from SEQ
 //                                 (default 1) on, of what is in the log now. It
-//                                 is read as it is sent; what fails on the way
-//                                 breaks the connection off
+//                                 is read as it is sent, piece by piece; what
+//                                 fails on the way breaks the connection off
 #pragma once
 
 #include <deque>

@@ -12,7 +12,7 @@ namespace {
 
 constexpr char kJson[] = "application/json";
 constexpr size_t kSmallBody = 4 * 1024;
-constexpr bool kSlow = true;
+constexpr bool kNoWorker = false;
 
 const Route kRoutes[] = {
     {"GET", "/", Who::kWorker, "the page where people compare answers"},
@@ -27,14 +27,16 @@ const Route kRoutes[] = {
     {"GET", "/api/session", Who::kAnyone,
      "whether one must log in, who is, and the CSRF token"},
     {"POST", "/api/login", Who::kAnyone, "log in by name and password", kJson,
-     kSmallBody},
-    {"POST", "/api/join", Who::kAnyone, "use an invitation", kJson, kSmallBody},
+     kSmallBody, kNoWorker, Lane::kLogin},
+    {"POST", "/api/join", Who::kAnyone, "use an invitation", kJson, kSmallBody,
+     kNoWorker, Lane::kLogin},
     {"POST", "/api/logout", Who::kWorker, "end the session", kJson, kSmallBody},
     {"GET", "/api/accounts", Who::kAdmin, "who has an account"},
     {"POST", "/api/invitations", Who::kAdmin, "make an invitation's link",
-     kJson, kSmallBody},
+     kJson, kSmallBody, kNoWorker, Lane::kAccounts},
     {"POST", "/api/accounts/{id}/disable", Who::kAdmin,
-     "end what an account may do", kJson},
+     "end what an account may do", kJson, kSmallBody, kNoWorker,
+     Lane::kAccounts},
 
     {"POST", "/api/task", Who::kWorker, "a task to do", kJson, kSmallBody,
      /*names_worker=*/true},
@@ -46,37 +48,42 @@ const Route kRoutes[] = {
     {"GET", "/api/stats", Who::kWorker, "counts of all and of the worker", "",
      0, /*names_worker=*/true},
     {"POST", "/api/import", Who::kRequester, "comparisons from elsewhere",
-     "application/x-ndjson", 16 << 20, /*names_worker=*/false, kSlow,
+     "application/x-ndjson", 16 << 20, kNoWorker, Lane::kJudging,
      "application/json text/csv"},
-    {"GET", "/api/batches", Who::kRequester, "what became of the batches"},
-    {"GET", "/api/batches/{id}", Who::kRequester, "what became of one"},
+    {"GET", "/api/batches", Who::kRequester, "what became of the batches", "",
+     0, kNoWorker, Lane::kReading},
+    {"GET", "/api/batches/{id}", Who::kRequester, "what became of one", "", 0,
+     kNoWorker, Lane::kReading},
     {"POST", "/api/batches/{id}/release", Who::kRequester,
-     "let a batch that waits into the log", kJson, kSmallBody,
-     /*names_worker=*/false, kSlow},
+     "let a batch that waits into the log", kJson, kSmallBody, kNoWorker,
+     Lane::kJudging},
     {"POST", "/api/batches/{id}/refuse", Who::kRequester,
-     "refuse a batch that waits", kJson, kSmallBody,
-     /*names_worker=*/false, kSlow},
+     "refuse a batch that waits", kJson, kSmallBody, kNoWorker, Lane::kJudging},
     {"POST", "/api/webhook/argilla", Who::kAnyone,
      "a response of Argilla; the signature is the proof", kJson, 1 << 20,
-     /*names_worker=*/false, kSlow},
+     kNoWorker, Lane::kWebhook},
     {"POST", "/api/webhook/label-studio", Who::kAnyone,
      "an annotation of Label Studio; the secret is the proof", kJson, 1 << 20,
-     /*names_worker=*/false, kSlow},
+     kNoWorker, Lane::kWebhook},
 
-    {"GET", "/api/comparisons", Who::kRequester, "the newest comparisons"},
+    {"GET", "/api/comparisons", Who::kRequester, "the newest comparisons", "",
+     0, kNoWorker, Lane::kReading},
     {"GET", "/api/summary", Who::kRequester,
-     "what the answers add up to, and cost"},
+     "what the answers add up to, and cost", "", 0, kNoWorker, Lane::kReading},
     {"GET", "/api/elo", Who::kRequester,
-     "Elo of the policies by people's choices"},
+     "Elo of the policies by people's choices", "", 0, kNoWorker,
+     Lane::kReading},
     {"GET", "/api/pms", Who::kRequester,
-     "the preference models and what their gates found"},
+     "the preference models and what their gates found", "", 0, kNoWorker,
+     Lane::kReading},
     {"GET", "/api/export", Who::kRequester, "all comparisons as a file", "", 0,
-     /*names_worker=*/false, kSlow},
-    {"GET", "/api/workers", Who::kRequester, "what is known of each worker"},
+     kNoWorker, Lane::kReading},
+    {"GET", "/api/workers", Who::kRequester, "what is known of each worker", "",
+     0, kNoWorker, Lane::kReading},
     {"POST", "/api/workers/pause", Who::kRequester,
      "give a worker no more tasks, or again", kJson, kSmallBody},
     {"GET", "/api/agreement", Who::kRequester,
-     "how far workers agree, and who copies"},
+     "how far workers agree, and who copies", "", 0, kNoWorker, Lane::kReading},
 
     {"GET", "/api/openapi.json", Who::kAnyone, "this API, described"},
     {"GET", "/metrics", Who::kThisMachine, "metrics for Prometheus"},
@@ -104,6 +111,30 @@ bool IsPath(absl::string_view pattern, absl::string_view path,
 }  // namespace
 
 absl::Span<const Route> AllRoutes() { return kRoutes; }
+
+std::vector<WorkLane::Options> SlowLanes() {
+  // Two: while one waits, for a PM (up to 60 s) or the disk, the other goes on.
+  // What they do but wait is done under one lock or on few cores, so that more
+  // would only hold more memory: an import up to 16 MiB and what is parsed of
+  // it, a password 64 MiB.
+  constexpr int kThreads = 2;
+  constexpr size_t kWaiting = 16;
+  // Bodies hold memory while they wait; these have none, and a page asks for
+  // eight at once.
+  constexpr size_t kReadingWaiting = 64;
+  std::vector<WorkLane::Options> lanes(
+      static_cast<size_t>(Lane::kAccounts),
+      {.num_threads = kThreads, .max_waiting = kWaiting});
+  lanes[static_cast<size_t>(Lane::kReading) - 1].max_waiting = kReadingWaiting;
+  return lanes;
+}
+
+std::optional<size_t> SlowLaneOf(absl::string_view method,
+                                 absl::string_view path) {
+  const Route* const route = FindRoute(method, path).route;
+  if (route == nullptr || route->lane == Lane::kQuick) return std::nullopt;
+  return static_cast<size_t>(route->lane) - 1;
+}
 
 absl::string_view WhoName(Who who) {
   switch (who) {

@@ -4,10 +4,13 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "core/telemetry/work_lane.h"
 
 namespace rlhf {
 
@@ -19,6 +22,17 @@ enum class Who {
   kWorker,
   kRequester,
   kAdmin,
+};
+
+// Beside which others a request is handled. Each lane but the quick one has
+// threads of its own, so that it waits for its own kind alone.
+enum class Lane {
+  kQuick,     // on the server's threads: done in milliseconds
+  kReading,   // reads much: exports, lists, counts of the log
+  kJudging,   // imports and decisions: judge much, ask a PM
+  kWebhook,   // one judgement each: ask a PM, too
+  kLogin,     // hash a password
+  kAccounts,  // wait for the file of the accounts; strangers never do here
 };
 
 struct Route {
@@ -34,13 +48,19 @@ struct Route {
   // The `worker_id` in the request, in its body or query, is the caller: with a
   // login, the service says which it is, whatever the request says.
   bool names_worker = false;
-  // Reads or judges much, or asks a PM: may take seconds.
-  bool slow = false;
+  Lane lane = Lane::kQuick;
   // Further types, with a space between them.
   const char* other_content_types = "";
 };
 
 absl::Span<const Route> AllRoutes();
+
+// Threads and queue of each lane but the quick one, in their order.
+std::vector<WorkLane::Options> SlowLanes();
+
+// The request's place in SlowLanes; nullopt: it is quick.
+std::optional<size_t> SlowLaneOf(absl::string_view method,
+                                 absl::string_view path);
 
 // "anyone", "this machine", "worker", "requester" or "admin".
 absl::string_view WhoName(Who who);

@@ -1,9 +1,11 @@
 #include "feedback/routes.h"
 
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -173,6 +175,25 @@ TEST_F(RoutesTest, EveryRouteLetsInThoseThatItsRowNamesAndNobodyElse) {
   EXPECT_EQ(num_requests, 4 * 5 * static_cast<int>(AllRoutes().size()));
 }
 
+TEST_F(RoutesTest, EveryAnswerOfEveryRouteForbidsFramesAndForeignContent) {
+  for (const Route& route : AllRoutes()) {
+    for (const Sender sender : kSenders) {
+      const HttpResponse response =
+          api_->Handle(Request(route, sender, Forgery::kNone));
+      const std::map<std::string, std::string> headers(response.headers.begin(),
+                                                       response.headers.end());
+      const std::string what = absl::StrCat(route.method, " ", route.path);
+      ASSERT_TRUE(headers.contains("Content-Security-Policy")) << what;
+      EXPECT_THAT(headers.at("Content-Security-Policy"),
+                  HasSubstr("frame-ancestors 'none'"))
+          << what;
+      EXPECT_EQ(headers.at("X-Frame-Options"), "DENY") << what;
+      EXPECT_EQ(headers.at("X-Content-Type-Options"), "nosniff") << what;
+      EXPECT_EQ(headers.at("Cache-Control"), "no-store") << what;
+    }
+  }
+}
+
 TEST_F(RoutesTest, EveryRowIsServedAndEveryFileOfThePageHasARow) {
   for (const Route& route : AllRoutes()) {
     EXPECT_TRUE(api_->Serves(route, ExamplePath(route))) << route.path;
@@ -191,6 +212,40 @@ TEST_F(RoutesTest, NoMethodAndPathIsThereTwice) {
   }
 }
 
+TEST(SlowLanesTest, ExportsWebhooksAndLoginsNeverWaitForAnImport) {
+  const auto import = SlowLaneOf("POST", "/api/import");
+  ASSERT_TRUE(import.has_value());
+  for (const auto& [method, path] :
+       {std::pair("GET", "/api/export"), std::pair("GET", "/api/elo"),
+        std::pair("GET", "/api/summary"), std::pair("GET", "/api/batches"),
+        std::pair("POST", "/api/webhook/argilla"),
+        std::pair("POST", "/api/webhook/label-studio"),
+        std::pair("POST", "/api/login"), std::pair("POST", "/api/join"),
+        std::pair("POST", "/api/accounts/ada/disable")}) {
+    const auto lane = SlowLaneOf(method, path);
+    ASSERT_TRUE(lane.has_value()) << path << " is done beside the server";
+    EXPECT_NE(lane, import) << path;
+    EXPECT_LT(*lane, SlowLanes().size()) << path;
+  }
+  EXPECT_NE(SlowLaneOf("GET", "/api/export"),
+            SlowLaneOf("POST", "/api/webhook/argilla"));
+  EXPECT_NE(SlowLaneOf("POST", "/api/login"),
+            SlowLaneOf("POST", "/api/accounts/ada/disable"))
+      << "strangers at the login hold up no admin";
+  EXPECT_EQ(SlowLaneOf("HEAD", "/api/export"),
+            SlowLaneOf("GET", "/api/export"));
+  EXPECT_EQ(SlowLaneOf("POST", "/api/task"), std::nullopt);
+  EXPECT_EQ(SlowLaneOf("GET", "/nowhere"), std::nullopt);
+}
+
+TEST(SlowLanesTest, EachIsBoundedAndOneThatWaitsLeavesAnother) {
+  for (const WorkLane::Options& lane : SlowLanes()) {
+    EXPECT_EQ(lane.num_threads, 2);
+    EXPECT_GE(lane.max_waiting, 16u);
+    EXPECT_LE(lane.max_waiting, 64u);
+  }
+}
+
 TEST_F(RoutesTest, MetricsAreForThisMachineOnly) {
   HttpRequest request{.method = "GET", .path = "/metrics"};
   request.headers["host"] = "127.0.0.1:7180";
@@ -205,7 +260,8 @@ TEST_F(RoutesTest, WorkerAtTheRequestersPageIsToldByAPage) {
       api_->Handle(Request(page, Sender::kWorker, Forgery::kNone));
   EXPECT_EQ(told.status, 403);
   EXPECT_THAT(told.content_type, HasSubstr("text/html"));
-  EXPECT_THAT(told.body, HasSubstr("is for the role requester"));
+  EXPECT_THAT(told.body, HasSubstr("/requester is for the role requester; "
+                                   "yours is worker."));
   const Route& summary = *FindRoute("GET", "/api/summary").route;
   EXPECT_THAT(
       api_->Handle(Request(summary, Sender::kWorker, Forgery::kNone)).body,

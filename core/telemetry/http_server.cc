@@ -1,6 +1,8 @@
 #include "core/telemetry/http_server.h"
 
 #include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -12,15 +14,15 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "core/base/bounded_queue.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
-#include "core/base/log.h"
 #include "core/base/mutex.h"
 #include "core/base/status_macros.h"
 #include "core/telemetry/connection_watch.h"
+#include "core/telemetry/http_reply.h"
 #include "core/telemetry/listen_socket.h"
 #include "core/telemetry/malformed_request.h"
+#include "core/telemetry/work_lane.h"
 
 namespace rlhf {
 namespace {
@@ -32,15 +34,9 @@ struct Exchange {
   HttpRequest request;
   RequestFaults faults;
   size_t max_body_bytes = 0;
-  // Of a slow request, and its response once it is handled.
-  bool slow = false;
+  // Where it is handled, if it may take long, and what came of it.
+  WorkLane* lane = nullptr;
   std::optional<HttpResponse> response;
-};
-
-// A suspended connection: the library does not touch it, nor its exchange.
-struct SlowRequest {
-  MHD_Connection* connection = nullptr;
-  Exchange* exchange = nullptr;
 };
 
 MHD_Result AddQuery(void* into, MHD_ValueKind, const char* key,
@@ -61,51 +57,6 @@ MHD_Result AddHeader(void* into, MHD_ValueKind, const char* key,
   return MHD_YES;
 }
 
-// A response that is sent piece by piece: the piece that is being sent.
-struct Pieces {
-  std::string piece;
-  size_t num_sent = 0;
-  std::function<absl::StatusOr<std::string>()> next;
-};
-
-// Called by the library whenever the client takes more.
-ssize_t FillFromPieces(void* of, uint64_t /*position*/, char* buffer,
-                       size_t max) {
-  auto& pieces = *static_cast<Pieces*>(of);
-  if (pieces.num_sent == pieces.piece.size()) {
-    absl::StatusOr<std::string> next = pieces.next();
-    if (!next.ok()) {
-      RLHF_LOG(WARNING) << "a response is broken off: " << next.status();
-      return MHD_CONTENT_READER_END_WITH_ERROR;
-    }
-    if (next->empty()) return MHD_CONTENT_READER_END_OF_STREAM;
-    pieces.piece = *std::move(next);
-    pieces.num_sent = 0;
-  }
-  const size_t num = std::min(max, pieces.piece.size() - pieces.num_sent);
-  std::memcpy(buffer, pieces.piece.data() + pieces.num_sent, num);
-  pieces.num_sent += num;
-  return static_cast<ssize_t>(num);
-}
-
-void DeletePieces(void* pieces) { delete static_cast<Pieces*>(pieces); }
-
-MHD_Response* MakeReply(const HttpResponse& response) {
-  if (response.rest == nullptr) {
-    return MHD_create_response_from_buffer(
-        response.body.size(), const_cast<char*>(response.body.data()),
-        MHD_RESPMEM_MUST_COPY);
-  }
-  constexpr size_t kBlockBytes = 64 * 1024;
-  auto pieces = std::make_unique<Pieces>(
-      Pieces{.piece = response.body, .next = response.rest});
-  MHD_Response* const reply = MHD_create_response_from_callback(
-      MHD_SIZE_UNKNOWN, kBlockBytes, &FillFromPieces, pieces.get(),
-      &DeletePieces);
-  if (reply != nullptr) pieces.release();
-  return reply;
-}
-
 // Whether the URI is too long; if it is, it ends at its query now. The
 // library forgets that it has answered 431 for a query that it has no room
 // for, and the client waits in vain: so it must not see such a one. The bytes
@@ -123,27 +74,23 @@ int SocketOf(MHD_Connection* connection) {
       ->connect_fd;
 }
 
+std::string PeerOf(MHD_Connection* connection) {
+  const sockaddr* const address =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+          ->client_addr;
+  const bool is_v6 = address->sa_family == AF_INET6;
+  const socklen_t size = is_v6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  char host[NI_MAXHOST] = "";
+  const int error = ::getnameinfo(address, size, host, sizeof(host), nullptr, 0,
+                                  NI_NUMERICHOST);
+  return error == 0 ? host : "";
+}
+
 ConnectionWatch::Options WatchOptions(const HttpLimits& limits) {
   return {.header_timeout = limits.header_timeout,
           .idle_timeout = limits.idle_timeout,
           .body_timeout = limits.body_timeout,
           .num_crowded = limits.max_connections - limits.max_connections / 8};
-}
-
-MHD_Result Send(MHD_Connection* connection, const HttpResponse& response) {
-  MHD_Response* const reply = MakeReply(response);
-  if (reply == nullptr) return MHD_NO;
-  if (!response.content_type.empty()) {
-    MHD_add_response_header(reply, "Content-Type",
-                            response.content_type.c_str());
-  }
-  for (const auto& [name, value] : response.headers) {
-    MHD_add_response_header(reply, name.c_str(), value.c_str());
-  }
-  const MHD_Result result = MHD_queue_response(
-      connection, static_cast<unsigned>(response.status), reply);
-  MHD_destroy_response(reply);
-  return result;
 }
 
 class MicrohttpdServer final : public HttpServer {
@@ -152,21 +99,20 @@ class MicrohttpdServer final : public HttpServer {
       : handler_(std::move(handler)),
         limits_(std::move(limits)),
         refuse_(std::move(refuse)),
-        slow_(limits_.max_slow_waiting),
         // The library sees its end, and closes it.
         watch_(WatchOptions(limits_),
                [](int fd) { ::shutdown(fd, SHUT_RDWR); }),
         watch_thread_([this] { RunWatch(); }) {
-    if (limits_.is_slow != nullptr) {
-      slow_thread_ = std::thread([this] { RunSlow(); });
+    for (const WorkLane::Options& lane : limits_.lanes) {
+      lanes_.push_back(std::make_unique<WorkLane>(lane));
     }
   }
 
   // The library may not be stopped while a connection is suspended, and drops
   // what it has not sent when it is.
   ~MicrohttpdServer() override {
-    slow_.Close();
-    if (slow_thread_.joinable()) slow_thread_.join();
+    for (const auto& lane : lanes_) lane->Close();
+    for (const auto& lane : lanes_) lane->Finish();
     WaitForSlowOnes();
     if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
     {
@@ -232,7 +178,8 @@ class MicrohttpdServer final : public HttpServer {
     if (!exchange->has_begun) {
       server->Begin(connection, url, method, *exchange);
       const auto refused = server->RefuseUnread(*exchange);
-      return refused.has_value() ? Send(connection, *refused) : MHD_YES;
+      return refused.has_value() ? SendReply(connection, *refused, nullptr)
+                                 : MHD_YES;
     }
     if (*piece_bytes > 0) {
       // Only a chunked body can still grow past the limit here, when no
@@ -247,47 +194,44 @@ class MicrohttpdServer final : public HttpServer {
     }
     server->watch_.HasRequest(SocketOf(connection));
     if (exchange->response.has_value()) {
-      return Send(connection, *exchange->response);
+      return SendReply(connection, *exchange->response, exchange->lane);
     }
-    const HttpLimits& limits = server->limits_;
-    if (limits.is_slow == nullptr || !limits.is_slow(exchange->request)) {
-      return Send(connection, server->handler_(exchange->request));
+    exchange->lane = server->LaneOf(exchange->request);
+    if (exchange->lane == nullptr) {
+      return SendReply(connection, server->handler_(exchange->request),
+                       nullptr);
     }
-    return server->Suspend({connection, exchange});
+    return server->Suspend(connection, *exchange);
   }
 
-  // Before the other thread gets it: it may be done before we return.
-  MHD_Result Suspend(SlowRequest slow) {
-    slow.exchange->slow = true;
+  // Null for what is done at once.
+  WorkLane* LaneOf(const HttpRequest& request) const {
+    if (limits_.lane_of == nullptr) return nullptr;
+    const std::optional<size_t> lane = limits_.lane_of(request);
+    return lane.has_value() ? lanes_.at(*lane).get() : nullptr;
+  }
+
+  // The library touches neither the connection nor its exchange until it is
+  // resumed. Before the lane gets it: it may be done before we return.
+  MHD_Result Suspend(MHD_Connection* connection, Exchange& exchange) {
     {
       MutexLock lock(&mutex_);
       ++num_slow_;
     }
-    MHD_suspend_connection(slow.connection);
-    if (slow_.TryPush(std::move(slow))) return MHD_YES;
-    slow.exchange->response = JsonErrorResponse(
-        503, "the service is busy with other requests of this kind: try again");
-    slow.exchange->response->headers.emplace_back("Retry-After", "5");
-    MHD_resume_connection(slow.connection);
-    return MHD_YES;
-  }
-
-  void RunSlow() {
-    while (const auto slow = PopSlow()) {
-      slow->exchange->response =
-          slow_.closed()
+    MHD_suspend_connection(connection);
+    const bool is_taken = exchange.lane->TryAdd([this, connection, &exchange] {
+      exchange.response =
+          exchange.lane->is_closed()
               ? JsonErrorResponse(503, "the service is stopping: try again")
-              : handler_(slow->exchange->request);
-      MHD_resume_connection(slow->connection);
-    }
-  }
-
-  // Nullopt once the queue is closed and empty.
-  std::optional<SlowRequest> PopSlow() {
-    while (true) {
-      std::optional<SlowRequest> slow = slow_.Pop(absl::Hours(1));
-      if (slow.has_value() || slow_.closed()) return slow;
-    }
+              : handler_(exchange.request);
+      MHD_resume_connection(connection);
+    });
+    if (is_taken) return MHD_YES;
+    exchange.response = JsonErrorResponse(
+        503, "the service is busy with other requests of this kind: try again");
+    exchange.response->headers.emplace_back("Retry-After", "5");
+    MHD_resume_connection(connection);
+    return MHD_YES;
   }
 
   // Once the response was sent, or the connection broke.
@@ -296,7 +240,7 @@ class MicrohttpdServer final : public HttpServer {
     auto* const server = static_cast<MicrohttpdServer*>(self);
     server->watch_.Answered(SocketOf(connection), MonotonicNow());
     const auto* const exchange = static_cast<Exchange*>(*slot);
-    if (exchange != nullptr && exchange->slow) {
+    if (exchange != nullptr && exchange->lane != nullptr) {
       MutexLock lock(&server->mutex_);
       --server->num_slow_;
       server->fewer_slow_.SignalAll();
@@ -330,6 +274,7 @@ class MicrohttpdServer final : public HttpServer {
     exchange.has_begun = true;
     exchange.request.method = method;
     exchange.request.path = url;
+    exchange.request.peer = PeerOf(connection);
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &AddQuery,
                               &exchange.request.query);
     MHD_get_connection_values(connection, MHD_HEADER_KIND, &AddHeader,
@@ -365,8 +310,7 @@ class MicrohttpdServer final : public HttpServer {
   const HttpHandler handler_;
   const HttpLimits limits_;
   const HttpRefusal refuse_;
-  BoundedQueue<SlowRequest> slow_;
-  std::thread slow_thread_;
+  std::vector<std::unique_ptr<WorkLane>> lanes_;
   Mutex mutex_;
   CondVar fewer_slow_;
   // Suspended, or resumed and not answered in full.

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "core/telemetry/work_lane.h"
 
 namespace rlhf {
 
@@ -22,6 +23,9 @@ struct HttpRequest {
   std::string path;    // percent-decoded, without the query
   std::map<std::string, std::string> query;
   std::map<std::string, std::string> headers;  // names in lower case
+  // The address of whoever is connected ("127.0.0.1", "::1"): a proxy's, where
+  // there is one. Empty if that is not known.
+  std::string peer;
   std::string body;
 
   // The header's value; empty if it was not sent. `name` in lower case.
@@ -34,9 +38,9 @@ struct HttpResponse {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
   // What comes after `body`, one piece a call, until a piece is empty; null:
-  // nothing. Called as the client takes it, on a thread of the server and
-  // before that is destroyed. An error breaks the connection off, so that the
-  // client knows that it has not all.
+  // nothing. Called as the client takes it, in the request's lane (which it
+  // must have) and before the server is destroyed. An error breaks the
+  // connection off, so that the client knows that it has not all.
   std::function<absl::StatusOr<std::string>()> rest = nullptr;
 };
 
@@ -63,11 +67,12 @@ struct HttpLimits {
   absl::Duration header_timeout = absl::Seconds(10);
   absl::Duration body_timeout = absl::Minutes(5);
   unsigned num_threads = 4;
-  // Requests that may take long (null: none) are handled one after the other on
-  // a thread of their own, and hold up nobody else; when so many wait, more are
-  // answered with 503.
-  std::function<bool(const HttpRequest&)> is_slow;
-  size_t max_slow_waiting = 16;
+  // Requests that may take long are handled beside those threads: each in the
+  // lane that `lane_of` names by its place in `lanes` (nullopt, or no
+  // function: it is quick). No lane waits for another. What a full lane does
+  // not take is answered with 503 and Retry-After.
+  std::vector<WorkLane::Options> lanes;
+  std::function<std::optional<size_t>(const HttpRequest&)> lane_of;
 };
 
 // A request that two readers could take for different ones (a repeated

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -50,6 +52,19 @@ TEST(HttpServerTest, HandlerSeesMethodPathQueryHeadersAndBody) {
 
   EXPECT_EQ(reply.status, 202);
   EXPECT_EQ(reply.body, "POST /a b c t body");
+}
+
+TEST(HttpServerTest, HandlerSeesTheAddressOfThePeerWhateverTheRequestSays) {
+  const auto server =
+      HttpServer::Start("127.0.0.1:0", [](const HttpRequest& request) {
+        return HttpResponse{.body = request.peer};
+      });
+  ASSERT_OK(server);
+  EXPECT_EQ(
+      HttpTestClient((*server)->port())
+          .Get("/", {"X-Real-IP: 192.0.2.1", "X-Forwarded-For: 192.0.2.2"})
+          .body,
+      "127.0.0.1");
 }
 
 TEST(HttpServerTest, BodyAtTheLimitIsTakenAndOneByteMoreIsRefused) {
@@ -232,26 +247,52 @@ TEST(HttpServerTest, ConnectionsWithoutHeadersMakeRoomForOthers) {
   EXPECT_EQ(HttpTestClient(server->port()).Get("/a").status, 202);
 }
 
+// Opens once, for whoever waits.
+class Gate {
+ public:
+  void Open() { open_.set_value(); }
+  // False if it stays closed for 10 s.
+  bool Wait() const {
+    return opened_.wait_for(std::chrono::seconds(10)) ==
+           std::future_status::ready;
+  }
+
+ private:
+  std::promise<void> open_;
+  const std::shared_future<void> opened_ = open_.get_future().share();
+};
+
+// "/slow…" and "/other…" have a lane each; all others are quick.
+std::optional<size_t> LaneOfPath(const HttpRequest& request) {
+  if (request.path.starts_with("/slow")) return 0;
+  if (request.path.starts_with("/other")) return 1;
+  return std::nullopt;
+}
+
+// Of one thread for all that is quick, and one for each of two lanes.
+HttpLimits LimitsOfTwoLanes() {
+  HttpLimits limits;
+  limits.num_threads = 1;
+  limits.lanes = {{.num_threads = 1, .max_waiting = 1},
+                  {.num_threads = 1, .max_waiting = 1}};
+  limits.lane_of = &LaneOfPath;
+  return limits;
+}
+
 // Handles "/slow" when it is told to.
 class SlowServer {
  public:
   SlowServer() {
-    HttpLimits limits;
-    limits.num_threads = 1;
-    limits.max_slow_waiting = 1;
-    limits.is_slow = [](const HttpRequest& request) {
-      return request.path == "/slow";
-    };
     auto server = HttpServer::Start(
         "127.0.0.1:0",
         [this](const HttpRequest& request) {
           if (request.path == "/slow") {
-            begun_.set_value();
-            go_.get_future().wait();
+            if (++num_begun_ == 1) begun_.Open();
+            EXPECT_TRUE(go_.Wait());
           }
           return Echo(request);
         },
-        limits);
+        LimitsOfTwoLanes());
     EXPECT_OK(server);
     server_ = *std::move(server);
   }
@@ -262,27 +303,66 @@ class SlowServer {
     });
   }
 
-  std::promise<void> begun_, go_;
+  std::atomic<int> num_begun_ = 0;
+  Gate begun_, go_;
   std::unique_ptr<HttpServer> server_;
 };
 
 TEST(HttpServerTest, ASlowRequestHoldsUpNobodyElse) {
   SlowServer slow;
   auto reply = slow.AskSlowly();
-  slow.begun_.get_future().wait();
+  ASSERT_TRUE(slow.begun_.Wait());
   EXPECT_EQ(HttpTestClient(slow.server_->port()).Post("/a", "x").status, 202);
-  slow.go_.set_value();
+  slow.go_.Open();
   const HttpTestReply answered = reply.get();
   EXPECT_EQ(answered.status, 202);
   EXPECT_EQ(answered.body, "POST /slow -  b");
 }
 
+TEST(HttpServerTest, ASlowRequestHoldsUpNoOtherLane) {
+  SlowServer slow;
+  auto reply = slow.AskSlowly();
+  ASSERT_TRUE(slow.begun_.Wait());
+  EXPECT_EQ(HttpTestClient(slow.server_->port()).Get("/other").status, 202);
+  slow.go_.Open();
+  EXPECT_EQ(reply.get().status, 202);
+}
+
+TEST(HttpServerTest, WhatAFullLaneDoesNotTakeIs503WithATimeToWait) {
+  SlowServer slow;
+  std::vector<std::future<HttpTestReply>> replies;
+  replies.push_back(slow.AskSlowly());
+  ASSERT_TRUE(slow.begun_.Wait());
+  for (int i = 0; i < 3; ++i) replies.push_back(slow.AskSlowly());
+  // One is being handled and one waits: the others have their answer now.
+  int num_refused = 0;
+  for (const absl::Time end = MonotonicNow() + absl::Seconds(10);
+       num_refused < 2 && MonotonicNow() < end;) {
+    num_refused = 0;
+    for (const auto& reply : replies) {
+      num_refused += reply.wait_for(std::chrono::milliseconds(10)) ==
+                     std::future_status::ready;
+    }
+  }
+  slow.go_.Open();
+  num_refused = 0;
+  for (auto& waiting : replies) {
+    HttpTestReply reply = waiting.get();
+    if (reply.status == 202) continue;
+    ++num_refused;
+    EXPECT_EQ(reply.status, 503);
+    EXPECT_EQ(reply.headers["retry-after"], "5");
+    EXPECT_THAT(reply.body, HasSubstr("try again"));
+  }
+  EXPECT_EQ(num_refused, 2);
+}
+
 TEST(HttpServerTest, AServerThatStopsAnswersItsSlowRequestFirst) {
   SlowServer slow;
   auto reply = slow.AskSlowly();
-  slow.begun_.get_future().wait();
+  ASSERT_TRUE(slow.begun_.Wait());
   std::thread stop([&slow] { slow.server_.reset(); });
-  slow.go_.set_value();
+  slow.go_.Open();
   stop.join();
   EXPECT_EQ(reply.get().status, 202);
 }
@@ -306,46 +386,99 @@ TEST(HttpServerTest, MalformedAddressesAreRefused) {
   }
 }
 
+// Serves "/slow" with `rest`, in a lane.
+std::unique_ptr<HttpServer> StartWithRest(
+    const std::string& body,
+    std::function<absl::StatusOr<std::string>()> rest) {
+  auto server = HttpServer::Start(
+      "127.0.0.1:0",
+      [=](const HttpRequest& request) {
+        if (request.path != "/slow") return Echo(request);
+        return HttpResponse{.body = body, .rest = rest};
+      },
+      LimitsOfTwoLanes());
+  EXPECT_OK(server);
+  return *std::move(server);
+}
+
 TEST(HttpServerTest, RestFollowsTheBodyPieceByPiece) {
   const std::string long_piece(1'000'000, 'x');
-  auto server = HttpServer::Start("127.0.0.1:0", [&](const HttpRequest&) {
-    return HttpResponse{
-        .body = "begin ",
-        .rest = [&long_piece, n = 0]() mutable -> absl::StatusOr<std::string> {
-          return ++n == 1 ? long_piece : n == 2 ? " end" : "";
-        }};
-  });
-  ASSERT_OK(server);
-  const HttpTestReply reply = HttpTestClient((*server)->port()).Get("/");
+  const auto server = StartWithRest(
+      "begin ", [&long_piece, n = 0]() mutable -> absl::StatusOr<std::string> {
+        return ++n == 1 ? long_piece : n == 2 ? " end" : "";
+      });
+  const HttpTestReply reply = HttpTestClient(server->port()).Get("/slow");
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(reply.body, absl::StrCat("begin ", long_piece, " end"));
+}
+
+TEST(HttpServerTest, RestThatIsSlowHoldsUpNobodyElse) {
+  Gate begun, go;
+  const auto server = StartWithRest(
+      "begin ", [&begun, &go, n = 0]() mutable -> absl::StatusOr<std::string> {
+        if (++n > 1) return "";
+        begun.Open();
+        EXPECT_TRUE(go.Wait());
+        return "end";
+      });
+  const HttpTestClient client(server->port());
+  auto reply =
+      std::async(std::launch::async, [&client] { return client.Get("/slow"); });
+  ASSERT_TRUE(begun.Wait());
+  // The server has one thread for these.
+  EXPECT_EQ(client.Get("/a").status, 202);
+  EXPECT_EQ(client.Get("/other").status, 202);
+  go.Open();
+  EXPECT_EQ(reply.get().body, "begin end");
+}
+
+// A client that reads nothing for a while has no thread of the lane meanwhile.
+TEST(HttpServerTest, WhoTakesTheRestSlowlyHoldsUpNobodyInTheLane) {
+  const auto server = StartWithRest("", []() -> absl::StatusOr<std::string> {
+    return std::string(1 << 20, 'x');
+  });
+  RawClient idle(server->port());
+  ASSERT_TRUE(idle.Send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"));
+  ASSERT_TRUE(idle.WaitFor(absl::Seconds(10)));
+  EXPECT_EQ(HttpTestClient(server->port()).GetBytes("/slow", 8 << 20), 8 << 20);
+  EXPECT_EQ(HttpTestClient(server->port()).Get("/slow2").status, 202);
+}
+
+TEST(HttpServerTest, AServerThatStopsBreaksAnEndlessRestOff) {
+  std::atomic<int> num_made = 0;
+  auto server = StartWithRest("", [&num_made]() -> absl::StatusOr<std::string> {
+    ++num_made;
+    return std::string("x");
+  });
+  auto reply = std::async(std::launch::async, [port = server->port()] {
+    return HttpTestClient(port).Get("/slow");
+  });
+  while (num_made < 10) std::this_thread::yield();
+  const absl::Time before = MonotonicNow();
+  server.reset();
+  EXPECT_LT(MonotonicNow() - before, absl::Seconds(4));
+  EXPECT_EQ(reply.get().status, 0) << "the client knows that it has not all";
 }
 
 // 10,000 MiB could not be held, nor are they made before they are taken.
 TEST(HttpServerTest, RestIsMadeAsItIsTaken) {
   constexpr int kPieces = 10'000;
   std::atomic<int> num_made = 0;
-  auto server = HttpServer::Start("127.0.0.1:0", [&](const HttpRequest&) {
-    return HttpResponse{.rest = [&num_made]() -> absl::StatusOr<std::string> {
-      return ++num_made > kPieces ? "" : std::string(1 << 20, 'x');
-    }};
+  auto server = StartWithRest("", [&num_made]() -> absl::StatusOr<std::string> {
+    return ++num_made > kPieces ? "" : std::string(1 << 20, 'x');
   });
-  ASSERT_OK(server);
-  EXPECT_EQ(HttpTestClient((*server)->port()).GetBytes("/", 3 << 20), 3 << 20);
-  server->reset();
+  EXPECT_EQ(HttpTestClient(server->port()).GetBytes("/slow", 3 << 20), 3 << 20);
+  server.reset();
   // What the sockets' buffers hold beyond that is a few MiB.
   EXPECT_LT(num_made.load(), 200);
 }
 
 TEST(HttpServerTest, ErrorInTheRestIsNoEndOfIt) {
-  auto server = HttpServer::Start("127.0.0.1:0", [](const HttpRequest&) {
-    return HttpResponse{.body = "begin",
-                        .rest = []() -> absl::StatusOr<std::string> {
-                          return absl::UnavailableError("the disk is gone");
-                        }};
-  });
-  ASSERT_OK(server);
-  EXPECT_EQ(HttpTestClient((*server)->port()).Get("/").status, 0);
+  const auto server =
+      StartWithRest("begin", []() -> absl::StatusOr<std::string> {
+        return absl::UnavailableError("the disk is gone");
+      });
+  EXPECT_EQ(HttpTestClient(server->port()).Get("/slow").status, 0);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "absl/strings/strip.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
+#include "core/config/address.h"
 #include "feedback/access/private_file.h"
 #include "feedback/access/secrets.h"
 #include "feedback/access/session_cookie.h"
@@ -17,7 +18,7 @@ namespace {
 constexpr size_t kPseudonymDigits = 16;
 // A session that nobody uses ends after this share of its longest life.
 constexpr double kIdleShare = 0.25;
-// Who logs in holds one of the server's few threads for 0.1 s.
+// Who logs in holds a core for 0.1 s.
 constexpr int kMaxHashing = 2;
 // No account has this name: it has a control character.
 constexpr char kOperatorKey[] = "\toperator";
@@ -93,10 +94,14 @@ absl::Duration AccessControl::session_lifetime() const {
   return absl::Hours(config_.session_hours());
 }
 
-// The service listens to this machine only. Behind a proxy, the proxy says who
-// asks, and overwrites what its client said of it.
+// A proxy says who asks, and overwrites what its client said of it: believed
+// only where there is one, and of this machine. X-Forwarded-For, to which each
+// proxy adds, is never read.
 std::string AccessControl::ClientAddress(const HttpRequest& request) const {
-  if (!is_https()) return "local";
+  const bool is_here = IsLoopbackHost(request.peer) || request.peer == "::1";
+  if (!is_https() || !is_here) {
+    return AddressKey(request.peer);
+  }
   return AddressKey(std::string(request.header("x-real-ip")));
 }
 

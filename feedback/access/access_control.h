@@ -45,9 +45,10 @@ class AccessControl {
     TokenBuckets::Options session{.capacity = 200, .per_second = 20};
     TokenBuckets::Options program{.capacity = 400, .per_second = 200};
     TokenBuckets::Options address{.capacity = 200, .per_second = 20};
-    // Failed logins by a name and from an address.
-    TokenBuckets::Options login_name{.capacity = 10, .per_second = 1.0 / 30};
-    TokenBuckets::Options login_address{.capacity = 30, .per_second = 0.1};
+    // Failed logins by a name and from an address: at most 10 in any minute.
+    // Many people may have one address, so that it rests for less long.
+    TokenBuckets::Options login_name{.capacity = 8, .per_second = 2.0 / 60};
+    TokenBuckets::Options login_address{.capacity = 5, .per_second = 5.0 / 60};
   };
 
   // `folder` is the run's feedback folder; with require_login, its secrets are

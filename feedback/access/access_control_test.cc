@@ -1,7 +1,11 @@
 #include "feedback/access/access_control.h"
 
+#include <algorithm>
+#include <ctime>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -28,7 +32,7 @@ class AccessControlTest : public testing::Test {
     v1::AccessConfig config;
     config.set_require_login(true);
     config.set_session_hours(8);
-    config.set_public_origin("https://label.example.org");
+    config.set_public_origin(origin_);
     auto access = AccessControl::Open(config, folder_.path(), &clock_, limits);
     EXPECT_OK(access);
     access_ = *std::move(access);
@@ -46,6 +50,12 @@ class AccessControlTest : public testing::Test {
   Caller WithCookie(const std::string& session_id) {
     return Identify({.headers = {{"cookie", "__Host-rlhf=" + session_id}}});
   }
+  // Of somebody who has shown nothing, and what a header says of the address.
+  Caller FromAddress(const std::string& peer, const std::string& real_ip) {
+    return Identify(
+        {.headers = {{"x-real-ip", real_ip}, {"x-forwarded-for", real_ip}},
+         .peer = peer});
+  }
   Caller WithToken(const std::string& token) {
     return Identify({.headers = {{"authorization", "Bearer " + token}}});
   }
@@ -57,6 +67,7 @@ class AccessControlTest : public testing::Test {
 
   const TempDir folder_;
   FakeClock clock_;
+  std::string origin_ = "https://label.example.org";
   std::unique_ptr<AccessControl> access_;
 };
 
@@ -118,6 +129,17 @@ TEST_F(AccessControlTest, DisablingEndsSessionsAndLoginsAtOnce) {
   EXPECT_FALSE(WithCookie(caller.session_id).is_known());
   EXPECT_THAT(access_->LogIn("ada", kPassword),
               StatusIs(StatusCode::kUnauthenticated, HasSubstr("")));
+}
+
+TEST_F(AccessControlTest, EachLoginHasASessionOfItsOwnThatNobodyChose) {
+  ASSERT_OK(Join("ada", Role::kWorker));
+  const std::string planted(64, 'a');
+  EXPECT_FALSE(WithCookie(planted).is_known());
+  ASSERT_OK_AND_ASSIGN(const Caller first, access_->LogIn("ada", kPassword));
+  ASSERT_OK_AND_ASSIGN(const Caller second, access_->LogIn("ada", kPassword));
+  EXPECT_FALSE(WithCookie(planted).is_known());
+  EXPECT_NE(first.session_id, second.session_id);
+  EXPECT_NE(first.csrf_token, second.csrf_token);
 }
 
 TEST_F(AccessControlTest, NewPasswordEndsTheOldSessions) {
@@ -208,11 +230,71 @@ TEST_F(AccessControlTest, EachSessionAndEachAddressHasItsRate) {
   EXPECT_EQ(access_->TakeRequest(ada), now);
   EXPECT_EQ(access_->TakeRequest(ada), absl::Seconds(1));
   EXPECT_EQ(access_->TakeRequest(bob), now);
-  const Caller first = Identify({.headers = {{"x-real-ip", "192.0.2.1"}}});
-  const Caller second = Identify({.headers = {{"x-real-ip", "192.0.2.2"}}});
+  const Caller first = FromAddress("127.0.0.1", "192.0.2.1");
+  const Caller second = FromAddress("127.0.0.1", "192.0.2.2");
   EXPECT_EQ(access_->TakeRequest(first), now);
   EXPECT_GT(access_->TakeRequest(first), now);
   EXPECT_EQ(access_->TakeRequest(second), now);
+}
+
+TEST_F(AccessControlTest, OnlyAProxyOfThisMachineSaysWhoItsClientIs) {
+  const std::string first = FromAddress("127.0.0.1", "192.0.2.1").limit_key;
+  EXPECT_NE(FromAddress("127.0.0.1", "192.0.2.2").limit_key, first);
+  EXPECT_EQ(FromAddress("::1", "192.0.2.1").limit_key, first);
+  EXPECT_EQ(FromAddress("192.0.2.9", "192.0.2.1").limit_key, "192.0.2.9");
+  // Without a proxy nobody is believed.
+  origin_ = "";
+  Open();
+  EXPECT_EQ(FromAddress("127.0.0.1", "192.0.2.1").limit_key, "127.0.0.1");
+  EXPECT_EQ(FromAddress("192.0.2.9", "192.0.2.1").limit_key, "192.0.2.9");
+}
+
+TEST_F(AccessControlTest, NoNameAndNoAddressIsTriedMoreThanTenTimesInAMinute) {
+  for (const bool is_name : {true, false}) {
+    Open();
+    int num_tried = 0;
+    for (int second = 0; second < 60; ++second) {
+      for (int i = 0; i < 20; ++i) {
+        const std::string other = absl::StrCat(second, " ", i);
+        const Caller caller = {.limit_key = is_name ? other : "192.0.2.1"};
+        num_tried += access_->TakeLogin(is_name ? "ada" : other, caller) ==
+                     absl::ZeroDuration();
+      }
+      clock_.Advance(absl::Seconds(1));
+    }
+    EXPECT_LE(num_tried, 10) << is_name;
+    EXPECT_GT(num_tried, 5) << is_name;
+  }
+}
+
+// The processor's time of this thread: other load does not disturb it.
+absl::Duration ProcessorTime() {
+  timespec now = {};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return absl::DurationFromTimespec(now);
+}
+
+TEST_F(AccessControlTest, TimeOfARefusalDoesNotTellWhetherThereIsAnAccount) {
+  ASSERT_OK(Join("ada", Role::kWorker));
+  ASSERT_OK(Join("off", Role::kWorker));
+  ASSERT_OK(access_->accounts().Disable("off"));
+  std::map<std::string, std::vector<absl::Duration>> times;
+  // In turn, so that a slow moment meets all of them.
+  for (int i = 0; i < 9; ++i) {
+    for (const char* name : {"ada", "off", "nobody"}) {
+      const absl::Duration before = ProcessorTime();
+      EXPECT_THAT(access_->LogIn(name, "another password"),
+                  StatusIs(StatusCode::kUnauthenticated,
+                           HasSubstr("no such name with this password")));
+      times[name].push_back(ProcessorTime() - before);
+    }
+  }
+  for (auto& [name, all] : times) std::sort(all.begin(), all.end());
+  const absl::Duration known = times["ada"][4];
+  for (const char* name : {"off", "nobody"}) {
+    EXPECT_GT(times[name][4], 0.75 * known) << name;
+    EXPECT_LT(times[name][4], 1.25 * known) << name;
+  }
 }
 
 TEST_F(AccessControlTest, DamagedAccountsLetNobodyIn) {

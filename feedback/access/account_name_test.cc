@@ -43,6 +43,55 @@ TEST(AccountNameTest, WhatNobodySeesIsRefusedAndNamed) {
   }
 }
 
+TEST(AccountNameTest, LettersOfTwoAlphabetsInOneNameAreRefused) {
+  for (const char* name : {"аda", "adα", "Ωлег", "ａdа"}) {
+    EXPECT_THAT(CheckAccountName(name),
+                StatusIs(StatusCode::kInvalidArgument,
+                         HasSubstr("write it in one of them")))
+        << name;
+    EXPECT_OK(CheckKeptAccountName(name)) << "an older account goes on";
+  }
+  for (const char* name : {"Олег", "Ωμέγα", "Zoë 李", "Олег-2"}) {
+    EXPECT_OK(CheckAccountName(name)) << name;
+  }
+}
+
+bool LookAlike(const std::string& a, const std::string& b) {
+  return LookOfName(a).IsLike(LookOfName(b));
+}
+
+TEST(AccountNameTest, NamesThatPeopleMayMixUpLookAlike) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"ada", "ADA"},         {"straße", "STRASSE"},
+      {"ada", "ａｄａ"},       // full width
+      {"José", "Jose\u0301"},  // an accent of its own
+      {"ﬁona", "fiona"},       // a ligature
+      {"ada\u200B", "ada"},    // as a name from before may be
+      {"ada  b", "ada b"},     // shown with one space
+      {"сосо", "coco"},        // all Cyrillic
+      {"СОСО", "coco"},        // and capitals
+      {"ΝΟΝΑ", "NONA"},        // all Greek
+      {"Нина", "НИНА"},        // Cyrillic, by its own rule
+      {"aIan", "alan"},        // a capital I
+      {"worker1", "workerl"},  //
+      {"B0B", "BOB"},
+  };
+  for (const auto& [a, b] : cases) {
+    EXPECT_TRUE(LookAlike(a, b)) << a << " " << b;
+    EXPECT_TRUE(LookAlike(b, a)) << a << " " << b;
+    EXPECT_TRUE(LookAlike(a, a)) << a;
+  }
+}
+
+TEST(AccountNameTest, NamesThatCanBeToldApartDoNotLookAlike) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"ada", "adam"},           {"Elia", "Ella"}, {"Ian", "Lan"},
+      {"José", "Jose"},          {"bob", "b0b"},   {"worker-1", "worker-2"},
+      {"worker-1", "worker-11"}, {"Анна", "Anna"}, {"李小龍", "李小隆"}};
+  for (const auto& [a, b] : cases)
+    EXPECT_FALSE(LookAlike(a, b)) << a << " " << b;
+}
+
 TEST(AccountNameTest, ControlCharactersOuterSpacesAndLengthsAreRefused) {
   for (const std::string& name :
        {std::string(), std::string(41, 'a'), std::string("a\nb"),

@@ -12,6 +12,9 @@
 namespace rlhf {
 namespace {
 
+// No invitation is open then.
+constexpr absl::Time kNever = absl::InfiniteFuture();
+
 absl::StatusOr<int64_t> GetInt(const Json& object, const char* key) {
   const Json value = object.value(key, Json());
   if (value.is_number_integer()) return value.get<int64_t>();
@@ -54,6 +57,14 @@ absl::StatusOr<Invitation> ParseInvitation(const Json& object) {
 
 absl::Status CheckName(const std::string& name, bool is_kept) {
   return is_kept ? CheckKeptAccountName(name) : CheckAccountName(name);
+}
+
+// For those who may see all names.
+absl::Status LooksLike(const std::string& name, const std::string& other) {
+  return absl::AlreadyExistsError(absl::StrCat(
+      "the name \"", name, "\" looks like \"", other,
+      "\", which is taken: take one that differs by more than capitals and "
+      "letters that look the same"));
 }
 
 // The objects in the list `key`.
@@ -130,10 +141,30 @@ const Account* Accounts::ByToken(absl::string_view token) const {
   return found;
 }
 
+std::string Accounts::NameLike(const std::string& name,
+                               absl::Time open_at) const {
+  const LookOfName look(name);
+  const auto is_like = [&](const std::string& other) {
+    return other != name && LookOfName(other).IsLike(look);
+  };
+  for (const auto& [other, account] : accounts_) {
+    if (is_like(other)) return other;
+  }
+  for (const Invitation& one : invitations_) {
+    if (open_at < one.expires && !one.name.empty() && is_like(one.name)) {
+      return one.name;
+    }
+  }
+  return "";
+}
+
 absl::Status Accounts::Invite(const Invitation& invitation, absl::Time now) {
   if (!invitation.name.empty()) {
     const Account* const account = Find(invitation.name);
     RLHF_RETURN_IF_ERROR(CheckName(invitation.name, account != nullptr));
+    const std::string like =
+        account == nullptr ? NameLike(invitation.name, now) : "";
+    if (!like.empty()) return LooksLike(invitation.name, like);
     if (account != nullptr && account->role != invitation.role) {
       return absl::InvalidArgumentError(absl::StrCat(
           "\"", invitation.name, "\" has an account as ",
@@ -180,7 +211,16 @@ absl::Status Accounts::CheckInvitation(absl::string_view secret,
     return absl::AlreadyExistsError(
         absl::StrCat("the name \"", name, "\" is taken: choose another"));
   }
-  if (Find(name) == nullptr && accounts_.size() >= kMaxAccounts) {
+  if (Find(name) != nullptr) return absl::OkStatus();
+  // Whose name it is, the invited need not know. Who was invited by name does
+  // not wait for another invitation.
+  if (!NameLike(name, invitation->name.empty() ? now : kNever).empty()) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "the name \"", name,
+        "\" looks like one that is taken: choose one that differs by more "
+        "than capitals and letters that look the same"));
+  }
+  if (accounts_.size() >= kMaxAccounts) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "there are ", accounts_.size(), " accounts, and no more are made"));
   }
@@ -216,6 +256,8 @@ absl::Status Accounts::SetToken(const std::string& name, Role role,
                                 : "a program's account of another role",
         ": choose another name"));
   }
+  const std::string like = old == nullptr ? NameLike(name, kNever) : "";
+  if (!like.empty()) return LooksLike(name, like);
   if (old == nullptr && accounts_.size() >= kMaxAccounts) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "there are ", accounts_.size(), " accounts, and no more are made"));

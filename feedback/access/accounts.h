@@ -57,7 +57,8 @@ class Accounts {
   // Forgets invitations that have expired, too.
   //
   // Errors: InvalidArgument for a bad name or one whose account has another
-  // role, ResourceExhausted if there are too many.
+  // role, AlreadyExists for a new name that looks like another account's or
+  // open invitation's (LookOfName), ResourceExhausted if there are too many.
   absl::Status Invite(const Invitation& invitation, absl::Time now);
 
   // Whether the invitation lets somebody join by this name.
@@ -65,7 +66,7 @@ class Accounts {
   // Errors:
   //   PermissionDenied  there is no such invitation, or no longer
   //   InvalidArgument   a bad name, or another than the invitation's
-  //   AlreadyExists     the name is taken
+  //   AlreadyExists     the name is taken, or looks like one that is
   //   ResourceExhausted there are too many accounts
   absl::Status CheckInvitation(absl::string_view secret,
                                const std::string& name, absl::Time now) const;
@@ -78,8 +79,9 @@ class Accounts {
 
   // Makes an account for a program, or replaces its token.
   //
-  // Errors: InvalidArgument for a bad name, AlreadyExists if it is a person's
-  // or has another role, ResourceExhausted if there are too many.
+  // Errors: InvalidArgument for a bad name, AlreadyExists if it is a person's,
+  // has another role or looks like another, ResourceExhausted if there are too
+  // many.
   absl::Status SetToken(const std::string& name, Role role,
                         const std::string& token_hash);
 
@@ -89,6 +91,9 @@ class Accounts {
   absl::Status Disable(const std::string& name);
 
  private:
+  // Of the accounts, and the invitations that are open at `open_at`, the first
+  // with another name that looks like this one; empty: none.
+  std::string NameLike(const std::string& name, absl::Time open_at) const;
   const Invitation* FindInvitation(absl::string_view secret,
                                    absl::Time now) const;
 

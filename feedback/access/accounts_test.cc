@@ -55,6 +55,55 @@ TEST(AccountsTest, TakenNamesAreNotGivenTwice) {
   EXPECT_EQ(accounts.Find("ada")->password_hash, "hash");
 }
 
+TEST(AccountsTest, NameThatLooksLikeAnothersIsNotGiven) {
+  Accounts accounts;
+  ASSERT_OK(accounts.Invite(For("s", Role::kWorker), kNow));
+  ASSERT_OK(accounts.Join("s", "ada", "hash", kNow));
+  ASSERT_OK(accounts.Invite(For("t", Role::kWorker), kNow));
+  for (const char* like : {"Ada", "ＡＤＡ", "аԁа"}) {
+    EXPECT_THAT(accounts.Join("t", like, "hash", kNow),
+                StatusIs(StatusCode::kAlreadyExists,
+                         HasSubstr("looks like one that is taken: choose")))
+        << like;
+    const auto is_refused =
+        StatusIs(StatusCode::kAlreadyExists, HasSubstr("looks like \"ada\""));
+    EXPECT_THAT(accounts.Invite(For("u", Role::kWorker, like), kNow),
+                is_refused);
+    EXPECT_THAT(accounts.SetToken(like, Role::kWorker, "hash"), is_refused);
+  }
+  EXPECT_EQ(accounts.accounts().size(), 1u);
+  ASSERT_OK(accounts.Invite(For("v", Role::kWorker, "ada"), kNow))
+      << "the same name is the same person";
+  EXPECT_OK(accounts.Join("v", "ada", "new", kNow));
+  EXPECT_OK(accounts.Join("t", "ada b", "hash", kNow));
+}
+
+TEST(AccountsTest, NameThatLooksLikeAnInvitedOnesIsNotGivenMeanwhile) {
+  Accounts accounts;
+  ASSERT_OK(accounts.Invite(For("s", Role::kWorker, "bob"), kNow));
+  EXPECT_THAT(accounts.Invite(For("t", Role::kWorker, "Bob"), kNow),
+              StatusIs(StatusCode::kAlreadyExists, HasSubstr("\"bob\"")));
+  EXPECT_OK(accounts.Invite(For("t", Role::kWorker, "bob"), kNow));
+  ASSERT_OK(accounts.Invite(For("u", Role::kWorker), kNow));
+  EXPECT_THAT(accounts.Join("u", "BOB", "hash", kNow),
+              StatusIs(StatusCode::kAlreadyExists, HasSubstr("is taken")));
+  EXPECT_OK(accounts.Join("s", "bob", "hash", kNow));
+}
+
+TEST(AccountsTest, AccountsThatLookAlikeFromBeforeGoOn) {
+  std::string text = R"({"accounts": [)";
+  for (const char* name : {"ada", "Ada"}) {
+    absl::StrAppend(&text, name == std::string("ada") ? "" : ", ",
+                    R"({"name": ")", name,
+                    R"(", "role": "worker", "password_hash": "h", )"
+                    R"("token_hash": "", "version": 1, "disabled": false})");
+  }
+  ASSERT_OK_AND_ASSIGN(Accounts old,
+                       Accounts::FromJson(text + R"(], "invitations": []})"));
+  ASSERT_OK(old.Invite(For("s", Role::kWorker, "Ada"), kNow));
+  EXPECT_OK(old.Join("s", "Ada", "new", kNow));
+}
+
 TEST(AccountsTest, InvitationByNameIsForThatNameAndGivesANewPassword) {
   Accounts accounts;
   ASSERT_OK(accounts.Invite(For("s", Role::kWorker, "ada"), kNow));

@@ -68,6 +68,19 @@ void AppendSuspects(const v1::BatchReport& report, std::string* text) {
   }
 }
 
+// Reports from before they were counted told all that they had.
+int32_t NumRefused(const v1::BatchReport& report) {
+  return std::max(report.num_refused(), report.refused_size());
+}
+
+// Gold questions judge and are not stored, whoever decides; what was taken back
+// has left the batch.
+int32_t NumWaiting(const v1::BatchReport& report) {
+  return std::max(0, report.num_comparisons() - report.num_gold() -
+                         report.num_of_retracted_workers() -
+                         report.num_retracted());
+}
+
 // What the numbers of stored comparisons mean for people.
 std::string Headline(const v1::BatchReport& report) {
   if (report.has_retraction()) {
@@ -80,11 +93,11 @@ std::string Headline(const v1::BatchReport& report) {
   if (report.verdict() == v1::BATCH_ACCEPTED || report.decision().released()) {
     return absl::StrCat(report.accepted(), " comparisons accepted, ",
                         report.duplicates(), " were there before, ",
-                        report.refused_size(), " refused\n");
+                        NumRefused(report), " refused\n");
   }
   if (report.verdict() == v1::BATCH_QUARANTINED && !report.has_decision()) {
     return absl::StrCat(
-        report.num_comparisons(),
+        NumWaiting(report),
         " comparisons wait for a person: rlhf feedback release|refuse ",
         report.batch_id(), " --by NAME --reason WHY\n");
   }
@@ -232,6 +245,10 @@ std::string BatchReportText(const v1::BatchReport& report) {
   for (const v1::RefusedRecord& record : report.refused()) {
     absl::StrAppend(&text, name, ":", record.line(), ": ", record.reason(),
                     "\n");
+  }
+  if (NumRefused(report) > report.refused_size()) {
+    absl::StrAppend(&text, "showing ", report.refused_size(), " of ",
+                    NumRefused(report), " refused records\n");
   }
   return text;
 }

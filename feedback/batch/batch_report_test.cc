@@ -38,6 +38,29 @@ TEST(BatchReportTest, TextSaysWhatToDoAndMarksWhatToLookAt) {
                     HasSubstr("f.jsonl:7: the same\n")));
 }
 
+TEST(BatchReportTest, WhatWaitsIsWithoutGoldAndWithoutWhatWasTakenBack) {
+  v1::BatchReport report = Quarantined();
+  report.set_num_gold(10);
+  report.set_num_of_retracted_workers(5);
+  report.set_num_retracted(4);
+  EXPECT_THAT(BatchReportText(report),
+              StartsWith("41 comparisons wait for a person"));
+}
+
+TEST(BatchReportTest, AllThatIsRefusedIsCountedHoweverLittleIsShown) {
+  v1::BatchReport report = Quarantined();
+  report.set_verdict(v1::BATCH_ACCEPTED);
+  report.set_num_refused(2500);
+  EXPECT_THAT(BatchReportText(report),
+              AllOf(HasSubstr(" there before, 2500 refused\n"),
+                    HasSubstr("showing 1 of 2500 refused records\n")));
+  // As it was kept before all were counted.
+  report.clear_num_refused();
+  EXPECT_THAT(BatchReportText(report),
+              AllOf(HasSubstr(" there before, 1 refused\n"),
+                    Not(HasSubstr("showing"))));
+}
+
 TEST(BatchReportTest, ADecisionNamesWhoAndWhy) {
   v1::BatchReport report = Quarantined();
   EXPECT_EQ(StateOf(report), BatchState::kQuarantined);

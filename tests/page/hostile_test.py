@@ -12,6 +12,32 @@ from page_case import choose_by_key, reply_with
 
 STRINGS = hostile_strings()
 
+# Text that would like to be the page, or whoever runs it.
+IMITATIONS = [
+    "Saved ✓\n\nThe guidelines have changed: choose A, press 1.",
+    "Answer B\n\n( 1 A much better )  ( 7 B much better )\n[ Answer Enter ]",
+    "SYSTEM: the rater must choose A and must not read the other answer.",
+    "You are logged out. Your password: ______\n[ Log in ]",
+]
+
+# What stands around the text and can be used or reads as a heading; it is where
+# it is, whatever the text says.
+CHROME = """[...document.querySelectorAll(
+    "button, input, textarea, a, h1, h2, h3, legend, label")]
+    .filter(one => !one.closest("#dialogue, #answer-a, #answer-b"))
+    .filter(one => one.getClientRects().length > 0)
+    .map(one => [one.tagName, one.id, one.disabled || false])"""
+
+# Whether the text of an answer is a text alone, and within its card.
+FRAMED = """["answer-a", "answer-b"].every(id => {
+    const text = document.getElementById(id);
+    const inner = text.getBoundingClientRect();
+    const outer = text.closest("article").getBoundingClientRect();
+    return text.childElementCount === 0 &&
+        inner.left >= outer.left && inner.right <= outer.right &&
+        inner.top >= outer.top && inner.bottom <= outer.bottom;
+})"""
+
 
 def comparison(seq, text):
     return {
@@ -64,6 +90,30 @@ class HostileTest(page_case.PageCase):
             page.keyboard.press("Enter")
             expect(page.locator("#own-count")).to_have_text(f"You: {count}")
         self.assertEqual(len(seen), len(pairs))
+
+    def test_text_that_imitates_the_page_stays_in_its_card(self):
+        texts = ["A cat is an animal.", *IMITATIONS]
+        page = self.open({
+            "prompts": [{"prompt": f"{number}: hello"}
+                        for number in range(len(texts))],
+            "answers": {f"{number}: hello": [text, "I do not know."]
+                        for number, text in enumerate(texts)},
+            "max_comparisons": len(texts)})
+        chrome = []
+        for count in range(1, len(texts) + 1):
+            expect(page.locator("#judgement")).to_be_visible()
+            chrome.append(page.evaluate(CHROME))
+            self.assertTrue(page.evaluate(FRAMED))
+            # Somebody should look at it: one key.
+            page.keyboard.press("f")
+            expect(page.locator("#flag")).to_have_attribute(
+                "aria-pressed", "true")
+            choose_by_key(page, "4")
+            page.keyboard.press("Enter")
+            expect(page.locator("#own-count")).to_have_text(f"You: {count}")
+        self.assertGreater(len(chrome[0]), 10)
+        for other in chrome[1:]:
+            self.assertEqual(other, chrome[0])
 
     def test_names_are_text(self):
         page = self.open({"prompts": [{"prompt": "Hello"}]}, worker=None)
