@@ -146,6 +146,19 @@ TEST(EngineLimitsTest, NeverMoreIsCachedThanTheLimitAndOldestGoFirst) {
   }
 }
 
+TEST(EngineLimitsTest, ASequenceCanBeCancelledAfterTheCacheWasCutAnew) {
+  const auto model = TinyPolicy(1);
+  GenerationEngine engine(model, {.max_batch = 4, .max_cache_tokens = 256});
+  for (uint64_t id = 1; id <= 3; ++id) {
+    ASSERT_OK(engine.Add(Request(id, 20, 30)));
+  }
+  ASSERT_OK(engine.Step());
+  ASSERT_EQ(engine.num_running(), 3);
+  EXPECT_TRUE(engine.Cancel(1));  // the last one takes its row
+  EXPECT_TRUE(engine.Cancel(2));
+  ExpectSame(Drain(engine).at(3), SampleAlone(model, Request(3, 20, 30)));
+}
+
 TEST(EngineLimitsTest, LongPromptsAndASmallCacheGoTogether) {
   const auto model = TinyPolicy(1);
   GenerationEngine engine(

@@ -94,7 +94,7 @@ at::Tensor GenerationEngine::AdmitPacked(int64_t num_tokens) {
 }
 
 void GenerationEngine::Recompute() {
-  cache_.Clear();
+  while (cache_.num_rows() > 0) cache_.RemoveRow(cache_.num_rows() - 1);
   std::vector<std::vector<int32_t>> sequences;
   std::vector<int64_t> rows;
   int64_t num_tokens = 0;

@@ -108,6 +108,8 @@ bool GenerationEngine::Cancel(uint64_t id) {
     waiting_.erase(waiting);
     return true;
   }
+  // What Step allocated may not be written without it.
+  const c10::InferenceMode no_autograd;
   for (size_t row = 0; row < running_.size(); ++row) {
     if (running_[row].request.id != id) continue;
     RemoveRow(static_cast<int64_t>(row));
@@ -148,8 +150,12 @@ absl::StatusOr<std::vector<EngineResult>> GenerationEngine::Step() {
   if (!status.ok()) {
     waiting_.clear();
     running_.clear();
-    cache_.Clear();
     staged_.Clear();
+    // Where LibTorch works no more, `status` says so.
+    TorchCall("clear the cache", [&] {
+      const c10::InferenceMode no_autograd;
+      cache_.Clear();
+    }).IgnoreError();
     return status;
   }
   return finished;

@@ -1,8 +1,9 @@
 // Our side of bench/generation_bench.py: the generation engine, kept warm
 // between repetitions.
 //
-//   generation_bench MODEL_DIR float32|bfloat16|int8
+//   generation_bench MODEL_DIR float32|bfloat16|int8|plain
 //
+// "plain" is float32 as LibTorch's operations do it, not packed.
 // Each line of input is one repetition: {"prompts": FILE, "lengths": [64, …],
 // "places": 16, "mode": "continuous"}. FILE holds a JSON list of token lists,
 // of which the first so many are sampled as there are lengths; responses have
@@ -52,8 +53,11 @@ absl::StatusOr<std::shared_ptr<const Transformer>> LoadAs(
   if (dtype == "float32") return ForGeneration(std::move(model));
   if (dtype == "bfloat16") return ForGeneration(model.Cast(at::kBFloat16));
   if (dtype == "int8") return ForGeneration(std::move(model), /*int8=*/true);
+  if (dtype == "plain") {
+    return std::make_shared<const Transformer>(std::move(model));
+  }
   return absl::InvalidArgumentError(absl::StrCat(
-      "\"", dtype, "\" is no dtype; wanted float32, bfloat16 or int8"));
+      "\"", dtype, "\" is no dtype; wanted float32, bfloat16, int8 or plain"));
 }
 
 absl::StatusOr<Job> ParseJob(const Json& request) {
@@ -153,8 +157,9 @@ class Bench {
 
 int Main(int argc, char** argv) {
   if (argc != 3) {
-    std::fprintf(stderr,
-                 "usage: generation_bench MODEL_DIR float32|bfloat16|int8\n");
+    std::fprintf(
+        stderr,
+        "usage: generation_bench MODEL_DIR float32|bfloat16|int8|plain\n");
     return 2;
   }
   auto model = LoadAs(argv[1], argv[2]);

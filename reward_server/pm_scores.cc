@@ -24,11 +24,11 @@ using Sequences = absl::Span<const std::vector<int32_t>>;
 
 // Scores one member. Sorted by their tokens, sequences that begin alike stand
 // side by side, and so in one group of ScoreSequences.
-absl::StatusOr<std::vector<float>> ScoreMember(const Transformer& model,
-                                               Sequences sequences,
-                                               int64_t max_tokens) {
+absl::StatusOr<std::vector<float>> ScoreMember(
+    const Transformer& model, Sequences sequences, int64_t max_tokens,
+    const std::function<absl::Status()>& go_on) {
   if (GroupByTokens(sequences, max_tokens).size() <= 1) {
-    return ScoreSequences(model, sequences, max_tokens);
+    return ScoreSequences(model, sequences, max_tokens, go_on);
   }
   std::vector<size_t> order(sequences.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -37,9 +37,9 @@ absl::StatusOr<std::vector<float>> ScoreMember(const Transformer& model,
   });
   std::vector<std::vector<int32_t>> sorted;
   for (const size_t s : order) sorted.push_back(sequences[s]);
-  const auto part = ScoreSequences(model, sorted, max_tokens);
+  const auto part = ScoreSequences(model, sorted, max_tokens, go_on);
   // As they came, the error names the right one.
-  if (!part.ok()) return ScoreSequences(model, sequences, max_tokens);
+  if (!part.ok()) return ScoreSequences(model, sequences, max_tokens, go_on);
   std::vector<float> scores(sequences.size());
   Place(*part, order, scores);
   return scores;
@@ -49,11 +49,11 @@ absl::StatusOr<std::vector<float>> ScoreMember(const Transformer& model,
 
 absl::StatusOr<PmScores> ScoreDialogues(
     const LoadedPm& pm, absl::Span<const std::vector<int32_t>> sequences,
-    int64_t max_tokens) {
+    int64_t max_tokens, const std::function<absl::Status()>& go_on) {
   std::vector<std::vector<float>> by_member;
   for (const Transformer& model : pm.models) {
     RLHF_ASSIGN_OR_RETURN(by_member.emplace_back(),
-                          ScoreMember(model, sequences, max_tokens));
+                          ScoreMember(model, sequences, max_tokens, go_on));
   }
   PmScores scores = {.combined = CombineScores(pm.members, by_member)};
   if (by_member.size() > 1) scores.by_member = std::move(by_member);

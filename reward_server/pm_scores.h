@@ -1,6 +1,7 @@
 // What a PM of one or several members makes of dialogues.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,10 +21,11 @@ struct PmScores {
 // forward pass. Where that takes several, those with the longest common
 // beginnings go together: a pass reads a beginning once
 // (core/nn/packed_batch.h). A score depends on what it is computed with, by
-// rounding only. Errors: as ScoreSequences.
+// rounding only. `go_on` is asked before each pass. Errors: as ScoreSequences.
 absl::StatusOr<PmScores> ScoreDialogues(
     const LoadedPm& pm, absl::Span<const std::vector<int32_t>> sequences,
-    int64_t max_tokens);
+    int64_t max_tokens,
+    const std::function<absl::Status()>& go_on = absl::OkStatus);
 
 // The scores of the dialogues from `begin` on, `count` of them.
 PmScores Part(const PmScores& scores, size_t begin, size_t count);

@@ -4,6 +4,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "reward_server/reward_fixtures.h"
+#include "tests/testing/peak_memory.h"
 #include "tests/testing/status_matchers.h"
 
 namespace rlhf {
@@ -27,6 +28,58 @@ TEST(ScoreDialoguesTest, SeveralPassesGiveTheScoresInOrder) {
       EXPECT_NEAR(parts.by_member[m][i], whole.by_member[m][i], 1e-5) << i;
     }
   }
+}
+
+// Ten dialogues of 2 to 6 tokens.
+std::vector<std::vector<int32_t>> TenDialogues() {
+  std::vector<std::vector<int32_t>> sequences;
+  for (int32_t i = 0; i < 10; ++i) {
+    sequences.emplace_back(static_cast<size_t>(2 + i % 5), 30 + 7 * i);
+  }
+  return sequences;
+}
+
+TEST(ScoreDialoguesTest, IsAskedBeforeEveryPassWhetherToGoOn) {
+  const auto pm = TinyPmOfTwo(1, 1, 2);
+  int num_asked = 0;
+  const auto go_on = [&num_asked] {
+    ++num_asked;
+    return absl::OkStatus();
+  };
+  // Passes of 9, 11, 9 and 11 tokens, for each member.
+  ASSERT_OK(ScoreDialogues(*pm, TenDialogues(), 12, go_on));
+  EXPECT_EQ(num_asked, 2 * 4);
+  num_asked = 0;
+  ASSERT_OK(ScoreDialogues(*pm, TenDialogues(), 1000, go_on));
+  EXPECT_EQ(num_asked, 2);
+}
+
+TEST(ScoreDialoguesTest, EndsWhereItIsNotToGoOn) {
+  int num_asked = 0;
+  EXPECT_THAT(ScoreDialogues(*TinyPm(1, 1), TenDialogues(), 12,
+                             [&num_asked] {
+                               return ++num_asked < 3
+                                          ? absl::OkStatus()
+                                          : absl::CancelledError("enough");
+                             }),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("enough")));
+}
+
+TEST(ScoreDialoguesTest, MemoryIsThatOfOnePassHoweverManyThereAre) {
+  const auto pm = TinyPm(1, 1);
+  std::vector<std::vector<int32_t>> few, many;
+  for (int32_t i = 0; i < 128; ++i) {
+    many.emplace_back(16, 100 + i);
+    if (i < 4) few.push_back(many.back());
+  }
+  const auto peak_of = [&pm](const auto& sequences, int64_t max_tokens) {
+    const PeakMemory memory;
+    EXPECT_OK(ScoreDialogues(*pm, sequences, max_tokens));
+    return memory.peak_bytes();
+  };
+  const int64_t one_pass = peak_of(few, 64);
+  EXPECT_LT(peak_of(many, 64), 2 * one_pass);
+  EXPECT_GT(peak_of(many, 2048), 4 * one_pass) << "or this shows nothing";
 }
 
 TEST(ScoreDialoguesTest, AnErrorNamesTheDialogueAsItWasGiven) {

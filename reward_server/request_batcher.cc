@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 
 namespace rlhf {
@@ -11,13 +12,23 @@ absl::Status Stopping() {
   return absl::UnavailableError("the reward server is stopping");
 }
 
-// Why a job was not scored.
-absl::Status Unwanted(const ScoreJob& job) {
+// Why a job has no scores, which nobody wanted any more while it `did`
+// something.
+absl::Status Unwanted(const ScoreJob& job, absl::string_view did) {
   if (job.deadline <= MonotonicNow()) {
     return absl::DeadlineExceededError(
-        "the deadline passed while the request waited to be scored");
+        absl::StrCat("the deadline passed while the request ", did));
   }
   return absl::CancelledError("the client went away");
+}
+
+// OK as long as somebody waits for one of them.
+absl::Status AnyWanted(const std::vector<ScoreJob>& jobs) {
+  const absl::Time now = MonotonicNow();
+  for (const ScoreJob& job : jobs) {
+    if (job.deadline > now && !job.is_cancelled()) return absl::OkStatus();
+  }
+  return Unwanted(jobs.front(), "was being scored");
 }
 
 }  // namespace
@@ -73,7 +84,9 @@ void RequestBatcher::Run() {
   while (true) {
     std::vector<ScoreJob> batch, unwanted;
     if (!Take(batch, unwanted)) return;
-    for (const ScoreJob& job : unwanted) job.done(Unwanted(job));
+    for (const ScoreJob& job : unwanted) {
+      job.done(Unwanted(job, "waited to be scored"));
+    }
     if (batch.empty()) continue;
     size_t num_dialogues = 0;
     int64_t num_tokens = 0;
@@ -98,10 +111,12 @@ void RequestBatcher::Score(std::vector<ScoreJob> batch) const {
                      job.sequences.end());
   }
   const absl::StatusOr<PmScores> scores = ScoreDialogues(
-      *batch.front().pm, sequences, options_.queue.max_batch_tokens);
+      *batch.front().pm, sequences, options_.queue.max_batch_tokens,
+      [&batch] { return AnyWanted(batch); });
   if (!scores.ok()) {
     if (batch.size() == 1) return batch.front().done(scores.status());
-    // One client's dialogues must not fail another's.
+    // One client's dialogues must not fail another's, and each is told why it
+    // was not scored.
     for (ScoreJob& job : batch) Score({std::move(job)});
     return;
   }

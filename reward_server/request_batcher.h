@@ -1,5 +1,6 @@
 // Puts the requests of all clients together: what waits is scored in forward
-// passes that they share, each request by one PM version.
+// passes that they share, each request by one PM version however many passes it
+// takes.
 #pragma once
 
 #include <functional>
@@ -28,8 +29,8 @@ class RequestBatcher {
   ~RequestBatcher();
 
   // Queues a job; its `done` is called on the batcher's thread: with
-  // DeadlineExceeded or Cancelled, and unscored, if nobody waits for it any
-  // more.
+  // DeadlineExceeded or Cancelled if nobody waits for it any more when a pass
+  // is to begin, its first or a later one.
   //
   // Errors (then `done` is not called): those of ScoreQueue::Add; Unavailable
   // after Stop.

@@ -169,6 +169,78 @@ TEST_F(RequestBatcherTest, WhatCameTooLateIsNotScored) {
   EXPECT_OK(wanted.Get());
 }
 
+// Four dialogues of eight tokens, one a pass.
+Sequences FourPasses() {
+  Sequences sequences;
+  for (int32_t i = 0; i < 4; ++i) sequences.emplace_back(8, 30 + 7 * i);
+  return sequences;
+}
+
+TEST_F(RequestBatcherTest, ALongRequestIsOfOnePmThoughAnotherIsPromoted) {
+  PmSlots slots;
+  slots.Swap(first_pm_);
+  int num_asked = 0;
+  Answer answer;
+  ASSERT_OK_AND_ASSIGN(const auto pm, slots.Get(0));
+  ScoreJob job = answer.Job(pm, FourPasses());
+  job.is_cancelled = [&] {
+    // Before a pass in the middle.
+    if (++num_asked == 4) slots.Swap(second_pm_);
+    return false;
+  };
+  ASSERT_OK(batcher_->Add(std::move(job)));
+  Release();
+  ExpectScoresOf(*first_pm_, FourPasses(), answer.Get());
+  EXPECT_EQ(slots.serving(), second_pm_);
+}
+
+TEST_F(RequestBatcherTest, ALongRequestEndsWithTheClientThatLeaves) {
+  int num_asked = 0;
+  Answer answer, after;
+  ScoreJob job = answer.Job(first_pm_, FourPasses());
+  job.is_cancelled = [&] { return ++num_asked > 3; };
+  ASSERT_OK(batcher_->Add(std::move(job)));
+  ASSERT_OK(batcher_->Add(after.Job(first_pm_, {{5}})));
+  Release();
+  EXPECT_THAT(answer.Get(),
+              StatusIs(StatusCode::kCancelled, HasSubstr("went away")));
+  EXPECT_OK(after.Get());
+}
+
+TEST_F(RequestBatcherTest, ALongRequestEndsWhenItsDeadlinePasses) {
+  int num_asked = 0;
+  Answer answer;
+  ScoreJob job = answer.Job(first_pm_, FourPasses());
+  const absl::Time deadline = MonotonicNow() + absl::Milliseconds(500);
+  job.deadline = deadline;
+  job.is_cancelled = [&num_asked, deadline] {
+    // The second pass takes until after the deadline.
+    if (++num_asked == 3) {
+      while (MonotonicNow() <= deadline) absl::SleepFor(absl::Milliseconds(1));
+    }
+    return false;
+  };
+  ASSERT_OK(batcher_->Add(std::move(job)));
+  Release();
+  EXPECT_THAT(answer.Get(), StatusIs(StatusCode::kDeadlineExceeded,
+                                     HasSubstr("the deadline passed while")));
+}
+
+TEST_F(RequestBatcherTest, AMemberOfABatchThatNobodyWantsIsToldSo) {
+  // Both fail together, and are scored again each by itself.
+  int num_asked = 0;
+  Answer gone, bad;
+  ScoreJob job = gone.Job(first_pm_, {{5}});
+  job.is_cancelled = [&] { return ++num_asked > 1; };
+  ASSERT_OK(batcher_->Add(std::move(job)));
+  ASSERT_OK(batcher_->Add(bad.Job(first_pm_, {{9999}})));
+  Release();
+  EXPECT_THAT(gone.Get(),
+              StatusIs(StatusCode::kCancelled, HasSubstr("went away")));
+  EXPECT_THAT(bad.Get(), StatusIs(StatusCode::kInvalidArgument,
+                                  HasSubstr("token id 9999 is outside")));
+}
+
 // With an hour's delay only a full batch is scored.
 TEST(RequestBatcherDelayTest, RequestsWaitForOthersUntilTheBatchIsFull) {
   const auto pm = TinyPm(1, 1);

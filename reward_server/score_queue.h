@@ -23,10 +23,11 @@ struct ScoreJob {
   std::vector<std::vector<int32_t>> sequences;
   // The scores, or why there are none: called once.
   std::function<void(absl::StatusOr<PmScores>)> done;
-  // Whether its client went away; such a job is not scored.
+  // Whether its client went away; such a job is not scored. Asked before each
+  // forward pass.
   std::function<bool()> is_cancelled = [] { return false; };
   // After this, by MonotonicNow, nobody waits for it any more; it is not scored
-  // then.
+  // then, or no further.
   absl::Time deadline = absl::InfiniteFuture();
   // Who asks: clients take turns by the tokens that they had scored.
   std::string client = {};
@@ -45,7 +46,8 @@ class ScoreQueue {
   struct Options {
     // Dialogues that may wait.
     size_t max_waiting = 4096;
-    // What is scored together; a job of more is scored alone.
+    // What is scored together; a job of more is scored alone, in several
+    // passes.
     size_t max_batch_dialogues = 256;
     int64_t max_batch_tokens = 4096;
     // How long a job waits for others while a batch is not full.

@@ -102,21 +102,25 @@ class Source {
   }
 
   absl::Status NextHeader() {
-    BucketHeader header;
-    RLHF_RETURN_IF_ERROR(
-        Fill(reinterpret_cast<char*>(&header), sizeof(header), nullptr));
-    const int bucket = version_.num_proven();
-    if (header.answer == BucketHeader::kNotHeld) {
-      return absl::NotFoundError(absl::StrCat(name_,
-                                              " does not have weights version ",
-                                              version_.manifest().version()));
+    char bytes[sizeof(BucketHeader)];
+    RLHF_RETURN_IF_ERROR(Fill(bytes, sizeof(bytes), nullptr));
+    const absl::StatusOr<BucketHeader> header =
+        ParseBucketHeader({bytes, sizeof(bytes)});
+    if (!header.ok()) {
+      return WithContext(header.status(), absl::StrCat("from ", name_));
     }
-    if (header.answer != BucketHeader::kBytesFollow ||
-        header.bucket != bucket ||
-        header.num_bytes != version_.manifest().buckets(bucket).num_bytes()) {
-      return absl::DataLossError(
-          absl::StrCat(name_, " sent something else than bucket ", bucket,
-                       " of weights version ", version_.manifest().version()));
+    const int64_t version = version_.manifest().version();
+    if (header->answer == BucketHeader::kNotHeld) {
+      return absl::NotFoundError(
+          absl::StrCat(name_, " does not have weights version ", version));
+    }
+    const int bucket = version_.num_proven();
+    const uint64_t num_bytes = version_.manifest().buckets(bucket).num_bytes();
+    if (header->bucket != bucket || header->num_bytes != num_bytes) {
+      return absl::DataLossError(absl::StrCat(
+          name_, " sent something else than bucket ", bucket,
+          " of weights version ", version, ", which has ", num_bytes,
+          " bytes: bucket ", header->bucket, " of ", header->num_bytes));
     }
     return absl::OkStatus();
   }

@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/comm/weight_wire.h"
 #include "core/telemetry/listen_socket.h"
@@ -209,22 +210,33 @@ void WeightSender::Run(Stream* stream) {
 }
 
 void WeightSender::Serve(Stream* stream) {
-  WeightRequest request;
-  if (::recv(stream->fd, &request, sizeof(request), MSG_WAITALL) !=
-          static_cast<ssize_t>(sizeof(request)) ||
-      request.magic != WeightRequest::kMagic) {
+  char bytes[sizeof(WeightRequest)];
+  const ssize_t got = ::recv(stream->fd, bytes, sizeof(bytes), MSG_WAITALL);
+  if (got <= 0) return;  // a probe, or nobody any more
+  const absl::StatusOr<WeightRequest> request =
+      ParseWeightRequest({bytes, static_cast<size_t>(got)});
+  if (!request.ok()) {
+    NoteRefused(request.status());
     return;
   }
-  const auto version = Take(stream, request.version);
-  if (version == nullptr || request.first_bucket < 0 ||
-      request.first_bucket > version->num_buckets()) {
+  const auto version = Take(stream, request->version);
+  if (version == nullptr || request->first_bucket > version->num_buckets()) {
     SendHeader(stream->fd, {.answer = BucketHeader::kNotHeld}, 0);
     return;
   }
-  for (int b = static_cast<int>(request.first_bucket);
+  for (int b = static_cast<int>(request->first_bucket);
        b < version->num_buckets(); ++b) {
     if (!SendBucket(stream, *version, b)) return;
   }
+}
+
+void WeightSender::NoteRefused(const absl::Status& why) {
+  {
+    MutexLock lock(&mutex_);
+    if (std::exchange(refused_, true)) return;
+  }
+  RLHF_LOG(WARNING) << "refused, as any more like it will be without a word: "
+                    << why;
 }
 
 std::shared_ptr<const WeightVersion> WeightSender::Take(Stream* stream,

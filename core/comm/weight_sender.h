@@ -71,6 +71,8 @@ class WeightSender {
   void Reap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run(Stream* stream);
   void Serve(Stream* stream);
+  // Logs the first one: who sends rubbish may send much of it.
+  void NoteRefused(const absl::Status& why);
   bool SendBucket(Stream* stream, const WeightVersion& version, int bucket);
   bool SendBytes(int fd, const SharedMemory& bucket);
   std::shared_ptr<const WeightVersion> Take(Stream* stream, int64_t version);
@@ -87,6 +89,7 @@ class WeightSender {
   mutable Mutex mutex_;
   CondVar stopping_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool refused_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<const WeightVersion> newest_ ABSL_GUARDED_BY(mutex_);
   // Being sent, or null.
   std::shared_ptr<const WeightVersion> older_ ABSL_GUARDED_BY(mutex_);

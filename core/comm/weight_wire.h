@@ -12,6 +12,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace rlhf {
@@ -41,6 +43,14 @@ struct BucketHeader {
   uint64_t num_bytes = 0;
 };
 static_assert(sizeof(BucketHeader) == 24);
+
+// A request as it came, which nobody has vouched for: what it asks for may not
+// exist. Errors: InvalidArgument, with what was found, if it is not one.
+absl::StatusOr<WeightRequest> ParseWeightRequest(absl::string_view bytes);
+
+// A header as it came; the bucket and the bytes that it announces may be
+// anything. Errors: DataLoss, with what was found, if it is not one.
+absl::StatusOr<BucketHeader> ParseBucketHeader(absl::string_view bytes);
 
 // How long one call on the connection takes at most; `option` is SO_RCVTIMEO or
 // SO_SNDTIMEO.

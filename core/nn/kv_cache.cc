@@ -16,8 +16,6 @@ KvCache::KvCache(const ModelConfig& config, int64_t max_rows,
   const std::vector<int64_t> shape = {max_rows, config.num_kv_heads, max_tokens,
                                       config.head_dim};
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    // Zeros, not garbage: masked positions are multiplied by weight 0, and 0
-    // times NaN is NaN.
     keys_.push_back(at::zeros(shape, options));
     values_.push_back(at::zeros(shape, options));
   }
@@ -38,6 +36,22 @@ void KvCache::CopyRow(int64_t from, int64_t to, int64_t length) {
     }
   }
   lengths_[to] = length;
+}
+
+void KvCache::ZeroRow(int64_t row, int64_t begin, int64_t end) {
+  if (begin >= end) return;
+  for (auto* side : {&keys_, &values_}) {
+    for (at::Tensor& cache : *side) {
+      cache.select(0, row).narrow(1, begin, end - begin).zero_();
+    }
+  }
+}
+
+void KvCache::Clear() {
+  lengths_.clear();
+  for (auto* side : {&keys_, &values_}) {
+    for (at::Tensor& cache : *side) cache.zero_();
+  }
 }
 
 void KvCache::CopyFrom(KvCache& other, int64_t from, int64_t to) {
@@ -83,7 +97,13 @@ void KvCache::Reshape(int64_t max_rows, int64_t max_tokens) {
 void KvCache::RemoveRow(int64_t row) {
   const int64_t last = num_rows() - 1;
   RLHF_CHECK(row >= 0 && row <= last) << row;
-  if (row != last) CopyRow(last, row, lengths_[last]);
+  const int64_t old_length = lengths_[row];
+  const int64_t last_length = lengths_[last];
+  if (row != last) {
+    CopyRow(last, row, last_length);
+    ZeroRow(row, last_length, old_length);
+  }
+  ZeroRow(last, 0, last_length);
   lengths_.pop_back();
 }
 

@@ -11,8 +11,11 @@
 namespace rlhf {
 
 // Rows 0 to num_rows()-1 are in use, always without a hole, so that attention
-// reads plain slices. Memory is allocated by the constructor and by Reshape,
-// and nowhere else. Not thread-safe.
+// reads plain slices. What no row holds is zero, whoever was there before:
+// attention reads rows up to the longest one's end and gives what is beyond
+// their own a weight of 0, and 0 times NaN or infinity is NaN. Memory is
+// allocated by the constructor and by Reshape, and nowhere else. Not
+// thread-safe.
 class KvCache {
  public:
   // `max_rows` sequences of at most `max_tokens` tokens each; `options` say
@@ -36,7 +39,9 @@ class KvCache {
   // Notes that `count` tokens were written to `row` in every layer.
   void Advance(int64_t row, int64_t count) { lengths_[row] += count; }
 
-  void Clear() { lengths_.clear(); }
+  // Frees all rows, after a pass that may have written more than was noted:
+  // writes all of the memory.
+  void Clear();
 
   // Makes row `to` equal to row `from` of another cache, of the same model and
   // device. Dies if it is too short.
@@ -53,6 +58,8 @@ class KvCache {
  private:
   // Copies the first `length` positions of row `from` into `to`.
   void CopyRow(int64_t from, int64_t to, int64_t length);
+  // Makes the positions [begin, end) of a row zero.
+  void ZeroRow(int64_t row, int64_t begin, int64_t end);
 
   int64_t max_rows_;
   int64_t max_tokens_;

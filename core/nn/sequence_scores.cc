@@ -60,23 +60,21 @@ at::Tensor LastTokenScores(const Transformer& model,
 
 absl::StatusOr<std::vector<float>> ScoreSequences(
     const Transformer& model, absl::Span<const std::vector<int32_t>> sequences,
-    int64_t max_tokens) {
+    int64_t max_tokens, const std::function<absl::Status()>& go_on) {
   RLHF_RETURN_IF_ERROR(
       CheckTokens(sequences, model.config().vocab_size, "dialogue"));
   std::vector<float> scores;
-  RLHF_RETURN_IF_ERROR(TorchCall("score", [&] {
-    const c10::NoGradGuard no_grad;
-    size_t begin = 0;
-    for (const size_t size : GroupByTokens(sequences, max_tokens)) {
+  for (const size_t size : GroupByTokens(sequences, max_tokens)) {
+    RLHF_RETURN_IF_ERROR(go_on());
+    const auto group = sequences.subspan(scores.size(), size);
+    RLHF_RETURN_IF_ERROR(TorchCall("score", [&] {
+      const c10::NoGradGuard no_grad;
       const at::Tensor score_S =
-          LastTokenScores(model, sequences.subspan(begin, size))
-              .to(at::kCPU, at::kFloat)
-              .contiguous();
+          LastTokenScores(model, group).to(at::kCPU, at::kFloat).contiguous();
       const float* data = score_S.const_data_ptr<float>();
       scores.insert(scores.end(), data, data + size);
-      begin += size;
-    }
-  }));
+    }));
+  }
   for (size_t i = 0; i < scores.size(); ++i) {
     if (!std::isfinite(scores[i])) {
       return absl::InternalError(

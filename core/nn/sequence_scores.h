@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,12 +35,14 @@ at::Tensor LastTokenScores(const Transformer& model,
                            absl::Span<const std::vector<int32_t>> sequences);
 
 // The same without gradient, in groups of at most `max_tokens` tokens, as
-// numbers in order. Unit: preference log-odds.
+// numbers in order. Unit: preference log-odds. `go_on` is asked before each
+// group's pass; its error ends the scoring.
 //
 // Errors: InvalidArgument for an empty sequence or an id outside the
-// vocabulary; Internal if a score is not finite.
+// vocabulary; Internal if a score is not finite; those of `go_on`.
 absl::StatusOr<std::vector<float>> ScoreSequences(
     const Transformer& model, absl::Span<const std::vector<int32_t>> sequences,
-    int64_t max_tokens);
+    int64_t max_tokens,
+    const std::function<absl::Status()>& go_on = absl::OkStatus);
 
 }  // namespace rlhf
