@@ -7,7 +7,9 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/config/nearest_word.h"
+#include "core/launch/error_file.h"
 #include "core/launch/exit_codes.h"
+#include "core/launch/launch_environment.h"
 
 namespace rlhf {
 namespace {
@@ -102,7 +104,10 @@ int RunCommand(const std::vector<std::string>& args) {
     SetLogRole(verb.name);
     const absl::Status status = RunVerb(verb, rest);
     if (!status.ok()) {
-      std::cerr << "rlhf " << verb.name << ": " << status.message() << "\n";
+      const std::string message =
+          absl::StrCat("rlhf ", verb.name, ": ", status.message());
+      std::cerr << message << "\n";
+      WriteErrorFile(ReadEnvironment(), message);
     }
     return ExitCode(status);
   }

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -114,6 +116,34 @@ TEST_F(CommandTest, RolesNeedAConfiguration) {
   const Outcome absent = RunRlhf({"actor", "--config", folder_ / "none.txtpb"});
   EXPECT_EQ(absent.code, 2);
   EXPECT_THAT(absent.err, HasSubstr("none.txtpb: No such file"));
+}
+
+TEST_F(CommandTest, WaitTellsAMistakeFromATimeThatIsOver) {
+  for (const std::vector<std::string>& mistake :
+       std::vector<std::vector<std::string>>{
+           {"wait"},
+           {"wait", "--ready"},
+           {"wait", "127.0.0.1:1"},
+           {"wait", "--ready", "127.0.0.1:x"},
+           {"wait", "--ready", "127.0.0.1:1", "--role", "actor"},
+           {"wait", "--ready", File("a.txtpb", ""), "--role", "crowd"},
+           {"wait", "--ready", folder_ / "none.txtpb"}}) {
+    EXPECT_EQ(RunRlhf(mistake).code, 2) << mistake.back();
+  }
+  const Outcome over =
+      RunRlhf({"wait", "--ready", "127.0.0.1:1", "--timeout", "0"});
+  EXPECT_EQ(over.code, 3);
+  EXPECT_THAT(over.err, AllOf(HasSubstr("not ready after 0"),
+                              HasSubstr("127.0.0.1:1: cannot connect")));
+}
+
+TEST_F(CommandTest, AFailureIsLeftForTorchrunToo) {
+  const std::string path = folder_ / "error.json";
+  ::setenv("TORCHELASTIC_ERROR_FILE", path.c_str(), /*overwrite=*/1);
+  RunRlhf({"learner"});
+  ::unsetenv("TORCHELASTIC_ERROR_FILE");
+  ASSERT_OK_AND_ASSIGN(const std::string record, ReadFile(path));
+  EXPECT_THAT(record, HasSubstr("rlhf learner: --config is needed"));
 }
 
 TEST_F(CommandTest, VersionNamesTheLibraries) {

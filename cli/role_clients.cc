@@ -1,13 +1,12 @@
 #include "cli/role_clients.h"
 
-#include <grpcpp/generic/generic_stub.h>
-
 #include <map>
 #include <utility>
 
 #include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
+#include "core/rpc/health.h"
 
 namespace rlhf {
 namespace {
@@ -58,25 +57,7 @@ absl::StatusOr<v1::FeedbackStats> RoleClients::Feedback() const {
 }
 
 absl::StatusOr<bool> RoleClients::ActorServes() const {
-  // The health service's messages are not among Debian's headers: an empty
-  // request asks for the whole server, and the bytes 08 01 (field 1 is 1) say
-  // SERVING.
-  const auto context = ContextWithDeadline(timeout_);
-  grpc::CompletionQueue queue;
-  const grpc::ByteBuffer request(nullptr, 0);
-  grpc::ByteBuffer response;
-  grpc::Status status;
-  const auto call = grpc::GenericStub(actor_).PrepareUnaryCall(
-      context.get(), "/grpc.health.v1.Health/Check", request, &queue);
-  call->StartCall();
-  call->Finish(&response, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
-  if (!status.ok()) return FromGrpcStatus(status);
-  grpc::Slice bytes;
-  return response.DumpToSingleSlice(&bytes).ok() && bytes.size() == 2 &&
-         bytes.begin()[0] == 0x08 && bytes.begin()[1] == 0x01;
+  return IsServing(actor_, timeout_);
 }
 
 absl::Status RoleClients::ForEachComparison(

@@ -36,8 +36,11 @@ absl::StatusOr<v1::RunConfig> ModelRoleConfig(const Flags& flags) {
 
 absl::Status LearnerVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ModelRoleConfig(flags));
-  RLHF_ASSIGN_OR_RETURN(const LaunchInfo launch,
-                        DetectLaunch(ReadEnvironment()));
+  RLHF_ASSIGN_OR_RETURN(
+      const LaunchInfo launch,
+      DetectLaunch(ReadEnvironment(), {.rank = flags.String("rank"),
+                                       .world_size = flags.String("world-size"),
+                                       .master = flags.String("master")}));
   // The ranks on one machine share what one process would have.
   at::set_num_threads(std::max(1, config.threads() / launch.local_world_size));
   return RunLearner(config, launch);

@@ -53,8 +53,8 @@ bool MayChange(absl::string_view difference) {
          absl::StartsWith(field, "feedback.batch_gate.") ||
          absl::StartsWith(field, "feedback.worker_test.") ||
          absl::StartsWith(field, "preference.refresh_") ||
-         absl::EndsWith(field, "address") || absl::EndsWith(field, "_port") ||
-         absl::EndsWith(field, "_seconds");
+         absl::StartsWith(field, "up.") || absl::EndsWith(field, "address") ||
+         absl::EndsWith(field, "_port") || absl::EndsWith(field, "_seconds");
 }
 
 absl::Status CheckSameRun(const std::string& path,
@@ -130,6 +130,20 @@ std::vector<ListenField> ListenFields(const v1::RunConfig& config) {
     fields.push_back(
         metrics(absl::StrCat("learner.rank_metrics_port plus rank ", rank),
                 config.learner().rank_metrics_port() + rank));
+  }
+  for (int actor = 1; actor < config.up().num_actors(); ++actor) {
+    fields.push_back(metrics(absl::StrCat("up.actor_metrics_port plus ", actor),
+                             config.up().actor_metrics_port() + actor));
+  }
+  // A list that is none was refused with the file.
+  const auto addresses = SplitAddresses(config.reward_server().address());
+  for (int server = 1; server < config.up().num_reward_servers(); ++server) {
+    if (!addresses.ok()) break;
+    fields.push_back(
+        {"reward_server.address", addresses->at(static_cast<size_t>(server))});
+    fields.push_back(
+        metrics(absl::StrCat("up.reward_server_metrics_port plus ", server),
+                config.up().reward_server_metrics_port() + server));
   }
   if (!config.crowd().workers().empty()) {
     fields.push_back(

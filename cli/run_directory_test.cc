@@ -129,6 +129,22 @@ TEST(ListenFieldsTest, DefaultsNameDifferentPortsForEveryProcess) {
   EXPECT_EQ(addresses.size(), 14);
 }
 
+TEST(ListenFieldsTest, EachActorAndRewardServerHasPortsOfItsOwn) {
+  v1::RunConfig config = MakeConfig();
+  config.mutable_reward_server()->set_address(
+      "127.0.0.1:7103,127.0.0.1:7113,127.0.0.1:7123");
+  config.mutable_up()->set_num_reward_servers(2);
+  config.mutable_up()->set_num_actors(3);
+  std::set<std::string> addresses;
+  for (const ListenField& field : ListenFields(config)) {
+    EXPECT_TRUE(addresses.insert(field.address).second) << field.address;
+  }
+  // Of further actors only /metrics: their gRPC port is any free one.
+  EXPECT_EQ(addresses.size(), 11 + 2 + 2);
+  EXPECT_EQ(addresses.count("127.0.0.1:7113"), 1);
+  EXPECT_EQ(addresses.count("127.0.0.1:7123"), 0);
+}
+
 TEST(ListenFieldsTest, OfSeveralReplicasTheFirstIsOurs) {
   v1::RunConfig config = MakeConfig();
   config.mutable_reward_server()->set_address("127.0.0.1:1,127.0.0.1:2");

@@ -1,6 +1,7 @@
 #include "cli/supervisor.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -57,8 +58,8 @@ std::vector<std::string> Environment(const std::vector<std::string>& added) {
 
 // Runs in the child. Only calls that are safe after fork in a process with
 // threads.
-[[noreturn]] void BecomeChild(pid_t parent, int log_fd, char* const* argv,
-                              char* const* environment) {
+[[noreturn]] void BecomeChild(pid_t parent, int log_fd, const cpu_set_t* cpus,
+                              char* const* argv, char* const* environment) {
   // The inherited handler writes to a pipe that the parent waits at.
   ::signal(SIGTERM, SIG_DFL);
   ::signal(SIGINT, SIG_DFL);
@@ -71,8 +72,20 @@ std::vector<std::string> Environment(const std::vector<std::string>& added) {
   ::dup2(log_fd, STDOUT_FILENO);
   ::dup2(log_fd, STDERR_FILENO);
   ::signal(SIGPIPE, SIG_DFL);
+  if (cpus != nullptr && ::sched_setaffinity(0, sizeof(*cpus), cpus) != 0) {
+    constexpr char kWords[] = "this machine has none of the cores given\n";
+    (void)!::write(STDERR_FILENO, kWords, sizeof(kWords) - 1);
+    ::_exit(kCallersMistake);
+  }
   ::execve(argv[0], argv, environment);
   ::_exit(kExecFailed);
+}
+
+cpu_set_t CpuSet(const std::vector<int>& cpus) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int cpu : cpus) CPU_SET(cpu, &set);
+  return set;
 }
 
 // A "VmHWM:   1234 kB" line of /proc/PID/status in bytes; 0 if it is absent.
@@ -159,11 +172,12 @@ absl::Status Supervisor::Spawn(Process* process) {
   std::vector<std::string> environment = Environment(spec.environment);
   const std::vector<char*> argv_pointers = Pointers(argv);
   const std::vector<char*> environment_pointers = Pointers(environment);
+  const cpu_set_t cpus = CpuSet(spec.cpus);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
-    BecomeChild(parent, log_fd, argv_pointers.data(),
-                environment_pointers.data());
+    BecomeChild(parent, log_fd, spec.cpus.empty() ? nullptr : &cpus,
+                argv_pointers.data(), environment_pointers.data());
   }
   const int error = errno;
   ::close(log_fd);

@@ -32,6 +32,8 @@ struct ProcessSpec {
   std::vector<std::string> environment;
   // Where its stdout and stderr are appended.
   std::string log_path;
+  // The cores it runs on; empty: those of this process.
+  std::vector<int> cpus = {};
   // After an exit with code 0: is its work done? If not, it is restarted.
   std::function<bool()> is_done = [] { return false; };
   // What it has got done; asked at every look. Work forgives earlier restarts.

@@ -1,6 +1,7 @@
 // Supervision of tiny shell scripts.
 #include "cli/supervisor.h"
 
+#include <sched.h>
 #include <signal.h>
 
 #include <map>
@@ -78,6 +79,32 @@ TEST_F(SupervisorTest, OutputGoesToTheLogAndVariablesToTheChild) {
   ASSERT_OK(supervisor.Start());
   ASSERT_OK(PollUntil(&supervisor, [&] { return supervisor.IsDone("actor"); }));
   EXPECT_EQ(*ReadFile(spec.log_path), "out green\nerr\n");
+}
+
+TEST_F(SupervisorTest, AProcessRunsOnItsCoresOnly) {
+  cpu_set_t ours;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof(ours), &ours), 0);
+  int last = CPU_SETSIZE - 1;
+  while (!CPU_ISSET(last, &ours)) --last;
+  ProcessSpec spec =
+      Shell("actor", "grep ^Cpus_allowed_list: /proc/self/status");
+  spec.cpus = {last};
+  spec.is_done = [] { return true; };
+  Supervisor supervisor({spec}, Fast());
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(&supervisor, [&] { return supervisor.IsDone("actor"); }));
+  EXPECT_EQ(*ReadFile(spec.log_path),
+            absl::StrCat("Cpus_allowed_list:\t", last, "\n"));
+}
+
+TEST_F(SupervisorTest, CoresThatTheMachineLacksAreTheCallersMistake) {
+  ProcessSpec spec = Shell("actor", "exec sleep 100");
+  spec.cpus = {CPU_SETSIZE - 1};
+  Supervisor supervisor({spec}, Fast());
+  ASSERT_OK(supervisor.Start());
+  EXPECT_THAT(PollUntil(&supervisor, [] { return false; }),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("has none of the cores given")));
 }
 
 TEST_F(SupervisorTest, KilledProcessIsRestartedAndItsMemoryRemembered) {

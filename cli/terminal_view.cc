@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -156,6 +158,14 @@ std::string ComparisonLine(const ViewState& state) {
   return line;
 }
 
+// "actor" of "actor-12".
+std::string BaseRole(const std::string& process) {
+  const size_t last = process.find_last_not_of("0123456789");
+  const bool is_numbered = last != std::string::npos && process[last] == '-' &&
+                           last + 1 < process.size();
+  return is_numbered ? process.substr(0, last) : process;
+}
+
 std::string RoleText(const RoleLine& role) {
   std::string line =
       absl::StrFormat("  %-14s %-11s %9s", role.role, role.state,
@@ -206,6 +216,31 @@ std::string Sparkline(const std::vector<double>& values, int width) {
   return line;
 }
 
+std::vector<RoleLine> Collapse(const std::vector<RoleLine>& roles) {
+  constexpr int kMostLines = 3;
+  std::map<std::string, int> num_processes;
+  for (const RoleLine& role : roles) ++num_processes[BaseRole(role.role)];
+  // By role and state: where its line is, and of how many.
+  std::map<std::pair<std::string, std::string>, size_t> line_of;
+  std::vector<RoleLine> lines;
+  std::vector<int> counts;
+  for (const RoleLine& role : roles) {
+    const std::string base = BaseRole(role.role);
+    const auto [place, is_new] =
+        line_of.try_emplace({base, role.state}, lines.size());
+    if (num_processes[base] <= kMostLines || is_new) {
+      lines.push_back(role);
+      counts.push_back(1);
+      continue;
+    }
+    RoleLine& line = lines[place->second];
+    line.role = absl::StrCat(base, " x", ++counts[place->second]);
+    line.rss_bytes += role.rss_bytes;
+    line.num_restarts += role.num_restarts;
+  }
+  return lines;
+}
+
 std::vector<std::string> Render(const ViewState& state, int width) {
   std::vector<std::string> lines = {
       absl::StrCat("rlhf      run ", state.run_name, "  up ",
@@ -219,7 +254,9 @@ std::vector<std::string> Render(const ViewState& state, int width) {
       absl::StrCat("policy    v", state.learner.policy_version()),
       absl::StrCat("page      ", state.page_url),
       "roles"};
-  for (const RoleLine& role : state.roles) lines.push_back(RoleText(role));
+  for (const RoleLine& role : Collapse(state.roles)) {
+    lines.push_back(RoleText(role));
+  }
   lines.push_back(absl::StrCat("logs      ", state.run_dir, "/logs"));
   lines.push_back(absl::StrCat("event     ", state.event));
   lines.push_back(

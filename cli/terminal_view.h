@@ -20,6 +20,11 @@ struct RoleLine {
   int64_t num_restarts = 0;
 };
 
+// Processes of one role in one state as one line, "actor x4", once a role has
+// more than three processes: a screen has few lines. Memory and restarts are
+// those of all together.
+std::vector<RoleLine> Collapse(const std::vector<RoleLine>& roles);
+
 // All that the view knows. Statuses of roles that do not answer keep the values
 // of their last answer.
 struct ViewState {

@@ -57,6 +57,26 @@ int Columns(const std::string& line) {
   return columns;
 }
 
+TEST(CollapseTest, ManyProcessesOfARoleShareALineForEachState) {
+  const std::vector<RoleLine> lines =
+      Collapse({{"reward-server", "running"},
+                {"actor", "running", 5, 1},
+                {"actor-1", "running", 5, 0},
+                {"actor-2", "restarting", 0, 3},
+                {"actor-3", "running", 6, 2},
+                {"learner", "running", 9, 0},
+                {"learner-1", "running", 9, 0}});
+  ASSERT_EQ(lines.size(), 5);
+  EXPECT_EQ(lines[0].role, "reward-server");
+  EXPECT_EQ(lines[1].role, "actor x3");
+  EXPECT_EQ(lines[1].rss_bytes, 16);
+  EXPECT_EQ(lines[1].num_restarts, 3);
+  EXPECT_EQ(lines[2].role, "actor-2");
+  EXPECT_EQ(lines[2].state, "restarting");
+  EXPECT_EQ(lines[3].role, "learner");
+  EXPECT_EQ(lines[4].role, "learner-1");
+}
+
 TEST(RenderTest, ShowsWhereTheRunStands) {
   const std::string text = absl::StrJoin(Render(MakeState(), 80), "\n");
   // 18 updates of 12 s are left: 216 s.

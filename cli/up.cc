@@ -12,8 +12,10 @@
 #include "cli/human_format.h"
 #include "cli/local_ranks.h"
 #include "cli/role_clients.h"
+#include "cli/role_resources.h"
 #include "cli/run_checks.h"
 #include "cli/run_directory.h"
+#include "cli/run_processes.h"
 #include "cli/run_report.h"
 #include "cli/supervisor.h"
 #include "cli/terminal_view.h"
@@ -86,8 +88,10 @@ class Session {
   Session(const v1::RunConfig& config, std::string binary, bool plain)
       : config_(config),
         run_dir_(RunDirectory(config)),
-        config_path_(run_dir_ + "/config.txtpb"),
-        binary_(std::move(binary)),
+        processes_(
+            config, std::move(binary),
+            [this](const std::string& role) { return ProgressOf(role); },
+            [this] { return HasAllUpdates(); }),
         view_(plain),
         clients_(config, kPollTimeout),
         new_updates_(run_dir_ + "/metrics.jsonl") {
@@ -104,12 +108,6 @@ class Session {
   absl::Status Run();
 
  private:
-  // This binary with `arguments`.
-  ProcessSpec Child(const std::string& role,
-                    std::vector<std::string> arguments) const;
-  absl::StatusOr<std::vector<ProcessSpec>> Roles() const;
-  // The learner's ranks, which meet at `master_port`.
-  std::vector<ProcessSpec> Ranks(int master_port) const;
   bool HasAllUpdates() const;
   Progress ProgressOf(absl::string_view role) const;
   // Counts the restarts of these processes in /metrics.
@@ -135,8 +133,7 @@ class Session {
 
   const v1::RunConfig& config_;
   const std::string run_dir_;
-  const std::string config_path_;
-  const std::string binary_;
+  const RunProcesses processes_;
   const Stopwatch stopwatch_;
   TerminalView view_;
   const RoleClients clients_;
@@ -153,21 +150,6 @@ class Session {
   absl::Status stop_status_;
   prometheus::Registry series_;
 };
-
-ProcessSpec Session::Child(const std::string& role,
-                           std::vector<std::string> arguments) const {
-  ProcessSpec spec;
-  spec.role = role;
-  spec.argv = std::move(arguments);
-  spec.argv.insert(spec.argv.begin(), binary_);
-  // An OpenMP thread that has nothing to do spins for a moment, which saves
-  // many sleeps between two products, then sleeps: it would take the cores from
-  // other roles (docs/decisions/0015-update-cost.md).
-  spec.environment = {absl::StrCat("OMP_NUM_THREADS=", config_.threads()),
-                      "GOMP_SPINCOUNT=2000", "OMP_WAIT_POLICY=PASSIVE"};
-  spec.log_path = absl::StrCat(run_dir_, "/logs/", role, ".log");
-  return spec;
-}
 
 void Session::CountRestarts(const std::vector<ProcessSpec>& processes,
                             SupervisorOptions& options) {
@@ -202,48 +184,6 @@ Progress Session::ProgressOf(absl::string_view role) const {
   if (role == "refresher") work = state_.refresher.pms_size();
   if (role == "actor" || role == "reward-server") work = furthest_update_;
   return {work, work};
-}
-
-std::vector<ProcessSpec> Session::Ranks(int master_port) const {
-  const int num_ranks = config_.learner().num_ranks();
-  std::vector<ProcessSpec> ranks;
-  for (int rank = 0; rank < num_ranks; ++rank) {
-    const std::string role =
-        rank == 0 ? "learner" : absl::StrCat("learner-", rank);
-    ProcessSpec& spec =
-        ranks.emplace_back(Child(role, {"learner", "--config", config_path_}));
-    // A learner that somebody else asked to stop also exits with code 0.
-    spec.is_done = [this] { return HasAllUpdates(); };
-    spec.progress = [this] { return ProgressOf("learner"); };
-    if (num_ranks == 1) continue;
-    spec.group = "learner";
-    // They share what one process would have.
-    spec.environment[0] = absl::StrCat(
-        "OMP_NUM_THREADS=", std::max(1, config_.threads() / num_ranks));
-    for (std::string& variable :
-         RankEnvironment(rank, num_ranks, master_port)) {
-      spec.environment.push_back(std::move(variable));
-    }
-  }
-  return ranks;
-}
-
-absl::StatusOr<std::vector<ProcessSpec>> Session::Roles() const {
-  std::vector<ProcessSpec> roles;
-  for (const char* role : {"reward-server", "refresher", "feedback", "actor"}) {
-    roles.push_back(Child(role, {role, "--config", config_path_}));
-    roles.back().progress = [this, role] { return ProgressOf(role); };
-  }
-  RLHF_ASSIGN_OR_RETURN(const int port, FreePort());
-  for (ProcessSpec& rank : Ranks(port)) {
-    roles.push_back(std::move(rank));
-  }
-  if (!config_.crowd().workers().empty()) {
-    roles.push_back(Child("crowd", {"crowd", config_path_}));
-    roles.back().is_done = [] { return true; };
-    roles.back().progress = [this] { return ProgressOf("crowd"); };
-  }
-  return roles;
 }
 
 void Session::ReadNewUpdates() {
@@ -351,11 +291,11 @@ absl::Status Session::CheckPmWillCome() const {
       state_.refresher.pms(state_.refresher.pms_size() - 1).verdict(),
       "; plan another (preference.refresh_at, refresh_every, with enough "
       "comparisons), or promote one: rlhf pm promote VERSION --config ",
-      config_path_, " --by NAME --reason TEXT"));
+      run_dir_, "/config.txtpb --by NAME --reason TEXT"));
 }
 
 absl::Status Session::Train() {
-  RLHF_ASSIGN_OR_RETURN(std::vector<ProcessSpec> roles, Roles());
+  RLHF_ASSIGN_OR_RETURN(std::vector<ProcessSpec> roles, processes_.Roles());
   SupervisorOptions options;
   options.group_stop_grace = StopGrace();
   CountRestarts(roles, options);
@@ -389,10 +329,7 @@ absl::Status Session::Evaluate() {
                         BuildReport(run_dir_, config_));
   if (IsComplete(report, config_)) return absl::OkStatus();
   state_.phase = "evaluating the final against the initial policy";
-  ProcessSpec spec =
-      Child("eval-gold", {"eval", "gold", "--config", config_path_});
-  spec.is_done = [] { return true; };
-  std::vector<ProcessSpec> processes = {std::move(spec)};
+  std::vector<ProcessSpec> processes = {processes_.Evaluation()};
   SupervisorOptions options;
   options.max_idle_restarts = 1;
   CountRestarts(processes, options);
@@ -472,6 +409,7 @@ absl::Status RunUp(const v1::RunConfig& config, bool plain) {
     SummariseFinishedRun(run_dir, *finished);
     return absl::OkStatus();
   }
+  RLHF_RETURN_IF_ERROR(CheckCpusAreHere(config));
   RLHF_RETURN_IF_ERROR(CheckRunCanFinish(config, run_dir));
   RLHF_RETURN_IF_ERROR(CheckPortsFree(ListenFields(config)));
   return Session(config, std::move(binary), plain).Run();

@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "cli/run_directory.h"
 #include "cli/status.h"
 #include "core/base/file.h"
@@ -43,6 +45,9 @@ int PlayFollower(const std::string& run_dir) {
 int PlayLearner(const std::string& run_dir) {
   const char* const rank = std::getenv("RANK");
   if (rank != nullptr && std::string(rank) != "0") return PlayFollower(run_dir);
+  const char* const ranks = std::getenv("WORLD_SIZE");
+  printf("rank %s of %s\n", rank == nullptr ? "?" : rank,
+         ranks == nullptr ? "?" : ranks);
   const std::string metrics = run_dir + "/metrics.jsonl";
   if (absl::StrContains(run_dir, "mistaken")) {
     fputs("ppo.num_updates is odd\n", stderr);
@@ -66,11 +71,25 @@ int PlayEvaluation(const std::string& run_dir) {
              : 1;
 }
 
-int PlayRole(const std::string& role, const std::string& config_path) {
+// One of several alike: says what it was told, and waits.
+int PlayOneOfMany(const std::vector<std::string>& arguments) {
+  printf("%s with %s thread(s)\n", absl::StrJoin(arguments, " ").c_str(),
+         std::getenv("OMP_NUM_THREADS"));
+  fflush(stdout);
+  WaitForShutdown(absl::Minutes(1));
+  return 0;
+}
+
+int PlayRole(const std::vector<std::string>& arguments) {
+  const std::string& role = arguments.front();
+  const std::string& config_path = arguments.back();
   const std::string run_dir = config_path.substr(0, config_path.rfind('/'));
   if (role == "learner") return PlayLearner(run_dir);
   if (role == "eval") return PlayEvaluation(run_dir);
   if (role == "crowd") return 0;
+  if (role == "actor" || role == "reward-server") {
+    return PlayOneOfMany(arguments);
+  }
   WaitForShutdown(absl::Minutes(1));
   return 0;
 }
@@ -149,6 +168,62 @@ TEST_F(UpTest, TheLearnersRanksStartAndRestartTogether) {
   EXPECT_EQ(*ReadFile(dir_ / "ranks/followers"), met + met);
 }
 
+TEST_F(UpTest, SeveralActorsAndRewardServersHaveWhatIsTheirOwn) {
+  v1::RunConfig config = MakeConfig("many");
+  const std::vector<int> ports = FreePorts(3);
+  const std::string second = absl::StrCat("127.0.0.1:", ports[0]);
+  config.mutable_reward_server()->set_address(
+      absl::StrCat(config.reward_server().address(), ",", second));
+  v1::UpConfig& up = *config.mutable_up();
+  up.set_num_reward_servers(2);
+  up.set_reward_server_metrics_port(ports[1] - 1);
+  up.set_num_actors(2);
+  up.set_actor_metrics_port(ports[2] - 1);
+  v1::RoleResources& resources = *up.add_resources();
+  resources.set_role("actor");
+  resources.set_threads(7);
+  std::string output;
+  ASSERT_OK(Up(config, &output));
+  EXPECT_THAT(output, AllOf(HasSubstr("actor-1 started"),
+                            HasSubstr("reward-server-1 started")));
+  const auto said = [&](const std::string& process) {
+    return ReadFile(dir_ / ("many/logs/" + process + ".log")).value_or("");
+  };
+  const std::string path = " --config " + (dir_ / "many/config.txtpb");
+  EXPECT_EQ(said("actor"),
+            absl::StrCat("actor --set threads=7", path, " with 7 thread(s)\n"));
+  EXPECT_EQ(said("actor-1"),
+            absl::StrCat("actor --set threads=7 --set actor.address=127.0.0.1:0"
+                         " --set actor.metrics_port=",
+                         ports[2], path, " with 7 thread(s)\n"));
+  EXPECT_EQ(said("reward-server"),
+            absl::StrCat("reward-server", path, " with 2 thread(s)\n"));
+  EXPECT_EQ(said("reward-server-1"),
+            absl::StrCat("reward-server --set reward_server.address=", second,
+                         " --set reward_server.metrics_port=", ports[1], path,
+                         " with 2 thread(s)\n"));
+}
+
+// `rlhf up` in a Slurm step: the step's tasks are not the learner's ranks.
+TEST_F(UpTest, ASingleLearnerIsToldThatItIsAlone) {
+  std::string output;
+  ASSERT_OK(Up(MakeConfig("alone"), &output));
+  EXPECT_THAT(ReadFile(dir_ / "alone/logs/learner.log").value_or(""),
+              HasSubstr("rank 0 of 1\n"));
+}
+
+TEST_F(UpTest, CoresThatAreNotHereAreRefusedBeforeAnythingStarts) {
+  v1::RunConfig config = MakeConfig("cores");
+  v1::RoleResources& resources = *config.mutable_up()->add_resources();
+  resources.set_role("learner");
+  resources.set_cpus("1023");
+  std::string output;
+  EXPECT_THAT(Up(config, &output),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("up.resources[0].cpus: 1023")));
+  EXPECT_FALSE(FileExists(dir_ / "cores/logs/learner.log"));
+}
+
 TEST_F(UpTest, RolesMistakeEndsTheRunWithItsWords) {
   std::string output;
   EXPECT_THAT(Up(MakeConfig("mistaken"), &output),
@@ -178,7 +253,7 @@ int main(int argc, char** argv) {
   rlhf::InstallShutdownHandler();
   // The configuration is always the last argument.
   if (argc > 2 && absl::EndsWith(argv[argc - 1], "/config.txtpb")) {
-    return rlhf::PlayRole(argv[1], argv[argc - 1]);
+    return rlhf::PlayRole({argv + 1, argv + argc});
   }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

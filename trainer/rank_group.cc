@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/launch/error_file.h"
 #include "core/launch/exit_codes.h"
 
 namespace rlhf {
@@ -23,7 +24,9 @@ constexpr absl::Duration kVerdictTime = absl::Seconds(2);
                                const RankGroup::Options& options) {
   RLHF_LOG(ERROR) << "rank " << rank << " ends because " << message << "; "
                   << options.outlook;
-  std::cerr << "rlhf " << options.verb << ": " << message << "\n" << std::flush;
+  const std::string words = absl::StrCat("rlhf ", options.verb, ": ", message);
+  std::cerr << words << "\n" << std::flush;
+  WriteErrorFile(ReadEnvironment(), words);
   ::_exit(kAnotherRankFailed);
 }
 

@@ -63,6 +63,7 @@ TEST(FullExampleTest, ShowsTheDefaults) {
   preference.clear_sources();
   preference.clear_objectives();
   config.mutable_crowd()->clear_workers();
+  config.mutable_up()->clear_resources();
   EXPECT_THAT(DiffConfigs(defaults, config), IsEmpty());
 }
 

@@ -18,6 +18,7 @@
 #include "core/config/actor_checks.h"
 #include "core/config/field_checks.h"
 #include "core/config/overrides.h"
+#include "core/config/up_checks.h"
 
 namespace rlhf {
 namespace {
@@ -324,6 +325,7 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   CheckPreference(config.preference(), problems);
   CheckSwap(config, problems);
   CheckActor(config, problems);
+  CheckUp(config, problems);
   CheckWorkers(config.feedback(), problems);
   CheckAccess(config, problems);
   std::set<std::string> worker_ids;

@@ -1,5 +1,5 @@
 // Which rank of how many this process is, from what its launcher put into the
-// environment.
+// environment. docs/launching.md shows the same to people.
 #pragma once
 
 #include <map>
@@ -10,7 +10,8 @@
 namespace rlhf {
 
 struct LaunchInfo {
-  // "torchrun" or "single".
+  // "flags", "torchrun", "PET", "LeaderWorkerSet", "JobSet", "Slurm", "MPI" or
+  // "single".
   std::string launcher = "single";
   int rank = 0;
   int world_size = 1;
@@ -27,13 +28,35 @@ struct LaunchInfo {
   std::string OneLine() const;
 };
 
-// RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT together mean torchrun (or
-// anything that speaks its contract); none of them means a single process.
+// What the caller said on the command line; empty fields were not given.
+struct LaunchFlags {
+  std::string rank;
+  std::string world_size;
+  // HOST:PORT where the ranks meet.
+  std::string master;
+};
+
+// The first of these that says anything decides, so that a launcher inside
+// another one (torchrun in a Slurm step) is the one that counts:
+//   1. the flags
+//   2. torchrun, or anything that sets RANK, WORLD_SIZE, MASTER_ADDR and
+//      MASTER_PORT
+//   3. PET_NNODES, …: torchrun's flags as variables, as Kubeflow Trainer sets
+//      them, where no torchrun runs
+//   4. LeaderWorkerSet (LWS_*)
+//   5. an indexed job of Kubernetes, which a JobSet makes
+//      (JOB_COMPLETION_INDEX)
+//   6. a Slurm step (SLURM_STEP_*); a batch script is none
+//   7. MPI: OMPI_COMM_WORLD_*, or PMI_*
+//   8. a single process
+// MASTER_ADDR and MASTER_PORT, which many scripts export, say for 4 to 7 where
+// the ranks meet. Pure.
 //
-// Errors: InvalidArgument if some but not all are set, naming the missing ones,
-// or if one is not a number in its range.
+// Errors: InvalidArgument if what decides is set by half, naming what is
+// missing and what to do, or if a value is not one, naming it.
 absl::StatusOr<LaunchInfo> DetectLaunch(
-    const std::map<std::string, std::string>& environment);
+    const std::map<std::string, std::string>& environment,
+    const LaunchFlags& flags = {});
 
 // This process's environment.
 std::map<std::string, std::string> ReadEnvironment();

@@ -8,6 +8,7 @@
 
 #include "core/base/check.h"
 #include "core/config/address.h"
+#include "core/rpc/protocol.h"
 
 namespace rlhf {
 
@@ -30,6 +31,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetUserAgentPrefix(UserAgent(ThisBuild()));
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                    arguments);
 }

@@ -14,6 +14,7 @@
 #include "core/config/address.h"
 #include "core/rpc/call_metrics.h"
 #include "core/rpc/channel.h"
+#include "core/rpc/protocol.h"
 #include "core/telemetry/listen_socket.h"
 
 namespace rlhf {
@@ -39,6 +40,18 @@ absl::Status WhyItCannotListen(const std::string& address) {
                    "stop the other process or configure another port"));
 }
 
+// Only peers on this machine, whose words go unencrypted. gRPC checks calls
+// before it reads them only under credentials, so these are not "insecure"
+// ones.
+std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
+    const std::string& address) {
+  auto credentials = grpc::experimental::LocalServerCredentials(LOCAL_TCP);
+  Build build = ThisBuild();
+  build.place = address;
+  credentials->SetAuthMetadataProcessor(MakeProtocolCheck(std::move(build)));
+  return credentials;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
@@ -49,8 +62,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   grpc::EnableDefaultHealthCheckService(true);
   std::unique_ptr<GrpcServer> result(new GrpcServer());
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(),
-                           &result->port_);
+  builder.AddListeningPort(address, CredentialsOf(address), &result->port_);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   // Without this two processes could share one port, each with half the calls.

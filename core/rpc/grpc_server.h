@@ -17,7 +17,8 @@ namespace rlhf {
 class GrpcServer {
  public:
   // Serves `services` (not owned; must outlive the server) at `address`; port 0
-  // takes a free one. Health starts as NOT_SERVING. Calls are counted in
+  // takes a free one. Calls of builds that are too old or too new are refused
+  // (core/rpc/protocol.h). Health starts as NOT_SERVING. Calls are counted in
   // `registry` (core/rpc/call_metrics.h), which must outlive the server, unless
   // it is null.
   //
