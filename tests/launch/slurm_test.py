@@ -9,10 +9,10 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
-import time
 import unittest
 import urllib.request
 
@@ -26,7 +26,7 @@ from small_run import free_ports  # noqa: E402
 
 SLURM = SOURCE / "deploy/slurm"
 # Far more than anything takes on two cores.
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 # Of the ports after the first that rlhf.sbatch uses, with two actors.
 USED_PORTS = (1, 4, 5, 6, 80, 101, 104, 106, 110, 111, 200, 201, 300, 301, 302,
               303)
@@ -101,8 +101,8 @@ class SlurmTest(unittest.TestCase):
         return self.job(job)["NodeList"]
 
     def job_log(self, job):
-        path = self.folder / f"rlhf-{job}.log"
-        return path.read_text() if path.exists() else ""
+        return "".join(path.read_text()
+                       for path in self.folder.glob(f"rlhf*-{job}.log"))
 
     def updates(self):
         path = self.directory / "metrics.jsonl"
@@ -111,6 +111,26 @@ class SlurmTest(unittest.TestCase):
 
     def last(self):
         return (self.updates() or [0])[-1]
+
+    def processes_of(self, role):
+        """The numbers of those of this run, in no order."""
+        start = [word.encode() for word in (BINARY, role, "--config",
+                                            f"{self.directory}/config.txtpb")]
+        found = []
+        for process in slurm_cluster.processes():
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+            except OSError:  # it has ended
+                continue
+            if words[:4] == start:
+                found.append(int(process.name))
+        return found
+
+    def gpus_of(self, role):
+        """Which GPUs each process of the role sees."""
+        return sorted(
+            slurm_cluster.variables_of(pid).get("CUDA_VISIBLE_DEVICES")
+            for pid in self.processes_of(role))
 
     def resumes(self):
         """After which update the learner went on, each time."""
@@ -130,20 +150,25 @@ class SlurmTest(unittest.TestCase):
         self.wait(are_there, f"{more} further updates")
 
     def start_again(self, job, restarts):
-        """Without the two minutes that Slurm waits after a requeue."""
+        """Without the two minutes that Slurm waits after a requeue. Returns the
+        updates that were done before."""
         def waits():
             state = self.job(job)
             return (state["JobState"] == "PENDING" and
                     int(state["Restarts"]) == restarts)
 
         self.wait(waits, "the job is queued again")
-        self.cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now")
+        done = self.updates()
+        # Of a lost node its own component alone, while the others run.
+        for line in self.cluster.call("squeue", "--noheader", f"--jobs={job}",
+                                      "--format=%i %T").splitlines():
+            component, state = line.split()
+            if state == "PENDING":
+                self.cluster.call("scontrol", "update", f"JobId={component}",
+                                  "StartTime=now")
         self.wait(lambda: self.job(job)["JobState"] == "RUNNING",
                   "the job runs again")
-
-    def check_every_update_once(self):
-        done = self.updates()
-        self.assertEqual(done, list(range(1, len(done) + 1)))
+        return done
 
     def check_actors_come_and_go(self, job):
         actor = self.submit(str(SLURM / "actors.sbatch"), str(self.directory))
@@ -173,42 +198,85 @@ class SlurmTest(unittest.TestCase):
         self.assertEqual(count, 1)
         self.run_.config.write_text(text)
 
+    def check_gpus(self):
+        """Each process has one; the ranks divide them themselves."""
+        seen = {role: self.gpus_of(role)
+                for role in ("learner", "actor", "reward-server", "refresher")}
+        self.assertEqual(seen, {"learner": ["4,5,6"] * 2, "actor": ["4", "5"],
+                                "reward-server": ["4"], "refresher": ["5"]})
+
+    def check_a_rank_is_replaced(self, job):
+        """Without Slurm's help."""
+        before = self.processes_of("learner")
+        os.kill(before[-1], signal.SIGKILL)
+        self.wait(lambda: len(set(self.processes_of("learner")) -
+                              set(before)) == 2, "both ranks start again")
+        self.wait_for_updates(job, 2)
+        self.assertIn("learner ended with code", self.job_log(job))
+        self.assertEqual(self.job(job)["Restarts"], "0")
+
+    def check_nothing_is_lost(self, job, done):
+        """The updates go on after those that were done."""
+        self.wait_for_updates(job, 2)
+        self.assertEqual(self.updates()[:len(done)], done)
+        self.assertEqual(self.updates()[len(done)], done[-1] + 1)
+        self.assertEqual(self.resumes()[-1], done[-1])
+
     def test_a_run_goes_on_after_a_requeue_and_the_loss_of_a_node(self):
-        job = self.submit_run(RLHF_ACTORS_PER_NODE="2")
+        job = self.submit_run(RLHF_RANKS_PER_NODE="2", RLHF_ACTORS_PER_NODE="2",
+                              CUDA_VISIBLE_DEVICES="4,5,6")
         self.wait_for_updates(job, 3)
+        self.check_gpus()
         self.check_actors_come_and_go(job)
+        self.check_a_rank_is_replaced(job)
 
         self.cluster.call("scontrol", "requeue", job)
-        self.start_again(job, restarts=1)
+        done = self.start_again(job, restarts=1)
         self.assertIn("Slurm ends the job", self.job_log(job))
-        drained = self.last()
-        self.wait_for_updates(job, 2)
-        self.assertEqual(self.resumes(), [drained])
-        self.check_every_update_once()
+        self.check_nothing_is_lost(job, done)
 
         # What Slurm sends before the time limit.
         self.cluster.call("scancel", "--batch", "--signal=USR1", job)
-        self.start_again(job, restarts=2)
+        done = self.start_again(job, restarts=2)
         self.assertIn("the time limit is near", self.job_log(job))
-        drained = self.last()
-        self.wait_for_updates(job, 2)
-        self.assertEqual(self.resumes()[1:], [drained])
-        self.check_every_update_once()
+        self.check_nothing_is_lost(job, done)
 
-        self.finish_after(4)
+        self.finish_after(10)
         lost = self.node_of(job)
         self.cluster.kill_node(lost)
-        before = self.last()
         self.start_again(job, restarts=3)
         self.assertNotEqual(self.node_of(job), lost)
         self.wait(lambda: self.job(job)["JobState"] == "COMPLETED",
                   "the run comes to its end")
         self.assertEqual(self.job(job)["ExitCode"], "0:0")
         self.assertIn("the run is finished", self.job_log(job))
-        # What was done since the newest checkpoint is done again.
-        self.assertLessEqual(self.resumes()[2], before)
+        # What came after the newest checkpoint is done again.
         self.assertEqual(sorted(set(self.updates())),
                          list(range(1, self.last() + 1)))
+
+    def check_refusal(self, job, message):
+        self.wait(lambda: self.job(job)["JobState"] == "FAILED",
+                  f"the job ends: {message}")
+        self.assertEqual(self.job(job)["ExitCode"], "2:0")
+        self.assertIn(message, self.job_log(job))
+
+    def test_what_a_user_forgot_ends_the_job_and_is_named(self):
+        script = str(SLURM / "rlhf.sbatch")
+        config = str(self.run_.config)
+        (self.folder / "typo.txtpb").write_text('nam: "live"')
+        for job, message in [
+                (self.submit(script), "no run file; wanted"),
+                (self.submit(script, "none.txtpb"), "cannot read none.txtpb"),
+                (self.submit(script, config, RLHF_BINARY="/none/rlhf"),
+                 "there is no program /none/rlhf"),
+                (self.submit(script, config, RLHF_ACTORS_PER_NODE="many"),
+                 'RLHF_ACTORS_PER_NODE="many"; wanted a number from 1 to 64'),
+                (self.submit(script, "typo.txtpb"),
+                 "typo.txtpb does not do for this job"),
+                (self.submit(str(SLURM / "actors.sbatch"), "runs/none"),
+                 "there is no runs/none/config.txtpb")]:
+            with self.subTest(message=message):
+                self.check_refusal(job, message)
 
 
 if __name__ == "__main__":
