@@ -135,6 +135,9 @@ debian_install() {
   is_installed nginx || new_services+=" nginx"
   is_installed postgresql || is_installed postgresql-15 ||
     new_services+=" postgresql"
+  is_installed munge || new_services+=" munge"
+  is_installed slurmd || new_services+=" slurmd"
+  is_installed slurmctld || new_services+=" slurmctld"
   if [[ ! -e /usr/sbin/policy-rc.d ]]; then
     printf '#!/bin/sh\nexit 101\n' > "$WORK/policy-rc.d"
     $root install -m 755 "$WORK/policy-rc.d" /usr/sbin/policy-rc.d
