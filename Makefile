@@ -6,7 +6,7 @@ LIBTORCH := third_party/torch/lib/libtorch_cpu.so
 WHEELS := $(or $(RLHF_WHEEL_CACHE),$(HOME)/.cache/rlhf/wheels)
 JOBS ?=
 
-.PHONY: build setup quickstart test chaos parity screenshots bench check cuda clean help
+.PHONY: build setup quickstart test chaos parity screenshots bench check cuda package clean help
 .DEFAULT_GOAL := build
 
 build: $(BUILD)/build.ninja ## build everything into build/release (PRESET=debug|asan|tsan for others)
@@ -83,6 +83,9 @@ check: setup .venv-page/.made .venv-launch/.made ## format, layers, build, tests
 cuda: ## build the CUDA and NCCL path; needs neither a toolkit nor a GPU
 	@$(MAKE) --no-print-directory setup CUDA=1
 	@$(MAKE) --no-print-directory build PRESET=cuda
+
+package: build ## a .deb and a relocatable tarball, with LibTorch, in build/release
+	cd $(BUILD) && cpack
 
 clean: ## remove build/
 	rm -rf build
