@@ -201,15 +201,21 @@ class LinkTest(unittest.TestCase):
         for caller in ROLES:
             for callee in goes_out_to(caller):
                 for call in CALLS[callee]:
+                    headers_file = self.folder / "headers"
                     status, body = self.call(
-                        f"http://{ROLE_SIDE[caller]}:{grpc_port(callee)}/rlhf.v1.{call}")
+                        f"http://{ROLE_SIDE[caller]}:{grpc_port(callee)}/rlhf.v1.{call}",
+                        "--dump-header", str(headers_file))
+                    headers = headers_file.read_text(encoding="utf-8")
                     with self.subTest(caller=caller, call=call):
                         if (caller, call) in ALLOWED:
                             self.assertEqual(
                                 (status, body),
                                 (200, f"{ROLE_SIDE[callee]} /rlhf.v1.{call}"))
-                        else:  # gRPC says PERMISSION_DENIED for it
-                            self.assertEqual(status, 403)
+                        else:
+                            self.assertEqual(status, 204)
+                            self.assertIn("grpc-status: 7", headers)
+                            self.assertIn(f"CN={caller} not call /rlhf.v1.{call}",
+                                          headers)
 
     def test_no_certificate_no_call(self):
         status, body = self.call("https://127.0.7.3:7443/rlhf.v1.Reward/Score",
