@@ -110,7 +110,7 @@ class PackageTest(unittest.TestCase):
                    'ip link set lo up; mount -t proc proc "$1/proc"; '
                    'mount -t tmpfs tmpfs "$1/dev/shm"; '
                    'exec chroot "$1" rlhf up /loop/run.txtpb --plain',
-                   "sh", str(root), timeout=300)
+                   "sh", str(root), timeout=900)
         self.assertIn("2 updates", said)
         self.assertTrue((root / "loop/runs/tiny/report.json").exists())
 
