@@ -6,7 +6,7 @@ LIBTORCH := third_party/torch/lib/libtorch_cpu.so
 WHEELS := $(or $(RLHF_WHEEL_CACHE),$(HOME)/.cache/rlhf/wheels)
 JOBS ?=
 
-.PHONY: build setup quickstart test chaos parity screenshots bench check cuda clean help
+.PHONY: build setup quickstart test chaos parity screenshots bench check cuda package clean help
 .DEFAULT_GOAL := build
 
 build: $(BUILD)/build.ninja ## build everything into build/release (PRESET=debug|asan|tsan for others)
@@ -25,7 +25,7 @@ quickstart: setup ## run the whole loop on this machine
 	@$(MAKE) --no-print-directory build
 	$(RLHF) up examples/quickstart.txtpb
 
-test: setup .venv-page/.made ## build everything and run all tests
+test: setup .venv-page/.made .venv-launch/.made ## build everything and run all tests
 	@$(MAKE) --no-print-directory build
 	ctest --preset $(PRESET)
 
@@ -52,6 +52,13 @@ parity: setup .venv-parity/.made ## compare with references, TRL, transformers a
 	  --only-binary=:all: --find-links $(WHEELS) -r $<
 	touch $@
 
+.venv-launch/.made: tools/requirements-launch.txt
+	rm -rf .venv-launch
+	/usr/bin/python3 -m venv .venv-launch || python3 -m venv .venv-launch
+	.venv-launch/bin/pip install --progress-bar off --retries 5 --timeout 60 \
+	  --only-binary=:all: --find-links $(WHEELS) -r $<
+	touch $@
+
 screenshots: setup .venv-page/.made ## pictures of the pages into docs/images
 	@$(MAKE) --no-print-directory build
 	PAGE_SERVER=$(BUILD)/tests/page/page_server .venv-page/bin/python -B tests/page/screenshots.py
@@ -70,12 +77,15 @@ bench: setup .venv-bench/.made ## time generation, scoring, weights and updates 
 	.venv-bench/bin/pip install --progress-bar off -r $<
 	touch $@
 
-check: setup .venv-page/.made ## format, layers, build, tests: what to run before a commit
+check: setup .venv-page/.made .venv-launch/.made ## format, layers, build, tests: what to run before a commit
 	tools/check.sh
 
 cuda: ## build the CUDA and NCCL path; needs neither a toolkit nor a GPU
 	@$(MAKE) --no-print-directory setup CUDA=1
 	@$(MAKE) --no-print-directory build PRESET=cuda
+
+package: build ## a .deb and a relocatable tarball, with LibTorch, in build/release
+	cd $(BUILD) && cpack
 
 clean: ## remove build/
 	rm -rf build

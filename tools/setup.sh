@@ -177,7 +177,9 @@ torch_done() {
 
 torch_unpack() {
   unpack torch "$WORK" 'torch/include/*' torch/lib/libtorch_cpu.so \
-    torch/lib/libc10.so torch/lib/libgomp.so.1
+    torch/lib/libc10.so torch/lib/libgomp.so.1 'torch-*.dist-info/licenses/*'
+  # Packages carry the libraries, so they carry these, too.
+  mv "$WORK"/torch-*.dist-info/licenses "$WORK/torch/licenses"
   replace "$WORK/torch" "$THIRD_PARTY/torch"
   stamp torch "$(pin torch)"
 }
@@ -194,7 +196,11 @@ runtime_done() {
 # shellcheck disable=SC2086
 runtime_unpack() {
   local name
-  for name in $RUNTIME; do unpack "$name" "$WORK" 'nvidia/*'; done
+  for name in $RUNTIME; do
+    unpack "$name" "$WORK" 'nvidia/*' '*.dist-info/licenses/*'
+    mkdir -p "$WORK/nvidia/cu13/licenses"
+    mv "$WORK/$name"-*.dist-info/licenses "$WORK/nvidia/cu13/licenses/$name"
+  done
   mkdir -p "$THIRD_PARTY/nvidia"
   replace "$WORK/nvidia/cu13" "$THIRD_PARTY/nvidia/cu13"
   stamp runtime "$(pins $RUNTIME)"

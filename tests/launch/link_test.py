@@ -1,0 +1,264 @@
+"""deploy/kubernetes/base/link: who may call whom, and a real nginx that says so.
+
+The pods of the second part are addresses of this machine: 127.0.7.N. What is a
+port of a pod in the manifests is the same port of such an address here.
+"""
+
+import http.client
+import pathlib
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+import unittest
+
+from manifests import (COMPONENT, KUBERNETES, LINK, ROLES, SOURCE, grpc_port,
+                       metrics_port, named, of_kind, rendered, selects)
+
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
+PODS = {role: f"127.0.7.{number}" for number, role in enumerate(ROLES, 1)}
+# Where the roles themselves would be, and where their calls go out.
+ROLE_SIDE = {role: f"127.0.8.{number}" for number, role in enumerate(ROLES, 1)}
+# A call of each service.
+CALLS = {"learner": ("Rollouts/LeasePrompts", "Weights/GetManifest", "Control/GetStatus"),
+         "actor": ("Generation/Generate",),
+         "reward-server": ("Reward/Score", "RewardAdmin/GetStatus"),
+         "refresher": ("Refresh/GetStatus",),
+         "feedback": ("Feedback/ReadComparisons", "Store/ListRetractions",
+                      "Store/Verify", "FeedbackImport/Retract")}
+ALLOWED = {("actor", "Rollouts/LeasePrompts"), ("actor", "Weights/GetManifest"),
+           ("refresher", "Control/GetStatus"), ("feedback", "Control/GetStatus"),
+           ("feedback", "Generation/Generate"),
+           ("feedback", "Refresh/GetStatus"),
+           ("refresher", "Feedback/ReadComparisons"),
+           ("refresher", "Store/ListRetractions"),
+           *((role, call) for role in ("learner", "actor", "refresher", "feedback")
+             for call in CALLS["reward-server"])}
+
+
+def configuration(role):
+    """The files of a role's link."""
+    return named("gpu", "ConfigMap", f"link-{role}")["data"]
+
+
+def goes_out_to(role):
+    return {name[len("out-"):-len(".conf")] for name in configuration(role)
+            if name.startswith("out-")}
+
+
+class WhoCallsWhomTest(unittest.TestCase):
+
+    def test_ports_are_those_of_the_schema(self):
+        for role in ROLES:
+            text = configuration(role)["in.conf"]
+            self.assertIn(f"server 127.0.0.1:{grpc_port(role)};", text)
+            if role != "learner":  # its ranks differ
+                self.assertIn(f"server 127.0.0.1:{metrics_port(role)};", text)
+            for callee in goes_out_to(role):
+                self.assertIn(f"listen 127.0.0.1:{grpc_port(callee)} http2;",
+                              configuration(role)[f"out-{callee}.conf"])
+
+    def test_probes_ask_where_the_role_is(self):
+        for role in ROLES[1:]:
+            pod = named("gpu", "Deployment", role)["spec"]["template"]["spec"]
+            for probe in ("startupProbe", "livenessProbe"):
+                self.assertEqual(
+                    pod["containers"][0][probe]["exec"]["command"][-1],
+                    f"http://127.0.0.1:{metrics_port(role)}/metrics")
+        ready = named("gpu", "ConfigMap", "learner-ready")["data"]["ready.sh"]
+        self.assertIn(f"http://127.0.0.1:{grpc_port('learner')}/grpc.health", ready)
+
+    def test_policies_and_links_let_the_same_roles_in(self):
+        for callee in ROLES:
+            policy = named("gpu", "NetworkPolicy", callee)["spec"]
+            by_policy = {role for role in ROLES for rule in policy["ingress"]
+                         if "ports" in rule for peer in rule["from"]
+                         if selects(peer["podSelector"], {COMPONENT: role})}
+            by_link = {role for role in ROLES if callee in goes_out_to(role)}
+            by_call = {caller for caller, call in ALLOWED if call in CALLS[callee]}
+            self.assertEqual(by_policy, by_link, callee)
+            self.assertEqual(by_policy, by_call, callee)
+
+    def test_calls_go_to_services_that_exist(self):
+        services = {service["metadata"]["name"]: service["spec"]
+                    for service in of_kind("gpu", "Service")}
+        for path in LINK.glob("out-*.conf"):
+            host, port = re.search(r"server ([\w-]+):(\d+);",
+                                   path.read_text(encoding="utf-8")).groups()
+            self.assertIn((int(port), "link"),
+                          [(entry["port"], entry["targetPort"])
+                           for entry in services[host]["ports"]])
+
+    def test_services_that_are_named_are_of_the_protocol(self):
+        proto = "".join(path.read_text(encoding="utf-8") for path
+                        in (SOURCE / "proto/rlhf/v1").glob("*.proto"))
+        real = set(re.findall(r"^service (\w+)", proto, re.M))
+        named_here = {call.split("/")[0] for calls in CALLS.values() for call in calls}
+        self.assertEqual(real, named_here)
+
+    def test_nothing_crosses_pods_but_through_a_link(self):
+        ports = {port["port"] for policy in of_kind("postgres", "NetworkPolicy")
+                 for rule in policy["spec"].get("ingress", [])
+                 for port in rule.get("ports", [])}
+        self.assertEqual(ports, {7443, 8080, 5432})
+        for thing in rendered("gpu"):
+            self.assertNotIn("hostNetwork", str(thing))
+
+
+def moved(text, role):
+    """A link's file with the addresses that `role` has here."""
+    text = text.replace("include /tmp/own-metrics.conf;", "server 127.0.0.1:7201;")
+    text = text.replace("127.0.0.1:", f"{ROLE_SIDE[role]}:")
+    text = text.replace("/tmp/", "tmp/").replace("Host 127.0.0.1", "Host localhost")
+    text = re.sub(r"listen (7443|8080|8081)", rf"listen {PODS[role]}:\1", text)
+    for name in ROLES:
+        host = "learner-head" if name == "learner" else name
+        text = text.replace(f"server {host}:7443", f"server {PODS[name]}:7443")
+    return text
+
+
+# In a role's place: says at which address a call arrived.
+STAND_IN = """
+server {{
+    listen {address}:{grpc} http2;
+    default_type application/grpc;
+    location / {{ return 200 "$server_addr $uri"; }}
+}}
+server {{
+    listen {address}:{metrics};
+    location = /metrics {{ return 200 "rlhf_build_info 1\\n"; }}
+}}
+"""
+
+
+@unittest.skipUnless(NGINX and shutil.which("curl") and shutil.which("openssl"),
+                     "nginx, curl or openssl is not here (`make setup`)")
+class LinkTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp())
+        cls.processes = []
+        cls.addClassCleanup(cls.stop)
+        subprocess.run([KUBERNETES / "make-secrets.sh", cls.folder / "secrets"],
+                       check=True, capture_output=True)
+        for role in ROLES:
+            cls.start(role)
+        for role in ROLES:
+            cls.wait_for(PODS[role], 7443)
+
+    @classmethod
+    def start(cls, role):
+        conf = cls.folder / role / "conf"
+        (conf / "tmp").mkdir(parents=True)
+        (cls.folder / role / "tls").symlink_to(cls.folder / "secrets" / f"link-{role}")
+        for name, text in configuration(role).items():
+            text = moved(text, role).replace("tmp/", f"{conf}/tmp/")
+            (conf / name).write_text(text, encoding="utf-8")
+        (conf / "out-stand-in.conf").write_text(STAND_IN.format(
+            address=ROLE_SIDE[role], grpc=grpc_port(role),
+            metrics=7201 if role == "learner" else metrics_port(role)),
+            encoding="utf-8")
+        with open(conf / "log", "w", encoding="utf-8") as log:
+            cls.processes.append(subprocess.Popen(
+                [NGINX, "-e", "stderr", "-c", conf / "nginx.conf", "-g", "daemon off;"],
+                stderr=log))
+
+    @classmethod
+    def stop(cls):
+        for process in cls.processes:
+            process.terminate()
+        for process in cls.processes:
+            process.wait()
+        shutil.rmtree(cls.folder)
+
+    @classmethod
+    def wait_for(cls, host, port):
+        end = time.monotonic() + 30
+        while True:
+            try:
+                return socket.create_connection((host, port), 1).close()
+            except OSError:
+                if time.monotonic() > end:
+                    logs = [path.read_text() for path in cls.folder.glob("*/conf/log")]
+                    raise AssertionError(f"no link at {host}: {logs}") from None
+                time.sleep(0.05)
+
+    def call(self, url, *arguments):
+        """(HTTP status, body)"""
+        result = subprocess.run(
+            ["curl", "--silent", "--max-time", "10", "--http2-prior-knowledge",
+             "--header", "content-type: application/grpc", "--data-binary", "",
+             "--write-out", "\n%{http_code}", *arguments, url],
+            capture_output=True, text=True, check=False)
+        body, _, status = result.stdout.rpartition("\n")
+        return int(status), body
+
+    def test_a_role_reaches_those_and_only_those_that_it_calls(self):
+        for caller in ROLES:
+            for callee in goes_out_to(caller):
+                for call in CALLS[callee]:
+                    headers_file = self.folder / "headers"
+                    status, body = self.call(
+                        f"http://{ROLE_SIDE[caller]}:{grpc_port(callee)}/rlhf.v1.{call}",
+                        "--dump-header", str(headers_file))
+                    headers = headers_file.read_text(encoding="utf-8")
+                    with self.subTest(caller=caller, call=call):
+                        if (caller, call) in ALLOWED:
+                            self.assertEqual(
+                                (status, body),
+                                (200, f"{ROLE_SIDE[callee]} /rlhf.v1.{call}"))
+                        else:
+                            self.assertEqual(status, 204)
+                            self.assertIn("grpc-status: 7", headers)
+                            self.assertIn(f"CN={caller} not call /rlhf.v1.{call}",
+                                          headers)
+
+    def test_no_certificate_no_call(self):
+        status, body = self.call("https://127.0.7.3:7443/rlhf.v1.Reward/Score",
+                                 "--insecure")
+        self.assertEqual(status, 400)
+        self.assertIn("No required SSL certificate", body)
+
+    def test_a_stranger_who_calls_himself_a_role_is_turned_away(self):
+        with tempfile.TemporaryDirectory() as other:
+            subprocess.run([KUBERNETES / "make-secrets.sh", other], check=True,
+                           capture_output=True)
+            status, body = self.call(
+                "https://127.0.7.3:7443/rlhf.v1.Reward/Score", "--insecure",
+                "--cert", f"{other}/link-actor/tls.crt",
+                "--key", f"{other}/link-actor/tls.key")
+        self.assertEqual(status, 400)
+        self.assertIn("SSL certificate error", body)
+
+    def test_a_role_in_another_ones_place_is_not_spoken_to(self):
+        # The refresher's certificate where the reward server should be.
+        wrong = self.folder / "reward-server/tls"
+        context = ssl.create_default_context(cafile=wrong / "ca.crt")
+        context.load_cert_chain(wrong / "tls.crt", wrong / "tls.key")
+        with socket.create_connection((PODS["refresher"], 7443)) as plain:
+            with self.assertRaisesRegex(ssl.SSLError, "reward-server"):
+                context.wrap_socket(plain, server_hostname="reward-server")
+        self.assertIn("grpc_ssl_verify              on;", configuration("actor")["nginx.conf"])
+
+    def test_probes_reach_health_and_nothing_else(self):
+        base = f"http://{PODS['actor']}:8081"
+        status, body = self.call(f"{base}/grpc.health.v1.Health/Check")
+        self.assertEqual((status, body),
+                         (200, f"{ROLE_SIDE['actor']} /grpc.health.v1.Health/Check"))
+        self.assertEqual(self.call(f"{base}/rlhf.v1.Generation/Generate")[0], 404)
+
+    def test_prometheus_reaches_metrics_and_nothing_else(self):
+        for role in ROLES:
+            for path, wanted in (("/metrics", 200), ("/", 404), ("/api/stats", 404)):
+                connection = http.client.HTTPConnection(PODS[role], 8080, timeout=10)
+                connection.request("GET", path)
+                self.assertEqual(connection.getresponse().status, wanted)
+                connection.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
