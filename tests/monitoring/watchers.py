@@ -65,6 +65,8 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=10) as reply:
                 return reply.read().decode()
         except urllib.error.HTTPError as error:
+            if error.code == 503:  # it is starting
+                return ""
             raise RuntimeError(f"{url}: {error.read().decode()}") from error
         except OSError:
             return ""
@@ -78,7 +80,7 @@ class Prometheus:
         """Every finite value that a query had since the start."""
         found = self.ask("query_range", query=expression, start=self.began,
                          end=time.time(), step=2)
-        numbers = [value for series in found["result"]
+        numbers = [value for series in (found or {"result": []})["result"]
                    for _, value in series["values"]]
         return [n for n in numbers if n not in ("NaN", "+Inf", "-Inf")]
 

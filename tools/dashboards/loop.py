@@ -3,7 +3,7 @@
 from board import Board, panel, quantiles, rates
 
 BOARD = Board("loop", "RLHF: the loop at a glance",
-    "Reward, KL and comparisons of one run; marks where the PM changed.", (
+    "Reward, KL and comparisons of one run, and the versions behind them.", (
     panel("Reward", "Mean PM score of a batch on the anchor's scale: in standard"
           " deviations of the initial policy's scores, comparable across PM"
           " versions. It should rise.", "number",
