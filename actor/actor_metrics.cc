@@ -28,6 +28,11 @@ ActorMetrics::ActorMetrics(prometheus::Registry& registry)
           AddHistogram(registry, "rlhf_rollout_duration_seconds",
                        "From a leased prompt to the end of its response.",
                        {0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000})),
+      inter_token_seconds(AddHistogram(
+          registry, "rlhf_inter_token_latency_seconds",
+          "One step of the engine: from a token of each running sequence to "
+          "its next.",
+          {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10})),
       weights_pulled(AddCounter(registry, "rlhf_weights_pull_total",
                                 "Policy versions fetched and verified.",
                                 {{"result", "ok"}})),

@@ -19,6 +19,7 @@ class ActorMetrics {
   prometheus::Gauge& sequences_waiting;
   prometheus::Histogram& rollout_tokens;
   prometheus::Histogram& rollout_seconds;
+  prometheus::Histogram& inter_token_seconds;
   prometheus::Counter& weights_pulled;
   prometheus::Counter& weights_pulls_failed;
   prometheus::Histogram& weights_pull_seconds;

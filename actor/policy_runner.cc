@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/nn/torch_call.h"
@@ -76,7 +77,9 @@ absl::Status PolicyRunner::Step() {
   metrics_->sequences_waiting.Set(engine_->num_waiting());
   // What was in the way may have been cancelled.
   if (engine_->idle()) return TakeOffered();
+  const Stopwatch stopwatch;
   absl::StatusOr<std::vector<EngineResult>> results = engine_->Step();
+  metrics_->inter_token_seconds.Observe(stopwatch.seconds());
   if (!results.ok()) {
     RLHF_LOG(ERROR) << "generation failed: " << results.status();
     for (const auto& [id, done] : std::exchange(done_by_id_, {})) {

@@ -49,6 +49,8 @@ TEST_F(PolicyRunnerTest, CallsEachOwnerOnceAndCountsTokens) {
   EXPECT_THAT(versions_, ElementsAre(1, 1, 1));
   EXPECT_EQ(metrics_.series.prompt_tokens.Value(), 9);
   EXPECT_EQ(metrics_.series.generated_tokens.Value(), 6);
+  EXPECT_GE(
+      metrics_.series.inter_token_seconds.Collect().histogram.sample_count, 3);
 }
 
 TEST_F(PolicyRunnerTest, ANewVersionWaitsForTheSequencesOfTheOldOne) {

@@ -9,6 +9,7 @@
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/telemetry/metrics_server.h"
+#include "core/telemetry/series.h"
 #include "feedback/admission.h"
 #include "feedback/api_messages.h"
 #include "feedback/api_responses.h"
@@ -44,6 +45,19 @@ HttpResponse FileOfPage(absl::string_view path) {
           .body = std::string(file->contents)};
 }
 
+std::map<int, prometheus::Counter*> AddRefusals(
+    prometheus::Registry& registry) {
+  constexpr std::pair<int, const char*> kReasons[] = {
+      {401, "not_logged_in"}, {403, "not_allowed"}, {429, "too_many"}};
+  std::map<int, prometheus::Counter*> refusals;
+  for (const auto& [status, reason] : kReasons) {
+    refusals[status] = &AddCounter(registry, "rlhf_http_refusals_total",
+                                   "Requests that were not let in, by why.",
+                                   {{"reason", reason}});
+  }
+  return refusals;
+}
+
 }  // namespace
 
 HttpLimits HttpApi::Limits() {
@@ -62,11 +76,12 @@ HttpLimits HttpApi::Limits() {
 }
 
 HttpApi::HttpApi(AnswerDesk* desk, const PreferenceStore* store,
-                 const prometheus::Registry* registry, AccessControl* access,
+                 prometheus::Registry* registry, AccessControl* access,
                  RequesterApi* requester)
     : desk_(desk),
       store_(store),
       registry_(registry),
+      refusals_(AddRefusals(*registry)),
       access_(access),
       requester_(requester),
       login_(access, &clock_) {
@@ -147,8 +162,14 @@ bool HttpApi::Serves(const Route& route, absl::string_view path) const {
          FindPageFile(path) != nullptr;
 }
 
+void HttpApi::CountRefusal(int status) {
+  const auto refusal = refusals_.find(status);
+  if (refusal != refusals_.end()) refusal->second->Increment();
+}
+
 HttpResponse HttpApi::Handle(const HttpRequest& request) {
   HttpResponse response = Answer(request);
+  CountRefusal(response.status);
   response.headers.emplace_back("Content-Security-Policy",
                                 kContentSecurityPolicy);
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");

@@ -42,6 +42,7 @@
 #include "feedback/preference_store.h"
 #include "feedback/requester_api.h"
 #include "feedback/routes.h"
+#include "prometheus/counter.h"
 #include "prometheus/registry.h"
 
 namespace rlhf {
@@ -58,11 +59,12 @@ using ApiHandler = std::function<HttpResponse(const ApiCall&)>;
 // Thread-safe once every handler is set.
 class HttpApi {
  public:
-  // Nothing is owned; everything must outlive the API. Without `access` nobody
+  // Nothing is owned; everything must outlive the API. `registry` is what
+  // /metrics shows, rlhf_http_refusals_total included. Without `access` nobody
   // has to log in and only this machine is served; without `requester` its
   // routes are not there.
   HttpApi(AnswerDesk* desk, const PreferenceStore* store,
-          const prometheus::Registry* registry, AccessControl* access = nullptr,
+          prometheus::Registry* registry, AccessControl* access = nullptr,
           RequesterApi* requester = nullptr);
 
   // Sets what answers a route of routes.h; dies if there is no such row. Before
@@ -98,6 +100,8 @@ class HttpApi {
   void SetAccessHandlers();
   void SetRequesterHandlers();
   Admission Admit(const HttpRequest& request);
+  // By its status, if it is one of those that keep somebody out.
+  void CountRefusal(int status);
   HttpResponse Answer(const HttpRequest& request);
   HttpResponse NoAccountsToRead(const absl::Status& status);
   HttpResponse Dispatch(const RouteMatch& match, const HttpRequest& request,
@@ -110,7 +114,9 @@ class HttpApi {
 
   AnswerDesk* const desk_;
   const PreferenceStore* const store_;
-  const prometheus::Registry* const registry_;
+  prometheus::Registry* const registry_;
+  // By status.
+  const std::map<int, prometheus::Counter*> refusals_;
   AccessControl* const access_;
   RequesterApi* const requester_;
   const RealClock clock_;

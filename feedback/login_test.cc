@@ -9,6 +9,7 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/telemetry/http_test_client.h"
+#include "core/telemetry/metrics_server.h"
 #include "feedback/access/secrets.h"
 #include "feedback/batch_api.h"
 #include "feedback/http_api.h"
@@ -314,6 +315,11 @@ TEST_F(LoginTest, TooManyRequestsAre429WithATimeToWait) {
   EXPECT_LE(wait, 100);
   EXPECT_EQ(guesser.Get("/nothing").status, 404);
   EXPECT_EQ(guesser.Get("/login").status, 429);
+  const std::string metrics = MetricsResponse(registry_).body;
+  for (const char* count : {"not_logged_in\"} 1\n", "too_many\"} 2\n"}) {
+    EXPECT_THAT(metrics, HasSubstr(absl::StrCat(
+                             "rlhf_http_refusals_total{reason=\"", count)));
+  }
 }
 
 TEST_F(LoginTest, HeadersAndBodiesBeyondTheLimitsAreRefused) {

@@ -32,6 +32,9 @@ RewardMetrics::RewardMetrics(prometheus::Registry& registry)
       pm_version(
           AddGauge(registry, "rlhf_pm_version", "PM version that serves.")),
       swaps(AddCounter(registry, "rlhf_pm_swaps_total",
-                       "PM versions swapped in since start.")) {}
+                       "PM versions swapped in since start.")),
+      load_failed(AddGauge(registry, "rlhf_pm_load_failed",
+                           "1 while the promoted PM cannot be loaded and an "
+                           "older one serves, or none.")) {}
 
 }  // namespace rlhf

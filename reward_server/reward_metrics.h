@@ -21,6 +21,7 @@ class RewardMetrics {
   prometheus::Gauge& queue_items;
   prometheus::Gauge& pm_version;
   prometheus::Counter& swaps;
+  prometheus::Gauge& load_failed;
 };
 
 }  // namespace rlhf

@@ -77,6 +77,7 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
     const v1::RewardStatus now = slots.Status();
     metrics.swaps.Increment(static_cast<double>(now.num_swaps() - swaps));
     metrics.pm_version.Set(static_cast<double>(now.serving().version()));
+    metrics.load_failed.Set(now.load_error().empty() ? 0 : 1);
     server->SetServing(now.serving().version() > 0);
   } while (!WaitForShutdown(absl::Milliseconds(300)));
   // Calls that wait are answered, not cut off.

@@ -132,6 +132,8 @@ debian_install() {
   # wanted. A server that was here before stays as it is.
   local service new_services=""
   is_installed prometheus || new_services+=" prometheus"
+  is_installed prometheus-alertmanager ||
+    new_services+=" prometheus-alertmanager"
   is_installed nginx || new_services+=" nginx"
   is_installed postgresql || is_installed postgresql-15 ||
     new_services+=" postgresql"

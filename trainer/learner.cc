@@ -147,6 +147,7 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
                         FindStart(identity));
   prometheus::Registry registry;
   RankMetrics metrics(registry, launch.rank);
+  metrics.checkpoints_damaged.Set(start.has_value() ? start->num_damaged : 0);
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<MetricsServer> metrics_server,
       MetricsServer::Start(MetricsAddress(config.learner(), launch),

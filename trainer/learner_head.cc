@@ -103,7 +103,7 @@ absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, source_.Collect(update));
   if (batch.has_value()) {
     metrics_.pm_version.Set(static_cast<double>(batch->header.pm().version()));
-    metrics_.CountTrained(batch->rollouts, update);
+    metrics_.CountTrained(batch->header, batch->rollouts);
     control_.SetPhase("update");
   }
   return batch;
@@ -117,6 +117,7 @@ absl::StatusOr<v1::ModelVersion> LearnerHead::ServingPm() {
 
 absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
   metrics_.ShowUpdate(report);
+  metrics_.ShowDisk(run_directory_);
   control_.Change([&](v1::LearnerStatus& status) {
     *status.mutable_last_update() = report;
   });

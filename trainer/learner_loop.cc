@@ -317,7 +317,8 @@ absl::Status LearnerLoop::Show(v1::UpdateReport& report) {
   RLHF_RETURN_IF_ERROR(Publish());
   report.set_broadcast_seconds(stopwatch.seconds());
   report.set_checkpoint_seconds(checkpoint_seconds_);
-  metrics_.ShowUpdate(report, communicator_.sent_bytes());
+  metrics_.ShowUpdate(report, communicator_.sent_bytes(),
+                      trainer_.response_kl_nats());
   steering_.Saw(report);
   if (head_ != nullptr) RLHF_RETURN_IF_ERROR(head_->Record(report));
   const int64_t every = config_.learner().snapshot_every();

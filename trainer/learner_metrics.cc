@@ -1,5 +1,7 @@
 #include "trainer/learner_metrics.h"
 
+#include <sys/statvfs.h>
+
 namespace rlhf {
 namespace {
 
@@ -17,6 +19,69 @@ prometheus::Counter& AddRollouts(prometheus::Registry& registry,
                     "Rollouts handed in, by what became of them.",
                     {{"state", state}});
 }
+
+struct UpdateGauge {
+  const char* name;
+  const char* help;
+  double (v1::UpdateReport::*value)() const;
+};
+
+constexpr UpdateGauge kUpdateGauges[] = {
+    {"rlhf_reward_mean", "Mean PM score of the last batch, log-odds.",
+     &v1::UpdateReport::reward_mean},
+    {"rlhf_reward_stddev",
+     "Standard deviation of the PM's scores of the last batch, log-odds.",
+     &v1::UpdateReport::reward_std},
+    {"rlhf_reward_anchored_mean",
+     "Mean score of the last batch, on the anchor's scale.",
+     &v1::UpdateReport::reward_anchored_mean},
+    {"rlhf_kl_coefficient", "Coefficient of the KL penalty in the last update.",
+     &v1::UpdateReport::kl_coefficient},
+    {"rlhf_policy_kl_nats", "KL(policy, reference) per response, k1 estimate.",
+     &v1::UpdateReport::kl_k1_nats_per_sequence},
+    {"rlhf_policy_kl_k3_nats",
+     "KL(policy, reference) per response, k3 estimate.",
+     &v1::UpdateReport::kl_k3_nats_per_sequence},
+    {"rlhf_policy_kl_per_token_nats",
+     "KL(policy, reference) per token, k1 estimate.",
+     &v1::UpdateReport::kl_k1_nats_per_token},
+    {"rlhf_policy_entropy_nats",
+     "Entropy of the next token, mean over the batch.",
+     &v1::UpdateReport::entropy_nats_per_token},
+    {"rlhf_ppo_policy_loss", "Policy loss of the last update, per token.",
+     &v1::UpdateReport::policy_loss},
+    {"rlhf_ppo_value_loss", "Value loss of the last update, per token.",
+     &v1::UpdateReport::value_loss},
+    {"rlhf_ppo_clip_ratio", "Share of tokens deprived of gradient by the clip.",
+     &v1::UpdateReport::clip_share},
+    {"rlhf_ppo_approx_kl_nats", "KL(old, new) of the last update per token.",
+     &v1::UpdateReport::approx_kl_nats},
+    {"rlhf_ppo_gradient_norm",
+     "Norm of the gradient before it is clipped, mean over the last update's "
+     "steps.",
+     &v1::UpdateReport::gradient_norm},
+    {"rlhf_value_explained_variance_ratio",
+     "Share of the returns' variance that values foresaw.",
+     &v1::UpdateReport::value_explained_variance},
+    {"rlhf_learning_rate", "Learning rate of the last update.",
+     &v1::UpdateReport::learning_rate},
+    {"rlhf_rollout_finished_ratio",
+     "Share of the last batch's responses that ended by themselves.",
+     &v1::UpdateReport::finished_share},
+    {"rlhf_behaviour_mismatch_max_nats",
+     "Largest difference between the actor's and the learner's "
+     "log-probability of one token of the last batch.",
+     &v1::UpdateReport::behaviour_mismatch_max_nats},
+    {"rlhf_behaviour_weight_mean", "Mean weight of a token in decoupled PPO.",
+     &v1::UpdateReport::behaviour_weight_mean},
+    {"rlhf_behaviour_weight_capped_ratio",
+     "Share of tokens whose weight is the cap.",
+     &v1::UpdateReport::behaviour_weight_capped_share},
+    {"rlhf_behaviour_effective_ratio",
+     "Effective sample size of the weighted tokens, as a share of their "
+     "number.",
+     &v1::UpdateReport::behaviour_effective_share},
+};
 
 }  // namespace
 
@@ -42,6 +107,11 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
                    "When the last checkpoint was written, seconds since "
                    "1970.")),
       registry_(registry),
+      disk_free_(AddGauge(registry, "rlhf_disk_free_bytes",
+                          "Free space of the file system of the run, after "
+                          "the last update.")),
+      disk_size_(AddGauge(registry, "rlhf_disk_size_bytes",
+                          "Size of the file system of the run.")),
       skipped_updates_(AddCounter(registry, "rlhf_ppo_skipped_updates_total",
                                   "Updates whose batch was left out.",
                                   {{"reason", "diverged"}})),
@@ -55,49 +125,15 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
           AddCounter(registry, "rlhf_over_optimisation_total",
                      "Times that the sentinel saw the reward rise while the "
                      "test PM's score fell.")),
-      kl_coefficient_(AddGauge(registry, "rlhf_kl_coefficient",
-                               "Coefficient of the KL penalty in the last "
-                               "update.")),
-      reward_mean_(AddGauge(registry, "rlhf_reward_mean",
-                            "Mean PM score of the last batch, log-odds.")),
-      reward_anchored_mean_(
-          AddGauge(registry, "rlhf_reward_anchored_mean",
-                   "Mean score of the last batch, on the anchor's scale.")),
-      kl_k1_per_sequence_(
-          AddGauge(registry, "rlhf_policy_kl_nats",
-                   "KL(policy, reference) per response, k1 estimate.")),
-      kl_k3_per_sequence_(
-          AddGauge(registry, "rlhf_policy_kl_k3_nats",
-                   "KL(policy, reference) per response, k3 estimate.")),
-      kl_k1_per_token_(
-          AddGauge(registry, "rlhf_policy_kl_per_token_nats",
-                   "KL(policy, reference) per token, k1 estimate.")),
-      entropy_(AddGauge(registry, "rlhf_policy_entropy_nats",
-                        "Entropy of the next token, mean over the batch.")),
-      clip_ratio_(AddGauge(registry, "rlhf_ppo_clip_ratio",
-                           "Share of tokens deprived of gradient by the "
-                           "clip.")),
-      approx_kl_(AddGauge(registry, "rlhf_ppo_approx_kl_nats",
-                          "KL(old, new) of the last update per token.")),
-      explained_variance_(
-          AddGauge(registry, "rlhf_value_explained_variance_ratio",
-                   "Share of the returns' variance that values foresaw.")),
-      learning_rate_(AddGauge(registry, "rlhf_learning_rate",
-                              "Learning rate of the last update.")),
+      response_reward_(AddHistogram(
+          registry, "rlhf_response_reward_anchored",
+          "PM score of each response that is trained on, on the anchor's "
+          "scale.",
+          {-5, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 5, 10})),
       staleness_(AddHistogram(registry, "rlhf_rollout_staleness_versions",
                               "Policy versions that a rollout that is trained "
                               "on is behind the learner.",
                               {0, 1, 2, 4, 8, 16, 32, 64})),
-      behaviour_weight_mean_(
-          AddGauge(registry, "rlhf_behaviour_weight_mean",
-                   "Mean weight of a token in decoupled PPO.")),
-      behaviour_weight_capped_(
-          AddGauge(registry, "rlhf_behaviour_weight_capped_ratio",
-                   "Share of tokens whose weight is the cap.")),
-      behaviour_effective_(
-          AddGauge(registry, "rlhf_behaviour_effective_ratio",
-                   "Effective sample size of the weighted tokens, as a share "
-                   "of their number.")),
       trained_tokens_(AddHistogram(
           registry, "rlhf_rollout_tokens", "Response tokens of a rollout.",
           {1, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048},
@@ -109,6 +145,9 @@ LearnerMetrics::LearnerMetrics(prometheus::Registry& registry)
       checkpoint_phase_(AddPhase(registry, "checkpoint")),
       rollouts_done_(AddRollouts(registry, "done")),
       rollouts_rejected_(AddRollouts(registry, "rejected")) {
+  for (const UpdateGauge& gauge : kUpdateGauges) {
+    of_update_.push_back(&AddGauge(registry, gauge.name, gauge.help));
+  }
   constexpr std::pair<v1::RolloutAck::Status, const char*> kReasons[] = {
       {v1::RolloutAck::DUPLICATE, "duplicate"},
       {v1::RolloutAck::SUPERSEDED, "superseded"},
@@ -129,13 +168,23 @@ void LearnerMetrics::CountRollout(v1::RolloutAck::Status status) {
   if (it != rejected_by_.end()) it->second->Increment();
 }
 
-void LearnerMetrics::CountTrained(const std::vector<v1::Rollout>& rollouts,
-                                  int64_t update) {
+void LearnerMetrics::CountTrained(const v1::BatchHeader& header,
+                                  const std::vector<v1::Rollout>& rollouts) {
   for (const v1::Rollout& rollout : rollouts) {
     trained_tokens_.Observe(rollout.response_ids_size());
     staleness_.Observe(
-        static_cast<double>(update - 1 - rollout.policy_version()));
+        static_cast<double>(header.update() - 1 - rollout.policy_version()));
+    response_reward_.Observe((rollout.reward() - header.reward_mean()) /
+                             header.reward_scale());
   }
+}
+
+void LearnerMetrics::ShowDisk(const std::string& directory) {
+  struct statvfs disk {};
+  if (::statvfs(directory.c_str(), &disk) != 0) return;
+  const auto block = static_cast<double>(disk.f_frsize);
+  disk_free_.Set(static_cast<double>(disk.f_bavail) * block);
+  disk_size_.Set(static_cast<double>(disk.f_blocks) * block);
 }
 
 void LearnerMetrics::ShowMember(const v1::MemberReport& member) {
@@ -151,22 +200,11 @@ void LearnerMetrics::ShowUpdate(const v1::UpdateReport& report) {
   // Its report has no figures.
   if (!report.left_out().empty()) return skipped_updates_.Increment();
   skipped_steps_.Increment(static_cast<double>(report.num_skipped_steps()));
-  reward_mean_.Set(report.reward_mean());
-  reward_anchored_mean_.Set(report.reward_anchored_mean());
-  kl_k1_per_sequence_.Set(report.kl_k1_nats_per_sequence());
-  kl_k3_per_sequence_.Set(report.kl_k3_nats_per_sequence());
-  kl_k1_per_token_.Set(report.kl_k1_nats_per_token());
-  entropy_.Set(report.entropy_nats_per_token());
-  clip_ratio_.Set(report.clip_share());
-  approx_kl_.Set(report.approx_kl_nats());
-  explained_variance_.Set(report.value_explained_variance());
-  learning_rate_.Set(report.learning_rate());
-  kl_coefficient_.Set(report.kl_coefficient());
+  for (size_t i = 0; i < of_update_.size(); ++i) {
+    of_update_[i]->Set((report.*kUpdateGauges[i].value)());
+  }
   over_optimisation_.Increment(report.over_optimisation().empty() ? 0 : 1);
   for (const v1::MemberReport& member : report.members()) ShowMember(member);
-  behaviour_weight_mean_.Set(report.behaviour_weight_mean());
-  behaviour_weight_capped_.Set(report.behaviour_weight_capped_share());
-  behaviour_effective_.Set(report.behaviour_effective_share());
   generation_phase_.Observe(report.generation_seconds());
   advantage_phase_.Observe(report.advantage_seconds());
   update_phase_.Observe(report.update_seconds());

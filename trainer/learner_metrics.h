@@ -19,12 +19,16 @@ class LearnerMetrics {
   // Counts one submitted rollout by what became of it.
   void CountRollout(v1::RolloutAck::Status status);
 
-  // Notes what update number `update` is trained on, beside what actors
-  // generated.
-  void CountTrained(const std::vector<v1::Rollout>& rollouts, int64_t update);
+  // Notes what an update is trained on, beside what actors generated: the
+  // batch of that header.
+  void CountTrained(const v1::BatchHeader& header,
+                    const std::vector<v1::Rollout>& rollouts);
 
   // Sets every gauge that an update changes.
   void ShowUpdate(const v1::UpdateReport& report);
+
+  // Notes how much room there is where `directory` is.
+  void ShowDisk(const std::string& directory);
 
   prometheus::Gauge& policy_version;
   prometheus::Gauge& pm_version;
@@ -41,25 +45,16 @@ class LearnerMetrics {
 
   prometheus::Registry& registry_;
   std::map<v1::RolloutAck::Status, prometheus::Counter*> rejected_by_;
+  prometheus::Gauge& disk_free_;
+  prometheus::Gauge& disk_size_;
   prometheus::Counter& skipped_updates_;
   prometheus::Counter& skipped_steps_;
   prometheus::Counter& restarts_;
   prometheus::Counter& over_optimisation_;
-  prometheus::Gauge& kl_coefficient_;
-  prometheus::Gauge& reward_mean_;
-  prometheus::Gauge& reward_anchored_mean_;
-  prometheus::Gauge& kl_k1_per_sequence_;
-  prometheus::Gauge& kl_k3_per_sequence_;
-  prometheus::Gauge& kl_k1_per_token_;
-  prometheus::Gauge& entropy_;
-  prometheus::Gauge& clip_ratio_;
-  prometheus::Gauge& approx_kl_;
-  prometheus::Gauge& explained_variance_;
-  prometheus::Gauge& learning_rate_;
+  // What an update's report says, in the order of the table in the .cc.
+  std::vector<prometheus::Gauge*> of_update_;
+  prometheus::Histogram& response_reward_;
   prometheus::Histogram& staleness_;
-  prometheus::Gauge& behaviour_weight_mean_;
-  prometheus::Gauge& behaviour_weight_capped_;
-  prometheus::Gauge& behaviour_effective_;
   prometheus::Histogram& trained_tokens_;
   prometheus::Histogram& generation_phase_;
   prometheus::Histogram& advantage_phase_;

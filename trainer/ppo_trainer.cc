@@ -20,6 +20,7 @@
 #include "trainer/parallel/share_out.h"
 #include "trainer/parameter_hash.h"
 #include "trainer/ppo/kl_controller.h"
+#include "trainer/ppo/kl_estimators.h"
 #include "trainer/ppo/ppo_loss.h"
 #include "trainer/ppo/rejection_sampling.h"
 #include "trainer/ppo/value_loss.h"
@@ -173,6 +174,9 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
       v1::UpdateReport report,
       SummarizeUpdate(totals, prepared.evaluation, prepared.credit,
                       static_cast<int64_t>(batch.size()), *communicator_));
+  response_kl_nats_ =
+      KlK3OfResponses(prepared.evaluation.logprob_N,
+                      prepared.evaluation.ref_logprob_N, prepared.own.lengths);
   report.set_update(update);
   report.set_kl_coefficient(KlCoefficient());
   // Rank 0's share stands for all: the actors are the same for every rank.

@@ -87,6 +87,12 @@ class PpoTrainer {
   // How the newest update went.
   const Divergence& divergence() const { return divergence_; }
 
+  // KL(policy, reference) before the newest update, k3, of each response that
+  // this rank worked on; of the one before if that diverged.
+  const std::vector<double>& response_kl_nats() const {
+    return response_kl_nats_;
+  }
+
   // Optimizer steps of the newest update so far; while it is 0, all is as it
   // was before that update.
   int64_t steps_of_update() const { return steps_of_update_; }
@@ -193,6 +199,7 @@ class PpoTrainer {
   int64_t update_ = 0;
   int64_t steps_of_update_ = 0;
   Divergence divergence_;
+  std::vector<double> response_kl_nats_;
 };
 
 }  // namespace rlhf

@@ -20,7 +20,11 @@
 namespace rlhf {
 namespace {
 
+using testing::AllOf;
+using testing::DoubleNear;
+using testing::Each;
 using testing::HasSubstr;
+using testing::SizeIs;
 
 void ExpectTwoRanksGiveTheLossesOfOne(const PpoTrainer::Options& options) {
   SingleCommunicator alone;
@@ -62,6 +66,8 @@ TEST(PpoTrainerTest, TheFirstPassStartsFromRatioOneAndNoKl) {
   EXPECT_NEAR(report.approx_kl_nats(), 0, 1e-9);
   EXPECT_EQ(report.clip_share(), 0);
   EXPECT_NEAR(report.kl_k1_nats_per_sequence(), 0, 1e-6);
+  EXPECT_THAT(trainer.response_kl_nats(),
+              AllOf(SizeIs(MakeBatch(1).size()), Each(DoubleNear(0, 1e-6))));
   EXPECT_GT(report.gradient_norm(), 0);
   EXPECT_GT(report.entropy_nats_per_token(), 0);
 }

@@ -1,6 +1,8 @@
 // The Prometheus series that every rank of the learner has (docs/metrics.md).
 #pragma once
 
+#include <vector>
+
 #include "core/comm/communicator.h"
 #include "core/telemetry/series.h"
 #include "rlhf/v1/report.pb.h"
@@ -14,11 +16,18 @@ class RankMetrics {
   RankMetrics(prometheus::Registry& registry, int rank);
 
   // After an update; `sent` since the beginning, never less than the last time.
-  void ShowUpdate(const v1::UpdateReport& report, const SentBytes& sent);
+  // `response_kl_nats` as PpoTrainer gives it; not looked at if the update was
+  // left out.
+  void ShowUpdate(const v1::UpdateReport& report, const SentBytes& sent,
+                  const std::vector<double>& response_kl_nats);
+
+  // Newer checkpoints that this start passed over because they are damaged.
+  prometheus::Gauge& checkpoints_damaged;
 
  private:
   prometheus::Counter& updates_;
   prometheus::Gauge& last_update_timestamp_;
+  prometheus::Histogram& response_kl_;
   prometheus::Counter& sent_in_all_gathers_;
   prometheus::Counter& sent_in_reduce_scatters_;
   prometheus::Counter& sent_in_all_reduces_;

@@ -169,6 +169,10 @@ class Refresher {
     (report.promoted() ? metrics_->gate_promoted : metrics_->gate_refused)
         .Increment();
     metrics_->accuracy.Set(report.held_out_accuracy());
+    metrics_->train_comparisons.Set(static_cast<double>(report.num_train()));
+    metrics_->held_out_comparisons.Set(
+        static_cast<double>(report.num_held_out()));
+    metrics_->train_seconds.Observe(report.train_seconds());
     return AppendLine(reports_path_, ProtoToJsonLine(report));
   }
 

@@ -14,6 +14,9 @@ struct RefresherMetrics {
   prometheus::Counter& gate_promoted;
   prometheus::Counter& gate_refused;
   prometheus::Gauge& accuracy;
+  prometheus::Gauge& train_comparisons;
+  prometheus::Gauge& held_out_comparisons;
+  prometheus::Histogram& train_seconds;
 };
 
 }  // namespace rlhf

@@ -11,6 +11,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 
@@ -119,6 +121,10 @@ std::vector<MetricFamily> ProcessMetrics::Collect() const {
              MetricType::Gauge, StartTimeSeconds()),
       Family("process_open_fds", "Open file descriptors.", MetricType::Gauge,
              open_fds),
+      Family("rlhf_clock_timestamp_seconds",
+             "What this machine's clock says, seconds since 1970.",
+             MetricType::Gauge,
+             absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch())),
       LogMessages(),
   };
 }

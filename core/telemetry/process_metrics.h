@@ -16,6 +16,7 @@ namespace rlhf {
 //   process_cpu_seconds_total               user and system time
 //   process_start_time_seconds              since 1970
 //   process_open_fds
+//   rlhf_clock_timestamp_seconds            this machine's clock at the scrape
 //   rlhf_log_messages_total{level}          info, warning, error
 // Thread-safe.
 class ProcessMetrics final : public prometheus::Collectable {

@@ -31,6 +31,12 @@ TEST(ProcessMetricsTest, StartTimeIsWithinTheLastHour) {
   EXPECT_GT(Value("process_start_time_seconds"), now - 3600);
 }
 
+TEST(ProcessMetricsTest, ClockIsThatOfThisMachine) {
+  const double before = std::time(nullptr);
+  EXPECT_GE(Value("rlhf_clock_timestamp_seconds"), before);
+  EXPECT_LE(Value("rlhf_clock_timestamp_seconds"), std::time(nullptr) + 1);
+}
+
 TEST(ProcessMetricsTest, ProcessorTimeGrowsWithWork) {
   const double before = Value("process_cpu_seconds_total");
   while (Value("process_cpu_seconds_total") < before + 0.01) {

@@ -36,7 +36,10 @@ CounterByCode::CounterByCode(prometheus::Registry& registry,
                              const std::string& name, const std::string& help)
     : family_(
           prometheus::BuildCounter().Name(name).Help(help).Register(registry)) {
-  Of(absl::StatusCode::kOk);  // so that the family is there from the start
+  constexpr int kNumCodes = 17;
+  for (int code = 0; code < kNumCodes; ++code) {
+    Of(static_cast<absl::StatusCode>(code));
+  }
 }
 
 prometheus::Counter& CounterByCode::Of(absl::StatusCode code) {

@@ -30,8 +30,9 @@ prometheus::Histogram& AddHistogram(
     const prometheus::Histogram::BucketBoundaries& buckets,
     const SeriesLabels& labels = {});
 
-// A counter by result: label `code` is "OK", "UNAVAILABLE" and so on.
-// `registry` must outlive this. Thread-safe.
+// A counter by result: label `code` is "OK", "UNAVAILABLE" and so on. Every
+// code is there from the start: a series that begins at 1 would hide its first
+// error from increase(). `registry` must outlive this. Thread-safe.
 class CounterByCode {
  public:
   CounterByCode(prometheus::Registry& registry, const std::string& name,

@@ -80,6 +80,8 @@ class LiveRun:
         ports = free_ports(len(ADDRESSES) + len(PORTS))
         names = {name: f"127.0.0.1:{ports.pop()}" for name in ADDRESSES}
         names |= {name: ports.pop() for name in PORTS}
+        # Who listens where: an address or a port by the names above.
+        self.names = names
         self.config.write_text(CONFIG.format(folder=folder, **names))
         self._up = None
 
@@ -119,6 +121,18 @@ class LiveRun:
         if self._up.poll() is not None:
             raise RuntimeError("rlhf up has ended:\n" + self.log())
         return True
+
+    def kill(self, role):
+        """As the kernel kills for memory; False if it is not running now."""
+        self.is_up()
+        children = pathlib.Path(
+            f"/proc/{self._up.pid}/task/{self._up.pid}/children")
+        for pid in children.read_text().split():
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            if words.split(b"\0")[1:2] == [role.encode()]:
+                os.kill(int(pid), signal.SIGKILL)
+                return True
+        return False
 
     def refresher_phase(self):
         """What the refresher does, "" if it does not answer yet."""

@@ -162,7 +162,9 @@ absl::StatusOr<std::optional<Checkpoint>> CheckpointStore::FirstIntact(
   for (const int64_t step : steps) {
     const absl::Status status = VerifyCheckpoint(Directory(step));
     if (status.ok()) {
-      return Checkpoint{.step = step, .directory = Directory(step)};
+      return Checkpoint{.step = step,
+                        .directory = Directory(step),
+                        .num_damaged = static_cast<int>(problems.size())};
     }
     RLHF_LOG(WARNING) << "checkpoint passed over: " << status.message();
     problems.push_back(std::string(status.message()));

@@ -19,6 +19,8 @@ namespace rlhf {
 struct Checkpoint {
   int64_t step = 0;
   std::string directory;
+  // Those that were looked at first and passed over.
+  int num_damaged = 0;
 };
 
 // Not thread-safe; one process writes.

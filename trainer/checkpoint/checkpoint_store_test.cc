@@ -206,6 +206,8 @@ TEST_F(CheckpointStoreTest, ADamagedNewerOneDoesNotPushOutTheOneJustSaved) {
     Damage("000012/state");
     Damage("000016/state");
     ASSERT_EQ(Newest(), 8);
+    ASSERT_OK_AND_ASSIGN(const auto found, CheckpointStore(root_, 3).Newest());
+    EXPECT_EQ(found->num_damaged, 2);
 
     ASSERT_OK(Save(9, num_kept));
 

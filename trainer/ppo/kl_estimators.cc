@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/base/check.h"
 
@@ -41,6 +42,23 @@ KlSums SumKl(const at::Tensor& logprob_N, const at::Tensor& ref_logprob_N) {
   return {.k1_nats = Sum(KlK1(logprob_N, ref_logprob_N)),
           .k3_nats = Sum(KlK3(logprob_N, ref_logprob_N)),
           .num_tokens = logprob_N.numel()};
+}
+
+std::vector<double> KlK3OfResponses(const at::Tensor& logprob_N,
+                                    const at::Tensor& ref_logprob_N,
+                                    const std::vector<int64_t>& lengths) {
+  const at::Tensor kl_N =
+      KlK3(logprob_N, ref_logprob_N).to(at::kCPU, at::kDouble).contiguous();
+  const double* token = kl_N.const_data_ptr<double>();
+  RLHF_CHECK(std::accumulate(lengths.begin(), lengths.end(), int64_t{0}) ==
+             kl_N.numel())
+      << "responses of other lengths than the " << kl_N.numel() << " tokens";
+  std::vector<double> sums;
+  for (const int64_t length : lengths) {
+    sums.push_back(std::accumulate(token, token + length, 0.0));
+    token += length;
+  }
+  return sums;
 }
 
 KlSummary SummarizeKl(const KlSums& sums, int64_t num_sequences) {

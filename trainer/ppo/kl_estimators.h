@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace rlhf {
 
@@ -34,6 +35,12 @@ struct KlSums {
 
 // Reads the device once. No tokens give zeros.
 KlSums SumKl(const at::Tensor& logprob_N, const at::Tensor& ref_logprob_N);
+
+// k3 of each response, nats: the sums of `lengths` tokens after each other,
+// which add up to N. Reads the device once.
+std::vector<double> KlK3OfResponses(const at::Tensor& logprob_N,
+                                    const at::Tensor& ref_logprob_N,
+                                    const std::vector<int64_t>& lengths);
 
 struct KlSummary {
   // Summed over a response, averaged over responses: KL of whole responses, the

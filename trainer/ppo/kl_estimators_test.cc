@@ -45,6 +45,21 @@ TEST(KlEstimatorsTest, MatchTheReference) {
   }
 }
 
+TEST(KlEstimatorsTest, EachResponseHasTheSumOfItsTokens) {
+  const at::Tensor logprob_N = Row({-1, -2, -3, -1});
+  const at::Tensor ref_logprob_N = Row({-1, -2.5, -3.5, -2});
+  // k3 of a log-ratio of -0.5 and of -1.
+  const double half = std::exp(-0.5) - 1 + 0.5, one = std::exp(-1.0);
+  EXPECT_THAT(KlK3OfResponses(logprob_N, ref_logprob_N, {2, 0, 2}),
+              Near(std::vector<double>{half, 0, half + one}, 1e-15));
+}
+
+TEST(KlEstimatorsDeathTest, LengthsThatAreNotTheTokensDie) {
+  const at::Tensor logprob_N = Row({-1, -2});
+  EXPECT_DEATH(KlK3OfResponses(logprob_N, logprob_N, {1, 2}),
+               "responses of other lengths than the 2 tokens");
+}
+
 // The expectation over a whole vocabulary of three, taken by hand: k1 and k3
 // are unbiased, so both give the exact KL.
 TEST(KlEstimatorsTest, AreUnbiasedOverAnEnumeratedVocabulary) {
