@@ -47,7 +47,8 @@ TEST(TasksOnNodeTest, RefusesWhatSaysNothingOfTheNode) {
                                                HasSubstr("tasks node 1")))
         << text;
   }
-  EXPECT_THAT(TasksOnNode("2(x3)", 3), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(TasksOnNode("2(x3)", 3),
+              StatusIs(StatusCode::kInvalidArgument, testing::_));
 }
 
 }  // namespace
