@@ -14,7 +14,8 @@ def read(path):
 
 
 def documents():
-    return sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+    return sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"),
+                   *ROOT.glob("deploy/**/*.md")])
 
 
 class DocumentsTest(unittest.TestCase):

@@ -35,13 +35,15 @@ check_program() {
 # field NAME: of the resolved configuration; the first of that name.
 field() { sed -n "s/^ *$1: \"\?\([^\"]*\)\"\?$/\1/p;" "$RESOLVED" | head -n 1; }
 
-# The newest update that is done.
+# The newest update that is done; 0 before the first.
 last_update() {
-  tail -n 1 "$DIRECTORY/metrics.jsonl" 2> /dev/null |
-    sed -n 's/.*"update":"\?\([0-9]*\).*/\1/p'
+  local last
+  last=$(tail -n 1 "$DIRECTORY/metrics.jsonl" 2> /dev/null |
+    sed -n 's/.*"update":"\?\([0-9]*\).*/\1/p') || true
+  echo "${last:-0}"
 }
 
-is_finished() { ((${1:-0} >= $(field num_updates))); }
+is_finished() { (($1 >= $(field num_updates))); }
 
 # As `rlhf up` sets them.
 limit_threads() {
