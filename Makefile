@@ -6,7 +6,7 @@ LIBTORCH := third_party/torch/lib/libtorch_cpu.so
 WHEELS := $(or $(RLHF_WHEEL_CACHE),$(HOME)/.cache/rlhf/wheels)
 JOBS ?=
 
-.PHONY: build setup quickstart test chaos parity screenshots bench check cuda package clean help
+.PHONY: build setup quickstart test chaos parity screenshots bench check cuda package package-test clean help
 .DEFAULT_GOAL := build
 
 build: $(BUILD)/build.ninja ## build everything into build/release (PRESET=debug|asan|tsan for others)
@@ -86,6 +86,10 @@ cuda: ## build the CUDA and NCCL path; needs neither a toolkit nor a GPU
 
 package: build ## a .deb and a relocatable tarball, with LibTorch, in build/release
 	cd $(BUILD) && cpack
+
+package-test: build ## install the .deb in a bare Debian from the network, run the loop there (root)
+	RLHF_BUILD_DIR=$(BUILD) RLHF_DEBIAN_MIRROR=$(or $(RLHF_DEBIAN_MIRROR),http://deb.debian.org/debian) \
+	  python3 -B tests/launch/package_test.py
 
 clean: ## remove build/
 	rm -rf build
