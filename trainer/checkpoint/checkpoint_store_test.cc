@@ -207,6 +207,7 @@ TEST_F(CheckpointStoreTest, ADamagedNewerOneDoesNotPushOutTheOneJustSaved) {
     Damage("000016/state");
     ASSERT_EQ(Newest(), 8);
     ASSERT_OK_AND_ASSIGN(const auto found, CheckpointStore(root_, 3).Newest());
+    ASSERT_TRUE(found.has_value());
     EXPECT_EQ(found->num_damaged, 2);
 
     ASSERT_OK(Save(9, num_kept));
