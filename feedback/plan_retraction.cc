@@ -18,6 +18,7 @@ v1::Retraction RecordOf(const RetractionReason& reason, const LogStats& stats) {
   retraction.set_worker_digest(reason.worker_digest);
   retraction.set_batch_id(reason.batch_id);
   retraction.set_replaced_by(reason.replaced_by);
+  retraction.set_comparison_digest(reason.comparison_digest);
   return retraction;
 }
 
