@@ -33,6 +33,7 @@ enum class Lane {
   kWebhook,   // one judgement each: ask a PM, too
   kLogin,     // hash a password
   kAccounts,  // wait for the file of the accounts; strangers never do here
+  kSaving,    // answers: wait for the preference store's database
 };
 
 struct Route {

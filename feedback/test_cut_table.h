@@ -49,6 +49,7 @@ class CutTable final : public ComparisonTable {
   }
   absl::Status Commit(const TableChange& change) override {
     if (is_cut_ || num_commits_left_-- == 0) return Cut();
+    if (on_commit) on_commit();
     return table_->Commit(change);
   }
   absl::Status EraseTraces() override {
@@ -62,8 +63,9 @@ class CutTable final : public ComparisonTable {
 
   bool is_cut() const { return is_cut_; }
 
-  // Called before each Read, if set.
+  // Called before each Read, and each Commit, if set.
   std::function<void()> on_read;
+  std::function<void()> on_commit;
 
  private:
   absl::Status Cut() {
