@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/base/hash.h"
+#include "core/comparisons/choice.h"
 #include "feedback/comparison_chain.h"
 #include "rlhf/v1/retraction.pb.h"
 
@@ -44,6 +45,7 @@ void PlanRetraction(const ComparisonRow& row, const v1::Comparison& comparison,
   retraction.set_seq(row.seq);
   retraction.set_digest(row.digest);
   retraction.set_tombstone_digest(Sha256Hex(tombstone.bytes));
+  retraction.set_taught_nothing(!MayTeach(comparison));
   AddRecord(retraction, change, stats);
 
   UncountContent(comparison, stats);
