@@ -29,7 +29,7 @@ const Route kRoutes[] = {
     {"POST", "/api/login", Who::kAnyone, "log in by name and password", kJson,
      kSmallBody, kNoWorker, Lane::kLogin},
     {"POST", "/api/join", Who::kAnyone, "use an invitation", kJson, kSmallBody,
-     kNoWorker, Lane::kLogin},
+     kNoWorker, Lane::kAccounts},
     {"POST", "/api/logout", Who::kWorker, "end the session", kJson, kSmallBody},
     {"GET", "/api/accounts", Who::kAdmin, "who has an account"},
     {"POST", "/api/invitations", Who::kAdmin, "make an invitation's link",

@@ -232,6 +232,9 @@ TEST(SlowLanesTest, ExportsWebhooksAndLoginsNeverWaitForAnImport) {
   EXPECT_NE(SlowLaneOf("POST", "/api/login"),
             SlowLaneOf("POST", "/api/accounts/ada/disable"))
       << "strangers at the login hold up no admin";
+  EXPECT_EQ(SlowLaneOf("POST", "/api/join"),
+            SlowLaneOf("POST", "/api/accounts/ada/disable"))
+      << "who waits for the accounts' file holds up no login";
   EXPECT_EQ(SlowLaneOf("HEAD", "/api/export"),
             SlowLaneOf("GET", "/api/export"));
   EXPECT_EQ(SlowLaneOf("POST", "/api/task"), std::nullopt);
