@@ -210,6 +210,12 @@ absl::StatusOr<std::optional<v1::Comparison>> PreferenceStore::Find(
   return comparison;
 }
 
+absl::Status PreferenceStore::CheckTakesChanges() {
+  MutexLock lock(&table_mutex_);
+  const absl::Status status = table_->Commit({.base = Position()});
+  return absl::IsAborted(status) ? ReloadAfter(status) : status;
+}
+
 absl::Status PreferenceStore::VerifyChain() const {
   MutexLock lock(&table_mutex_);
   const Stats stats = GetStats();

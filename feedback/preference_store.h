@@ -201,6 +201,10 @@ class PreferenceStore {
   // One batch with its payload. Errors: NotFound.
   absl::StatusOr<Batch> GetBatch(const std::string& batch_id) const;
 
+  // Whether the database would take a change now; waits for it as Append does.
+  // Errors: those that Append would have.
+  absl::Status CheckTakesChanges();
+
   // Recomputes the chains over the whole log. Errors: DataLoss.
   absl::Status VerifyChain() const;
 
