@@ -112,6 +112,10 @@ class PreferenceStore {
   // that are not in the log are remembered as retracted. If all that is taken
   // back only waits, nothing is selected.
   //
+  // Where the disk is full the retraction may be made and its traces in files
+  // be left, which is an error too: they are erased with the next change for
+  // which there is space, or after the store is opened again.
+  //
   // Copies elsewhere keep the text: backups, `path`.v1 of a migration, archives
   // and not yet vacuumed pages of a PostgreSQL server.
   //
@@ -247,6 +251,9 @@ class PreferenceStore {
   absl::Status ReloadAfter(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   void Publish(Stats stats) ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  // Erases what earlier changes left in files, if they did and it could not be
+  // erased yet.
+  absl::Status EraseTracesLeft() ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
 
   const Clock* const clock_;
   FeedbackMetrics* const metrics_;
@@ -255,6 +262,8 @@ class PreferenceStore {
   mutable Mutex table_mutex_;
   const std::unique_ptr<ComparisonTable> table_
       ABSL_PT_GUARDED_BY(table_mutex_);
+  // A process before this one may have been killed before it erased them.
+  bool has_traces_ ABSL_GUARDED_BY(table_mutex_) = true;
 
   // Changes only while table_mutex_ is held too, so that readers of it do not
   // wait for the disk.

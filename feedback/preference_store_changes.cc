@@ -207,11 +207,13 @@ absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::RetractRows(
     PlanBareRetraction(why, change, stats);
   }
   if (!change.retractions.empty() || !change.batches.empty()) {
+    // Also after an error, which may have come after the change.
+    has_traces_ = true;
     RLHF_RETURN_IF_ERROR(table_->Commit(change));
     Publish(std::move(stats));
   }
   // Also when all was retracted before: the last attempt may have ended here.
-  RLHF_RETURN_IF_ERROR(table_->EraseTraces());
+  RLHF_RETURN_IF_ERROR(EraseTracesLeft());
   return result;
 }
 
@@ -349,7 +351,7 @@ absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
   MutexLock lock(&table_mutex_);
   RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
   // The last attempt may have ended before its traces were erased.
-  if (batch.state == state) return table_->EraseTraces();
+  if (batch.state == state) return EraseTracesLeft();
   const bool is_end =
       state == BatchState::kReleased || state == BatchState::kRefused;
   if (batch.state != BatchState::kQuarantined || !is_end) {
@@ -361,8 +363,9 @@ absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
   batch.state = state;
   batch.report = report;
   batch.payload.clear();
+  has_traces_ = true;
   RLHF_RETURN_IF_ERROR(PutBatch(std::move(batch)));
-  return table_->EraseTraces();
+  return EraseTracesLeft();
 }
 
 absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches(

@@ -54,6 +54,8 @@ class CutTable final : public ComparisonTable {
   }
   absl::Status EraseTraces() override {
     if (is_cut_) return Cut();
+    if (cannot_erase) return absl::ResourceExhaustedError("the disk is full");
+    ++num_erased;
     return table_->EraseTraces();
   }
   absl::Status BackupTo(const std::string& path) override {
@@ -66,6 +68,10 @@ class CutTable final : public ComparisonTable {
   // Called before each Read, and each Commit, if set.
   std::function<void()> on_read;
   std::function<void()> on_commit;
+
+  // Whether traces cannot be erased, and how often they were.
+  bool cannot_erase = false;
+  int num_erased = 0;
 
  private:
   absl::Status Cut() {
