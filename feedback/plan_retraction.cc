@@ -46,6 +46,9 @@ void PlanRetraction(const ComparisonRow& row, const v1::Comparison& comparison,
   retraction.set_digest(row.digest);
   retraction.set_tombstone_digest(Sha256Hex(tombstone.bytes));
   retraction.set_taught_nothing(!MayTeach(comparison));
+  if (reason.replaced_by > 0) {
+    retraction.set_replaced_worker_digest(Sha256Hex(comparison.worker_id()));
+  }
   AddRecord(retraction, change, stats);
 
   UncountContent(comparison, stats);
