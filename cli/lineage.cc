@@ -43,6 +43,15 @@ void CountName(const std::string& name, std::map<std::string, int64_t>& names) {
 
 }  // namespace
 
+void AddRetraction(const v1::Retraction& retraction, RunRecords& records) {
+  const int64_t seq = retraction.seq();
+  records.retraction_numbers[seq] = retraction.number();
+  const std::string& digest = retraction.replaced_by() > 0
+                                  ? retraction.replaced_worker_digest()
+                                  : retraction.worker_digest();
+  if (!digest.empty()) records.retracted_workers[seq] = digest;
+}
+
 bool IsOfWorker(const RunRecords& records, const v1::Comparison& comparison,
                 const std::string& worker_id) {
   if (comparison.choice() != v1::RETRACTED) {

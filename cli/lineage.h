@@ -10,6 +10,7 @@
 #include "rlhf/v1/config.pb.h"
 #include "rlhf/v1/feedback.pb.h"
 #include "rlhf/v1/report.pb.h"
+#include "rlhf/v1/retraction.pb.h"
 #include "trainer/pm_training.h"
 
 namespace rlhf {
@@ -23,16 +24,18 @@ struct RunRecords {
   std::map<int64_t, PmTraining> trainings;
   // The number of the retraction, by seq of what was taken back.
   std::map<int64_t, int64_t> retraction_numbers;
-  // By the same, where a worker was taken back: the SHA-256 of the worker_id in
-  // hex.
+  // By the same, where a worker was taken back or answered anew: the SHA-256 of
+  // the worker_id in hex.
   std::map<int64_t, std::string> retracted_workers;
   // By rising version, and by rising update.
   std::vector<v1::PmReport> pms;
   std::vector<v1::UpdateReport> updates;
 };
 
+void AddRetraction(const v1::Retraction& retraction, RunRecords& records);
+
 // Whether the worker gave the comparison; of one that was taken back with all
-// of the worker's, the digest tells.
+// of the worker's, or answered anew, the digest tells.
 bool IsOfWorker(const RunRecords& records, const v1::Comparison& comparison,
                 const std::string& worker_id);
 

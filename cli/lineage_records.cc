@@ -49,12 +49,7 @@ absl::StatusOr<RunRecords> ReadRunRecords(const v1::RunConfig& config,
   records.preference = config.preference();
   RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Retraction> retractions,
                         log.Retractions());
-  for (const v1::Retraction& one : retractions) {
-    records.retraction_numbers[one.seq()] = one.number();
-    if (!one.worker_digest().empty()) {
-      records.retracted_workers[one.seq()] = one.worker_digest();
-    }
-  }
+  for (const v1::Retraction& one : retractions) AddRetraction(one, records);
   RLHF_ASSIGN_OR_RETURN(records.pms, ReadPmReports(RunDirectory(config)));
   RLHF_RETURN_IF_ERROR(AddFromCards(config, records));
   RLHF_ASSIGN_OR_RETURN(records.updates, ReadUpdates(RunDirectory(config)));

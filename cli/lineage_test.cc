@@ -80,7 +80,7 @@ TEST(LineageTest, AnExtraAnswerTaughtNobodyRetractedOrNot) {
   extra.set_extra(true);
   EXPECT_EQ(PmsTaughtBy(records, extra), Versions{});
   extra.set_choice(v1::RETRACTED);
-  records.retracted_unix_ms[1] = kRetracted;
+  records.retraction_numbers[1] = kRetraction;
   EXPECT_EQ(PmsTaughtBy(records, extra), Versions{});
 }
 
@@ -149,6 +149,20 @@ TEST(LineageTest, ARetractedWorkersComparisonsAreKnownByTheDigest) {
   records.retracted_workers[1] = Sha256Hex("ada");
   EXPECT_TRUE(IsOfWorker(records, one, "ada"));
   EXPECT_FALSE(IsOfWorker(records, one, "eve"));
+}
+
+TEST(LineageTest, AnAnswerThatWasAnsweredAnewIsStillItsWorkers) {
+  RunRecords records = MakeRecords();
+  v1::Retraction replaced;
+  replaced.set_number(kRetraction);
+  replaced.set_seq(1);
+  replaced.set_replaced_by(2);
+  replaced.set_replaced_worker_digest(Sha256Hex("ada"));
+  AddRetraction(replaced, records);
+  const v1::Comparison old = MakeComparison(1, v1::RETRACTED);
+  EXPECT_TRUE(IsOfWorker(records, old, "ada"));
+  EXPECT_FALSE(IsOfWorker(records, old, "eve"));
+  EXPECT_EQ(PmsTaughtBy(records, old), Versions{1});
 }
 
 TEST(LineageTest, ARetractedAnswerToAGoldQuestionTaughtNobody) {

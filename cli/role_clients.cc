@@ -98,10 +98,12 @@ absl::StatusOr<std::vector<v1::Retraction>> RoleClients::Retractions() const {
 absl::StatusOr<std::vector<v1::WorkerReport>> RoleClients::CountByWorker(
     int64_t num_comparisons) const {
   std::map<std::string, int64_t> counts;
-  RLHF_RETURN_IF_ERROR(ForEachComparison(1, num_comparisons,
-                                         [&](const v1::Comparison& comparison) {
-                                           ++counts[comparison.worker_id()];
-                                         }));
+  RLHF_RETURN_IF_ERROR(ForEachComparison(
+      1, num_comparisons, [&](const v1::Comparison& comparison) {
+        // Of a retracted one the worker is gone.
+        if (comparison.choice() == v1::RETRACTED) return;
+        ++counts[comparison.worker_id()];
+      }));
   std::vector<v1::WorkerReport> workers;
   for (const auto& [worker_id, count] : counts) {
     v1::WorkerReport& worker = workers.emplace_back();

@@ -37,7 +37,8 @@ class RoleClients {
   // Every retraction, in order.
   absl::StatusOr<std::vector<v1::Retraction>> Retractions() const;
 
-  // Comparisons per worker over the log's first `num_comparisons`.
+  // Comparisons per worker over the log's first `num_comparisons`, without
+  // those that were retracted.
   absl::StatusOr<std::vector<v1::WorkerReport>> CountByWorker(
       int64_t num_comparisons) const;
 

@@ -235,7 +235,11 @@ absl::StatusOr<std::vector<std::string>> BatchDesk::Store(
   for (v1::Comparison& comparison : comparisons) {
     RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
                           store_->Find(comparison.comparison_id()));
-    if (stored.has_value() && stored->choice() == v1::RETRACTED) {
+    const bool is_retracted =
+        stored.has_value()
+            ? stored->choice() == v1::RETRACTED
+            : store_->IsRetractedComparison(comparison.comparison_id());
+    if (is_retracted) {
       report.set_num_retracted(report.num_retracted() + 1);
       continue;
     }

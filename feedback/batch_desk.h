@@ -160,7 +160,7 @@ class BatchDesk {
   void WriteDecision(bool released, const std::string& by,
                      const std::string& reason, v1::BatchReport& report) const;
   // Of the request's comparison_ids, those that the store is asked to retract:
-  // the ones in the log, and the ones that are nowhere.
+  // all but the ones that only wait.
   absl::StatusOr<std::vector<std::string>> IdsToRetract(
       const v1::RetractRequest& request) const;
   // Of the batches that wait.
@@ -171,7 +171,7 @@ class BatchDesk {
     // Those that it changes.
     std::vector<Batch> changed;
     // Comparisons that wait no more.
-    int64_t num_waited = 0;
+    std::vector<std::string> waited;
     // The report of the one that it refuses.
     std::optional<v1::BatchReport> refused;
   };

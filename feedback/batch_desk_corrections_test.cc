@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/hash.h"
 #include "feedback/batch_desk.h"
 #include "feedback/batch_desk_fixtures.h"
 #include "feedback/webhook_payloads.h"
@@ -113,6 +114,17 @@ TEST_F(BatchDeskCorrectionsTest, AnExportWithANewAnswerReplacesTheOld) {
   EXPECT_EQ(File(ArgillaFile(1) + "\n").num_replaced(), 1);
   EXPECT_THAT(Standing(), ElementsAre(v1::A_BETTER));
   EXPECT_EQ(store_->GetStats().num_replaced, 2);
+}
+
+// By it lineage tells whose the old answer was; it leaves nobody out.
+TEST_F(BatchDeskCorrectionsTest, TheRecordKeepsWhoseAnswerWasReplaced) {
+  File(ArgillaFile(1));
+  const std::string worker = store_->Read(1, 1)->at(0).worker_id();
+  File(ArgillaFile(2));
+  ASSERT_OK_AND_ASSIGN(const auto records, store_->ReadRetractions(1, 1));
+  EXPECT_EQ(records.at(0).replaced_worker_digest(), Sha256Hex(worker));
+  EXPECT_EQ(records.at(0).worker_digest(), "");
+  EXPECT_FALSE(store_->IsRetractedWorker(worker));
 }
 
 TEST_F(BatchDeskCorrectionsTest, SoDoesOneOfLabelStudio) {

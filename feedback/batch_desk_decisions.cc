@@ -24,10 +24,6 @@ constexpr int32_t kUsuallyListed = 100;
 // Batches read from the store at once.
 constexpr int64_t kPageBatches = 500;
 
-int64_t NumLines(const std::string& payload) {
-  return std::count(payload.begin(), payload.end(), '\n');
-}
-
 absl::StatusOr<std::vector<v1::Comparison>> ComparisonsOf(const Batch& batch) {
   if (batch.payload.empty()) return std::vector<v1::Comparison>();
   RLHF_ASSIGN_OR_RETURN(
@@ -146,11 +142,11 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
                         IdsToRetract(request));
   RLHF_ASSIGN_OR_RETURN(BatchesLeft left, BatchesWithout(request));
-  const absl::StatusOr<PreferenceStore::Retracted> retracted =
-      store_->Retract({.comparison_ids = ids,
-                       .worker_id = request.worker_id(),
-                       .batch_id = request.batch_id()},
-                      request.reason(), request.by(), std::move(left.changed));
+  const absl::StatusOr<PreferenceStore::Retracted> retracted = store_->Retract(
+      {.comparison_ids = ids,
+       .worker_id = request.worker_id(),
+       .batch_id = request.batch_id()},
+      request.reason(), request.by(), std::move(left.changed), left.waited);
   // Batches are held against the log without them from now on. An error may
   // have come after the change.
   if (!retracted.ok() || !retracted->seqs.empty()) ForgetMemory();
@@ -162,7 +158,7 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   v1::RetractResponse response;
   response.set_num_retracted(static_cast<int64_t>(retracted->seqs.size()));
   response.set_num_retracted_before(retracted->num_retracted_before);
-  response.set_num_waiting(left.num_waited);
+  response.set_num_waiting(static_cast<int64_t>(left.waited.size()));
   return response;
 }
 
@@ -285,12 +281,13 @@ absl::Status BatchDesk::TakeOut(const v1::RetractRequest& request, Batch batch,
                           ComparisonsOf(batch));
     const auto num_removed = static_cast<int32_t>(
         std::erase_if(comparisons, [&](const v1::Comparison& comparison) {
-          return IsSelected(comparison, request);
+          if (!IsSelected(comparison, request)) return false;
+          left.waited.push_back(comparison.comparison_id());
+          return true;
         }));
     if (num_removed > 0) {
       RLHF_ASSIGN_OR_RETURN(batch.payload, ComparisonLines(comparisons));
       report.set_num_retracted(report.num_retracted() + num_removed);
-      left.num_waited += num_removed;
       changes = true;
     }
   }
@@ -307,7 +304,11 @@ absl::Status BatchDesk::TakeBack(const v1::RetractRequest& request,
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
   bool changes = ForgetWorkers(report);
   if (batch.state == BatchState::kQuarantined) {
-    left.num_waited = NumLines(batch.payload);
+    RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
+                          ComparisonsOf(batch));
+    for (const v1::Comparison& comparison : comparisons) {
+      left.waited.push_back(comparison.comparison_id());
+    }
     WriteDecision(/*released=*/false, request.by(), request.reason(), report);
     batch.state = StateOf(report);
     left.refused = report;

@@ -229,8 +229,59 @@ TEST_F(BatchDecisionsTest, AComparisonThatOnlyWaitsIsTakenBackById) {
   EXPECT_EQ(done.num_waiting(), 1);
   EXPECT_THAT(store_->GetBatch(id)->payload,
               AllOf(HasSubstr("c2-eve"), Not(HasSubstr("bob"))));
-  EXPECT_THAT(desk_->Retract(request),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("c1-bob")));
+}
+
+TEST_F(BatchDecisionsTest, WhatWasTakenBackWhileItWaitedDoesNotComeInAgain) {
+  Import(Line(1, "bob", true) + Line(2, "eve", true));
+  v1::RetractRequest request = Retraction();
+  request.add_comparison_ids("c1-bob");
+  ASSERT_OK(desk_->Retract(request));
+  ASSERT_OK_AND_ASSIGN(const v1::RetractResponse again,
+                       desk_->Retract(request));
+  EXPECT_EQ(again.num_retracted_before(), 1);
+
+  Reopen(1000);
+  const v1::BatchReport other =
+      Import(Line(1, "bob", false) + Line(3, "eve", false));
+  EXPECT_EQ(other.accepted(), 1);
+  EXPECT_EQ(other.num_retracted(), 1);
+  EXPECT_FALSE(store_->Find("c1-bob")->has_value());
+  ASSERT_OK_AND_ASSIGN(const auto records, store_->ReadRetractions(1, 9));
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].who(), "grace");
+  EXPECT_EQ(records[0].reason(), "careless");
+  EXPECT_LT(records[0].seq(), 0);
+  EXPECT_OK(store_->VerifyChain());
+}
+
+TEST_F(BatchDecisionsTest, WhatARetractedBatchHeldDoesNotComeByAnotherOne) {
+  const std::string id =
+      Import(Line(1, "bob", true) + Line(2, "eve", true)).batch_id();
+  const std::string other =
+      Import(Line(2, "eve", true) + Line(3, "eve", true)).batch_id();
+  v1::RetractRequest request = Retraction();
+  request.set_batch_id(id);
+  ASSERT_OK_AND_ASSIGN(const v1::RetractResponse done, desk_->Retract(request));
+  EXPECT_EQ(done.num_waiting(), 2);
+  EXPECT_EQ(store_->RetractionOfBatch(id)->value().who(), "grace");
+  ASSERT_OK_AND_ASSIGN(const v1::BatchReport released,
+                       desk_->Decide(Decision(other, true)));
+  EXPECT_EQ(released.accepted(), 1);
+  EXPECT_EQ(released.num_retracted(), 1);
+  EXPECT_FALSE(store_->Find("c2-eve")->has_value());
+}
+
+// It came in by one file and waits in another, which is taken back.
+TEST_F(BatchDecisionsTest, WhatIsInTheLogStaysThereWhenABatchIsRetracted) {
+  Import(Line(2, "eve", false));
+  const std::string id =
+      Import(Line(1, "bob", true) + Line(2, "eve", false)).batch_id();
+  v1::RetractRequest request = Retraction();
+  request.set_batch_id(id);
+  ASSERT_OK(desk_->Retract(request));
+  EXPECT_FALSE(store_->IsRetractedComparison("c2-eve"));
+  EXPECT_TRUE(store_->IsRetractedComparison("c1-bob"));
+  EXPECT_EQ(store_->Read(1, 1)->at(0).worker_id(), "eve");
 }
 
 TEST_F(BatchDecisionsTest, ABatchOfWhichNothingIsLeftCanBeReleased) {

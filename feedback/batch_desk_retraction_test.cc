@@ -116,6 +116,29 @@ TEST_F(BatchDeskRetractionTest,
   EXPECT_EQ(store_->GetBatch(hasty)->state, BatchState::kRefused);
 }
 
+TEST_F(BatchDeskRetractionTest, WhatCouldNotBeErasedIsErasedLater) {
+  Import(Line(0, "bob", true) + Line(1, "bob", true));
+  CutTable* table = Reopen(1000);
+  EXPECT_EQ(table->num_erased, 1) << "of a process that was killed";
+  table->cannot_erase = true;
+  v1::RetractRequest request;
+  request.add_comparison_ids("c0-bob");
+  EXPECT_EQ(Retract(request).code(), absl::StatusCode::kResourceExhausted);
+  Import(Line(2, "eve", false));
+  table->cannot_erase = false;
+  EXPECT_OK(Retract(request)) << "it is acknowledged, and erased";
+  EXPECT_EQ(table->num_erased, 2);
+
+  table->cannot_erase = true;
+  request.set_comparison_ids(0, "c1-bob");
+  EXPECT_EQ(Retract(request).code(), absl::StatusCode::kResourceExhausted);
+  table->cannot_erase = false;
+  Import(Line(3, "eve", false));
+  EXPECT_EQ(table->num_erased, 3) << "with the next change";
+  Import(Line(4, "eve", false));
+  EXPECT_EQ(table->num_erased, 3) << "once";
+}
+
 TEST_F(BatchDeskRetractionTest, CutOffAnywhereComparisonsGoTogether) {
   Import(Line(0, "bob", false));
   const std::string waiting =

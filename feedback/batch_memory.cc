@@ -97,9 +97,11 @@ absl::Status BatchMemory::ReadTo(int64_t last) {
         if (IsGold(comparison) || comparison.choice() == v1::RETRACTED) {
           return absl::OkStatus();
         }
-        const ComparisonKey key = KeyOf(comparison);
+        ComparisonKey key = KeyOf(comparison);
+        // What is extra was said before, but counts for nothing.
+        if (!Counts(comparison)) key.vote = 0;
         index_.Add(key, NearKeyOf(comparison, key.pair));
-        profile_.Add(TraitsOf(comparison));
+        if (Counts(comparison)) profile_.Add(TraitsOf(comparison));
         return absl::OkStatus();
       }));
   next_seq_ = last + 1;

@@ -25,6 +25,8 @@ constexpr absl::Duration kPmTimeout = absl::Seconds(60);
 
 // RPCs that still run when the process drains are cancelled after this.
 constexpr absl::Duration kDrain = absl::Seconds(5);
+// How often the database is asked whether it takes changes.
+constexpr absl::Duration kHealthInterval = absl::Seconds(5);
 // Tasks are not held up for longer by a PM that does not answer.
 constexpr absl::Duration kScoreTimeout = absl::Seconds(10);
 
@@ -66,6 +68,17 @@ FeedbackServer::~FeedbackServer() {
   if (grpc_ == nullptr) return;
   grpc_->SetServing(false);
   grpc_->Shutdown(kDrain);
+}
+
+void FeedbackServer::UpdateHealth() {
+  const absl::Status status = store_->CheckTakesChanges();
+  if (status.ok() != saves_) {
+    RLHF_LOG(WARNING) << (status.ok() ? "answers are saved again"
+                                      : "not ready: no answer can be saved: ")
+                      << status.message();
+  }
+  saves_ = status.ok();
+  grpc_->SetServing(saves_);
 }
 
 absl::Status FeedbackServer::OpenStore(const v1::RunConfig& config) {
@@ -196,8 +209,7 @@ absl::Status RunFeedback(const v1::RunConfig& config) {
                         FeedbackServer::Start(config, std::move(prompts)));
   RLHF_LOG(INFO) << "page on http://" << config.feedback().http_address()
                  << ", comparisons in " << PreferenceStoreName(config);
-  while (!WaitForShutdown(absl::Hours(24))) {
-  }
+  while (!WaitForShutdown(kHealthInterval)) server->UpdateHealth();
   RLHF_LOG(INFO) << "draining";
   return absl::OkStatus();
 }

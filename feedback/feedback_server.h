@@ -45,6 +45,10 @@ class FeedbackServer {
       const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
   ~FeedbackServer();
 
+  // Has the health service say whether answers can be saved now. Waits for the
+  // database as they do.
+  void UpdateHealth();
+
   int http_port() const { return http_->port(); }
   int grpc_port() const { return grpc_->port(); }
   const HttpApi& api() const { return *api_; }
@@ -75,6 +79,8 @@ class FeedbackServer {
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<TaskSource> source_;
+  // Whether the last UpdateHealth found that answers can be saved.
+  bool saves_ = true;
 };
 
 }  // namespace rlhf

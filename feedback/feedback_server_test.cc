@@ -1,6 +1,7 @@
 #include "feedback/feedback_server.h"
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
@@ -14,6 +15,8 @@
 #include "core/base/mutex.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
+#include "core/rpc/channel.h"
+#include "core/rpc/health.h"
 #include "core/telemetry/http_test_client.h"
 #include "feedback/training_prompts.h"
 #include "grpcpp/create_channel.h"
@@ -437,6 +440,23 @@ TEST_F(FeedbackServerTest, RestartedServerGoesOnWithTheSameLog) {
                 .Post("/api/task", R"({"worker_id": "ada"})")
                 .status,
             410);
+}
+
+TEST_F(FeedbackServerTest, IsReadyOnlyWhileAnswersCanBeSaved) {
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  const auto is_ready = [&] {
+    server->UpdateHealth();
+    return IsServing(
+        MakeChannel(absl::StrCat("127.0.0.1:", server->grpc_port())),
+        absl::Seconds(10));
+  };
+  EXPECT_THAT(is_ready(), IsOkAndHolds(true));
+  const std::string log = FeedbackFolder(config_) + "/comparisons.db";
+  std::filesystem::rename(log, log + ".away");
+  EXPECT_THAT(is_ready(), IsOkAndHolds(false));
+  std::filesystem::rename(log + ".away", log);
+  EXPECT_THAT(is_ready(), IsOkAndHolds(true));
 }
 
 // Makes PM v3 serve in the run.

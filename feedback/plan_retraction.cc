@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/base/hash.h"
+#include "core/comparisons/choice.h"
 #include "feedback/comparison_chain.h"
 #include "rlhf/v1/retraction.pb.h"
 
@@ -18,6 +19,7 @@ v1::Retraction RecordOf(const RetractionReason& reason, const LogStats& stats) {
   retraction.set_worker_digest(reason.worker_digest);
   retraction.set_batch_id(reason.batch_id);
   retraction.set_replaced_by(reason.replaced_by);
+  retraction.set_comparison_digest(reason.comparison_digest);
   return retraction;
 }
 
@@ -43,6 +45,10 @@ void PlanRetraction(const ComparisonRow& row, const v1::Comparison& comparison,
   retraction.set_seq(row.seq);
   retraction.set_digest(row.digest);
   retraction.set_tombstone_digest(Sha256Hex(tombstone.bytes));
+  retraction.set_taught_nothing(!MayTeach(comparison));
+  if (reason.replaced_by > 0) {
+    retraction.set_replaced_worker_digest(Sha256Hex(comparison.worker_id()));
+  }
   AddRecord(retraction, change, stats);
 
   UncountContent(comparison, stats);

@@ -15,9 +15,10 @@ struct RetractionReason {
   std::string reason;
   std::string who;
   int64_t now_unix_ms = 0;
-  // What is retracted whole, if anything: as in v1::Retraction.
+  // What is retracted whole, or waited, if anything: as in v1::Retraction.
   std::string worker_digest;
   std::string batch_id;
+  std::string comparison_digest;
   // The newer answer that takes its place; 0: none does.
   int64_t replaced_by = 0;
 };

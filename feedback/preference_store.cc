@@ -56,8 +56,21 @@ absl::StatusOr<std::unique_ptr<PreferenceStore>> PreferenceStore::OpenTable(
     FeedbackMetrics* metrics) {
   absl::StatusOr<LogStats> stats = VerifyLog(*table, /*known=*/nullptr);
   if (!stats.ok()) return WithAdvice(stats.status());
-  return std::unique_ptr<PreferenceStore>(
+  std::unique_ptr<PreferenceStore> store(
       new PreferenceStore(std::move(table), *std::move(stats), clock, metrics));
+  MutexLock lock(&store->table_mutex_);
+  if (const absl::Status erased = store->EraseTracesLeft(); !erased.ok()) {
+    RLHF_LOG(WARNING) << "what was retracted before may still be in files: "
+                      << erased;
+  }
+  return store;
+}
+
+absl::Status PreferenceStore::EraseTracesLeft() {
+  if (!has_traces_) return absl::OkStatus();
+  RLHF_RETURN_IF_ERROR(table_->EraseTraces());
+  has_traces_ = false;
+  return absl::OkStatus();
 }
 
 int64_t PreferenceStore::NowMs() const {
@@ -106,6 +119,8 @@ void PreferenceStore::CommitGroup(absl::Span<AppendRequest* const> requests) {
     return;
   }
   metrics_->store_commit_duration.Observe(watch.seconds());
+  // What could not be erased before, as the disk was full.
+  EraseTracesLeft().IgnoreError();
   metrics_->last_comparison_timestamp.Set(
       absl::ToDoubleSeconds(clock_->Now() - absl::UnixEpoch()));
 }
@@ -208,6 +223,12 @@ absl::StatusOr<std::optional<v1::Comparison>> PreferenceStore::Find(
   RLHF_ASSIGN_OR_RETURN(v1::Comparison comparison,
                         DecodeRow(rows.front(), table_->name()));
   return comparison;
+}
+
+absl::Status PreferenceStore::CheckTakesChanges() {
+  MutexLock lock(&table_mutex_);
+  const absl::Status status = table_->Commit({.base = Position()});
+  return absl::IsAborted(status) ? ReloadAfter(status) : status;
 }
 
 absl::Status PreferenceStore::VerifyChain() const {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -107,8 +108,13 @@ class PreferenceStore {
   // What else tells of them changes in the same commit: `batches`, with their
   // reports and payloads from now on, take the place of those of the same
   // batch_id. One that waited may be refused in it; a payload is kept only of
-  // what still waits. If all that is taken back only waits, nothing is
-  // selected.
+  // what still waits. `waited` are the comparison_ids that leave them: those
+  // that are not in the log are remembered as retracted. If all that is taken
+  // back only waits, nothing is selected.
+  //
+  // Where the disk is full the retraction may be made and its traces in files
+  // be left, which is an error too: they are erased with the next change for
+  // which there is space, or after the store is opened again.
   //
   // Copies elsewhere keep the text: backups, `path`.v1 of a migration, archives
   // and not yet vacuumed pages of a PostgreSQL server.
@@ -116,14 +122,16 @@ class PreferenceStore {
   // Errors; after the first three nothing changed:
   //   InvalidArgument     not exactly one kind is selected, but that it may be
   //                       none if there are batches; no reason; no `who`
-  //   NotFound            a comparison_id is not in the log, or a batch not in
-  //                       the store, which is named
+  //   NotFound            a comparison_id is not in the log, and did not wait
+  //                       when it was retracted; or a batch is not in the
+  //                       store; which one is named
   //   FailedPrecondition  a batch would change its state in another way
   //   and those of the database, as Append
   absl::StatusOr<Retracted> Retract(const Selection& selection,
                                     const std::string& reason,
                                     const std::string& who,
-                                    std::vector<Batch> batches = {});
+                                    std::vector<Batch> batches = {},
+                                    std::vector<std::string> waited = {});
 
   // That a comparison of the log has a newer answer of the same person to the
   // same question, both by seq.
@@ -159,6 +167,10 @@ class PreferenceStore {
   // page lets in, and what a batch brings, is for others to decide.
   bool IsRetractedWorker(const std::string& worker_id) const;
 
+  // Whether a comparison that was never in the log was retracted by this id.
+  // Appends do not ask.
+  bool IsRetractedComparison(const std::string& comparison_id) const;
+
   // Writes down a batch, durably. The same batch again changes nothing. The
   // payload is dropped unless the batch is quarantined. The comparisons of an
   // accepted batch are appended by the caller, before: who is cut off between
@@ -193,6 +205,10 @@ class PreferenceStore {
   // One batch with its payload. Errors: NotFound.
   absl::StatusOr<Batch> GetBatch(const std::string& batch_id) const;
 
+  // Whether the database would take a change now; waits for it as Append does.
+  // Errors: those that Append would have.
+  absl::Status CheckTakesChanges();
+
   // Recomputes the chains over the whole log. Errors: DataLoss.
   absl::Status VerifyChain() const;
 
@@ -217,10 +233,14 @@ class PreferenceStore {
   absl::Status RefuseWaiting(const std::string& batch_id,
                              TableChange& change) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
-  absl::StatusOr<Retracted> RetractRows(const std::vector<ComparisonRow>& rows,
-                                        RetractionReason why,
-                                        TableChange change)
+  // Those of `waited` that are not in the log, once each, by their digests.
+  absl::StatusOr<std::set<std::string>> DigestsToRemember(
+      absl::Span<const std::string> waited) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  absl::StatusOr<Retracted> RetractRows(
+      const std::vector<ComparisonRow>& rows,
+      const std::set<std::string>& waited_digests, RetractionReason why,
+      TableChange change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   absl::StatusOr<int64_t> ReplaceRows(
       absl::Span<const Replacement> replacements)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
@@ -231,6 +251,9 @@ class PreferenceStore {
   absl::Status ReloadAfter(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   void Publish(Stats stats) ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
+  // Erases what earlier changes left in files, if they did and it could not be
+  // erased yet.
+  absl::Status EraseTracesLeft() ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
 
   const Clock* const clock_;
   FeedbackMetrics* const metrics_;
@@ -239,6 +262,8 @@ class PreferenceStore {
   mutable Mutex table_mutex_;
   const std::unique_ptr<ComparisonTable> table_
       ABSL_PT_GUARDED_BY(table_mutex_);
+  // A process before this one may have been killed before it erased them.
+  bool has_traces_ ABSL_GUARDED_BY(table_mutex_) = true;
 
   // Changes only while table_mutex_ is held too, so that readers of it do not
   // wait for the disk.

@@ -39,12 +39,19 @@ absl::Status CheckSelection(const PreferenceStore::Selection& selection,
   return absl::OkStatus();
 }
 
+// Those of `ids` that no row has.
+std::set<std::string> IdsWithoutRow(absl::Span<const std::string> ids,
+                                    const std::vector<ComparisonRow>& rows) {
+  std::set<std::string> missing(ids.begin(), ids.end());
+  for (const ComparisonRow& row : rows) missing.erase(row.comparison_id);
+  return missing;
+}
+
 absl::Status NameMissing(const std::vector<std::string>& ids,
-                         const std::vector<ComparisonRow>& rows) {
-  std::set<absl::string_view> found;
-  for (const ComparisonRow& row : rows) found.insert(row.comparison_id);
-  for (const std::string& id : ids) {
-    if (!found.contains(id)) {
+                         const std::vector<ComparisonRow>& rows,
+                         const PreferenceStore& store) {
+  for (const std::string& id : IdsWithoutRow(ids, rows)) {
+    if (!store.IsRetractedComparison(id)) {
       return absl::NotFoundError(absl::StrCat(
           "there is no comparison \"", id, "\" in the log; nothing changed"));
     }
@@ -60,12 +67,15 @@ bool IsSame(const Batch& a, const Batch& b) {
 
 absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::Retract(
     const Selection& selection, const std::string& reason,
-    const std::string& who, std::vector<Batch> batches) {
+    const std::string& who, std::vector<Batch> batches,
+    std::vector<std::string> waited) {
   RLHF_RETURN_IF_ERROR(
       CheckSelection(selection, /*may_be_none=*/!batches.empty(), reason, who));
   MutexLock lock(&table_mutex_);
   RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> rows,
                         Select(selection));
+  RLHF_ASSIGN_OR_RETURN(const std::set<std::string> waited_digests,
+                        DigestsToRemember(waited));
   TableChange change;
   RLHF_RETURN_IF_ERROR(ChangeBatches(std::move(batches), change));
   RLHF_RETURN_IF_ERROR(RefuseWaiting(selection.batch_id, change));
@@ -76,14 +86,31 @@ absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::Retract(
       .worker_digest =
           selection.worker_id.empty() ? "" : Sha256Hex(selection.worker_id),
       .batch_id = selection.batch_id};
-  absl::StatusOr<Retracted> result = RetractRows(rows, why, change);
+  absl::StatusOr<Retracted> result =
+      RetractRows(rows, waited_digests, why, change);
   if (absl::IsAborted(result.status())) {
     RLHF_RETURN_IF_ERROR(ReloadAfter(result.status()));
     RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> again,
                           Select(selection));
-    result = RetractRows(again, why, change);
+    result = RetractRows(again, waited_digests, why, change);
   }
+  if (!result.ok()) return result;
+  // Those that only waited when they were retracted, which have no row.
+  result->num_retracted_before += static_cast<int64_t>(
+      IdsWithoutRow(selection.comparison_ids, rows).size());
   return result;
+}
+
+absl::StatusOr<std::set<std::string>> PreferenceStore::DigestsToRemember(
+    absl::Span<const std::string> waited) const {
+  std::set<std::string> digests;
+  if (waited.empty()) return digests;
+  RLHF_ASSIGN_OR_RETURN(const std::vector<ComparisonRow> rows,
+                        table_->Find(waited));
+  for (const std::string& id : IdsWithoutRow(waited, rows)) {
+    digests.insert(Sha256Hex(id));
+  }
+  return digests;
 }
 
 absl::StatusOr<std::vector<ComparisonRow>> PreferenceStore::Select(
@@ -92,7 +119,7 @@ absl::StatusOr<std::vector<ComparisonRow>> PreferenceStore::Select(
   if (NumKinds(selection) == 0) return rows;
   if (!selection.comparison_ids.empty()) {
     RLHF_ASSIGN_OR_RETURN(rows, table_->Find(selection.comparison_ids));
-    RLHF_RETURN_IF_ERROR(NameMissing(selection.comparison_ids, rows));
+    RLHF_RETURN_IF_ERROR(NameMissing(selection.comparison_ids, rows, *this));
     std::sort(rows.begin(), rows.end(),
               [](const auto& a, const auto& b) { return a.seq < b.seq; });
     rows.erase(std::unique(
@@ -152,7 +179,8 @@ absl::Status PreferenceStore::RefuseWaiting(const std::string& batch_id,
 }
 
 absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::RetractRows(
-    const std::vector<ComparisonRow>& rows, RetractionReason why,
+    const std::vector<ComparisonRow>& rows,
+    const std::set<std::string>& waited_digests, RetractionReason why,
     TableChange change) {
   Stats stats = GetStats();
   change.base = stats.position();
@@ -167,6 +195,11 @@ absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::RetractRows(
     PlanRetraction(row, comparison, why, change, stats);
     result.seqs.push_back(row.seq);
   }
+  for (const std::string& digest : waited_digests) {
+    if (stats.retracted_comparisons.contains(digest)) continue;
+    why.comparison_digest = digest;
+    PlanBareRetraction(why, change, stats);
+  }
   const bool is_whole = !why.worker_digest.empty() || !why.batch_id.empty();
   if (change.retractions.empty() && is_whole &&
       !stats.retracted_workers.contains(why.worker_digest) &&
@@ -174,11 +207,13 @@ absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::RetractRows(
     PlanBareRetraction(why, change, stats);
   }
   if (!change.retractions.empty() || !change.batches.empty()) {
+    // Also after an error, which may have come after the change.
+    has_traces_ = true;
     RLHF_RETURN_IF_ERROR(table_->Commit(change));
     Publish(std::move(stats));
   }
   // Also when all was retracted before: the last attempt may have ended here.
-  RLHF_RETURN_IF_ERROR(table_->EraseTraces());
+  RLHF_RETURN_IF_ERROR(EraseTracesLeft());
   return result;
 }
 
@@ -268,6 +303,13 @@ bool PreferenceStore::IsRetractedWorker(const std::string& worker_id) const {
          stats_.retracted_workers.contains(Sha256Hex(worker_id));
 }
 
+bool PreferenceStore::IsRetractedComparison(
+    const std::string& comparison_id) const {
+  MutexLock lock(&stats_mutex_);
+  return !stats_.retracted_comparisons.empty() &&
+         stats_.retracted_comparisons.contains(Sha256Hex(comparison_id));
+}
+
 absl::Status PreferenceStore::PutBatch(Batch batch) {
   const auto put = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_) {
     return table_->Commit({.base = Position(), .batches = {batch}});
@@ -309,7 +351,7 @@ absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
   MutexLock lock(&table_mutex_);
   RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
   // The last attempt may have ended before its traces were erased.
-  if (batch.state == state) return table_->EraseTraces();
+  if (batch.state == state) return EraseTracesLeft();
   const bool is_end =
       state == BatchState::kReleased || state == BatchState::kRefused;
   if (batch.state != BatchState::kQuarantined || !is_end) {
@@ -321,8 +363,9 @@ absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
   batch.state = state;
   batch.report = report;
   batch.payload.clear();
+  has_traces_ = true;
   RLHF_RETURN_IF_ERROR(PutBatch(std::move(batch)));
-  return table_->EraseTraces();
+  return EraseTracesLeft();
 }
 
 absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches(

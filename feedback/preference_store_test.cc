@@ -329,6 +329,21 @@ TEST_P(PreferenceStoreTest, RetractionsAreRecordedInAChainOfTheirOwn) {
             ChainLink(first, Sha256Hex(records[1].SerializeAsString())));
 }
 
+TEST_P(PreferenceStoreTest, ARetractionTellsWhetherTheAnswerMayHaveTaught) {
+  const auto store = MustOpen();
+  v1::Comparison extra = MakeComparison("c1");
+  extra.set_extra(true);
+  v1::Comparison gold = MakeComparison("c2");
+  gold.set_source("gold");
+  ASSERT_OK(store->AppendAll({extra, gold, MakeComparison("c3")}));
+  ASSERT_OK(store->Retract({.worker_id = "ada"}, "asked to", "grace"));
+  ASSERT_OK_AND_ASSIGN(const auto records, store->ReadRetractions(1, 10));
+  ASSERT_THAT(records, SizeIs(3));
+  EXPECT_TRUE(records[0].taught_nothing());
+  EXPECT_TRUE(records[1].taught_nothing());
+  EXPECT_FALSE(records[2].taught_nothing());
+}
+
 TEST_P(PreferenceStoreTest, RetractingTwiceIsAcknowledged) {
   Fill(2);
   const auto store = MustOpen();

@@ -29,7 +29,7 @@ const Route kRoutes[] = {
     {"POST", "/api/login", Who::kAnyone, "log in by name and password", kJson,
      kSmallBody, kNoWorker, Lane::kLogin},
     {"POST", "/api/join", Who::kAnyone, "use an invitation", kJson, kSmallBody,
-     kNoWorker, Lane::kLogin},
+     kNoWorker, Lane::kAccounts},
     {"POST", "/api/logout", Who::kWorker, "end the session", kJson, kSmallBody},
     {"GET", "/api/accounts", Who::kAdmin, "who has an account"},
     {"POST", "/api/invitations", Who::kAdmin, "make an invitation's link",
@@ -41,10 +41,10 @@ const Route kRoutes[] = {
     {"POST", "/api/task", Who::kWorker, "a task to do", kJson, kSmallBody,
      /*names_worker=*/true},
     {"POST", "/api/comparison", Who::kWorker, "the answer to a task", kJson,
-     256 * 1024, /*names_worker=*/true},
+     256 * 1024, /*names_worker=*/true, Lane::kSaving},
     {"POST", "/api/continue", Who::kWorker,
      "the human's next words in an answered dialogue", kJson, 64 * 1024,
-     /*names_worker=*/true},
+     /*names_worker=*/true, Lane::kSaving},
     {"GET", "/api/stats", Who::kWorker, "counts of all and of the worker", "",
      0, /*names_worker=*/true},
     {"POST", "/api/import", Who::kRequester, "comparisons from elsewhere",
@@ -123,9 +123,14 @@ std::vector<WorkLane::Options> SlowLanes() {
   // eight at once.
   constexpr size_t kReadingWaiting = 64;
   std::vector<WorkLane::Options> lanes(
-      static_cast<size_t>(Lane::kAccounts),
+      static_cast<size_t>(Lane::kSaving),
       {.num_threads = kThreads, .max_waiting = kWaiting});
   lanes[static_cast<size_t>(Lane::kReading) - 1].max_waiting = kReadingWaiting;
+  // Answers that are saved at once share a commit, as many as there are
+  // threads, which wait for nothing else. All connections of the server may
+  // wait here: their bodies are held anyway.
+  lanes[static_cast<size_t>(Lane::kSaving) - 1] = {.num_threads = 16,
+                                                   .max_waiting = 256};
   return lanes;
 }
 

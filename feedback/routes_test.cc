@@ -232,18 +232,34 @@ TEST(SlowLanesTest, ExportsWebhooksAndLoginsNeverWaitForAnImport) {
   EXPECT_NE(SlowLaneOf("POST", "/api/login"),
             SlowLaneOf("POST", "/api/accounts/ada/disable"))
       << "strangers at the login hold up no admin";
+  EXPECT_EQ(SlowLaneOf("POST", "/api/join"),
+            SlowLaneOf("POST", "/api/accounts/ada/disable"))
+      << "who waits for the accounts' file holds up no login";
   EXPECT_EQ(SlowLaneOf("HEAD", "/api/export"),
             SlowLaneOf("GET", "/api/export"));
   EXPECT_EQ(SlowLaneOf("POST", "/api/task"), std::nullopt);
+  EXPECT_EQ(SlowLaneOf("GET", "/metrics"), std::nullopt);
   EXPECT_EQ(SlowLaneOf("GET", "/nowhere"), std::nullopt);
 }
 
 TEST(SlowLanesTest, EachIsBoundedAndOneThatWaitsLeavesAnother) {
-  for (const WorkLane::Options& lane : SlowLanes()) {
-    EXPECT_EQ(lane.num_threads, 2);
-    EXPECT_GE(lane.max_waiting, 16u);
-    EXPECT_LE(lane.max_waiting, 64u);
+  const auto saving = SlowLaneOf("POST", "/api/comparison");
+  const std::vector<WorkLane::Options> lanes = SlowLanes();
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    if (i == saving) continue;
+    EXPECT_EQ(lanes[i].num_threads, 2);
+    EXPECT_GE(lanes[i].max_waiting, 16u);
+    EXPECT_LE(lanes[i].max_waiting, 64u);
   }
+}
+
+TEST(SlowLanesTest, AnswersAreSavedManyAtOnceAndEveryConnectionMayWait) {
+  const auto saving = SlowLaneOf("POST", "/api/comparison");
+  ASSERT_TRUE(saving.has_value());
+  EXPECT_EQ(SlowLaneOf("POST", "/api/continue"), saving);
+  const WorkLane::Options lane = SlowLanes().at(*saving);
+  EXPECT_GE(lane.num_threads, 16) << "they share commits";
+  EXPECT_GE(lane.max_waiting, HttpLimits().max_connections);
 }
 
 TEST_F(RoutesTest, MetricsAreForThisMachineOnly) {

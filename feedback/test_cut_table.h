@@ -49,10 +49,13 @@ class CutTable final : public ComparisonTable {
   }
   absl::Status Commit(const TableChange& change) override {
     if (is_cut_ || num_commits_left_-- == 0) return Cut();
+    if (on_commit) on_commit();
     return table_->Commit(change);
   }
   absl::Status EraseTraces() override {
     if (is_cut_) return Cut();
+    if (cannot_erase) return absl::ResourceExhaustedError("the disk is full");
+    ++num_erased;
     return table_->EraseTraces();
   }
   absl::Status BackupTo(const std::string& path) override {
@@ -62,8 +65,13 @@ class CutTable final : public ComparisonTable {
 
   bool is_cut() const { return is_cut_; }
 
-  // Called before each Read, if set.
+  // Called before each Read, and each Commit, if set.
   std::function<void()> on_read;
+  std::function<void()> on_commit;
+
+  // Whether traces cannot be erased, and how often they were.
+  bool cannot_erase = false;
+  int num_erased = 0;
 
  private:
   absl::Status Cut() {

@@ -142,6 +142,9 @@ void CountRetraction(const v1::Retraction& retraction, LogStats& stats) {
   if (!retraction.batch_id().empty()) {
     stats.retracted_batches[retraction.batch_id()] = retraction.number();
   }
+  if (!retraction.comparison_digest().empty()) {
+    stats.retracted_comparisons.insert(retraction.comparison_digest());
+  }
 }
 
 absl::StatusOr<LogStats> VerifyLog(ComparisonTable& table,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -34,6 +35,9 @@ struct LogStats {
   // workers by the SHA-256 of their ids in hex, and batches.
   std::map<std::string, int64_t> retracted_workers;
   std::map<std::string, int64_t> retracted_batches;
+  // What was retracted before it came into the log: the SHA-256 of the
+  // comparison_ids, in hex.
+  std::set<std::string> retracted_comparisons;
 
   LogPosition position() const {
     return {num_comparisons, chain_head, num_retracted};

@@ -13,13 +13,13 @@ namespace rlhf {
 
 int64_t CountRetractedSince(const v1::DataSnapshot& data,
                             absl::Span<const v1::Retraction> retractions) {
-  return std::count_if(retractions.begin(), retractions.end(),
-                       [&](const v1::Retraction& one) {
-                         // Less than 1: of no comparison.
-                         return one.seq() >= 1 && one.replaced_by() == 0 &&
-                                one.seq() <= data.last_seq() &&
-                                one.number() > data.num_retractions();
-                       });
+  return std::count_if(
+      retractions.begin(), retractions.end(), [&](const v1::Retraction& one) {
+        // Less than 1: of no comparison.
+        return one.seq() >= 1 && one.replaced_by() == 0 &&
+               !one.taught_nothing() && one.seq() <= data.last_seq() &&
+               one.number() > data.num_retractions();
+      });
 }
 
 absl::StatusOr<int64_t> AskRetractedSince(const v1::DataSnapshot& data,

@@ -13,7 +13,8 @@ namespace rlhf {
 
 // How many comparisons of `data` were retracted after it was read: by number,
 // whatever the clocks said; all that were retracted if an older version of rlhf
-// read it. Those that the same person answered anew are none.
+// read it. Those that the same person answered anew are none, and neither are
+// those that teach no PM; those that one is only measured by are.
 int64_t CountRetractedSince(const v1::DataSnapshot& data,
                             absl::Span<const v1::Retraction> retractions);
 

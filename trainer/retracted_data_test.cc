@@ -51,5 +51,12 @@ TEST(RetractedDataTest, WhatWasAnsweredAnewCostsNoPmItsPlace) {
   EXPECT_EQ(CountRetractedSince(Data(0), {replaced}), 0);
 }
 
+// Answers to gold questions, and extra ones.
+TEST(RetractedDataTest, WhatTaughtNothingCostsNoPmItsPlace) {
+  v1::Retraction extra = Retracted(2, 1);
+  extra.set_taught_nothing(true);
+  EXPECT_EQ(CountRetractedSince(Data(0), {extra, Retracted(3, 2)}), 1);
+}
+
 }  // namespace
 }  // namespace rlhf

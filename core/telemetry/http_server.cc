@@ -285,7 +285,7 @@ class MicrohttpdServer final : public HttpServer {
   }
 
   // What a request ends with that announces a body which is too long, or that
-  // nobody may send.
+  // its sender may not send.
   std::optional<HttpResponse> RefuseUnread(const Exchange& exchange) const {
     if (auto refused = RefuseMalformed(exchange.request, exchange.faults)) {
       // Whatever follows is not read as another request.
@@ -303,7 +303,9 @@ class MicrohttpdServer final : public HttpServer {
     }
     const bool has_body =
         length > 0 || !request.header("transfer-encoding").empty();
-    if (refuse_ == nullptr || !has_body) return std::nullopt;
+    // What nobody may send takes no place in a lane either.
+    const bool is_asked = has_body || LaneOf(request) != nullptr;
+    if (refuse_ == nullptr || !is_asked) return std::nullopt;
     return refuse_(request);
   }
 

@@ -47,8 +47,9 @@ struct HttpResponse {
 // Called on several threads at once.
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
-// Asked about a request before its body is read: what it is refused with, or
-// nullopt to read on and call the handler. Called on several threads at once.
+// Asked about a request before its body is read and before it enters a lane:
+// what it is refused with, or nullopt to go on and call the handler. Called on
+// several threads at once.
 using HttpRefusal =
     std::function<std::optional<HttpResponse>(const HttpRequest&)>;
 
@@ -85,8 +86,8 @@ struct HttpLimits {
 class HttpServer {
  public:
   // Serves at `address` ("host:port"; "[::1]:80" for IPv6; port 0 takes a free
-  // one). `refuse`, if not null, is asked about each request with a body: what
-  // nobody may send is never held.
+  // one). `refuse`, if not null, is asked about each request that has a body or
+  // a lane: what may not be sent is never held, and takes no place in a lane.
   //
   // Errors:
   //   InvalidArgument  the address is malformed or its host is unknown

@@ -282,7 +282,7 @@ HttpLimits LimitsOfTwoLanes() {
 // Handles "/slow" when it is told to.
 class SlowServer {
  public:
-  SlowServer() {
+  explicit SlowServer(HttpRefusal refuse = nullptr) {
     auto server = HttpServer::Start(
         "127.0.0.1:0",
         [this](const HttpRequest& request) {
@@ -292,7 +292,7 @@ class SlowServer {
           }
           return Echo(request);
         },
-        LimitsOfTwoLanes());
+        LimitsOfTwoLanes(), std::move(refuse));
     EXPECT_OK(server);
     server_ = *std::move(server);
   }
@@ -326,6 +326,25 @@ TEST(HttpServerTest, ASlowRequestHoldsUpNoOtherLane) {
   EXPECT_EQ(HttpTestClient(slow.server_->port()).Get("/other").status, 202);
   slow.go_.Open();
   EXPECT_EQ(reply.get().status, 202);
+}
+
+// A GET, without a body: strangers would keep others out of the lane.
+TEST(HttpServerTest, WhatIsRefusedTakesNoPlaceInALane) {
+  SlowServer slow([](const HttpRequest& request) {
+    return request.method == "GET"
+               ? std::optional<HttpResponse>({.status = 401})
+               : std::nullopt;
+  });
+  auto first = slow.AskSlowly();
+  ASSERT_TRUE(slow.begun_.Wait());
+  const HttpTestClient client(slow.server_->port());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(client.Get("/slow").status, 401) << "while the lane is busy";
+  }
+  auto second = slow.AskSlowly();
+  slow.go_.Open();
+  EXPECT_EQ(first.get().status, 202);
+  EXPECT_EQ(second.get().status, 202);
 }
 
 TEST(HttpServerTest, WhatAFullLaneDoesNotTakeIs503WithATimeToWait) {

@@ -70,11 +70,14 @@ class Measurer {
     TakeEdit(comparison);
     WorkerTally* const tally = TallyOf(comparison, key);
     TakeAnswer(item, key, traits, evidence_.everybody);
+    // What is extra has no vote on its pair.
+    ComparisonKey vote = key;
+    if (!Counts(comparison)) vote.vote = 0;
     if (tally != nullptr) {
       TakeAnswer(item, key, traits, tally->evidence);
-      TakeVotes(key, *tally);
+      TakeVotes(vote, *tally);
     }
-    batch_.Add(key, near);
+    batch_.Add(vote, near);
   }
 
   BatchEvidence Finish() && {

@@ -40,6 +40,17 @@ TEST(BatchEvidenceTest, LeftIsWhatStoodOnTheLeft) {
   EXPECT_EQ(evidence.everybody.left.total, 3);
 }
 
+TEST(BatchEvidenceTest, AnExtraAnswerHasNoVoteButMayBeADuplicate) {
+  FixtureLog log;
+  v1::Comparison extra = FixtureComparison(1, "ada", v1::A_BETTER);
+  extra.set_extra(true);
+  const BatchEvidence evidence =
+      Measured({extra, FixtureComparison(1, "bob", v1::B_BETTER), extra},
+               log.background());
+  EXPECT_EQ(evidence.everybody.others_agree.total, 0);
+  EXPECT_EQ(evidence.exact_duplicates.count, 1);
+}
+
 TEST(BatchEvidenceTest, PairsWithoutSidesSayNothingOfPosition) {
   FixtureLog log;
   v1::Comparison pair = FixtureComparison(1, "", v1::A_BETTER);
