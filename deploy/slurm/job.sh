@@ -97,6 +97,7 @@ keep() {
     if is_draining; then return 0; fi
     if ((code == CALLERS_MISTAKE)); then return "$code"; fi
     if [[ $(placement) != "$PLACEMENT" ]]; then return "$NODE_LOST"; fi
+    # A learner that somebody stopped (5) has not done its work.
     if ((code == 0)) && [[ $1 == crowd ]]; then return 0; fi
     if [[ $1 == learner ]]; then
       if ((code == 0)) && is_finished "$(last_update)"; then return 0; fi

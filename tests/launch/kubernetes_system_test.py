@@ -50,6 +50,17 @@ class LearnerTest(unittest.TestCase):
             self.assertEqual(learner["spec"]["failurePolicy"]["rules"][0]["action"],
                              "FailJobSet")
 
+    def test_a_run_that_was_asked_to_stop_is_started_again(self):
+        code = int(re.search(r"kStoppedEarly = (\d+)",
+                             (SOURCE / "core/launch/exit_codes.h").read_text(encoding="utf-8"))[1])
+        self.assertNotEqual(code, 0)
+        jobs = [learner["spec"]["replicatedJobs"][0]["template"]["spec"]
+                for _, learner in self.learners]
+        jobs.append(named("cpu-demo", "Job", "loop")["spec"])
+        for job in jobs:
+            for rule in job["podFailurePolicy"]["rules"]:
+                self.assertNotIn(code, rule.get("onExitCodes", {}).get("values", []))
+
 
 class SystemTest(unittest.TestCase):
 

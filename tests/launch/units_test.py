@@ -50,6 +50,11 @@ class UnitTest(unittest.TestCase):
         code = re.search(r"kCallersMistake = (\d+)", codes)[1]
         self.assertIn(f"RestartPreventExitStatus={code}\n", UNIT.read_text())
 
+    def test_a_run_that_was_asked_to_stop_has_not_failed(self):
+        codes = (SOURCE / "core/launch/exit_codes.h").read_text()
+        code = re.search(r"kStoppedEarly = (\d+)", codes)[1]
+        self.assertIn(f"SuccessExitStatus={code}\n", UNIT.read_text())
+
 
 if __name__ == "__main__":
     if not shutil.which("systemd-analyze"):
