@@ -111,6 +111,25 @@ class SystemTest(unittest.TestCase):
                     and port in [entry["name"] for entry in service["spec"]["ports"]]}
             self.assertEqual(seen, set(ROLES))
 
+    def test_series_have_the_labels_that_alerts_and_dashboards_ask_for(self):
+        for overlay in ("gpu", "postgres"):
+            spec = named(overlay, "ServiceMonitor", "rlhf")["spec"]
+            self.assertNotIn("jobLabel", spec)
+            made = {rule["targetLabel"]: rule
+                    for rule in spec["endpoints"][0]["relabelings"]}
+            # As the service discovery of Kubernetes spells the label.
+            label = "__meta_kubernetes_service_label_" + re.sub(r"\W", "_", COMPONENT)
+            self.assertEqual(made["role"]["sourceLabels"], [label])
+            run = re.search(r'^name: "(.*)"', run_file(overlay), re.M)[1]
+            self.assertEqual(made["job"]["replacement"], f"rlhf-{run}")
+
+    def test_the_alerts_are_those_of_deploy_prometheus(self):
+        alerts = yaml.safe_load((SOURCE / "deploy/prometheus/alerts.yml").read_text(
+            encoding="utf-8"))
+        for overlay in ("gpu", "postgres"):
+            self.assertEqual(named(overlay, "PrometheusRule", "rlhf")["spec"], alerts,
+                             "run tools/make_prometheus_rule.py")
+
     def test_no_secret_is_written_down(self):
         for overlay in OVERLAYS:
             self.assertFalse(of_kind(overlay, "Secret"))
@@ -124,7 +143,9 @@ class SystemTest(unittest.TestCase):
 
     def test_nothing_is_left_to_fill_in(self):
         for overlay in OVERLAYS:
-            text = yaml.safe_dump(rendered(overlay))
+            # Alerts have templates of Prometheus' own.
+            text = yaml.safe_dump([thing for thing in rendered(overlay)
+                                   if thing["kind"] != "PrometheusRule"])
             self.assertNotRegex(text, r"TODO|FIXME|CHANGE.?ME|<[A-Za-z-]+>|\{\{|example\.(org|com)")
 
     def test_secrets_that_are_named_are_made(self):
