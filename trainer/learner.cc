@@ -157,6 +157,7 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
   prometheus::Registry registry;
   RankMetrics metrics(registry, launch.rank);
   metrics.checkpoints_damaged.Set(start.has_value() ? start->num_damaged : 0);
+  if (start.has_value() && start->step > 0) metrics.Resume();
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<MetricsServer> metrics_server,
       MetricsServer::Start(MetricsAddress(config.learner(), launch),
