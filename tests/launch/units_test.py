@@ -45,6 +45,14 @@ class UnitTest(unittest.TestCase):
         grace = int(re.search(r"kStopGrace = absl::Seconds\((\d+)\)", up)[1])
         self.assertGreater(wait, grace)
 
+    def test_each_run_has_a_folder_of_its_own(self):
+        # Its user is its own too, and systemd gives the folder to that one.
+        unit = UNIT.read_text()
+        self.assertIn("DynamicUser=yes\n", unit)
+        self.assertEqual(re.search(r"^StateDirectory=(.*)$", unit, re.M)[1], "rlhf/%i")
+        self.assertEqual(re.search(r"^WorkingDirectory=(.*)$", unit, re.M)[1],
+                         "/var/lib/rlhf/%i")
+
     def test_the_callers_mistake_is_not_tried_again(self):
         codes = (SOURCE / "core/launch/exit_codes.h").read_text()
         code = re.search(r"kCallersMistake = (\d+)", codes)[1]
