@@ -29,7 +29,9 @@ CALLS = {"learner": ("Rollouts/LeasePrompts", "Weights/GetManifest", "Control/Ge
          "refresher": ("Refresh/GetStatus",),
          "feedback": ("Feedback/ReadComparisons", "Store/ListRetractions",
                       "Store/Verify", "FeedbackImport/Retract")}
-ALLOWED = {("actor", "Rollouts/LeasePrompts"), ("actor", "Weights/GetManifest"),
+HEALTH = "grpc.health.v1.Health/Check"
+ALLOWED = {("feedback", HEALTH),
+           ("actor", "Rollouts/LeasePrompts"), ("actor", "Weights/GetManifest"),
            ("refresher", "Control/GetStatus"), ("feedback", "Control/GetStatus"),
            ("feedback", "Generation/Generate"),
            ("feedback", "Refresh/GetStatus"),
@@ -47,6 +49,10 @@ def configuration(role):
 def goes_out_to(role):
     return {name[len("out-"):-len(".conf")] for name in configuration(role)
             if name.startswith("out-")}
+
+
+def path_of(call):
+    return f"/{call}" if call == HEALTH else f"/rlhf.v1.{call}"
 
 
 class WhoCallsWhomTest(unittest.TestCase):
@@ -200,21 +206,21 @@ class LinkTest(unittest.TestCase):
     def test_a_role_reaches_those_and_only_those_that_it_calls(self):
         for caller in ROLES:
             for callee in goes_out_to(caller):
-                for call in CALLS[callee]:
+                for call in (*CALLS[callee], HEALTH):
                     headers_file = self.folder / "headers"
                     status, body = self.call(
-                        f"http://{ROLE_SIDE[caller]}:{grpc_port(callee)}/rlhf.v1.{call}",
+                        f"http://{ROLE_SIDE[caller]}:{grpc_port(callee)}{path_of(call)}",
                         "--dump-header", str(headers_file))
                     headers = headers_file.read_text(encoding="utf-8")
                     with self.subTest(caller=caller, call=call):
                         if (caller, call) in ALLOWED:
                             self.assertEqual(
                                 (status, body),
-                                (200, f"{ROLE_SIDE[callee]} /rlhf.v1.{call}"))
+                                (200, f"{ROLE_SIDE[callee]} {path_of(call)}"))
                         else:
                             self.assertEqual(status, 204)
                             self.assertIn("grpc-status: 7", headers)
-                            self.assertIn(f"CN={caller} not call /rlhf.v1.{call}",
+                            self.assertIn(f"CN={caller} not call {path_of(call)}",
                                           headers)
 
     def test_no_certificate_no_call(self):
