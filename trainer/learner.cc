@@ -30,13 +30,14 @@
 namespace rlhf {
 namespace {
 
-// Ranks read checkpoints each for itself; on a shared disk all see the same.
+// Ranks read checkpoints each for itself; on a shared disk all see the same,
+// if not at once: the group may be started again.
 absl::Status CheckSameStart(Communicator& communicator, int64_t done) {
   communicator.Describe("comparison of where to go on");
   std::string of_rank_zero = absl::StrCat(done);
   RLHF_RETURN_IF_ERROR(communicator.BroadcastBytes(of_rank_zero));
   if (of_rank_zero == absl::StrCat(done)) return absl::OkStatus();
-  return absl::FailedPreconditionError(
+  return absl::AbortedError(
       absl::StrCat("rank ", communicator.rank(), " resumes after update ", done,
                    ", rank 0 after ", of_rank_zero,
                    "; all ranks must see one and the same run directory"));
