@@ -78,6 +78,14 @@ class SystemTest(unittest.TestCase):
                       for mount in pod["containers"][0]["volumeMounts"]}
             self.assertEqual(mounts["store"], "/".join((*run, "feedback")))
 
+    def test_a_volume_of_one_name_is_the_same_everywhere(self):
+        # One overlay may follow another in the namespace; a claim cannot change.
+        claims = {}
+        for overlay in OVERLAYS:
+            for claim in of_kind(overlay, "PersistentVolumeClaim"):
+                name = claim["metadata"]["name"]
+                self.assertEqual(claims.setdefault(name, claim), claim, name)
+
     def test_budgets_are_of_pods_that_exist(self):
         for overlay in OVERLAYS:
             pods = [pod_labels(thing) for thing in rendered(overlay)
