@@ -1,5 +1,6 @@
 """deploy/kubernetes as a whole: what the objects of an overlay say of one another."""
 
+import pathlib
 import re
 import subprocess
 import tempfile
@@ -155,6 +156,15 @@ class SystemTest(unittest.TestCase):
             text = yaml.safe_dump([thing for thing in rendered(overlay)
                                    if thing["kind"] != "PrometheusRule"])
             self.assertNotRegex(text, r"TODO|FIXME|CHANGE.?ME|<[A-Za-z-]+>|\{\{|example\.(org|com)")
+
+    def test_what_openssl_finds_wrong_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("ca.key", "ca.crt"):
+                (pathlib.Path(folder) / name).write_text("broken", encoding="utf-8")
+            done = subprocess.run([KUBERNETES / "make-secrets.sh", folder],
+                                  capture_output=True, text=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, "(?s)link-learner: .*CA certificate")
 
     def test_secrets_that_are_named_are_made(self):
         with tempfile.TemporaryDirectory() as folder:
