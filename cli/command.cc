@@ -80,6 +80,8 @@ int ExitCode(const absl::Status& status) {
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kAborted:
       return 3;
+    case absl::StatusCode::kCancelled:
+      return kStoppedEarly;
     default:
       return 1;
   }

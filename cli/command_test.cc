@@ -208,6 +208,8 @@ TEST(ExitCodeTest, TellsWhoseFaultItWas) {
   EXPECT_EQ(ExitCode(absl::UnavailableError("")), 3);
   EXPECT_EQ(ExitCode(absl::DeadlineExceededError("")), 3);
   EXPECT_EQ(ExitCode(absl::ResourceExhaustedError("")), 3);
+  EXPECT_EQ(ExitCode(absl::AbortedError("")), 3);
+  EXPECT_EQ(ExitCode(absl::CancelledError("")), 5);
   EXPECT_EQ(ExitCode(absl::InternalError("")), 1);
   EXPECT_EQ(ExitCode(absl::UnknownError("")), 1);
 }

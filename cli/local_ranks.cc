@@ -36,12 +36,15 @@ absl::StatusOr<int> FreePort() {
 
 std::vector<std::string> RankEnvironment(int rank, int num_ranks,
                                          int master_port) {
-  return {absl::StrCat("RANK=", rank),
-          absl::StrCat("LOCAL_RANK=", rank),
+  return {absl::StrCat("RANK=", rank), absl::StrCat("LOCAL_RANK=", rank),
           absl::StrCat("WORLD_SIZE=", num_ranks),
           absl::StrCat("LOCAL_WORLD_SIZE=", num_ranks),
           absl::StrCat("MASTER_ADDR=", kThisMachine),
-          absl::StrCat("MASTER_PORT=", master_port)};
+          absl::StrCat("MASTER_PORT=", master_port),
+          // Nobody else keeps the ranks' store, has started them before, or
+          // waits for what they say of a failure.
+          "TORCHELASTIC_USE_AGENT_STORE=False", "TORCHELASTIC_RESTART_COUNT=0",
+          "TORCHELASTIC_ERROR_FILE="};
 }
 
 absl::StatusOr<std::unique_ptr<OtherRanks>> OtherRanks::Start(

@@ -19,7 +19,8 @@ absl::StatusOr<std::string> ThisBinary();
 absl::StatusOr<int> FreePort();
 
 // By what rank `rank` of so many knows its place (launch_environment.h):
-// "NAME=value" each.
+// "NAME=value" each. They stand above what a launcher of this process, such as
+// torchrun, has set for itself.
 std::vector<std::string> RankEnvironment(int rank, int num_ranks,
                                          int master_port);
 

@@ -64,7 +64,7 @@ std::vector<ProcessSpec> RunProcesses::Ranks(int master_port) const {
   std::vector<ProcessSpec> ranks;
   for (int rank = 0; rank < num_ranks; ++rank) {
     ProcessSpec& spec = ranks.emplace_back(Child("learner", rank, num_ranks));
-    // A learner that somebody else asked to stop also exits with code 0.
+    // Exit code 0 counts only where metrics.jsonl agrees.
     spec.is_done = is_trained_;
     if (num_ranks > 1) spec.group = "learner";
     // They share what one process would have.

@@ -108,6 +108,12 @@ bool HeardOfAnother(int wait_status) {
          WEXITSTATUS(wait_status) == kAnotherRankFailed;
 }
 
+// Ended by itself and in order: its work is done, or it was asked to stop.
+bool EndedWell(int wait_status) {
+  return WIFEXITED(wait_status) && (WEXITSTATUS(wait_status) == 0 ||
+                                    WEXITSTATUS(wait_status) == kStoppedEarly);
+}
+
 }  // namespace
 
 std::string DescribeExit(int wait_status) {
@@ -120,6 +126,7 @@ std::string DescribeExit(int wait_status) {
   return absl::StrCat("exited with code ", code,
                       code == kExecFailed          ? " (could not be executed)"
                       : code == kAnotherRankFailed ? " (another rank failed)"
+                      : code == kStoppedEarly      ? " (asked to stop)"
                                                    : "");
 }
 
@@ -295,7 +302,7 @@ absl::Status Supervisor::HandleExit(Process* process, int wait_status) {
   }
   if (process->spec.group.empty()) return ScheduleRestart(process);
   const absl::Duration grace =
-      wait_status == 0 ? options_.group_stop_grace : options_.group_grace;
+      EndedWell(wait_status) ? options_.group_stop_grace : options_.group_grace;
   ending_groups_.try_emplace(
       process->spec.group,
       EndingGroup{.first = process, .deadline = MonotonicNow() + grace});
@@ -309,7 +316,7 @@ const char* Supervisor::ReasonOf(const Process& process, bool is_blamed) {
     return "group";
   }
   if (WIFSIGNALED(process.wait_status)) return "signal";
-  return WEXITSTATUS(process.wait_status) == 0 ? "exit" : "error";
+  return EndedWell(process.wait_status) ? "exit" : "error";
 }
 
 absl::Status Supervisor::ScheduleRestart(Process* process) {
@@ -374,7 +381,7 @@ std::vector<std::string> Supervisor::Stop(
         waited_for.push_back(view.role);
         continue;
       }
-      if (wait_status != 0) {
+      if (!EndedWell(wait_status)) {
         failures.push_back(absl::StrCat(view.role, " ",
                                         DescribeExit(wait_status),
                                         " (log: ", process.spec.log_path, ")"));

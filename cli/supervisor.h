@@ -59,7 +59,7 @@ struct SupervisorOptions {
   absl::Duration group_grace = absl::Milliseconds(1500);
   absl::Duration group_stop_grace = absl::Seconds(60);
   // Told of each restart that is decided, and why: "signal", "error" (an exit
-  // code), "exit" (with code 0 before its work was done), "stuck" (it did not
+  // code), "exit" (in order, before its work was done), "stuck" (it did not
   // end with its group and was killed), or "group" (another of its group ended
   // first).
   std::function<void(const std::string& role, const char* reason)> on_restart =

@@ -238,6 +238,35 @@ TEST_F(SupervisorTest, StopTellsWhoDidNotEndWell) {
   EXPECT_THAT(failures.back(), HasSubstr("learner exited with code 7 (log: "));
 }
 
+TEST_F(SupervisorTest, WhoSavesAndStopsBeforeItsWorkIsDoneEndsWell) {
+  const std::string ready = dir_ / "ready";
+  Supervisor supervisor(
+      {Shell("learner",
+             absl::StrCat("trap 'exit ", kStoppedEarly, "' TERM; touch ", ready,
+                          "; while :; do sleep 0.01; done"))},
+      Fast());
+  ASSERT_OK(supervisor.Start());
+  ASSERT_NO_FATAL_FAILURE(WaitForFile(ready));
+  EXPECT_THAT(supervisor.Stop(absl::Seconds(20),
+                              [](const std::vector<std::string>&) {}),
+              testing::IsEmpty());
+}
+
+TEST_F(SupervisorTest, WhomSomebodyElseAskedToStopIsStartedAgain) {
+  std::string reason;
+  SupervisorOptions options = Fast();
+  options.on_restart = [&](const std::string&, const char* why) {
+    reason = why;
+  };
+  Supervisor supervisor(
+      {Shell("learner", absl::StrCat("exit ", kStoppedEarly))}, options);
+  ASSERT_OK(supervisor.Start());
+  ASSERT_OK(PollUntil(&supervisor, [&] { return !reason.empty(); }));
+  EXPECT_EQ(reason, "exit");
+  EXPECT_THAT(absl::StrJoin(supervisor.TakeEvents(), "\n"),
+              HasSubstr("learner exited with code 5 (asked to stop); restart"));
+}
+
 // A process that would run for ever, of the group "ranks".
 ProcessSpec InGroup(ProcessSpec spec) {
   spec.group = "ranks";

@@ -104,7 +104,7 @@ class Session {
     session_.set_started(absl::FormatTime(absl::Now(), absl::UTCTimeZone()));
   }
 
-  // OK also if a signal ended it.
+  // Errors: as RunUp.
   absl::Status Run();
 
  private:
@@ -380,6 +380,8 @@ absl::Status Session::Run() {
         state_.updates.empty() ? 0 : state_.updates.back().update(), " of ",
         state_.num_updates, "; the same command goes on from here\n"));
     status.Update(stop_status_);
+    status.Update(
+        absl::CancelledError("asked to stop before the run was finished"));
     return status;
   }
   // Without the evaluation the report is still worth having.

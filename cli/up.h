@@ -14,9 +14,10 @@ namespace rlhf {
 // only summarised. Needs InstallShutdownHandler; must be called by the main
 // thread.
 //
-// Returns OK when the run is finished or was stopped by a signal.
+// Returns OK when the run is finished.
 //
 // Errors:
+//   Cancelled           a signal stopped it before, and every role ended well
 //   InvalidArgument     the configuration differs from the run's, a port is in
 //                       use, or a role says that its input is wrong
 //   FailedPrecondition  another `rlhf up` works on the run

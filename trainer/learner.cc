@@ -30,13 +30,14 @@
 namespace rlhf {
 namespace {
 
-// Ranks read checkpoints each for itself; on a shared disk all see the same.
+// Ranks read checkpoints each for itself; on a shared disk all see the same,
+// if not at once: the group may be started again.
 absl::Status CheckSameStart(Communicator& communicator, int64_t done) {
   communicator.Describe("comparison of where to go on");
   std::string of_rank_zero = absl::StrCat(done);
   RLHF_RETURN_IF_ERROR(communicator.BroadcastBytes(of_rank_zero));
   if (of_rank_zero == absl::StrCat(done)) return absl::OkStatus();
-  return absl::FailedPreconditionError(
+  return absl::AbortedError(
       absl::StrCat("rank ", communicator.rank(), " resumes after update ", done,
                    ", rank 0 after ", of_rank_zero,
                    "; all ranks must see one and the same run directory"));
@@ -84,11 +85,12 @@ std::string MetricsAddress(const v1::LearnerConfig& learner,
                           : learner.rank_metrics_port() + launch.rank);
 }
 
-// Everything from the moment that all ranks are there.
-absl::Status Train(const v1::RunConfig& config,
-                   const std::optional<Checkpoint>& start,
-                   PpoTrainer::Models models, at::Device device,
-                   const LearnerRank& rank) {
+// Everything from the moment that all ranks are there; returns the last update
+// that was made.
+absl::StatusOr<int64_t> Train(const v1::RunConfig& config,
+                              const std::optional<Checkpoint>& start,
+                              PpoTrainer::Models models, at::Device device,
+                              const LearnerRank& rank) {
   Communicator& communicator = rank.communicator;
   RLHF_ASSIGN_OR_RETURN(PpoTrainer::Options options,
                         LoadTrainerOptions(config, device));
@@ -117,7 +119,15 @@ absl::Status Train(const v1::RunConfig& config,
   RLHF_RETURN_IF_ERROR(CheckSameStart(communicator, cut.update));
   LearnerLoop loop(config, rank, trainer, preemption);
   RLHF_RETURN_IF_ERROR(loop.Run(cut));
-  return EndRun(config, loop, rank.head);
+  RLHF_RETURN_IF_ERROR(EndRun(config, loop, rank.head));
+  return loop.cut().update;
+}
+
+absl::Status CheckFinished(const v1::RunConfig& config, int64_t done) {
+  if (done >= config.ppo().num_updates()) return absl::OkStatus();
+  return absl::CancelledError(absl::StrCat(
+      "asked to stop after update ", done, " of ", config.ppo().num_updates(),
+      "; started again, it goes on from its newest checkpoint"));
 }
 
 }  // namespace
@@ -148,6 +158,7 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
   prometheus::Registry registry;
   RankMetrics metrics(registry, launch.rank);
   metrics.checkpoints_damaged.Set(start.has_value() ? start->num_damaged : 0);
+  if (start.has_value() && start->step > 0) metrics.Resume();
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<MetricsServer> metrics_server,
       MetricsServer::Start(MetricsAddress(config.learner(), launch),
@@ -166,10 +177,13 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
                            "the group can go on from its newest checkpoint");
   options.device = device;
   RLHF_ASSIGN_OR_RETURN(group, RankGroup::Join(options, launch));
-  return group->Leave(Train(config, start, std::move(models), device,
-                            {.communicator = group->communicator(),
-                             .head = head.get(),
-                             .metrics = metrics}));
+  const absl::StatusOr<int64_t> done =
+      Train(config, start, std::move(models), device,
+            {.communicator = group->communicator(),
+             .head = head.get(),
+             .metrics = metrics});
+  RLHF_RETURN_IF_ERROR(group->Leave(done.status()));
+  return CheckFinished(config, *done);
 }
 
 }  // namespace rlhf

@@ -7,8 +7,8 @@
 
 namespace rlhf {
 
-// Runs until all updates are done, or shutdown is requested (then it saves and
-// returns OK too; the same call goes on where it was).
+// Runs until all updates are done, or shutdown is requested; then it saves, and
+// the same call goes on where it was.
 //
 // Rank 0 serves Rollouts, Weights and Control, reads rewards from the reward
 // server, and writes into the run directory:
@@ -18,8 +18,9 @@ namespace rlhf {
 //                         come twice; the last one counts)
 //   registry/policy/      published snapshots of the policy
 //
-// Errors: those of bad configuration or input (InvalidArgument, NotFound), of
-// the disk, and of ranks that do not answer.
+// Errors: Cancelled if shutdown came before the last update; those of bad
+// configuration or input (InvalidArgument, NotFound), of the disk, and of ranks
+// that do not answer.
 absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch);
 
 }  // namespace rlhf

@@ -25,9 +25,10 @@ RankMetrics::RankMetrics(prometheus::Registry& registry, int rank)
                    "they are damaged.")),
       updates_(AddCounter(registry, "rlhf_ppo_updates_total",
                           "PPO updates finished since start.")),
-      last_update_timestamp_(
-          AddGauge(registry, "rlhf_last_update_timestamp_seconds",
-                   "When the last PPO update ended, seconds since 1970.")),
+      last_update_timestamp_(AddGauge(
+          registry, "rlhf_last_update_timestamp_seconds",
+          "When the last PPO update ended, or the learner went on after "
+          "it, seconds since 1970.")),
       response_kl_(AddHistogram(
           registry, "rlhf_response_kl_k3_nats",
           "KL(policy, reference) of each response that this rank trained on, "
@@ -38,6 +39,8 @@ RankMetrics::RankMetrics(prometheus::Registry& registry, int rank)
       sent_in_all_reduces_(AddSent(registry, "all_reduce")) {
   AddGauge(registry, "rlhf_learner_rank", "Rank of this process.").Set(rank);
 }
+
+void RankMetrics::Resume() { last_update_timestamp_.SetToCurrentTime(); }
 
 void RankMetrics::ShowUpdate(const v1::UpdateReport& report,
                              const SentBytes& sent,

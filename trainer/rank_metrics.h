@@ -15,6 +15,11 @@ class RankMetrics {
  public:
   RankMetrics(prometheus::Registry& registry, int rank);
 
+  // At the start of a learner that goes on from updates made before: the time
+  // since the last one counts from here, so that one that never comes is
+  // missed.
+  void Resume();
+
   // After an update; `sent` since the beginning, never less than the last time.
   // `response_kl_nats` as PpoTrainer gives it; not looked at if the update was
   // left out.

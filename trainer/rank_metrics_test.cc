@@ -26,6 +26,18 @@ TEST(RankMetricsTest, BytesAreTotalsAndUpdatesAreCounted) {
                     HasSubstr("{kind=\"reduce_scatter\"} 0\n")));
 }
 
+TEST(RankMetricsTest, WhoGoesOnMissesItsNextUpdateFromTheStart) {
+  prometheus::Registry registry;
+  RankMetrics metrics(registry, 0);
+  EXPECT_THAT(MetricsResponse(registry).body,
+              HasSubstr("\nrlhf_last_update_timestamp_seconds 0\n"));
+  metrics.Resume();
+  EXPECT_THAT(
+      MetricsResponse(registry).body,
+      AllOf(HasSubstr("\nrlhf_ppo_updates_total 0\n"),
+            ContainsRegex("\nrlhf_last_update_timestamp_seconds [1-9]")));
+}
+
 TEST(RankMetricsTest, AnUpdateThatIsLeftOutIsASignOfLifeOnly) {
   prometheus::Registry registry;
   RankMetrics metrics(registry, 0);

@@ -11,4 +11,9 @@ inline constexpr int kCallersMistake = 2;
 // started again as it is.
 inline constexpr int kAnotherRankFailed = 4;
 
+// A signal asked it to stop before its work was done, and it saved what it had.
+// Not 0, which would tell a Job of Kubernetes that the run is finished. Started
+// again, it goes on.
+inline constexpr int kStoppedEarly = 5;
+
 }  // namespace rlhf

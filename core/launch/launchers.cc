@@ -66,6 +66,20 @@ int SlurmPort(const LaunchVariables& variables) {
   return kFirst + static_cast<int>((job * 101 + step) % kCount);
 }
 
+// mpirun in a Slurm job has srun start one helper a node, and the ranks inherit
+// the helper's variables. An srun that speaks PMI itself says the same in both.
+bool IsOfMpirun(const LaunchVariables& variables) {
+  if (variables.Has("OMPI_COMM_WORLD_RANK") ||
+      variables.Has("OMPI_COMM_WORLD_SIZE")) {
+    return true;
+  }
+  const auto differ = [&](const char* mpi, const char* slurm) {
+    return variables.Has(mpi) && variables.Text(mpi) != variables.Text(slurm);
+  };
+  return differ("PMI_RANK", "SLURM_PROCID") ||
+         differ("PMI_SIZE", "SLURM_STEP_NUM_TASKS");
+}
+
 }  // namespace
 
 Launch FromFlags(const LaunchFlags& flags) {
@@ -180,6 +194,7 @@ Launch FromSlurm(const LaunchVariables& variables) {
       !variables.Has("SLURM_STEP_NUM_TASKS")) {
     return std::nullopt;
   }
+  if (IsOfMpirun(variables)) return std::nullopt;
   RLHF_RETURN_IF_ERROR(variables.RequireAll(
       {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_NODELIST"},
       "srun sets all three; start with srun and pass its environment on"));

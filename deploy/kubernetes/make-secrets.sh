@@ -6,8 +6,8 @@
 #   kubectl apply -k DIR
 #
 # Run again, it keeps the authority and the password and renews the certificates
-# (for 365 days, or DAYS); then restart the roles. Keep DIR to yourself, and out of
-# any repository: who has ca.key can join.
+# (for 365 days, or DAYS); then restart all, as docs/kubernetes.md says. Keep DIR
+# to yourself, and out of any repository: who has ca.key can join.
 set -euo pipefail
 
 if (($# < 1 || $# > 2)) || [[ $1 == -* ]]; then
@@ -31,15 +31,17 @@ new_key() { openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-25
 # certify FOLDER NAME: a key and a certificate of that name, which can be seen as
 # both sides of a connection, and the authority's own beside it.
 certify() {
+  local said
   mkdir -p "$1"
   new_key "$1/tls.key"
   openssl req -new -key "$1/tls.key" -subj "/CN=$2" -out "$1/request.pem"
-  openssl x509 -req -in "$1/request.pem" -CA ca.crt -CAkey ca.key \
+  # It tells of its success on stderr.
+  said=$(openssl x509 -req -in "$1/request.pem" -CA ca.crt -CAkey ca.key \
     -days "$DAYS" -out "$1/tls.crt" -extfile <(
       echo "subjectAltName=DNS:$2"
       echo "extendedKeyUsage=serverAuth,clientAuth"
       echo "basicConstraints=critical,CA:FALSE"
-    ) 2> /dev/null
+    ) 2>&1) || { echo "$0: $1: $said" >&2; exit 1; }
   rm "$1/request.pem"
   cp ca.crt "$1/ca.crt"
 }

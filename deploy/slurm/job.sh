@@ -13,7 +13,9 @@
 readonly MAX_FAILURES=10
 readonly HEALTHY_SECONDS=600
 readonly MAX_PAUSE_SECONDS=30
-# rlhf's exit code for the caller's mistake: to start it again does not help.
+# rlhf's exit code for the caller's mistake: to start it again does not help. Of
+# one that was started again it is no mistake of the caller, for it worked before:
+# it may find a port or a file still held by the one that died.
 readonly CALLERS_MISTAKE=2
 readonly GAVE_UP=3
 # Of `keep` alone: Slurm took a node away.
@@ -89,14 +91,16 @@ step() {
 # keep NAME ...: as step; started again whenever it ends, until the job drains.
 # Returns what ends the job: 0 for a role that has done its work.
 keep() {
-  local code started i failures=0 pause=1 furthest
+  local code started i failures=0 pause=1 lives=0 furthest
   furthest=$(last_update)
   while ! is_draining; do
     started=$SECONDS code=0
     step "$@" || code=$?
     if is_draining; then return 0; fi
-    if ((code == CALLERS_MISTAKE)); then return "$code"; fi
+    if ((code == CALLERS_MISTAKE && lives == 0)); then return "$code"; fi
+    lives=$((lives + 1))
     if [[ $(placement) != "$PLACEMENT" ]]; then return "$NODE_LOST"; fi
+    # A learner that somebody stopped (5) has not done its work.
     if ((code == 0)) && [[ $1 == crowd ]]; then return 0; fi
     if [[ $1 == learner ]]; then
       if ((code == 0)) && is_finished "$(last_update)"; then return 0; fi

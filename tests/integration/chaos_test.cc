@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "core/base/file.h"
 #include "core/config/run_config.h"
+#include "core/launch/exit_codes.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/loop_fixture.h"
@@ -181,7 +182,7 @@ TEST_F(ChaosTest, KilledRanksCostNothingButTime) {
     EXPECT_LE(kill.detection, kDetection) << "kill " << kills.size();
     EXPECT_LE(kill.first_step, kFirstStep) << "kill " << kills.size();
   }
-  ASSERT_EQ(Stop(up), 0);
+  ASSERT_EQ(Stop(up), kStoppedEarly);
   Report(kills);
 
   // One uninterrupted pass over the same rollouts.

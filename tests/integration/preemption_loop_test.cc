@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/config/run_config.h"
+#include "core/launch/exit_codes.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rlhf/v1/control.grpc.pb.h"
@@ -51,7 +52,7 @@ TEST_F(PreemptionTest, AnUpdateThatTakesTooLongIsMadeAgainWithTheSameResult) {
   const pid_t learner = Start({"learner", "--config", config_path_});
   ASSERT_TRUE(WaitUntil(absl::Seconds(60), [&] { return IsInUpdateAfter(1); }));
   const absl::Time asked = absl::Now();
-  EXPECT_EQ(Stop(learner), 0);
+  EXPECT_EQ(Stop(learner), kStoppedEarly);
   EXPECT_LT(absl::Now() - asked, absl::Seconds(3));
   EXPECT_EQ(Updates().size(), 1u);
   const auto newest = CheckpointStore(run_ + "/checkpoints", 1).Newest();
@@ -86,8 +87,8 @@ TEST_F(PreemptionTest, RanksThatGiveAnUpdateUpEndTogetherInGoodTime) {
       return IsInUpdateAfter(1) || IsInUpdateAfter(2);
     }));
     const absl::Time asked = absl::Now();
-    EXPECT_EQ(Stop(ranks[asked_rank]), 0);
-    EXPECT_EQ(Wait(ranks[1 - asked_rank]), 0);
+    EXPECT_EQ(Stop(ranks[asked_rank]), kStoppedEarly);
+    EXPECT_EQ(Wait(ranks[1 - asked_rank]), kStoppedEarly);
     EXPECT_LT(absl::Now() - asked, absl::Seconds(8)) << asked_rank;
     for (const pid_t rank : StartRanks(2)) ASSERT_EQ(Wait(rank), 0);
     EXPECT_EQ(Updates().size(), 3u);

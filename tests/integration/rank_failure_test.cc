@@ -93,7 +93,7 @@ TEST_F(RankFailureTest, SigtermToOneRankStopsAllInGoodOrder) {
     pids_.clear();
     ASSERT_NO_FATAL_FAILURE(StartBoth());
     ::kill(pids_[asked], SIGTERM);
-    for (const pid_t pid : pids_) EXPECT_EQ(Wait(pid), 0);
+    for (const pid_t pid : pids_) EXPECT_EQ(Wait(pid), kStoppedEarly);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "absl/strings/str_cat.h"
+#include "core/launch/exit_codes.h"
 #include "core/telemetry/http_test_client.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -87,7 +88,7 @@ TEST_F(TwoRanksTest, EachServeMetrics) {
     EXPECT_THAT(metrics, ContainsRegex("bytes_total.kind=.all_reduce.. [1-9]"));
   }
   for (const pid_t rank : ranks) ::kill(rank, SIGTERM);
-  for (const pid_t rank : ranks) EXPECT_EQ(Wait(rank), 0);
+  for (const pid_t rank : ranks) EXPECT_EQ(Wait(rank), kStoppedEarly);
   StopServers();
 }
 

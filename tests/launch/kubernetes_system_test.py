@@ -1,5 +1,6 @@
 """deploy/kubernetes as a whole: what the objects of an overlay say of one another."""
 
+import pathlib
 import re
 import subprocess
 import tempfile
@@ -50,6 +51,17 @@ class LearnerTest(unittest.TestCase):
             self.assertEqual(learner["spec"]["failurePolicy"]["rules"][0]["action"],
                              "FailJobSet")
 
+    def test_a_run_that_was_asked_to_stop_is_started_again(self):
+        code = int(re.search(r"kStoppedEarly = (\d+)",
+                             (SOURCE / "core/launch/exit_codes.h").read_text(encoding="utf-8"))[1])
+        self.assertNotEqual(code, 0)
+        jobs = [learner["spec"]["replicatedJobs"][0]["template"]["spec"]
+                for _, learner in self.learners]
+        jobs.append(named("cpu-demo", "Job", "loop")["spec"])
+        for job in jobs:
+            for rule in job["podFailurePolicy"]["rules"]:
+                self.assertNotIn(code, rule.get("onExitCodes", {}).get("values", []))
+
 
 class SystemTest(unittest.TestCase):
 
@@ -66,6 +78,14 @@ class SystemTest(unittest.TestCase):
             mounts = {mount["name"]: mount["mountPath"]
                       for mount in pod["containers"][0]["volumeMounts"]}
             self.assertEqual(mounts["store"], "/".join((*run, "feedback")))
+
+    def test_a_volume_of_one_name_is_the_same_everywhere(self):
+        # One overlay may follow another in the namespace; a claim cannot change.
+        claims = {}
+        for overlay in OVERLAYS:
+            for claim in of_kind(overlay, "PersistentVolumeClaim"):
+                name = claim["metadata"]["name"]
+                self.assertEqual(claims.setdefault(name, claim), claim, name)
 
     def test_budgets_are_of_pods_that_exist(self):
         for overlay in OVERLAYS:
@@ -100,6 +120,25 @@ class SystemTest(unittest.TestCase):
                     and port in [entry["name"] for entry in service["spec"]["ports"]]}
             self.assertEqual(seen, set(ROLES))
 
+    def test_series_have_the_labels_that_alerts_and_dashboards_ask_for(self):
+        for overlay in ("gpu", "postgres"):
+            spec = named(overlay, "ServiceMonitor", "rlhf")["spec"]
+            self.assertNotIn("jobLabel", spec)
+            made = {rule["targetLabel"]: rule
+                    for rule in spec["endpoints"][0]["relabelings"]}
+            # As the service discovery of Kubernetes spells the label.
+            label = "__meta_kubernetes_service_label_" + re.sub(r"\W", "_", COMPONENT)
+            self.assertEqual(made["role"]["sourceLabels"], [label])
+            run = re.search(r'^name: "(.*)"', run_file(overlay), re.M)[1]
+            self.assertEqual(made["job"]["replacement"], f"rlhf-{run}")
+
+    def test_the_alerts_are_those_of_deploy_prometheus(self):
+        alerts = yaml.safe_load((SOURCE / "deploy/prometheus/alerts.yml").read_text(
+            encoding="utf-8"))
+        for overlay in ("gpu", "postgres"):
+            self.assertEqual(named(overlay, "PrometheusRule", "rlhf")["spec"], alerts,
+                             "run tools/make_prometheus_rule.py")
+
     def test_no_secret_is_written_down(self):
         for overlay in OVERLAYS:
             self.assertFalse(of_kind(overlay, "Secret"))
@@ -113,8 +152,19 @@ class SystemTest(unittest.TestCase):
 
     def test_nothing_is_left_to_fill_in(self):
         for overlay in OVERLAYS:
-            text = yaml.safe_dump(rendered(overlay))
+            # Alerts have templates of Prometheus' own.
+            text = yaml.safe_dump([thing for thing in rendered(overlay)
+                                   if thing["kind"] != "PrometheusRule"])
             self.assertNotRegex(text, r"TODO|FIXME|CHANGE.?ME|<[A-Za-z-]+>|\{\{|example\.(org|com)")
+
+    def test_what_openssl_finds_wrong_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("ca.key", "ca.crt"):
+                (pathlib.Path(folder) / name).write_text("broken", encoding="utf-8")
+            done = subprocess.run([KUBERNETES / "make-secrets.sh", folder],
+                                  capture_output=True, text=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, "(?s)link-learner: .*CA certificate")
 
     def test_secrets_that_are_named_are_made(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,10 +1,11 @@
 """deploy/kubernetes/base/link: who may call whom, and a real nginx that says so.
 
-The pods of the second part are addresses of this machine: 127.0.7.N. What is a
-port of a pod in the manifests is the same port of such an address here.
+The pods of the second part are addresses of this machine, of this process' own.
+What is a port of a pod in the manifests is the same port of such an address here.
 """
 
 import http.client
+import os
 import pathlib
 import re
 import shutil
@@ -19,9 +20,10 @@ from manifests import (COMPONENT, KUBERNETES, LINK, ROLES, SOURCE, grpc_port,
                        metrics_port, named, of_kind, rendered, selects)
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
-PODS = {role: f"127.0.7.{number}" for number, role in enumerate(ROLES, 1)}
+NET = f"127.{16 + os.getpid() // 256 % 200}.{os.getpid() % 256}"
+PODS = {role: f"{NET}.{number}" for number, role in enumerate(ROLES, 1)}
 # Where the roles themselves would be, and where their calls go out.
-ROLE_SIDE = {role: f"127.0.8.{number}" for number, role in enumerate(ROLES, 1)}
+ROLE_SIDE = {role: f"{NET}.{number}" for number, role in enumerate(ROLES, 101)}
 # A call of each service.
 CALLS = {"learner": ("Rollouts/LeasePrompts", "Weights/GetManifest", "Control/GetStatus"),
          "actor": ("Generation/Generate",),
@@ -29,7 +31,9 @@ CALLS = {"learner": ("Rollouts/LeasePrompts", "Weights/GetManifest", "Control/Ge
          "refresher": ("Refresh/GetStatus",),
          "feedback": ("Feedback/ReadComparisons", "Store/ListRetractions",
                       "Store/Verify", "FeedbackImport/Retract")}
-ALLOWED = {("actor", "Rollouts/LeasePrompts"), ("actor", "Weights/GetManifest"),
+HEALTH = "grpc.health.v1.Health/Check"
+ALLOWED = {("feedback", HEALTH),
+           ("actor", "Rollouts/LeasePrompts"), ("actor", "Weights/GetManifest"),
            ("refresher", "Control/GetStatus"), ("feedback", "Control/GetStatus"),
            ("feedback", "Generation/Generate"),
            ("feedback", "Refresh/GetStatus"),
@@ -47,6 +51,10 @@ def configuration(role):
 def goes_out_to(role):
     return {name[len("out-"):-len(".conf")] for name in configuration(role)
             if name.startswith("out-")}
+
+
+def path_of(call):
+    return f"/{call}" if call == HEALTH else f"/rlhf.v1.{call}"
 
 
 class WhoCallsWhomTest(unittest.TestCase):
@@ -141,14 +149,14 @@ class LinkTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp())
-        cls.processes = []
+        cls.processes = {}
         cls.addClassCleanup(cls.stop)
         subprocess.run([KUBERNETES / "make-secrets.sh", cls.folder / "secrets"],
                        check=True, capture_output=True)
         for role in ROLES:
             cls.start(role)
         for role in ROLES:
-            cls.wait_for(PODS[role], 7443)
+            cls.wait_for(role)
 
     @classmethod
     def start(cls, role):
@@ -163,29 +171,34 @@ class LinkTest(unittest.TestCase):
             metrics=7201 if role == "learner" else metrics_port(role)),
             encoding="utf-8")
         with open(conf / "log", "w", encoding="utf-8") as log:
-            cls.processes.append(subprocess.Popen(
+            cls.processes[role] = subprocess.Popen(
                 [NGINX, "-e", "stderr", "-c", conf / "nginx.conf", "-g", "daemon off;"],
-                stderr=log))
+                stderr=log)
 
     @classmethod
     def stop(cls):
-        for process in cls.processes:
+        for process in cls.processes.values():
             process.terminate()
-        for process in cls.processes:
+        for process in cls.processes.values():
             process.wait()
         shutil.rmtree(cls.folder)
 
     @classmethod
-    def wait_for(cls, host, port):
+    def wait_for(cls, role):
+        """Until this role's own nginx answers."""
         end = time.monotonic() + 30
         while True:
             try:
-                return socket.create_connection((host, port), 1).close()
+                socket.create_connection((PODS[role], 7443), 1).close()
+                answers = True
             except OSError:
-                if time.monotonic() > end:
-                    logs = [path.read_text() for path in cls.folder.glob("*/conf/log")]
-                    raise AssertionError(f"no link at {host}: {logs}") from None
-                time.sleep(0.05)
+                answers = False
+            if cls.processes[role].poll() is None and answers:
+                return
+            if cls.processes[role].poll() is not None or time.monotonic() > end:
+                log = (cls.folder / role / "conf/log").read_text(encoding="utf-8")
+                raise AssertionError(f"no link of {role} at {PODS[role]}: {log}")
+            time.sleep(0.05)
 
     def call(self, url, *arguments):
         """(HTTP status, body)"""
@@ -200,26 +213,27 @@ class LinkTest(unittest.TestCase):
     def test_a_role_reaches_those_and_only_those_that_it_calls(self):
         for caller in ROLES:
             for callee in goes_out_to(caller):
-                for call in CALLS[callee]:
+                for call in (*CALLS[callee], HEALTH):
                     headers_file = self.folder / "headers"
                     status, body = self.call(
-                        f"http://{ROLE_SIDE[caller]}:{grpc_port(callee)}/rlhf.v1.{call}",
+                        f"http://{ROLE_SIDE[caller]}:{grpc_port(callee)}{path_of(call)}",
                         "--dump-header", str(headers_file))
                     headers = headers_file.read_text(encoding="utf-8")
                     with self.subTest(caller=caller, call=call):
                         if (caller, call) in ALLOWED:
                             self.assertEqual(
                                 (status, body),
-                                (200, f"{ROLE_SIDE[callee]} /rlhf.v1.{call}"))
+                                (200, f"{ROLE_SIDE[callee]} {path_of(call)}"))
                         else:
                             self.assertEqual(status, 204)
                             self.assertIn("grpc-status: 7", headers)
-                            self.assertIn(f"CN={caller} not call /rlhf.v1.{call}",
+                            self.assertIn(f"CN={caller} not call {path_of(call)}",
                                           headers)
 
     def test_no_certificate_no_call(self):
-        status, body = self.call("https://127.0.7.3:7443/rlhf.v1.Reward/Score",
-                                 "--insecure")
+        status, body = self.call(
+            f"https://{PODS['reward-server']}:7443/rlhf.v1.Reward/Score",
+            "--insecure")
         self.assertEqual(status, 400)
         self.assertIn("No required SSL certificate", body)
 
@@ -228,7 +242,8 @@ class LinkTest(unittest.TestCase):
             subprocess.run([KUBERNETES / "make-secrets.sh", other], check=True,
                            capture_output=True)
             status, body = self.call(
-                "https://127.0.7.3:7443/rlhf.v1.Reward/Score", "--insecure",
+                f"https://{PODS['reward-server']}:7443/rlhf.v1.Reward/Score",
+                "--insecure",
                 "--cert", f"{other}/link-actor/tls.crt",
                 "--key", f"{other}/link-actor/tls.key")
         self.assertEqual(status, 400)

@@ -44,11 +44,35 @@ class UnitTest(unittest.TestCase):
         up = (SOURCE / "cli/up.cc").read_text()
         grace = int(re.search(r"kStopGrace = absl::Seconds\((\d+)\)", up)[1])
         self.assertGreater(wait, grace)
+        schema = (SOURCE / "proto/rlhf/v1/config.proto").read_text()
+        usual = re.search(r"preemption_grace_seconds = \d+ \[default = (\d+)", schema)
+        self.assertGreater(wait, int(usual[1]) + 10)
+
+    def test_a_run_file_that_is_missing_is_a_failure(self):
+        # With a condition instead the start would count as done.
+        self.assertIn("AssertPathExists=/etc/rlhf/%i.txtpb\n", UNIT.read_text())
+
+    def test_what_the_manual_says_makes_the_folder_of_run_files(self):
+        manual = (SOURCE / "docs/packages.md").read_text()
+        self.assertRegex(manual, r"install -D .*run\.txtpb /etc/rlhf/main\.txtpb")
+
+    def test_each_run_has_a_folder_of_its_own(self):
+        # Its user is its own too, and systemd gives the folder to that one.
+        unit = UNIT.read_text()
+        self.assertIn("DynamicUser=yes\n", unit)
+        self.assertEqual(re.search(r"^StateDirectory=(.*)$", unit, re.M)[1], "rlhf/%i")
+        self.assertEqual(re.search(r"^WorkingDirectory=(.*)$", unit, re.M)[1],
+                         "/var/lib/rlhf/%i")
 
     def test_the_callers_mistake_is_not_tried_again(self):
         codes = (SOURCE / "core/launch/exit_codes.h").read_text()
         code = re.search(r"kCallersMistake = (\d+)", codes)[1]
         self.assertIn(f"RestartPreventExitStatus={code}\n", UNIT.read_text())
+
+    def test_a_run_that_was_asked_to_stop_has_not_failed(self):
+        codes = (SOURCE / "core/launch/exit_codes.h").read_text()
+        code = re.search(r"kStoppedEarly = (\d+)", codes)[1]
+        self.assertIn(f"SuccessExitStatus={code}\n", UNIT.read_text())
 
 
 if __name__ == "__main__":

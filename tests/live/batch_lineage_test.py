@@ -19,6 +19,8 @@ from real_comparisons import comparisons
 
 # Far more than anything takes on two cores.
 WAIT_SECONDS = 60
+# kStoppedEarly of core/launch/exit_codes.h: `rlhf up` was not finished.
+STOPPED_EARLY = 5
 
 
 def versions(text, kind):
@@ -244,7 +246,7 @@ class BatchLineageTest(unittest.TestCase):
         self.run_.verb("pm", "list")
         self.check_pm_data(third, self.run_.export())
         self.check_forgotten(batch, third, self.policy_under(third))
-        self.assertEqual(self.run_.stop(), 0, self.run_.log())
+        self.assertEqual(self.run_.stop(), STOPPED_EARLY, self.run_.log())
 
     def test_a_pm_that_learns_from_what_is_retracted_never_serves(self):
         # An empty log: there is nothing that the batch could be unlike.
@@ -259,7 +261,7 @@ class BatchLineageTest(unittest.TestCase):
         pm = self.next_pm(after=0)
         self.assertNotIn(batch, self.run_.verb("lineage", "--pm", str(pm)))
         self.check_pm_data(pm, self.run_.export())
-        self.assertEqual(self.run_.stop(), 0, self.run_.log())
+        self.assertEqual(self.run_.stop(), STOPPED_EARLY, self.run_.log())
 
 
 if __name__ == "__main__":

@@ -14,10 +14,14 @@ ROLES = {"rlhf_restarts": "up", "rlhf_reward_requests": "reward-server",
          "rlhf_queue_items": "feedback"}
 
 
+# Rules are evaluated every minute, in longer cases every five.
+LONG, LONG_STEP = 30, 5
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     alert: str
-    # Minutes.
+    # Minutes; those after LONG are whole steps of LONG_STEP.
     at: int
     # Series of which the alert fires, and of which none does.
     fires: dict
@@ -32,12 +36,15 @@ def series(name):
     roles = [role for start, role in ROLES.items() if metric.startswith(start)]
     role = roles[0] if roles else "learner"
     own = [labels] if labels else []
+    if 'role="' in labels:
+        return f'{metric}{{{labels},job="rlhf",instance="another:1"}}'
     return (metric + "{" + ",".join(
         [*own, 'job="rlhf"', f'instance="{role}:1"', f'role="{role}"']) + "}")
 
 
 LAST, UPDATES = "rlhf_last_update_timestamp_seconds", "rlhf_ppo_updates_total"
 PHASE = 'rlhf_ppo_phase_duration_seconds_sum{phase="update"}'
+PHASES = 'rlhf_ppo_phase_duration_seconds_count{phase="update"}'
 DONE = 'rlhf_rollouts_total{state="done"}'
 STALE = 'rlhf_rollouts_rejected_total{reason="stale"}'
 KL, SKIPPED = "rlhf_policy_kl_nats", "rlhf_ppo_skipped_updates_total"
@@ -72,16 +79,38 @@ ONCE, NEVER = "0+0x10 1+0x120", "0+0x120"
 STOPPED = "0+60x60 3600+0x60"
 # Updates of twenty minutes.
 SLOW = "0+0x19 1200+0x19 2400+0x19 3600+0x40"
+# Not missed yet after 20 minutes.
+UNHURRIED = {LAST: STOPPED, PHASE: "0+1200x60 72000+0x60",
+             PHASES: "0+1x60 60+0x60"}
+# Of two hours.
+HOURS = "0+0x119 7200+0x119 14400+0x119 21600+0x140"
 
 CASES = (
     Case("RlhfTargetDown", 11, {"up": "1+0x5 0+0x10"}, {"up": "1+0x9 0+0x5"},
          ("critical",)),
-    Case("RlhfNoProgress", 75,
-         {LAST: STOPPED, PHASE: STOPPED, UPDATES: "0+1x60 60+0x60"},
-         {LAST: SLOW, PHASE: SLOW, UPDATES: "0+0x19 1+0x19 2+0x19 3+0x40"},
+    # The end of a crowd is no fault, and hides none.
+    Case("RlhfTargetDown", 11,
+         {"up": "1+0x5 0+0x10", 'up{role="crowd"}': "1+0x5 0+0x10"},
+         {"up": "1+0x20", 'up{role="crowd"}': "1+0x5 0+0x10"}, ("critical",)),
+    Case("RlhfNoProgress", 80,
+         {LAST: STOPPED, PHASE: STOPPED, PHASES: "0+1x60 60+0x60"},
+         {LAST: SLOW, PHASE: SLOW, PHASES: "0+0x19 1+0x19 2+0x19 3+0x40"},
          ("critical",)),
-    Case("RlhfNoRollouts", 75, {LAST: STOPPED, DONE: "0+4x60 240+0x60"},
-         {LAST: STOPPED, DONE: "0+4x120"}, ("critical",)),
+    # The last six hours have nothing to tell; or tell of updates of two hours.
+    Case("RlhfNoProgress", 480,
+         {LAST: "0+60x60 3600+0x440", PHASE: "0+60x60 3600+0x440",
+          PHASES: "0+1x60 60+0x440"},
+         {LAST: HOURS, PHASE: HOURS, PHASES: "0+0x119 1+0x119 2+0x119 3+0x140"},
+         ("critical",)),
+    # Started again after an hour, it makes no further update; or one of its own
+    # usual length.
+    Case("RlhfNoProgress", 80,
+         {LAST: STOPPED, PHASE: "0+60x60 0+0x60", PHASES: "0+1x60 0+0x60"},
+         {LAST: "0+0x19 1200+0x19 2400+0x19 3600+0x60",
+          PHASE: "0+0x19 1200+0x19 2400+0x19 0+0x60",
+          PHASES: "0+0x19 1+0x19 2+0x19 0+0x60"}, ("critical",)),
+    Case("RlhfNoRollouts", 80, UNHURRIED | {DONE: "0+4x60 240+0x60"},
+         UNHURRIED | {DONE: "0+4x120"}, ("critical",)),
     Case("RlhfRestartLoop", 20,
          {'rlhf_restarts_total{component="actor",reason="signal"}': "0+1x20"},
          {'rlhf_restarts_total{component="actor",reason="signal"}': ONCE},
@@ -94,7 +123,7 @@ CASES = (
     Case("RlhfEntropyCollapse", 20,
          {"rlhf_policy_entropy_nats": "0.05+0x30", LAST: "60+60x30"},
          {"rlhf_policy_entropy_nats": "0+0x30", LAST: "0+0x30"}),
-    Case("RlhfRewardJump", 47,
+    Case("RlhfRewardJump", 50,
          {"rlhf_reward_anchored_mean": "0+0x40 3+0x10",
           "rlhf_pm_version": "1+0x60"},
          {"rlhf_reward_anchored_mean": "0+0x40 3+0x10",

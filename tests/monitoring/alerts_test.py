@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from alert_cases import CASES, series
+from alert_cases import CASES, LONG, LONG_STEP, series
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PROMETHEUS = SOURCE / "deploy/prometheus"
@@ -47,18 +47,29 @@ class AlertsTest(unittest.TestCase):
         promtool("check", "rules", RULES)
         promtool("check", "config", PROMETHEUS / "prometheus.yml")
 
+    def test_only_a_dead_learner_mutes_what_follows_from_it(self):
+        text = (PROMETHEUS / "alertmanager.yml").read_text(encoding="utf-8")
+        self.assertEqual(
+            re.findall(r"source_matchers: (.*)", text),
+            ['[alertname="RlhfTargetDown", role="learner"]'])
+
     def test_each_alert_has_a_case(self):
         self.assertEqual(set(self.names), {case.alert for case in CASES})
 
     def test_each_fires_alone_and_stays_quiet_when_it_should(self):
-        # JSON is YAML.
-        tests = [group(case, case.fires, True) for case in CASES]
-        tests += [group(case, case.quiet, False) for case in CASES]
-        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
-            json.dump({"rule_files": [str(RULES)], "evaluation_interval": "1m",
-                       "tests": tests}, file)
-            file.flush()
-            promtool("test", "rules", file.name)
+        short = [case for case in CASES if case.at <= LONG]
+        long = [case for case in CASES if case.at > LONG]
+        self.assertFalse([case for case in long if case.at % LONG_STEP])
+        for cases, step in (short, 1), (long, LONG_STEP):
+            tests = [group(case, case.fires, True) for case in cases]
+            tests += [group(case, case.quiet, False) for case in cases]
+            with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+                # JSON is YAML.
+                json.dump({"rule_files": [str(RULES)],
+                           "evaluation_interval": f"{step}m", "tests": tests},
+                          file)
+                file.flush()
+                promtool("test", "rules", file.name)
 
     def test_each_alert_has_its_runbook_and_each_runbook_its_alert(self):
         self.assertEqual(len(self.runbooks), len(self.names))
