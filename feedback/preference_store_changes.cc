@@ -128,7 +128,7 @@ absl::StatusOr<std::vector<ComparisonRow>> PreferenceStore::Select(
                rows.end());
     return rows;
   }
-  const int64_t num_comparisons = GetStats().num_comparisons;
+  const int64_t num_comparisons = GetTotals().num_comparisons;
   for (int64_t seq = 1; seq <= num_comparisons; seq += kPageRows) {
     RLHF_ASSIGN_OR_RETURN(std::vector<ComparisonRow> page,
                           table_->Read(seq, seq + kPageRows - 1));
