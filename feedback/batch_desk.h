@@ -128,6 +128,12 @@ class BatchDesk {
   // The report of a batch that was written down before; nullopt: none was.
   absl::StatusOr<std::optional<v1::BatchReport>> FindSeen(
       const File& file) const;
+  // The part of Import that is done alone: judges what was read and stores it.
+  absl::StatusOr<v1::BatchReport> TakeIn(const File& file,
+                                         ReadableComparisons read,
+                                         const PmOpinions& pm,
+                                         v1::BatchReport report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Those that the log does not have yet, nor anything newer.
   absl::StatusOr<std::vector<const v1::Comparison*>> NewsOf(
       const std::vector<v1::Comparison>& comparisons)
