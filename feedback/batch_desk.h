@@ -107,7 +107,8 @@ class BatchDesk {
   // release brings them into it. A batch that waits is refused, a worker's name
   // leaves the reports that are kept, and all names leave that of a batch. What
   // a worker has in hand is dropped after it. Cut off at any moment, it can be
-  // asked for again. A comparison_id need not be in the log if it waits.
+  // asked for again. A comparison_id need not be in the log if it waits; what
+  // waited does not come in again by another batch.
   //
   // Errors: NotFound for a worker, or a batch, that is nowhere; DataLoss for a
   // report that cannot be read; those of PreferenceStore::Retract.
