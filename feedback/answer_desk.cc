@@ -90,7 +90,7 @@ AnswerDesk::AnswerDesk(const TaskScheduler::Options& options,
       store_(store),
       clock_(clock),
       metrics_(metrics),
-      scheduler_(options, store->GetStats().num_comparisons),
+      scheduler_(options, store->GetTotals().num_comparisons),
       book_(book != nullptr
                 ? std::move(book)
                 : std::make_unique<WorkerBook>(WorkerBook::Options())) {}
@@ -156,8 +156,8 @@ void AnswerDesk::Finish(const std::string& task_id, v1::Comparison comparison,
                         int64_t seq) {
   MutexLock lock(&mutex_);
   const bool saved = seq > 0;
-  for (const std::string& changed :
-       scheduler_.Finish(task_id, comparison.worker_id(), saved)) {
+  for (const std::string& changed : scheduler_.Finish(
+           task_id, comparison.worker_id(), saved, comparison.extra())) {
     KeepTask(changed);
   }
   if (saved) {
@@ -207,6 +207,8 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
   const auto appended = store_->Append(comparison);
   // An error only where the answer is in the log: to be sent again.
   const auto seq = SavedSeq(appended, comparison);
+  // An earlier commit of it may have been made for another place, or for none.
+  if (appended.ok()) comparison.set_extra(appended->extra);
   const double seconds = comparison.worker_seconds();
   Finish(answer.task_id, std::move(comparison), seq.value_or(0));
   RLHF_RETURN_IF_ERROR(seq.status());
@@ -227,10 +229,7 @@ absl::StatusOr<int64_t> AnswerDesk::SavedSeq(
   if (!appended->duplicate) return appended->seq;
   RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
                         store_->Find(comparison.comparison_id()));
-  // An earlier commit of it may have been made for another place, or for none.
-  const bool is_there = stored.has_value() &&
-                        stored->choice() != v1::RETRACTED &&
-                        stored->extra() == comparison.extra();
+  const bool is_there = stored.has_value() && stored->choice() != v1::RETRACTED;
   return is_there ? appended->seq : 0;
 }
 
@@ -264,15 +263,15 @@ absl::Status AnswerDesk::AddTurn(const NextTurn& turn) {
 }
 
 absl::Status AnswerDesk::CarryOn(const NextTurn& turn) {
-  absl::Status added;
-  {
-    MutexLock lock(&mutex_);
-    added = AddTurn(turn);
+  std::optional<Task> task;
+  if (!turn.comparison_id.empty()) {
+    RLHF_ASSIGN_OR_RETURN(task, FindAnswered(turn));
+    // Also one that is remembered may have been retracted since.
+    if (!task.has_value()) return NothingToCarryOn(turn);
   }
-  if (absl::IsNotFound(added) && !turn.comparison_id.empty()) {
-    RLHF_ASSIGN_OR_RETURN(const std::optional<Task> task, FindAnswered(turn));
-    if (!task.has_value()) return added;
-    MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
+  absl::Status added = AddTurn(turn);
+  if (absl::IsNotFound(added) && task.has_value()) {
     continuations_.Remember(*task, turn.worker_id);
     added = AddTurn(turn);
   }
@@ -316,7 +315,7 @@ absl::Status AnswerDesk::SetPaused(const std::string& worker_id, bool paused,
                                    const std::string& reason) {
   MutexLock lock(&mutex_);
   const absl::Status kept = book_->SetPaused(
-      worker_id, paused, by, reason, store_->GetStats().num_comparisons);
+      worker_id, paused, by, reason, store_->GetTotals().num_comparisons);
   UpdateGauges();
   return kept;
 }

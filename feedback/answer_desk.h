@@ -80,9 +80,9 @@ class AnswerDesk {
   absl::StatusOr<PreferenceStore::Appended> Submit(const Answer& answer);
 
   // Asks for the next turn of a dialogue whose answer is saved and counts. Its
-  // task goes to that worker. An answer that is not remembered, of before a
-  // restart, is looked for in the log. Errors: as Continuations::Add and
-  // PreferenceStore::Find.
+  // task goes to that worker. An answer that is named is looked for in the log:
+  // it may be of before a restart, or retracted. Errors: as Continuations::Add
+  // and PreferenceStore::Find.
   absl::Status CarryOn(const NextTurn& turn);
 
   // The dialogue that should get its responses next, if one waits, until
@@ -155,8 +155,7 @@ class AnswerDesk {
   void AddToBook(const v1::Comparison& comparison)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Where the answer is in the log, also if an earlier commit of it was made
-  // and not acknowledged; 0 if it is not, or not in the place that was claimed
-  // for it, or was retracted.
+  // and not acknowledged; 0 if it is not, or was retracted.
   absl::StatusOr<int64_t> SavedSeq(
       const absl::StatusOr<PreferenceStore::Appended>& appended,
       const v1::Comparison& comparison) const;

@@ -25,7 +25,7 @@ absl::Status AnswerDesk::ReadLog(const std::string& open_work_folder) {
   ResumedTasks resumed(std::move(found.tasks));
   StartedTasks started(options_.overlap, options_.ready_tasks,
                        resumed.ContentKeys());
-  const int64_t num_comparisons = store_->GetStats().num_comparisons;
+  const int64_t num_comparisons = store_->GetTotals().num_comparisons;
   int64_t num_others = 0;
   RLHF_RETURN_IF_ERROR(store_->ForEach(
       1, num_comparisons, [&](const v1::Comparison& comparison) {

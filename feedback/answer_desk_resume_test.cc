@@ -212,7 +212,10 @@ TEST_F(AnswerDeskResumeTest, AnswerIsInTheLogAsItsFirstAttemptWas) {
     ASSERT_OK_AND_ASSIGN(const auto saved, desk->Submit(answer));
     EXPECT_EQ(saved.seq, stored->seq);
     EXPECT_EQ(saved.extra, was_extra);
-    EXPECT_EQ(desk->GetTaskStats().num_answers, num_answers);
+    const int64_t now = desk->GetTaskStats().num_answers;
+    EXPECT_EQ(now, num_answers + (was_extra ? 0 : 1));
+    EXPECT_EQ(Start()->GetTaskStats().num_answers, now)
+        << "as the log tells after a restart";
   }
 }
 
@@ -323,6 +326,18 @@ TEST_F(AnswerDeskResumeTest, RetractedWorkersWorkLeavesTheDiskAtOnce) {
   EXPECT_THAT(desk->CarryOn(turn), StatusIs(absl::StatusCode::kNotFound,
                                             HasSubstr("cannot be carried on")))
       << "nor does a page that still shows the dialogue bring it back";
+}
+
+TEST_F(AnswerDeskResumeTest, ARetractedAnswerCarriesNoDialogueOn) {
+  auto desk = Start();
+  desk->Add(OneTask());
+  const std::string task_id = desk->Lease("ada")->task_id;
+  ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
+  ASSERT_OK(store_->Retract({.comparison_ids = {"c-ada"}}, "a slip", "grace"));
+  EXPECT_THAT(
+      desk->CarryOn(AdasTurn(task_id)),
+      StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be carried on")));
+  EXPECT_FALSE(desk->NextContinuation().has_value());
 }
 
 TEST_F(AnswerDeskResumeTest, RetractedWorkersTurnThatBecameATaskGoesToo) {

@@ -284,6 +284,7 @@ std::string WorkersJson(const std::vector<WorkerStatus>& workers) {
     const WorkerView& view = worker.view;
     Json json = {{"worker_id", view.worker_id},
                  {"answers", view.num_answers},
+                 {"extra_answers", view.num_extra},
                  {"gold_answers", view.num_gold},
                  {"gold_correct", view.num_gold_right},
                  {"verdict", WorkerVerdictName(view.verdict)},

@@ -54,10 +54,10 @@ absl::StatusOr<PauseRequest> ParsePauseRequest(absl::string_view body);
 // responses come from, nor whether the right answer is known.
 std::string TaskJson(const Task& task, absl::Duration lease);
 
-// [{"worker_id", "answers", "gold_answers", "gold_correct", "verdict",
-//   "left_share", "left_share_low", "left_share_high", "longer_share",
-//   "longer_share_low", "longer_share_high", "median_seconds", "agreement",
-//   "paused", "paused_by", "paused_reason"}]
+// [{"worker_id", "answers", "extra_answers", "gold_answers", "gold_correct",
+//   "verdict", "left_share", "left_share_low", "left_share_high",
+//   "longer_share", "longer_share_low", "longer_share_high", "median_seconds",
+//   "agreement", "paused", "paused_by", "paused_reason"}]
 // Shares and agreement are 0 to 1 with a 95 % interval. What nothing is known
 // of is null.
 std::string WorkersJson(const std::vector<WorkerStatus>& workers);

@@ -174,12 +174,22 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
     RLHF_ASSIGN_OR_RETURN(const std::vector<const v1::Comparison*> news,
                           NewsOf(read.parsed.comparisons));
     pm = AskPm(margins_, news);
-    RLHF_RETURN_IF_ERROR(PrepareMemory());
   }
+  while (true) {
+    if (options_.enabled) RLHF_RETURN_IF_ERROR(PrepareMemory());
+    MutexLock lock(&mutex_);
+    // A retraction just now made it forget: not read while others wait.
+    if (options_.enabled && !memory_.is_read()) continue;
+    return TakeIn(file, std::move(read), pm, std::move(report));
+  }
+}
 
-  MutexLock lock(&mutex_);
+absl::StatusOr<v1::BatchReport> BatchDesk::TakeIn(const File& file,
+                                                  ReadableComparisons read,
+                                                  const PmOpinions& pm,
+                                                  v1::BatchReport report) {
   // Somebody else may have handed it in while the PM was asked.
-  RLHF_ASSIGN_OR_RETURN(seen, FindSeen(file));
+  RLHF_ASSIGN_OR_RETURN(std::optional<v1::BatchReport> seen, FindSeen(file));
   if (seen.has_value()) return *std::move(seen);
   report.set_num_of_retracted_workers(LeaveOut(
       [this](const v1::Comparison& c) { return IsOfRetractedWorker(c); },
@@ -205,6 +215,10 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Import(const File& file) {
     RLHF_RETURN_IF_ERROR(Keep(comparisons, report));
   }
   Count(report);
+  // As ReportNow tells it: of a batch that was cut off and is taken in again.
+  report.set_num_retracted(
+      report.num_retracted() +
+      static_cast<int32_t>(store_->NumRetractedOfBatch(batch_id)));
   return report;
 }
 
@@ -240,7 +254,10 @@ absl::StatusOr<std::vector<std::string>> BatchDesk::Store(
             ? stored->choice() == v1::RETRACTED
             : store_->IsRetractedComparison(comparison.comparison_id());
     if (is_retracted) {
-      report.set_num_retracted(report.num_retracted() + 1);
+      // Those of the batch itself, which was cut off, ReportNow counts.
+      const bool is_ours = stored.has_value() && !batch_id.empty() &&
+                           stored->batch_id() == batch_id;
+      report.set_num_retracted(report.num_retracted() + (is_ours ? 0 : 1));
       continue;
     }
     if (!stored.has_value()) {

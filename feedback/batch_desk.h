@@ -107,7 +107,8 @@ class BatchDesk {
   // release brings them into it. A batch that waits is refused, a worker's name
   // leaves the reports that are kept, and all names leave that of a batch. What
   // a worker has in hand is dropped after it. Cut off at any moment, it can be
-  // asked for again. A comparison_id need not be in the log if it waits.
+  // asked for again. A comparison_id need not be in the log if it waits; what
+  // waited does not come in again by another batch.
   //
   // Errors: NotFound for a worker, or a batch, that is nowhere; DataLoss for a
   // report that cannot be read; those of PreferenceStore::Retract.
@@ -128,6 +129,12 @@ class BatchDesk {
   // The report of a batch that was written down before; nullopt: none was.
   absl::StatusOr<std::optional<v1::BatchReport>> FindSeen(
       const File& file) const;
+  // The part of Import that is done alone: judges what was read and stores it.
+  absl::StatusOr<v1::BatchReport> TakeIn(const File& file,
+                                         ReadableComparisons read,
+                                         const PmOpinions& pm,
+                                         v1::BatchReport report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Those that the log does not have yet, nor anything newer.
   absl::StatusOr<std::vector<const v1::Comparison*>> NewsOf(
       const std::vector<v1::Comparison>& comparisons)

@@ -173,7 +173,7 @@ absl::Status BatchDesk::CheckIsKnown(const v1::RetractRequest& request) const {
                             request.comparison_ids().empty() &&
                             !request.by().empty() && !request.reason().empty();
   if (!is_of_worker || store_->IsRetractedWorker(worker) ||
-      store_->GetStats().num_by_worker.contains(worker)) {
+      store_->NumOfWorker(worker) > 0) {
     return absl::OkStatus();
   }
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> waiting,

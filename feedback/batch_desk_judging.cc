@@ -102,7 +102,7 @@ absl::Status BatchDesk::PrepareMemory() {
       if (memory_.is_read()) return absl::OkStatus();
       num_forgotten = num_forgotten_;
       // Each batch that is stored up to here has its report.
-      last = store_->GetStats().num_comparisons;
+      last = store_->GetTotals().num_comparisons;
     }
     BatchMemory fresh(store_, &options_.limits, options_.min_seconds,
                       &options_.gold);

@@ -155,6 +155,21 @@ TEST_F(BatchDeskRetractionTest, CutOffAnywhereComparisonsGoTogether) {
   EXPECT_FALSE(LogHas("c0-bob"));
 }
 
+TEST_F(BatchDeskRetractionTest, WhatACutOffBatchLostIsCountedOnce) {
+  const std::string text = Line(0, "bob", false) + Line(1, "eve", false);
+  Reopen(/*num_commits=*/1);
+  EXPECT_FALSE(desk_->Import({.text = text, .name = "f.jsonl"}).ok())
+      << "stored, and cut off before its report";
+  Reopen(1000);
+  v1::RetractRequest request;
+  request.add_comparison_ids("c0-bob");
+  ASSERT_OK(Retract(request));
+  ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,
+                       desk_->Import({.text = text, .name = "f.jsonl"}));
+  EXPECT_EQ(report.num_retracted(), 1);
+  EXPECT_EQ(desk_->Get(report.batch_id())->num_retracted(), 1);
+}
+
 // What 120 people of good will say; the same under other ids in each file.
 std::string Honest(const std::string& file) {
   std::string lines;

@@ -75,7 +75,7 @@ void BatchMemory::Remember(const std::string& origin, DripWindow::Entry drip,
 }
 
 absl::Status BatchMemory::CatchUp() {
-  RLHF_RETURN_IF_ERROR(ReadTo(store_->GetStats().num_comparisons));
+  RLHF_RETURN_IF_ERROR(ReadTo(store_->GetTotals().num_comparisons));
   is_read_ = true;
   return absl::OkStatus();
 }

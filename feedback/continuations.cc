@@ -56,6 +56,12 @@ v1::Prompt CarryOn(const Task& task, const NextTurn& turn) {
 
 }  // namespace
 
+absl::Status NothingToCarryOn(const NextTurn& turn) {
+  return absl::NotFoundError(
+      absl::StrCat("worker \"", turn.worker_id, "\" answered no task ",
+                   turn.task_id, " lately: its dialogue cannot be carried on"));
+}
+
 void Continuations::Remember(Task task, const std::string& worker_id) {
   const Key key(task.task_id, worker_id);
   const bool is_new =
@@ -71,11 +77,7 @@ void Continuations::Remember(Task task, const std::string& worker_id) {
 absl::Status Continuations::Add(const NextTurn& turn, absl::Time now) {
   RLHF_RETURN_IF_ERROR(CheckMessage(turn.message));
   const auto found = answered_.find({turn.task_id, turn.worker_id});
-  if (found == answered_.end()) {
-    return absl::NotFoundError(absl::StrCat(
-        "worker \"", turn.worker_id, "\" answered no task ", turn.task_id,
-        " lately: its dialogue cannot be carried on"));
-  }
+  if (found == answered_.end()) return NothingToCarryOn(turn);
   Answered& answered = found->second;
   if (!answered.message.empty()) {
     if (answered.message == turn.message) return absl::OkStatus();

@@ -32,6 +32,9 @@ struct NextTurn {
   std::string comparison_id;
 };
 
+// NotFound: there is no answer to carry on from.
+absl::Status NothingToCarryOn(const NextTurn& turn);
+
 // A dialogue that waits for two responses.
 struct Continuation {
   v1::Prompt prompt;

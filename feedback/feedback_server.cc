@@ -168,9 +168,9 @@ absl::Status FeedbackServer::StartTasks(const v1::RunConfig& config,
                                         std::vector<v1::Prompt> prompts) {
   // A run that never kept its position has asked for about so many.
   const int64_t num_asked =
-      store_->GetStats().num_comparisons * (config.feedback().by_disagreement()
-                                                ? TaskSource::kCandidatesPerTask
-                                                : 1);
+      store_->GetTotals().num_comparisons *
+      (config.feedback().by_disagreement() ? TaskSource::kCandidatesPerTask
+                                           : 1);
   RLHF_ASSIGN_OR_RETURN(const int64_t position,
                         ReadPromptPosition(FeedbackFolder(config), num_asked));
   TaskSource::Options options{

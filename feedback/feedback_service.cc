@@ -12,12 +12,12 @@ grpc::Status FeedbackService::GetStats(
     grpc::ServerContext* /*context*/,
     const v1::GetFeedbackStatsRequest* /*request*/,
     v1::FeedbackStats* response) {
-  const PreferenceStore::Stats stats = store_->GetStats();
-  response->set_num_comparisons(stats.num_comparisons);
-  response->set_num_decided(stats.num_decided);
-  response->set_chain_head(stats.chain_head);
-  response->set_num_workers(static_cast<int64_t>(stats.num_by_worker.size()));
-  response->set_num_retractions(stats.num_retracted);
+  const PreferenceStore::Totals totals = store_->GetTotals();
+  response->set_num_comparisons(totals.num_comparisons);
+  response->set_num_decided(totals.num_decided);
+  response->set_chain_head(totals.chain_head);
+  response->set_num_workers(totals.num_workers);
+  response->set_num_retractions(totals.num_retracted);
   const AnswerDesk::TaskStats tasks = desk_->GetTaskStats();
   response->set_num_ready_tasks(tasks.num_ready);
   response->set_num_answers(tasks.num_answers);
@@ -37,7 +37,7 @@ absl::Status FeedbackService::StreamComparisons(
     return absl::InvalidArgumentError(absl::StrCat(
         "first_seq is ", request.first_seq(), "; it must be at least 1"));
   }
-  const int64_t num_comparisons = store_->GetStats().num_comparisons;
+  const int64_t num_comparisons = store_->GetTotals().num_comparisons;
   if (request.last_seq() > num_comparisons) {
     return absl::OutOfRangeError(
         absl::StrCat("last_seq is ", request.last_seq(), ", but the log has ",

@@ -289,12 +289,12 @@ HttpResponse HttpApi::PostPause(const ApiCall& call) {
 }
 
 HttpResponse HttpApi::GetStats(const HttpRequest& request) {
-  const PreferenceStore::Stats stats = store_->GetStats();
+  const PreferenceStore::Totals totals = store_->GetTotals();
   const AnswerDesk::TaskStats tasks = desk_->GetTaskStats();
-  Json json = {{"num_comparisons", stats.num_comparisons},
-               {"num_decided", stats.num_decided},
-               {"num_workers", stats.num_by_worker.size()},
-               {"chain_head", stats.chain_head},
+  Json json = {{"num_comparisons", totals.num_comparisons},
+               {"num_decided", totals.num_decided},
+               {"num_workers", totals.num_workers},
+               {"chain_head", totals.chain_head},
                {"num_ready_tasks", tasks.num_ready},
                {"num_leased_tasks", tasks.num_leased},
                {"num_answers", tasks.num_answers},
@@ -302,9 +302,7 @@ HttpResponse HttpApi::GetStats(const HttpRequest& request) {
                {"complete", tasks.complete}};
   if (const auto worker = request.query.find("worker_id");
       worker != request.query.end()) {
-    const auto own = stats.num_by_worker.find(worker->second);
-    json["worker_comparisons"] =
-        own == stats.num_by_worker.end() ? 0 : own->second;
+    json["worker_comparisons"] = store_->NumOfWorker(worker->second);
   }
   return JsonResponse(DumpJson(json));
 }

@@ -9,6 +9,7 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/telemetry/http_test_client.h"
+#include "feedback/api_messages.h"
 #include "feedback/batch_api.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
@@ -182,6 +183,9 @@ TEST_F(HttpApiTest, AnswerThatCameTooLateIsSavedAndToldToBeExtra) {
   EXPECT_EQ(store_->GetStats().num_comparisons, 2);
   EXPECT_EQ(desk.GetTaskStats().num_answers, 1);
   EXPECT_EQ(metrics_.extra_answers.Value(), 1);
+  for (const Json& worker : *ParseJson(WorkersJson(desk.Workers()))) {
+    EXPECT_EQ(worker["extra_answers"], worker["worker_id"] == "ada" ? 1 : 0);
+  }
 }
 
 TEST_F(HttpApiTest, NoTaskIs204AndACompleteLogIs410) {

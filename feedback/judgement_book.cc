@@ -102,7 +102,7 @@ absl::StatusOr<int32_t> JudgementBook::Arrange(
 absl::StatusOr<int32_t> JudgementBook::ReplaceOlder() { return CatchUp(); }
 
 absl::StatusOr<int32_t> JudgementBook::CatchUp() {
-  const int64_t last = store_->GetStats().num_comparisons;
+  const int64_t last = store_->GetTotals().num_comparisons;
   RLHF_RETURN_IF_ERROR(store_->ForEach(
       next_seq_, last, [this](const v1::Comparison& row) -> absl::Status {
         RLHF_RETURN_IF_ERROR(Note(row));

@@ -188,6 +188,22 @@ PreferenceStore::Stats PreferenceStore::GetStats() const {
   return stats_;
 }
 
+PreferenceStore::Totals PreferenceStore::GetTotals() const {
+  MutexLock lock(&stats_mutex_);
+  return {.num_comparisons = stats_.num_comparisons,
+          .num_decided = stats_.num_decided,
+          .num_workers = static_cast<int64_t>(stats_.num_by_worker.size()),
+          .num_retracted = stats_.num_retracted,
+          .num_replaced = stats_.num_replaced,
+          .chain_head = stats_.chain_head};
+}
+
+int64_t PreferenceStore::NumOfWorker(const std::string& worker_id) const {
+  MutexLock lock(&stats_mutex_);
+  const auto found = stats_.num_by_worker.find(worker_id);
+  return found == stats_.num_by_worker.end() ? 0 : found->second;
+}
+
 LogPosition PreferenceStore::Position() const {
   MutexLock lock(&stats_mutex_);
   return stats_.position();

@@ -84,7 +84,23 @@ class PreferenceStore {
   absl::StatusOr<std::optional<v1::Comparison>> Find(
       const std::string& comparison_id) const;
 
+  // All that is counted, with each worker and all that was retracted: a copy
+  // that takes longer the more there are.
   Stats GetStats() const;
+
+  // What of it is told often.
+  struct Totals {
+    int64_t num_comparisons = 0;
+    int64_t num_decided = 0;
+    int64_t num_workers = 0;
+    int64_t num_retracted = 0;
+    int64_t num_replaced = 0;
+    std::string chain_head;
+  };
+  Totals GetTotals() const;
+
+  // Comparisons of the log that the worker gave, without retracted ones.
+  int64_t NumOfWorker(const std::string& worker_id) const;
 
   // What to take back: exactly one of these.
   struct Selection {

@@ -1,4 +1,4 @@
-// The rarer changes of the preference store: retractions and batches.
+// What the preference store takes back, and replaces.
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -57,10 +57,6 @@ absl::Status NameMissing(const std::vector<std::string>& ids,
     }
   }
   return absl::OkStatus();
-}
-
-bool IsSame(const Batch& a, const Batch& b) {
-  return a.source == b.source && a.state == b.state && a.payload == b.payload;
 }
 
 }  // namespace
@@ -128,7 +124,7 @@ absl::StatusOr<std::vector<ComparisonRow>> PreferenceStore::Select(
                rows.end());
     return rows;
   }
-  const int64_t num_comparisons = GetStats().num_comparisons;
+  const int64_t num_comparisons = GetTotals().num_comparisons;
   for (int64_t seq = 1; seq <= num_comparisons; seq += kPageRows) {
     RLHF_ASSIGN_OR_RETURN(std::vector<ComparisonRow> page,
                           table_->Read(seq, seq + kPageRows - 1));
@@ -308,80 +304,6 @@ bool PreferenceStore::IsRetractedComparison(
   MutexLock lock(&stats_mutex_);
   return !stats_.retracted_comparisons.empty() &&
          stats_.retracted_comparisons.contains(Sha256Hex(comparison_id));
-}
-
-absl::Status PreferenceStore::PutBatch(Batch batch) {
-  const auto put = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_) {
-    return table_->Commit({.base = Position(), .batches = {batch}});
-  };
-  const absl::Status status = put();
-  if (!absl::IsAborted(status)) return status;
-  RLHF_RETURN_IF_ERROR(ReloadAfter(status));
-  return put();
-}
-
-absl::Status PreferenceStore::AddBatch(const Batch& batch) {
-  if (batch.batch_id.empty()) {
-    return absl::InvalidArgumentError("batch_id is empty");
-  }
-  Batch added = batch;
-  if (added.state != BatchState::kQuarantined) added.payload.clear();
-  MutexLock lock(&table_mutex_);
-  RLHF_ASSIGN_OR_RETURN(const std::optional<Batch> stored,
-                        table_->GetBatch(batch.batch_id));
-  if (!stored.has_value()) return PutBatch(std::move(added));
-  if (IsSame(*stored, added)) return absl::OkStatus();
-  return absl::AlreadyExistsError(
-      absl::StrCat("batch \"", batch.batch_id,
-                   "\" was written down before, with another source, payload "
-                   "or state: make a new id for a new batch"));
-}
-
-absl::StatusOr<Batch> PreferenceStore::MustGetBatch(
-    const std::string& batch_id) const {
-  RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, table_->GetBatch(batch_id));
-  if (batch.has_value()) return *std::move(batch);
-  return absl::NotFoundError(
-      absl::StrCat("there is no batch \"", batch_id, "\""));
-}
-
-absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
-                                            BatchState state,
-                                            const std::string& report) {
-  MutexLock lock(&table_mutex_);
-  RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
-  // The last attempt may have ended before its traces were erased.
-  if (batch.state == state) return EraseTracesLeft();
-  const bool is_end =
-      state == BatchState::kReleased || state == BatchState::kRefused;
-  if (batch.state != BatchState::kQuarantined || !is_end) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "batch \"", batch_id, "\" is ", BatchStateName(batch.state),
-        " and cannot become ", BatchStateName(state),
-        "; only a quarantined one can be released or refused"));
-  }
-  batch.state = state;
-  batch.report = report;
-  batch.payload.clear();
-  has_traces_ = true;
-  RLHF_RETURN_IF_ERROR(PutBatch(std::move(batch)));
-  return EraseTracesLeft();
-}
-
-absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches(
-    int64_t limit, const std::string& before) const {
-  MutexLock lock(&table_mutex_);
-  if (before.empty()) return table_->ListBatches({}, limit);
-  RLHF_ASSIGN_OR_RETURN(const Batch batch, MustGetBatch(before));
-  return table_->ListBatches(
-      {.received_unix_ms = batch.received_unix_ms, .batch_id = batch.batch_id},
-      limit);
-}
-
-absl::StatusOr<Batch> PreferenceStore::GetBatch(
-    const std::string& batch_id) const {
-  MutexLock lock(&table_mutex_);
-  return MustGetBatch(batch_id);
 }
 
 }  // namespace rlhf

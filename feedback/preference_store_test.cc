@@ -344,6 +344,25 @@ TEST_P(PreferenceStoreTest, ARetractionTellsWhetherTheAnswerMayHaveTaught) {
   EXPECT_FALSE(records[2].taught_nothing());
 }
 
+TEST_P(PreferenceStoreTest, TotalsAreThoseOfTheStats) {
+  Fill(2);
+  const auto store = MustOpen();
+  v1::Comparison bobs = MakeComparison("c3", v1::TIE);
+  bobs.set_worker_id("bob");
+  ASSERT_OK(store->Append(bobs));
+  ASSERT_OK(store->Retract({.comparison_ids = {"c1"}}, "asked to", "grace"));
+  const PreferenceStore::Totals totals = store->GetTotals();
+  EXPECT_EQ(totals.num_comparisons, 3);
+  EXPECT_EQ(totals.num_decided, 1);
+  EXPECT_EQ(totals.num_workers, 2);
+  EXPECT_EQ(totals.num_retracted, 1);
+  EXPECT_EQ(totals.num_replaced, 0);
+  EXPECT_EQ(totals.chain_head, store->GetStats().chain_head);
+  EXPECT_EQ(store->NumOfWorker("ada"), 1);
+  EXPECT_EQ(store->NumOfWorker("bob"), 1);
+  EXPECT_EQ(store->NumOfWorker("eve"), 0);
+}
+
 TEST_P(PreferenceStoreTest, RetractingTwiceIsAcknowledged) {
   Fill(2);
   const auto store = MustOpen();

@@ -91,7 +91,7 @@ absl::StatusOr<std::string> NextLines(const PreferenceStore& store,
 HttpResponse RequesterApi::GetComparisons(const HttpRequest& request) const {
   const auto last = GetNumber(request, "last", 20, kMaxShown);
   if (!last.ok()) return ErrorResponse(last.status());
-  const int64_t end = store_->GetStats().num_comparisons;
+  const int64_t end = store_->GetTotals().num_comparisons;
   const auto rows = store_->Read(std::max<int64_t>(1, end - *last + 1), end);
   if (!rows.ok()) return ErrorResponse(rows.status());
   std::vector<std::string> lines;
@@ -105,8 +105,8 @@ HttpResponse RequesterApi::GetComparisons(const HttpRequest& request) const {
 }
 
 void RequesterApi::DropWhatWasTakenBack() {
-  const PreferenceStore::Stats stats = store_->GetStats();
-  const int64_t num_taken_back = stats.num_retracted - stats.num_replaced;
+  const PreferenceStore::Totals totals = store_->GetTotals();
+  const int64_t num_taken_back = totals.num_retracted - totals.num_replaced;
   if (num_taken_back == num_taken_back_) return;
   num_taken_back_ = num_taken_back;
   tally_ = LabelTally();
@@ -115,7 +115,7 @@ void RequesterApi::DropWhatWasTakenBack() {
 
 template <typename Tally>
 absl::Status RequesterApi::Update(Tally& tally) {
-  const int64_t end = std::min(store_->GetStats().num_comparisons,
+  const int64_t end = std::min(store_->GetTotals().num_comparisons,
                                tally.last_seq() + kMaxCounted);
   return store_->ForEach(tally.last_seq() + 1, end,
                          [&tally](const v1::Comparison& row) {
@@ -160,7 +160,7 @@ HttpResponse RequesterApi::GetPms() {
 HttpResponse RequesterApi::GetExport(const HttpRequest& request) const {
   const auto format = GetFormat(request);
   if (!format.ok()) return ErrorResponse(format.status());
-  const int64_t end = store_->GetStats().num_comparisons;
+  const int64_t end = store_->GetTotals().num_comparisons;
   const auto first = GetNumber(request, "first", 1, std::max<int64_t>(1, end));
   if (!first.ok()) return ErrorResponse(first.status());
   int64_t next = *first;

@@ -202,10 +202,12 @@ class TaskScheduler {
                              const std::string& worker_id, absl::Time now);
 
   // Ends a claim. `saved`: the answer is in the log; else the task is as it was
-  // before. Returns the names of the tasks that FindOpen tells otherwise of
+  // before. `is_extra`: whether it is extra there, if that may not be as it was
+  // claimed. Returns the names of the tasks that FindOpen tells otherwise of
   // from now on.
   std::vector<std::string> Finish(const std::string& task_id,
-                                  const std::string& worker_id, bool saved);
+                                  const std::string& worker_id, bool saved,
+                                  std::optional<bool> is_extra = std::nullopt);
 
   // Comparisons entered the log by another way.
   void AddImported(int64_t num_comparisons);
@@ -280,6 +282,9 @@ class TaskScheduler {
   // The same for a worker whose lease ended; nullopt: none is left.
   absl::StatusOr<std::optional<Reserved>> ReserveLate(
       const Entry& entry, const std::string& worker_id) const;
+  // Opens the place again that was reserved for the worker's answer.
+  void GiveBack(Entry& entry, const std::string& worker_id,
+                const Reserved& reserved);
   std::vector<std::string> EndSaved(Entry& entry, const std::string& worker_id,
                                     bool extra);
   // Keeps a task that is full now, and drops the oldest if there are too many:

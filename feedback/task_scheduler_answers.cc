@@ -2,6 +2,7 @@
 // none.
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -109,15 +110,17 @@ absl::StatusOr<Task> TaskScheduler::Claim(const std::string& task_id,
 std::vector<std::string> TaskScheduler::EndSaved(Entry& entry,
                                                  const std::string& worker_id,
                                                  bool extra) {
+  const bool was_full = IsFull(entry);
   ++num_comparisons_;
   num_others_ += extra ? 1 : 0;
   (extra ? entry.extra_by : entry.answered_by).insert(worker_id);
+  UpdateReady(entry, /*first=*/false);
   const std::string task_id = entry.task.task_id;
   std::vector<std::string> changed;
   if (IsOver(entry)) {
     own_of_.erase(entry.owner);
     DropAnswered(task_id);
-  } else if (IsFull(entry) && !extra) {
+  } else if (IsFull(entry) && !was_full) {
     changed = KeepFull(task_id);
   }
   changed.push_back(task_id);
@@ -127,10 +130,12 @@ std::vector<std::string> TaskScheduler::EndSaved(Entry& entry,
 std::vector<std::string> TaskScheduler::KeepFull(const std::string& task_id) {
   full_.push_back(task_id);
   if (full_.size() <= kMaxFull) return {};
-  // Not where an extra answer is being saved.
-  const auto oldest = std::find_if(
-      full_.begin(), full_.end(),
-      [this](const std::string& id) { return entries_.at(id).claims.empty(); });
+  // Not where an answer is being saved or expected.
+  const auto oldest =
+      std::find_if(full_.begin(), full_.end(), [this](const std::string& id) {
+        const Entry& entry = entries_.at(id);
+        return entry.claims.empty() && entry.leases.empty();
+      });
   if (oldest == full_.end()) return {};
   const std::string dropped = *oldest;
   DropAnswered(dropped);
@@ -139,7 +144,8 @@ std::vector<std::string> TaskScheduler::KeepFull(const std::string& task_id) {
 
 std::vector<std::string> TaskScheduler::Finish(const std::string& task_id,
                                                const std::string& worker_id,
-                                               bool saved) {
+                                               bool saved,
+                                               std::optional<bool> is_extra) {
   const auto found = entries_.find(task_id);
   RLHF_CHECK(found != entries_.end() &&
              found->second.claims.contains(worker_id))
@@ -148,18 +154,27 @@ std::vector<std::string> TaskScheduler::Finish(const std::string& task_id,
   const Reserved reserved = entry.claims.at(worker_id);
   entry.claims.erase(worker_id);
   if (!reserved.extra) --num_claimed_;
-  if (saved) return EndSaved(entry, worker_id, reserved.extra);
-  if (reserved.extra) return {};
+  const bool extra = is_extra.value_or(reserved.extra);
+  if (saved && !extra) {
+    if (reserved.extra) ++num_answers_of_[worker_id];
+  } else if (!reserved.extra) {
+    GiveBack(entry, worker_id, reserved);
+  }
+  if (!saved) return {};
+  return EndSaved(entry, worker_id, extra);
+}
+
+void TaskScheduler::GiveBack(Entry& entry, const std::string& worker_id,
+                             const Reserved& reserved) {
   --num_answers_of_[worker_id];
   // Whoever held it may have answered it or taken another task meanwhile.
   const std::string& holder = reserved.lease_of;
   if (!holder.empty() && !entry.answered_by.contains(holder) &&
       !entry.claims.contains(holder) && MayAnswerMore(holder, 0) &&
-      holder_of_.try_emplace(holder, task_id).second) {
+      holder_of_.try_emplace(holder, entry.task.task_id).second) {
     entry.leases[holder] = reserved.expires;
   }
   UpdateReady(entry, /*first=*/true);
-  return {};
 }
 
 void TaskScheduler::DropAnswered(const std::string& task_id) {

@@ -13,7 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
-#include "feedback/batch/scripts.h"
+#include "core/text/scripts.h"
 
 namespace rlhf {
 namespace {

@@ -6,8 +6,8 @@
 #include <array>
 #include <vector>
 
+#include "core/text/scripts.h"
 #include "feedback/batch/common_words.h"
-#include "feedback/batch/scripts.h"
 
 namespace rlhf {
 namespace {

@@ -1,7 +1,6 @@
 #include "feedback/batch/language.h"
 
 #include "feedback/batch/common_words.h"
-#include "feedback/batch/scripts.h"
 #include "gtest/gtest.h"
 
 namespace rlhf {
@@ -82,15 +81,6 @@ TEST(LanguageTest, ForeignNamesAndAWordOfAnotherLanguageDoNotConfuseIt) {
 TEST(LanguageTest, CapitalsAreLetters) {
   EXPECT_EQ(DetectLanguage("WAS IST DAS UND WIE KANN ICH ES ÜBER NACHT LERNEN"),
             "de");
-}
-
-TEST(LanguageTest, EveryBlockIsFoundAtItsEnds) {
-  EXPECT_EQ(ScriptOf(0x0400), Script::kCyrillic);
-  EXPECT_EQ(ScriptOf(0x052F), Script::kCyrillic);
-  EXPECT_EQ(ScriptOf(0x0530), Script::kOther);
-  EXPECT_EQ(ScriptOf(0x00D7), Script::kOther);  // ×
-  EXPECT_EQ(ScriptOf(U'z'), Script::kLatin);
-  EXPECT_EQ(ScriptOf(0x10FFFF), Script::kOther);
 }
 
 TEST(LanguageTest, AWordMayBelongToSeveralLanguages) {

@@ -1,4 +1,4 @@
-#include "feedback/batch/scripts.h"
+#include "core/text/scripts.h"
 
 #include <algorithm>
 #include <iterator>
