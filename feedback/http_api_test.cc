@@ -183,7 +183,9 @@ TEST_F(HttpApiTest, AnswerThatCameTooLateIsSavedAndToldToBeExtra) {
   EXPECT_EQ(store_->GetStats().num_comparisons, 2);
   EXPECT_EQ(desk.GetTaskStats().num_answers, 1);
   EXPECT_EQ(metrics_.extra_answers.Value(), 1);
-  for (const Json& worker : *ParseJson(WorkersJson(desk.Workers()))) {
+  ASSERT_OK_AND_ASSIGN(const Json workers,
+                       ParseJson(WorkersJson(desk.Workers())));
+  for (const Json& worker : workers) {
     EXPECT_EQ(worker["extra_answers"], worker["worker_id"] == "ada" ? 1 : 0);
   }
 }
