@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "core/base/clock.h"
 #include "core/rpc/grpc_server.h"
+#include "rlhf/v1/control.grpc.pb.h"
 #include "tests/testing/status_matchers.h"
 
 namespace rlhf {
@@ -21,12 +22,12 @@ using ::testing::Not;
 // Port 1 is never ours to listen at.
 constexpr char kNobody[] = "127.0.0.1:1";
 
-// Two real servers with nothing but their health.
+// Two real servers whose health is asked for.
 class WaitTest : public testing::Test {
  protected:
   WaitTest()
-      : learner_(*GrpcServer::Start("127.0.0.1:0", {})),
-        actor_(*GrpcServer::Start("127.0.0.1:0", {})),
+      : learner_(*GrpcServer::Start("127.0.0.1:0", {&control_})),
+        actor_(*GrpcServer::Start("127.0.0.1:0", {&control_})),
         both_({{"learner", AddressOf(*learner_)},
                {"actor", AddressOf(*actor_)}}) {}
 
@@ -34,6 +35,8 @@ class WaitTest : public testing::Test {
     return absl::StrCat("127.0.0.1:", server.port());
   }
 
+  // gRPC starts no server that has nothing but its health.
+  v1::Control::Service control_;
   const std::unique_ptr<GrpcServer> learner_;
   const std::unique_ptr<GrpcServer> actor_;
   const std::vector<Awaited> both_;

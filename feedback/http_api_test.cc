@@ -166,12 +166,12 @@ TEST_F(HttpApiTest, AnswerThatCameTooLateIsSavedAndToldToBeExtra) {
                                     {"comment", "long thoughts"}});
   };
   EXPECT_EQ(answer("ben").body, "{\"extra\":false,\"saved\":true,\"seq\":1}\n");
+  EXPECT_EQ(answer("eve").status, 403) << "never had it";
   for (int i = 0; i < 2; ++i) {
     const HttpResponse late = answer("ada");
     EXPECT_EQ(late.status, 200) << "also when it is sent again";
     EXPECT_EQ(late.body, "{\"extra\":true,\"saved\":true,\"seq\":2}\n");
   }
-  EXPECT_EQ(answer("eve").status, 403);
   EXPECT_EQ(post("/api/continue", {{"task_id", task},
                                    {"worker_id", "ada"},
                                    {"comparison_id", "c-ada"},

@@ -44,10 +44,11 @@ absl::Duration TokenBuckets::Take(const std::string& key, absl::Time now) {
   Bucket& bucket = Find(key, now);
   bucket.tokens = TokensAt(bucket, now);
   bucket.filled = now;
-  if (bucket.tokens < 1) {
-    return absl::Seconds((1 - bucket.tokens) / options_.per_second);
-  }
-  bucket.tokens -= 1;
+  // Zero would say that a token was taken: a wait too short to tell is none.
+  const absl::Duration wait =
+      absl::Seconds((1 - bucket.tokens) / options_.per_second);
+  if (wait > absl::ZeroDuration()) return wait;
+  bucket.tokens = std::max(0.0, bucket.tokens - 1);
   return absl::ZeroDuration();
 }
 

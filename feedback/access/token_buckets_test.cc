@@ -70,5 +70,19 @@ TEST(TokenBucketsTest, ManyKeysAreBoundedAndShareOneBucketBeyondIt) {
   EXPECT_EQ(buckets.num_keys(), 1u) << "full buckets are forgotten";
 }
 
+// Sixty times a thirtieth is not quite two.
+TEST(TokenBucketsTest, TokenThatIsAllButFullIsTakenOnce) {
+  TokenBuckets buckets({.capacity = 1, .per_second = 1.0 / 30});
+  absl::Time now = absl::UnixEpoch();
+  int num_taken = 0;
+  for (int second = 0; second <= 60; ++second) {
+    for (int i = 0; i < 3; ++i) {
+      num_taken += buckets.Take("ada", now) == absl::ZeroDuration();
+    }
+    now += absl::Seconds(1);
+  }
+  EXPECT_EQ(num_taken, 3);
+}
+
 }  // namespace
 }  // namespace rlhf
