@@ -1,6 +1,5 @@
 #include "core/telemetry/work_lane.h"
 
-#include <limits>
 #include <utility>
 
 namespace rlhf {
@@ -13,16 +12,19 @@ WorkLane::WorkLane(const Options& options) : max_waiting_(options.max_waiting) {
 
 WorkLane::~WorkLane() { Finish(); }
 
-bool WorkLane::TryAdd(Work work) { return Add(std::move(work), max_waiting_); }
-
-bool WorkLane::AddNext(Work work) {
-  return Add(std::move(work), std::numeric_limits<size_t>::max());
+bool WorkLane::TryAdd(Work work) {
+  MutexLock lock(&mutex_);
+  if (is_closed_ || num_new_ >= max_waiting_) return false;
+  waiting_.push_back({std::move(work), /*is_new=*/true});
+  ++num_new_;
+  changed_.SignalAll();
+  return true;
 }
 
-bool WorkLane::Add(Work work, size_t max_waiting) {
+bool WorkLane::AddNext(Work work) {
   MutexLock lock(&mutex_);
-  if (is_closed_ || waiting_.size() >= max_waiting) return false;
-  waiting_.push_back(std::move(work));
+  if (is_closed_) return false;
+  waiting_.push_back({std::move(work)});
   changed_.SignalAll();
   return true;
 }
@@ -46,15 +48,16 @@ void WorkLane::Finish() {
 
 void WorkLane::Run() {
   while (true) {
-    Work work;
+    Step step;
     {
       MutexLock lock(&mutex_);
       while (waiting_.empty() && !is_closed_) changed_.Wait(&mutex_);
       if (waiting_.empty()) return;
-      work = std::move(waiting_.front());
+      step = std::move(waiting_.front());
       waiting_.pop_front();
+      if (step.is_new) --num_new_;
     }
-    work();
+    step.work();
   }
 }
 

@@ -17,7 +17,7 @@ class WorkLane {
  public:
   struct Options {
     int num_threads = 2;
-    // When so much waits to be begun, no new work is taken.
+    // When so much new work waits to be begun, no more is taken.
     size_t max_waiting = 16;
   };
   using Work = std::function<void()>;
@@ -26,11 +26,13 @@ class WorkLane {
   // As Finish.
   ~WorkLane();
 
-  // False, and nothing is done, if too much waits or the lane is closed.
+  // False, and nothing is done, if too much new work waits or the lane is
+  // closed.
   bool TryAdd(Work work);
 
   // The next step of work that was taken before, which is bounded by that: it
-  // waits behind what is there and is refused only by a closed lane.
+  // waits behind what is there, keeps no new work out, and is refused only by a
+  // closed lane.
   bool AddNext(Work work);
 
   // Takes no more. What was taken is done still; it may ask is_closed, to be
@@ -42,13 +44,17 @@ class WorkLane {
   void Finish();
 
  private:
-  bool Add(Work work, size_t max_waiting);
+  struct Step {
+    Work work;
+    bool is_new = false;
+  };
   void Run();
 
   const size_t max_waiting_;
   mutable Mutex mutex_;
   CondVar changed_;
-  std::deque<Work> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Step> waiting_ ABSL_GUARDED_BY(mutex_);
+  size_t num_new_ ABSL_GUARDED_BY(mutex_) = 0;
   bool is_closed_ ABSL_GUARDED_BY(mutex_) = false;
   // Last: they use what is above.
   std::vector<std::thread> threads_;

@@ -25,13 +25,14 @@ TEST(WorkLaneTest, FullLaneTakesNextStepsButNothingNew) {
   {
     WorkLane lane({.num_threads = 1, .max_waiting = 2});
     Occupy(lane, go);
+    EXPECT_TRUE(lane.AddNext([&done] { done.push_back(0); }));
     EXPECT_TRUE(lane.TryAdd([&done] { done.push_back(1); }));
     EXPECT_TRUE(lane.TryAdd([&done] { done.push_back(2); }));
     EXPECT_FALSE(lane.TryAdd([&done] { done.push_back(3); }));
     EXPECT_TRUE(lane.AddNext([&done] { done.push_back(4); }));
     go.set_value();
   }
-  EXPECT_EQ(done, (std::vector<int>{1, 2, 4})) << "in the order of coming";
+  EXPECT_EQ(done, (std::vector<int>{0, 1, 2, 4})) << "in the order of coming";
 }
 
 TEST(WorkLaneTest, AsMuchRunsAtOnceAsThereAreThreads) {
