@@ -68,6 +68,11 @@ absl::Status MakeToken(AccountFile& file, Role role, const std::string& name) {
 absl::Status Disable(AccountFile& file, const std::string& name) {
   const absl::Status status =
       file.Update([&](Accounts& accounts) { return accounts.Disable(name); });
+  if (status.ok()) {
+    std::cout
+        << "\"" << name
+        << "\" is disabled: a running service lets them do nothing more\n";
+  }
   if (status.ok() || absl::IsNotFound(status)) return status;
   const auto now = file.Get();
   const Account* const account = now.ok() ? (*now)->Find(name) : nullptr;

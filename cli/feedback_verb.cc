@@ -1,5 +1,9 @@
 // feedback: the service itself, batches in and out, and the store and accounts.
+#include <stdlib.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <filesystem>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
@@ -22,19 +26,45 @@
 #include "feedback/batch/batch_report.h"
 #include "feedback/feedback_server.h"
 #include "feedback/import_export.h"
+#include "feedback/open_store.h"
 
 namespace rlhf {
 namespace {
+
+absl::StatusOr<v1::BatchReport> ImportInto(const v1::RunConfig& config,
+                                           const std::string& text,
+                                           const std::string& name,
+                                           bool dry_run) {
+  RLHF_ASSIGN_OR_RETURN(const auto commands,
+                        BatchCommands::Open(config, /*create=*/true));
+  return commands->Import(text, name, dry_run);
+}
+
+// Before a run has a store: judged beside an empty one, which is thrown away.
+absl::StatusOr<v1::BatchReport> DryRunBesideNothing(v1::RunConfig config,
+                                                    const std::string& text,
+                                                    const std::string& name) {
+  std::string folder =
+      (std::filesystem::temp_directory_path() / "rlhf-dry-run-XXXXXX").string();
+  if (::mkdtemp(folder.data()) == nullptr) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", folder));
+  }
+  config.set_runs_dir(folder);
+  auto report = ImportInto(config, text, name, /*dry_run=*/true);
+  RLHF_RETURN_IF_ERROR(RemoveAll(folder));
+  return report;
+}
 
 // Prints a batch's report; an error if it was refused.
 absl::Status Import(const v1::RunConfig& config, const std::string& path,
                     bool dry_run) {
   RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   const std::string name = path.substr(path.rfind('/') + 1);
-  RLHF_ASSIGN_OR_RETURN(const auto commands,
-                        BatchCommands::Open(config, /*create=*/!dry_run));
+  const bool is_beside_nothing = dry_run && !PreferenceStoreExists(config);
   RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report,
-                        commands->Import(text, name, dry_run));
+                        is_beside_nothing
+                            ? DryRunBesideNothing(config, text, name)
+                            : ImportInto(config, text, name, dry_run));
   if (report.verdict() == v1::BATCH_REFUSED) {
     return absl::InvalidArgumentError(BatchReportText(report));
   }

@@ -133,8 +133,7 @@ TEST_F(FeedbackVerbTest, ALineThatIsNoPreferenceIsRefusedByNumber) {
 TEST_F(FeedbackVerbTest, WhatHasNoStoreHasNothingToExportOrToDecideOn) {
   for (const std::vector<std::string>& args :
        {std::vector<std::string>{"export", folder_ / "out.jsonl"},
-        {"batches"},
-        {"import", "--dry-run", File("batch.jsonl", kPair)}}) {
+        {"batches"}}) {
     EXPECT_THAT(Feedback(args),
                 StatusIs(StatusCode::kNotFound,
                          AllOf(HasSubstr("a/feedback/comparisons.db"),
@@ -152,6 +151,13 @@ TEST_F(FeedbackVerbTest, ADryRunReportsAndWritesNothing) {
   EXPECT_THAT(out_, StartsWith("1 comparisons written"));
   ASSERT_OK(Feedback({"batches"}));
   EXPECT_THAT(out_, Not(HasSubstr("next.jsonl")));
+}
+
+TEST_F(FeedbackVerbTest, ADryRunIsTheFirstThingThatOneMayTry) {
+  ASSERT_OK(Feedback({"import", "--dry-run", File("first.jsonl", kPair)}));
+  EXPECT_THAT(out_, AllOf(StartsWith("dry run: nothing was written"),
+                          HasSubstr("would be accepted")));
+  EXPECT_FALSE(FileExists(folder_ / "a"));
 }
 
 TEST_F(FeedbackVerbTest, ADryRunOfWhatWouldBeRefusedFailsAsTheImportDoes) {
@@ -290,6 +296,10 @@ TEST_F(FeedbackVerbTest, WhatABatchSuspectsIsTakenBackByItsId) {
   EXPECT_THAT(out_, AllOf(StartsWith("10 comparisons wait for a person"),
                           HasSubstr("--suspects-of b-")));
   const std::string id = out_.substr(out_.find("--suspects-of ") + 14, 26);
+  EXPECT_THAT(
+      Feedback({"retract", "--worker=nobody", "--by=ada", "--reason=typo"}),
+      StatusIs(StatusCode::kNotFound, HasSubstr("nobody")))
+      << "also while a batch waits, which is asked for this worker";
   ASSERT_OK(Feedback({"retract", absl::StrCat("--suspects-of=", id), "--by=ada",
                       "--reason=always left"}));
   EXPECT_THAT(out_, StartsWith("40 comparisons retracted, 0 were before, 0 "

@@ -36,7 +36,7 @@ constexpr const char* BatchStateName(BatchState state) {
   return "UNKNOWN";
 }
 
-struct Batch {
+struct StoredBatch {
   // Not empty.
   std::string batch_id;
   // As v1::Comparison.source: "import:FILE".

@@ -230,7 +230,7 @@ bool BatchDesk::IsOfRetractedWorker(const v1::Comparison& comparison) const {
 
 absl::StatusOr<std::optional<v1::BatchReport>> BatchDesk::FindSeen(
     const File& file) const {
-  const absl::StatusOr<Batch> known = store_->GetBatch(BatchIdOf(file));
+  const absl::StatusOr<StoredBatch> known = store_->GetBatch(BatchIdOf(file));
   if (absl::IsNotFound(known.status())) return std::nullopt;
   RLHF_RETURN_IF_ERROR(known.status());
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportNow(*known));
@@ -295,11 +295,11 @@ absl::StatusOr<std::vector<std::string>> BatchDesk::Store(
 
 absl::Status BatchDesk::Keep(const std::vector<v1::Comparison>& comparisons,
                              const v1::BatchReport& report) {
-  Batch batch = {.batch_id = report.batch_id(),
-                 .source = report.source(),
-                 .received_unix_ms = report.received_unix_ms(),
-                 .state = StateOf(report),
-                 .report = BatchReportJson(WithoutQuotes(report))};
+  StoredBatch batch = {.batch_id = report.batch_id(),
+                       .source = report.source(),
+                       .received_unix_ms = report.received_unix_ms(),
+                       .state = StateOf(report),
+                       .report = BatchReportJson(WithoutQuotes(report))};
   if (batch.state == BatchState::kQuarantined) {
     RLHF_ASSIGN_OR_RETURN(batch.payload, ComparisonLines(comparisons));
   }

@@ -124,7 +124,7 @@ class BatchDesk {
 
  private:
   // The report as it was kept, with what was retracted since.
-  absl::StatusOr<v1::BatchReport> ReportNow(const Batch& batch) const;
+  absl::StatusOr<v1::BatchReport> ReportNow(const StoredBatch& batch) const;
   bool IsOfRetractedWorker(const v1::Comparison& comparison) const;
   // The report of a batch that was written down before; nullopt: none was.
   absl::StatusOr<std::optional<v1::BatchReport>> FindSeen(
@@ -176,7 +176,7 @@ class BatchDesk {
   // Batches as a retraction leaves them.
   struct BatchesLeft {
     // Those that it changes.
-    std::vector<Batch> changed;
+    std::vector<StoredBatch> changed;
     // Comparisons that wait no more.
     std::vector<std::string> waited;
     // The report of the one that it refuses.
@@ -185,7 +185,7 @@ class BatchDesk {
   absl::StatusOr<BatchesLeft> BatchesWithout(
       const v1::RetractRequest& request) const;
   // Takes the request's comparisons, and its worker's name, out of one of them.
-  absl::Status TakeOut(const v1::RetractRequest& request, Batch batch,
+  absl::Status TakeOut(const v1::RetractRequest& request, StoredBatch batch,
                        BatchesLeft& left) const;
   // The batch of the request: what waits of it, and all names.
   absl::Status TakeBack(const v1::RetractRequest& request,

@@ -24,7 +24,8 @@ constexpr int32_t kUsuallyListed = 100;
 // Batches read from the store at once.
 constexpr int64_t kPageBatches = 500;
 
-absl::StatusOr<std::vector<v1::Comparison>> ComparisonsOf(const Batch& batch) {
+absl::StatusOr<std::vector<v1::Comparison>> ComparisonsOf(
+    const StoredBatch& batch) {
   if (batch.payload.empty()) return std::vector<v1::Comparison>();
   RLHF_ASSIGN_OR_RETURN(
       ParsedComparisons parsed,
@@ -44,7 +45,8 @@ bool IsSelected(const v1::Comparison& comparison,
 
 }  // namespace
 
-absl::StatusOr<v1::BatchReport> BatchDesk::ReportNow(const Batch& batch) const {
+absl::StatusOr<v1::BatchReport> BatchDesk::ReportNow(
+    const StoredBatch& batch) const {
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
   // The report was written before they were taken back.
   report.set_num_retracted(
@@ -68,10 +70,10 @@ absl::StatusOr<v1::BatchList> BatchDesk::List(
   }
   const int64_t limit = request.limit() == 0 ? kUsuallyListed : request.limit();
   // One more tells whether there are more.
-  RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> batches,
+  RLHF_ASSIGN_OR_RETURN(const std::vector<StoredBatch> batches,
                         store_->ListBatches(limit + 1, request.before()));
   v1::BatchList list;
-  for (const Batch& batch : batches) {
+  for (const StoredBatch& batch : batches) {
     if (list.batches_size() == limit) {
       list.set_has_more(true);
       break;
@@ -83,7 +85,7 @@ absl::StatusOr<v1::BatchList> BatchDesk::List(
 
 absl::StatusOr<v1::BatchReport> BatchDesk::Get(
     const std::string& batch_id) const {
-  RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(batch_id));
+  RLHF_ASSIGN_OR_RETURN(const StoredBatch batch, store_->GetBatch(batch_id));
   return ReportNow(batch);
 }
 
@@ -104,7 +106,7 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Decide(
     return absl::InvalidArgumentError(
         "who decides on a batch gives a name and a reason");
   }
-  RLHF_ASSIGN_OR_RETURN(const Batch batch,
+  RLHF_ASSIGN_OR_RETURN(const StoredBatch batch,
                         store_->GetBatch(request.batch_id()));
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
   if (batch.state != BatchState::kQuarantined) {
@@ -179,7 +181,7 @@ absl::Status BatchDesk::CheckIsKnown(const v1::RetractRequest& request) const {
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> waiting,
                         WaitingBatchIds());
   for (const std::string& id : waiting) {
-    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(id));
+    RLHF_ASSIGN_OR_RETURN(const StoredBatch batch, store_->GetBatch(id));
     RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
                           ComparisonsOf(batch));
     for (const v1::Comparison& one : comparisons) {
@@ -221,11 +223,11 @@ absl::StatusOr<std::vector<std::string>> BatchDesk::WaitingBatchIds() const {
   std::vector<std::string> waiting;
   std::string before;
   while (true) {
-    RLHF_ASSIGN_OR_RETURN(const std::vector<Batch> page,
+    RLHF_ASSIGN_OR_RETURN(const std::vector<StoredBatch> page,
                           store_->ListBatches(kPageBatches, before));
     if (page.empty()) return waiting;
     before = page.back().batch_id;
-    for (const Batch& batch : page) {
+    for (const StoredBatch& batch : page) {
       if (batch.state == BatchState::kQuarantined) {
         waiting.push_back(batch.batch_id);
       }
@@ -238,7 +240,7 @@ absl::StatusOr<std::set<std::string>> BatchDesk::WaitingIds() const {
                         WaitingBatchIds());
   std::set<std::string> ids;
   for (const std::string& id : waiting) {
-    RLHF_ASSIGN_OR_RETURN(const Batch batch, store_->GetBatch(id));
+    RLHF_ASSIGN_OR_RETURN(const StoredBatch batch, store_->GetBatch(id));
     RLHF_ASSIGN_OR_RETURN(const std::vector<v1::Comparison> comparisons,
                           ComparisonsOf(batch));
     for (const v1::Comparison& one : comparisons) {
@@ -257,18 +259,18 @@ absl::StatusOr<BatchDesk::BatchesLeft> BatchDesk::BatchesWithout(
   }
   std::string before;
   while (true) {
-    RLHF_ASSIGN_OR_RETURN(std::vector<Batch> page,
+    RLHF_ASSIGN_OR_RETURN(std::vector<StoredBatch> page,
                           store_->ListBatches(kPageBatches, before));
     if (page.empty()) return left;
     before = page.back().batch_id;
-    for (Batch& batch : page) {
+    for (StoredBatch& batch : page) {
       RLHF_RETURN_IF_ERROR(TakeOut(request, std::move(batch), left));
     }
   }
 }
 
-absl::Status BatchDesk::TakeOut(const v1::RetractRequest& request, Batch batch,
-                                BatchesLeft& left) const {
+absl::Status BatchDesk::TakeOut(const v1::RetractRequest& request,
+                                StoredBatch batch, BatchesLeft& left) const {
   const bool waits = batch.state == BatchState::kQuarantined;
   if (request.worker_id().empty() && !waits) return absl::OkStatus();
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
@@ -300,7 +302,8 @@ absl::Status BatchDesk::TakeOut(const v1::RetractRequest& request, Batch batch,
 // The store would refuse it too, but not write down in the report who did.
 absl::Status BatchDesk::TakeBack(const v1::RetractRequest& request,
                                  BatchesLeft& left) const {
-  RLHF_ASSIGN_OR_RETURN(Batch batch, store_->GetBatch(request.batch_id()));
+  RLHF_ASSIGN_OR_RETURN(StoredBatch batch,
+                        store_->GetBatch(request.batch_id()));
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
   bool changes = ForgetWorkers(report);
   if (batch.state == BatchState::kQuarantined) {

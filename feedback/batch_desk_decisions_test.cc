@@ -351,7 +351,7 @@ TEST_F(BatchDecisionsTest, AWorkerOfWhomTheLogHasNothingIsRetractedToo) {
   EXPECT_EQ(Import(Line(2, "bob", false)).verdict(), v1::BATCH_REFUSED);
   // As an older version of rlhf left it that was cut off before it came to the
   // batches that wait.
-  ASSERT_OK_AND_ASSIGN(Batch batch, store_->GetBatch(id));
+  ASSERT_OK_AND_ASSIGN(StoredBatch batch, store_->GetBatch(id));
   batch.payload = Line(0, "bob", true) + Line(1, "eve", true);
   ASSERT_OK(store_->Retract({}, "careless", "grace", {batch}));
   ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,

@@ -232,7 +232,7 @@ TEST_F(BatchDeskDripTest, AReportThatDoesNotSayItTellsTheSizeByItsCounts) {
     const int first = is_small ? 0 : 1000;
     const std::string id =
         Taken({.text = LeftLines(first, 40), .name = "f"}).batch_id();
-    ASSERT_OK_AND_ASSIGN(Batch batch, store_->GetBatch(id));
+    ASSERT_OK_AND_ASSIGN(StoredBatch batch, store_->GetBatch(id));
     ASSERT_OK_AND_ASSIGN(v1::BatchReport report, ReportOf(batch));
     report.clear_was_small();
     report.set_accepted(0);

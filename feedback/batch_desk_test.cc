@@ -157,7 +157,7 @@ TEST_F(BatchDeskTest, TheReportThatIsKeptQuotesNothingOfTheFile) {
       R"({"prompt": "2+2?", "chosen": "Fox", "rejected": "Fox"})" + "\n";
   const v1::BatchReport report = Import(text);
   EXPECT_EQ(report.malformed_size(), 1);
-  const Batch kept = *store_->GetBatch(report.batch_id());
+  const StoredBatch kept = *store_->GetBatch(report.batch_id());
   EXPECT_THAT(kept.report, testing::Not(HasSubstr("Fox")));
   EXPECT_EQ(ReportOf(kept)->malformed_size(), 0);
   EXPECT_EQ(ReportOf(kept)->num_malformed(), 1);

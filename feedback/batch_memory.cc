@@ -140,7 +140,7 @@ absl::Status BatchMemory::RememberRow(const v1::Comparison& comparison,
 absl::StatusOr<BatchMemory::OldBatch> BatchMemory::FindOldBatch(
     const std::string& batch_id) const {
   OldBatch found = {.batch_id = batch_id};
-  const absl::StatusOr<Batch> batch = store_->GetBatch(batch_id);
+  const absl::StatusOr<StoredBatch> batch = store_->GetBatch(batch_id);
   // It was cut off before its report, and will be handed in again.
   if (absl::IsNotFound(batch.status())) return found;
   RLHF_RETURN_IF_ERROR(batch.status());

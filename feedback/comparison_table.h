@@ -54,7 +54,7 @@ struct TableChange {
   // In order of number, after the base.
   std::vector<RetractionRow> retractions;
   // Added, or put in the place of those with the same batch_id.
-  std::vector<Batch> batches;
+  std::vector<StoredBatch> batches;
 };
 
 // One process has the table. Errors of every method:
@@ -81,9 +81,9 @@ class ComparisonTable {
       int64_t first_number, int64_t last_number) = 0;
 
   // The first `limit` batches after `after`, without their payloads.
-  virtual absl::StatusOr<std::vector<Batch>> ListBatches(
+  virtual absl::StatusOr<std::vector<StoredBatch>> ListBatches(
       const BatchCursor& after, int64_t limit) = 0;
-  virtual absl::StatusOr<std::optional<Batch>> GetBatch(
+  virtual absl::StatusOr<std::optional<StoredBatch>> GetBatch(
       const std::string& batch_id) = 0;
 
   // Makes the change: all of it is durable when this returns OK, and none of it

@@ -32,7 +32,7 @@ std::vector<ComparisonRow> ComparisonsOf(const PostgresResult& result) {
 }
 
 // Without the payload.
-Batch BatchOf(const PostgresResult& result, int row) {
+StoredBatch BatchOf(const PostgresResult& result, int row) {
   return {.batch_id = result.Bytes(row, 0),
           .source = result.Bytes(row, 1),
           .received_unix_ms = result.Int(row, 2),
@@ -87,7 +87,7 @@ absl::Status Write(PostgresSession& session, const TableChange& change) {
                                    Texts(retractions, &RetractionRow::chain)})
                              .status());
   }
-  for (const Batch& batch : change.batches) {
+  for (const StoredBatch& batch : change.batches) {
     RLHF_RETURN_IF_ERROR(
         session
             .Run("put_batch",
@@ -214,26 +214,26 @@ absl::StatusOr<std::vector<RetractionRow>> PostgresTable::ReadRetractions(
   return rows;
 }
 
-absl::StatusOr<std::vector<Batch>> PostgresTable::ListBatches(
+absl::StatusOr<std::vector<StoredBatch>> PostgresTable::ListBatches(
     const BatchCursor& after, int64_t limit) {
   RLHF_ASSIGN_OR_RETURN(
       const PostgresResult result,
       Select("list_batches", {PostgresValue::Int(after.received_unix_ms),
                               PostgresValue::Bytes(after.batch_id),
                               PostgresValue::Int(limit)}));
-  std::vector<Batch> batches;
+  std::vector<StoredBatch> batches;
   for (int i = 0; i < result.num_rows(); ++i) {
     batches.push_back(BatchOf(result, i));
   }
   return batches;
 }
 
-absl::StatusOr<std::optional<Batch>> PostgresTable::GetBatch(
+absl::StatusOr<std::optional<StoredBatch>> PostgresTable::GetBatch(
     const std::string& batch_id) {
   RLHF_ASSIGN_OR_RETURN(const PostgresResult result,
                         Select("get_batch", {PostgresValue::Bytes(batch_id)}));
   if (result.num_rows() == 0) return std::nullopt;
-  Batch batch = BatchOf(result, 0);
+  StoredBatch batch = BatchOf(result, 0);
   batch.payload = result.Bytes(0, 5);
   return batch;
 }

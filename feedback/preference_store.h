@@ -146,7 +146,7 @@ class PreferenceStore {
   absl::StatusOr<Retracted> Retract(const Selection& selection,
                                     const std::string& reason,
                                     const std::string& who,
-                                    std::vector<Batch> batches = {},
+                                    std::vector<StoredBatch> batches = {},
                                     std::vector<std::string> waited = {});
 
   // That a comparison of the log has a newer answer of the same person to the
@@ -197,7 +197,7 @@ class PreferenceStore {
   //   AlreadyExists      the batch_id is taken by a batch with another source
   //                      or payload, or in another state
   //   and those of the database, as Append
-  absl::Status AddBatch(const Batch& batch);
+  absl::Status AddBatch(const StoredBatch& batch);
 
   // Ends a quarantine, durably, with the report as it is from now on, and
   // removes the payload. To release a batch, append the comparisons of
@@ -215,11 +215,11 @@ class PreferenceStore {
 
   // The newest `limit` batches, newest first, without their payloads; of those
   // behind `before`, if it is not empty. Errors: NotFound for `before`.
-  absl::StatusOr<std::vector<Batch>> ListBatches(
+  absl::StatusOr<std::vector<StoredBatch>> ListBatches(
       int64_t limit, const std::string& before = "") const;
 
   // One batch with its payload. Errors: NotFound.
-  absl::StatusOr<Batch> GetBatch(const std::string& batch_id) const;
+  absl::StatusOr<StoredBatch> GetBatch(const std::string& batch_id) const;
 
   // Whether the database would take a change now; waits for it as Append does.
   // Errors: those that Append would have.
@@ -243,7 +243,7 @@ class PreferenceStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   absl::StatusOr<std::vector<ComparisonRow>> Select(const Selection& selection)
       const ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
-  absl::Status ChangeBatches(std::vector<Batch> batches,
+  absl::Status ChangeBatches(std::vector<StoredBatch> batches,
                              TableChange& change) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   absl::Status RefuseWaiting(const std::string& batch_id,
@@ -260,9 +260,9 @@ class PreferenceStore {
   absl::StatusOr<int64_t> ReplaceRows(
       absl::Span<const Replacement> replacements)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
-  absl::StatusOr<Batch> MustGetBatch(const std::string& batch_id) const
+  absl::StatusOr<StoredBatch> MustGetBatch(const std::string& batch_id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
-  absl::Status PutBatch(Batch batch)
+  absl::Status PutBatch(StoredBatch batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);
   absl::Status ReloadAfter(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_);

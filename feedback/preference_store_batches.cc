@@ -11,13 +11,13 @@
 namespace rlhf {
 namespace {
 
-bool IsSame(const Batch& a, const Batch& b) {
+bool IsSame(const StoredBatch& a, const StoredBatch& b) {
   return a.source == b.source && a.state == b.state && a.payload == b.payload;
 }
 
 }  // namespace
 
-absl::Status PreferenceStore::PutBatch(Batch batch) {
+absl::Status PreferenceStore::PutBatch(StoredBatch batch) {
   const auto put = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex_) {
     return table_->Commit({.base = Position(), .batches = {batch}});
   };
@@ -27,14 +27,14 @@ absl::Status PreferenceStore::PutBatch(Batch batch) {
   return put();
 }
 
-absl::Status PreferenceStore::AddBatch(const Batch& batch) {
+absl::Status PreferenceStore::AddBatch(const StoredBatch& batch) {
   if (batch.batch_id.empty()) {
     return absl::InvalidArgumentError("batch_id is empty");
   }
-  Batch added = batch;
+  StoredBatch added = batch;
   if (added.state != BatchState::kQuarantined) added.payload.clear();
   MutexLock lock(&table_mutex_);
-  RLHF_ASSIGN_OR_RETURN(const std::optional<Batch> stored,
+  RLHF_ASSIGN_OR_RETURN(const std::optional<StoredBatch> stored,
                         table_->GetBatch(batch.batch_id));
   if (!stored.has_value()) return PutBatch(std::move(added));
   if (IsSame(*stored, added)) return absl::OkStatus();
@@ -44,9 +44,10 @@ absl::Status PreferenceStore::AddBatch(const Batch& batch) {
                    "or state: make a new id for a new batch"));
 }
 
-absl::StatusOr<Batch> PreferenceStore::MustGetBatch(
+absl::StatusOr<StoredBatch> PreferenceStore::MustGetBatch(
     const std::string& batch_id) const {
-  RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, table_->GetBatch(batch_id));
+  RLHF_ASSIGN_OR_RETURN(std::optional<StoredBatch> batch,
+                        table_->GetBatch(batch_id));
   if (batch.has_value()) return *std::move(batch);
   return absl::NotFoundError(
       absl::StrCat("there is no batch \"", batch_id, "\""));
@@ -56,7 +57,7 @@ absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
                                             BatchState state,
                                             const std::string& report) {
   MutexLock lock(&table_mutex_);
-  RLHF_ASSIGN_OR_RETURN(Batch batch, MustGetBatch(batch_id));
+  RLHF_ASSIGN_OR_RETURN(StoredBatch batch, MustGetBatch(batch_id));
   // The last attempt may have ended before its traces were erased.
   if (batch.state == state) return EraseTracesLeft();
   const bool is_end =
@@ -75,17 +76,17 @@ absl::Status PreferenceStore::SetBatchState(const std::string& batch_id,
   return EraseTracesLeft();
 }
 
-absl::StatusOr<std::vector<Batch>> PreferenceStore::ListBatches(
+absl::StatusOr<std::vector<StoredBatch>> PreferenceStore::ListBatches(
     int64_t limit, const std::string& before) const {
   MutexLock lock(&table_mutex_);
   if (before.empty()) return table_->ListBatches({}, limit);
-  RLHF_ASSIGN_OR_RETURN(const Batch batch, MustGetBatch(before));
+  RLHF_ASSIGN_OR_RETURN(const StoredBatch batch, MustGetBatch(before));
   return table_->ListBatches(
       {.received_unix_ms = batch.received_unix_ms, .batch_id = batch.batch_id},
       limit);
 }
 
-absl::StatusOr<Batch> PreferenceStore::GetBatch(
+absl::StatusOr<StoredBatch> PreferenceStore::GetBatch(
     const std::string& batch_id) const {
   MutexLock lock(&table_mutex_);
   return MustGetBatch(batch_id);

@@ -63,7 +63,7 @@ absl::Status NameMissing(const std::vector<std::string>& ids,
 
 absl::StatusOr<PreferenceStore::Retracted> PreferenceStore::Retract(
     const Selection& selection, const std::string& reason,
-    const std::string& who, std::vector<Batch> batches,
+    const std::string& who, std::vector<StoredBatch> batches,
     std::vector<std::string> waited) {
   RLHF_RETURN_IF_ERROR(
       CheckSelection(selection, /*may_be_none=*/!batches.empty(), reason, who));
@@ -140,10 +140,11 @@ absl::StatusOr<std::vector<ComparisonRow>> PreferenceStore::Select(
   return rows;
 }
 
-absl::Status PreferenceStore::ChangeBatches(std::vector<Batch> batches,
+absl::Status PreferenceStore::ChangeBatches(std::vector<StoredBatch> batches,
                                             TableChange& change) const {
-  for (Batch& batch : batches) {
-    RLHF_ASSIGN_OR_RETURN(const Batch stored, MustGetBatch(batch.batch_id));
+  for (StoredBatch& batch : batches) {
+    RLHF_ASSIGN_OR_RETURN(const StoredBatch stored,
+                          MustGetBatch(batch.batch_id));
     const bool waited = stored.state == BatchState::kQuarantined;
     const bool is_refused = waited && batch.state == BatchState::kRefused;
     if (batch.state != stored.state && !is_refused) {
@@ -162,9 +163,10 @@ absl::Status PreferenceStore::RefuseWaiting(const std::string& batch_id,
                                             TableChange& change) const {
   const bool is_told = std::any_of(
       change.batches.begin(), change.batches.end(),
-      [&](const Batch& batch) { return batch.batch_id == batch_id; });
+      [&](const StoredBatch& batch) { return batch.batch_id == batch_id; });
   if (batch_id.empty() || is_told) return absl::OkStatus();
-  RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, table_->GetBatch(batch_id));
+  RLHF_ASSIGN_OR_RETURN(std::optional<StoredBatch> batch,
+                        table_->GetBatch(batch_id));
   if (!batch.has_value() || batch->state != BatchState::kQuarantined) {
     return absl::OkStatus();
   }

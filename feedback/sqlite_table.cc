@@ -52,7 +52,7 @@ ComparisonRow ComparisonOf(const SqliteStatement& row) {
 }
 
 // Without the payload.
-Batch BatchOf(const SqliteStatement& row) {
+StoredBatch BatchOf(const SqliteStatement& row) {
   return {.batch_id = row.Bytes(0),
           .source = row.Bytes(1),
           .received_unix_ms = row.Int(2),
@@ -168,7 +168,7 @@ absl::StatusOr<std::vector<RetractionRow>> SqliteTable::ReadRetractions(
   }
 }
 
-absl::StatusOr<std::vector<Batch>> SqliteTable::ListBatches(
+absl::StatusOr<std::vector<StoredBatch>> SqliteTable::ListBatches(
     const BatchCursor& after, int64_t limit) {
   RLHF_ASSIGN_OR_RETURN(
       SqliteStatement rows,
@@ -179,7 +179,7 @@ absl::StatusOr<std::vector<Batch>> SqliteTable::ListBatches(
   rows.BindInt(1, after.received_unix_ms);
   rows.BindText(2, after.batch_id);
   rows.BindInt(3, limit);
-  std::vector<Batch> result;
+  std::vector<StoredBatch> result;
   while (true) {
     RLHF_ASSIGN_OR_RETURN(const bool found, rows.Step());
     if (!found) return result;
@@ -187,7 +187,7 @@ absl::StatusOr<std::vector<Batch>> SqliteTable::ListBatches(
   }
 }
 
-absl::StatusOr<std::optional<Batch>> SqliteTable::GetBatch(
+absl::StatusOr<std::optional<StoredBatch>> SqliteTable::GetBatch(
     const std::string& batch_id) {
   RLHF_ASSIGN_OR_RETURN(
       SqliteStatement row,
@@ -196,7 +196,7 @@ absl::StatusOr<std::optional<Batch>> SqliteTable::GetBatch(
   row.BindText(1, batch_id);
   RLHF_ASSIGN_OR_RETURN(const bool found, row.Step());
   if (!found) return std::nullopt;
-  Batch batch = BatchOf(row);
+  StoredBatch batch = BatchOf(row);
   batch.payload = row.Bytes(5);
   return batch;
 }
@@ -257,11 +257,11 @@ absl::Status SqliteTable::AppendRetractions(
   return absl::OkStatus();
 }
 
-absl::Status SqliteTable::PutBatches(const std::vector<Batch>& batches) {
+absl::Status SqliteTable::PutBatches(const std::vector<StoredBatch>& batches) {
   RLHF_ASSIGN_OR_RETURN(
       SqliteStatement put,
       database_.Prepare("REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?)"));
-  for (const Batch& batch : batches) {
+  for (const StoredBatch& batch : batches) {
     put.BindText(1, batch.batch_id);
     put.BindText(2, batch.source);
     put.BindInt(3, batch.received_unix_ms);

@@ -38,9 +38,9 @@ class SqliteTable final : public ComparisonTable {
       absl::Span<const std::string> comparison_ids) override;
   absl::StatusOr<std::vector<RetractionRow>> ReadRetractions(
       int64_t first_number, int64_t last_number) override;
-  absl::StatusOr<std::vector<Batch>> ListBatches(const BatchCursor& after,
-                                                 int64_t limit) override;
-  absl::StatusOr<std::optional<Batch>> GetBatch(
+  absl::StatusOr<std::vector<StoredBatch>> ListBatches(const BatchCursor& after,
+                                                       int64_t limit) override;
+  absl::StatusOr<std::optional<StoredBatch>> GetBatch(
       const std::string& batch_id) override;
   absl::Status Commit(const TableChange& change) override;
   absl::Status EraseTraces() override;
@@ -58,7 +58,7 @@ class SqliteTable final : public ComparisonTable {
   absl::Status Append(const std::vector<ComparisonRow>& rows);
   absl::Status Replace(const std::vector<ComparisonRow>& rows);
   absl::Status AppendRetractions(const std::vector<RetractionRow>& rows);
-  absl::Status PutBatches(const std::vector<Batch>& batches);
+  absl::Status PutBatches(const std::vector<StoredBatch>& batches);
 
   const std::string path_;
   std::optional<ProcessLock> lock_;

@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-Batch MakeBatch(const std::string& id, BatchState state) {
+StoredBatch MakeBatch(const std::string& id, BatchState state) {
   return {.batch_id = id,
           .source = "import:x.jsonl",
           .received_unix_ms = 1000,
@@ -39,19 +39,20 @@ TEST_P(StoreBatchesTest, PayloadIsKeptWhileABatchWaits) {
   {
     const auto store = MustOpen();
     ASSERT_OK(store->AddBatch(MakeBatch("waits", BatchState::kQuarantined)));
-    Batch taken = MakeBatch("taken", BatchState::kAccepted);
+    StoredBatch taken = MakeBatch("taken", BatchState::kAccepted);
     taken.received_unix_ms = 2000;
     ASSERT_OK(store->AddBatch(taken));
   }
   const auto store = MustOpen();
-  ASSERT_OK_AND_ASSIGN(const Batch waits, store->GetBatch("waits"));
+  ASSERT_OK_AND_ASSIGN(const StoredBatch waits, store->GetBatch("waits"));
   EXPECT_EQ(waits.payload, "the comparisons");
   EXPECT_EQ(waits.source, "import:x.jsonl");
   EXPECT_EQ(waits.report, "{\"verdict\":\"waits\"}");
   EXPECT_EQ(waits.state, BatchState::kQuarantined);
   EXPECT_EQ(store->GetBatch("taken")->payload, "");
 
-  ASSERT_OK_AND_ASSIGN(const std::vector<Batch> all, store->ListBatches(10));
+  ASSERT_OK_AND_ASSIGN(const std::vector<StoredBatch> all,
+                       store->ListBatches(10));
   ASSERT_THAT(all, SizeIs(2));
   EXPECT_EQ(all[0].batch_id, "taken") << "the newest first";
   EXPECT_EQ(all[1].received_unix_ms, 1000);
@@ -63,7 +64,7 @@ TEST_P(StoreBatchesTest, BatchesAreListedPieceByPiece) {
   // Two of one time: by id.
   for (const auto& [id, time] : std::vector<std::pair<std::string, int64_t>>{
            {"d", 1000}, {"c", 2000}, {"b", 2000}, {"a", 500}}) {
-    Batch batch = MakeBatch(id, BatchState::kAccepted);
+    StoredBatch batch = MakeBatch(id, BatchState::kAccepted);
     batch.received_unix_ms = time;
     ASSERT_OK(store->AddBatch(batch));
   }
@@ -82,10 +83,10 @@ TEST_P(StoreBatchesTest, BatchesAreListedPieceByPiece) {
 
 TEST_P(StoreBatchesTest, AddingTheSameBatchAgainChangesNothing) {
   const auto store = MustOpen();
-  const Batch batch = MakeBatch("b", BatchState::kQuarantined);
+  const StoredBatch batch = MakeBatch("b", BatchState::kQuarantined);
   ASSERT_OK(store->AddBatch(batch));
   EXPECT_OK(store->AddBatch(batch));
-  Batch other = batch;
+  StoredBatch other = batch;
   other.payload = "others";
   EXPECT_THAT(store->AddBatch(other),
               StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("\"b\"")));
@@ -130,10 +131,10 @@ TEST_P(StoreBatchesTest, WhatTellsOfARetractedComparisonChangesWithIt) {
   ASSERT_OK(store->Append(MakeComparison("c")));
   ASSERT_OK(store->AddBatch(MakeBatch("waits", BatchState::kQuarantined)));
   ASSERT_OK(store->AddBatch(MakeBatch("taken", BatchState::kAccepted)));
-  Batch waits = MakeBatch("waits", BatchState::kQuarantined);
+  StoredBatch waits = MakeBatch("waits", BatchState::kQuarantined);
   waits.report = "fewer";
   waits.payload = "the other comparisons";
-  Batch taken = MakeBatch("taken", BatchState::kAccepted);
+  StoredBatch taken = MakeBatch("taken", BatchState::kAccepted);
   taken.report = "nameless";
   ASSERT_OK(store->Retract({.comparison_ids = {"c"}}, "asked", "grace",
                            {waits, taken}));

@@ -37,12 +37,12 @@ class CutTable final : public ComparisonTable {
     if (is_cut_) return Cut();
     return table_->ReadRetractions(first_number, last_number);
   }
-  absl::StatusOr<std::vector<Batch>> ListBatches(const BatchCursor& after,
-                                                 int64_t limit) override {
+  absl::StatusOr<std::vector<StoredBatch>> ListBatches(const BatchCursor& after,
+                                                       int64_t limit) override {
     if (is_cut_) return Cut();
     return table_->ListBatches(after, limit);
   }
-  absl::StatusOr<std::optional<Batch>> GetBatch(
+  absl::StatusOr<std::optional<StoredBatch>> GetBatch(
       const std::string& batch_id) override {
     if (is_cut_) return Cut();
     return table_->GetBatch(batch_id);

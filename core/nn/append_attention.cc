@@ -7,8 +7,8 @@
 
 namespace rlhf {
 
-AppendPlan PlanAppend(int64_t row, int64_t begin, int64_t count,
-                      const at::TensorOptions& options) {
+AttentionAppend PlanAppend(int64_t row, int64_t begin, int64_t count,
+                           const at::TensorOptions& options) {
   return {.row = row,
           .begin = begin,
           .mask = at::full({count, begin + count},
@@ -16,7 +16,8 @@ AppendPlan PlanAppend(int64_t row, int64_t begin, int64_t count,
                       .triu_(begin + 1)};
 }
 
-at::Tensor AppendAttention(const AppendPlan& plan, const at::Tensor& query_THW,
+at::Tensor AppendAttention(const AttentionAppend& plan,
+                           const at::Tensor& query_THW,
                            const at::Tensor& key_TKW,
                            const at::Tensor& value_TKW, at::Tensor& key_cache,
                            at::Tensor& value_cache) {

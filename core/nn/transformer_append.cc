@@ -16,7 +16,7 @@ at::Tensor Transformer::Append(const at::Tensor& token_T, int64_t row,
                                KvCache& cache) const {
   class Appending final : public Attention {
    public:
-    Appending(AppendPlan plan, KvCache& cache, RotaryTable rotary)
+    Appending(AttentionAppend plan, KvCache& cache, RotaryTable rotary)
         : plan_(std::move(plan)), cache_(cache), rotary_(std::move(rotary)) {}
     at::Tensor operator()(int64_t layer, const at::Tensor& query,
                           const at::Tensor& key,
@@ -27,7 +27,7 @@ at::Tensor Transformer::Append(const at::Tensor& token_T, int64_t row,
     }
 
    private:
-    const AppendPlan plan_;
+    const AttentionAppend plan_;
     KvCache& cache_;
     const RotaryTable rotary_;
   };

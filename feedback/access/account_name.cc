@@ -105,6 +105,11 @@ char32_t AsStrokeOrRing(char32_t character) {
   return character == U'0' ? U'O' : character;
 }
 
+// As people write a name that is taken: r00t, adm1n.
+char32_t AsLetter(char32_t character) {
+  return character == U'0' ? U'o' : character == U'1' ? U'i' : character;
+}
+
 // `text` with every code point as `as` has it, and one space where there are
 // several.
 template <typename As>
@@ -141,7 +146,8 @@ absl::Status CheckOneAlphabet(const std::string& name) {
 }  // namespace
 
 LookOfName::LookOfName(const std::string& name)
-    : folded_(Replaced(Normalized(name, /*fold_case=*/true), &AsLatin)),
+    : folded_(Replaced(Normalized(name, /*fold_case=*/true),
+                       [](char32_t c) { return AsLetter(AsLatin(c)); })),
       seen_(Replaced(Normalized(name, /*fold_case=*/false),
                      [](char32_t c) { return AsStrokeOrRing(AsLatin(c)); })) {}
 

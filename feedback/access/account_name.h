@@ -19,7 +19,8 @@ absl::Status CheckAccountName(const std::string& name);
 // Whether people may take one name for the other: they differ only in capitals,
 // in forms that Unicode calls compatible (full width), in how many spaces stand
 // in a row, or in Greek and Cyrillic letters that look like Latin ones and in
-// I, l, 1 and O, 0. Of valid UTF-8. Equal names look alike, too.
+// I, l, 1 and O, 0; or in capitals and digits in the place of o and i. Of valid
+// UTF-8. Equal names look alike, too.
 class LookOfName {
  public:
   explicit LookOfName(const std::string& name);

@@ -143,7 +143,7 @@ std::string BatchReportJson(const v1::BatchReport& report) {
   return ProtoToJsonLine(report);
 }
 
-absl::StatusOr<v1::BatchReport> ReportOf(const Batch& batch) {
+absl::StatusOr<v1::BatchReport> ReportOf(const StoredBatch& batch) {
   v1::BatchReport report;
   const absl::Status parsed = JsonToProto(batch.report, &report);
   if (!parsed.ok()) {

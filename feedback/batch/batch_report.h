@@ -20,7 +20,7 @@ void SetVerdict(const BatchVerdict& verdict, v1::BatchReport& report);
 
 // The report as one line of JSON, and back. Errors: DataLoss.
 std::string BatchReportJson(const v1::BatchReport& report);
-absl::StatusOr<v1::BatchReport> ReportOf(const Batch& batch);
+absl::StatusOr<v1::BatchReport> ReportOf(const StoredBatch& batch);
 
 // What of a report is kept: it quotes nothing that is in the file, so that what
 // people wrote can be taken back. Numbers of lines stay.
