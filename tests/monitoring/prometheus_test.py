@@ -66,7 +66,10 @@ class PrometheusTest(unittest.TestCase):
                         ('job=~"rlhf"', 'instance=~".+"'), WINDOW)
                     with self.subTest(board=board.name, panel=panel.title,
                                       query=expression):
-                        self.assertTrue(self.prometheus.values(expression))
+                        # The actors may just have been ended by the test of
+                        # the fault: a rate needs two scrapes and a rollout.
+                        wait_until(lambda: self.prometheus.values(expression),
+                                   "data", 60)
 
     def test_what_is_served_is_what_the_dictionary_says(self):
         served = {name: about[0]["type"] for name, about in
