@@ -45,17 +45,10 @@ parity: setup .venv-parity/.made ## compare with references, TRL, transformers a
 	.venv-parity/bin/pip install --progress-bar off --find-links $(WHEELS) -r $<
 	touch $@
 
-.venv-page/.made: tools/requirements-page.txt
-	rm -rf .venv-page
-	/usr/bin/python3 -m venv .venv-page || python3 -m venv .venv-page
-	.venv-page/bin/pip install --progress-bar off --retries 5 --timeout 60 \
-	  --only-binary=:all: --find-links $(WHEELS) -r $<
-	touch $@
-
-.venv-launch/.made: tools/requirements-launch.txt
-	rm -rf .venv-launch
-	/usr/bin/python3 -m venv .venv-launch || python3 -m venv .venv-launch
-	.venv-launch/bin/pip install --progress-bar off --retries 5 --timeout 60 \
+.venv-page/.made .venv-launch/.made: .venv-%/.made: tools/requirements-%.txt
+	rm -rf .venv-$*
+	/usr/bin/python3 -m venv .venv-$* || python3 -m venv .venv-$*
+	.venv-$*/bin/pip install --progress-bar off --retries 5 --timeout 60 \
 	  --only-binary=:all: --find-links $(WHEELS) -r $<
 	touch $@
 

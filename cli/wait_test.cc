@@ -1,10 +1,10 @@
 #include "cli/wait.h"
 
+#include <functional>
 #include <sstream>
-#include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "core/base/clock.h"
 #include "core/rpc/grpc_server.h"
 #include "rlhf/v1/control.grpc.pb.h"
@@ -21,6 +21,21 @@ using ::testing::Not;
 
 // Port 1 is never ours to listen at.
 constexpr char kNobody[] = "127.0.0.1:1";
+
+// Text that does something when it is shown.
+class OnFlush : public std::stringbuf {
+ public:
+  explicit OnFlush(std::function<void()> then) : then_(std::move(then)) {}
+
+ protected:
+  int sync() override {
+    then_();
+    return 0;
+  }
+
+ private:
+  const std::function<void()> then_;
+};
 
 // Two real servers whose health is asked for.
 class WaitTest : public testing::Test {
@@ -54,14 +69,11 @@ TEST_F(WaitTest, ReturnsAtOnceWhenAllServe) {
 
 TEST_F(WaitTest, WaitsForTheLastAndSaysOnceWhoThatIs) {
   learner_->SetServing(true);
-  std::jthread later([this] {
-    absl::SleepFor(absl::Milliseconds(300));
-    actor_->SetServing(true);
-  });
-  EXPECT_OK(WaitUntilReady(both_, absl::Minutes(1), progress_));
-  EXPECT_EQ(progress_.str(),
-            absl::StrCat("waiting for actor ", both_[1].address,
-                         ": answers, but is not ready to serve\n"));
+  OnFlush told([this] { actor_->SetServing(true); });
+  std::ostream progress(&told);
+  EXPECT_OK(WaitUntilReady(both_, absl::Minutes(1), progress));
+  EXPECT_EQ(told.str(), absl::StrCat("waiting for actor ", both_[1].address,
+                                     ": answers, but is not ready to serve\n"));
 }
 
 TEST_F(WaitTest, TheDeadlineNamesWhoIsNotReadyAndWhy) {

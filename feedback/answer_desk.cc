@@ -206,7 +206,7 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
   }
   const auto appended = store_->Append(comparison);
   // An error only where the answer is in the log: to be sent again.
-  const auto seq = SavedSeq(appended, comparison);
+  const auto seq = SavedSeq(appended, answer.comparison_id);
   // An earlier commit of it may have been made for another place, or for none.
   if (appended.ok()) comparison.set_extra(appended->extra);
   const double seconds = comparison.worker_seconds();
@@ -224,11 +224,11 @@ absl::StatusOr<PreferenceStore::Appended> AnswerDesk::Submit(
 
 absl::StatusOr<int64_t> AnswerDesk::SavedSeq(
     const absl::StatusOr<PreferenceStore::Appended>& appended,
-    const v1::Comparison& comparison) const {
+    const std::string& comparison_id) const {
   if (!appended.ok()) return 0;
   if (!appended->duplicate) return appended->seq;
   RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
-                        store_->Find(comparison.comparison_id()));
+                        store_->Find(comparison_id));
   const bool is_there = stored.has_value() && stored->choice() != v1::RETRACTED;
   return is_there ? appended->seq : 0;
 }

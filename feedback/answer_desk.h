@@ -158,7 +158,7 @@ class AnswerDesk {
   // and not acknowledged; 0 if it is not, or was retracted.
   absl::StatusOr<int64_t> SavedSeq(
       const absl::StatusOr<PreferenceStore::Appended>& appended,
-      const v1::Comparison& comparison) const;
+      const std::string& comparison_id) const;
   // Names of tasks are made of what the worker sees; with the run's secret they
   // tell nobody which is a gold question's.
   std::string KeyedTaskId(const std::string& task_id) const;

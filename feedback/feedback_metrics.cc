@@ -90,6 +90,9 @@ FeedbackMetrics::FeedbackMetrics(Registry& registry)
               {"accepted", "quarantined", "released", "refused"}),
       batch_findings(registry, "rlhf_feedback_batch_findings_total",
                      "Checks that a batch did not pass.", "check",
-                     BatchChecks()) {}
+                     BatchChecks()),
+      http_refusals(registry, "rlhf_http_refusals_total",
+                    "Requests that were not let in, by why.", "reason",
+                    {"not_logged_in", "not_allowed", "too_many"}) {}
 
 }  // namespace rlhf

@@ -92,6 +92,9 @@ class FeedbackMetrics {
   // rlhf_feedback_batch_findings_total{check}
   // Checks of the batch gate that a batch did not pass (batch/batch_gate.h).
   CounterByName batch_findings;
+  // rlhf_http_refusals_total{reason}
+  // Requests that were not let in: not_logged_in, not_allowed, too_many.
+  CounterByName http_refusals;
 };
 
 }  // namespace rlhf

@@ -150,7 +150,7 @@ absl::Status FeedbackServer::StartHttp(const v1::RunConfig& config) {
           .price_per_answer = config.feedback().price_per_answer()},
       store_.get(), &clock_);
   api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
-                                   access_.get(), requester_.get());
+                                   &metrics_, access_.get(), requester_.get());
   batch_api_->AddTo(*api_);
   auto server = HttpServer::Start(
       config.feedback().http_address(),

@@ -9,7 +9,6 @@
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/telemetry/metrics_server.h"
-#include "core/telemetry/series.h"
 #include "feedback/admission.h"
 #include "feedback/api_messages.h"
 #include "feedback/api_responses.h"
@@ -45,19 +44,6 @@ HttpResponse FileOfPage(absl::string_view path) {
           .body = std::string(file->contents)};
 }
 
-std::map<int, prometheus::Counter*> AddRefusals(
-    prometheus::Registry& registry) {
-  constexpr std::pair<int, const char*> kReasons[] = {
-      {401, "not_logged_in"}, {403, "not_allowed"}, {429, "too_many"}};
-  std::map<int, prometheus::Counter*> refusals;
-  for (const auto& [status, reason] : kReasons) {
-    refusals[status] = &AddCounter(registry, "rlhf_http_refusals_total",
-                                   "Requests that were not let in, by why.",
-                                   {{"reason", reason}});
-  }
-  return refusals;
-}
-
 }  // namespace
 
 HttpLimits HttpApi::Limits() {
@@ -76,12 +62,12 @@ HttpLimits HttpApi::Limits() {
 }
 
 HttpApi::HttpApi(AnswerDesk* desk, const PreferenceStore* store,
-                 prometheus::Registry* registry, AccessControl* access,
-                 RequesterApi* requester)
+                 const prometheus::Registry* registry, FeedbackMetrics* metrics,
+                 AccessControl* access, RequesterApi* requester)
     : desk_(desk),
       store_(store),
       registry_(registry),
-      refusals_(AddRefusals(*registry)),
+      metrics_(metrics),
       access_(access),
       requester_(requester),
       login_(access, &clock_) {
@@ -163,8 +149,11 @@ bool HttpApi::Serves(const Route& route, absl::string_view path) const {
 }
 
 void HttpApi::CountRefusal(int status) {
-  const auto refusal = refusals_.find(status);
-  if (refusal != refusals_.end()) refusal->second->Increment();
+  const char* const reason = status == 401   ? "not_logged_in"
+                             : status == 403 ? "not_allowed"
+                             : status == 429 ? "too_many"
+                                             : nullptr;
+  if (reason != nullptr) metrics_->http_refusals.Of(reason).Increment();
 }
 
 HttpResponse HttpApi::Handle(const HttpRequest& request) {

@@ -39,10 +39,10 @@
 #include "feedback/access/caller.h"
 #include "feedback/access/login_api.h"
 #include "feedback/answer_desk.h"
+#include "feedback/feedback_metrics.h"
 #include "feedback/preference_store.h"
 #include "feedback/requester_api.h"
 #include "feedback/routes.h"
-#include "prometheus/counter.h"
 #include "prometheus/registry.h"
 
 namespace rlhf {
@@ -60,12 +60,11 @@ using ApiHandler = std::function<HttpResponse(const ApiCall&)>;
 class HttpApi {
  public:
   // Nothing is owned; everything must outlive the API. `registry` is what
-  // /metrics shows, rlhf_http_refusals_total included. Without `access` nobody
-  // has to log in and only this machine is served; without `requester` its
-  // routes are not there.
+  // /metrics shows. Without `access` nobody has to log in and only this machine
+  // is served; without `requester` its routes are not there.
   HttpApi(AnswerDesk* desk, const PreferenceStore* store,
-          prometheus::Registry* registry, AccessControl* access = nullptr,
-          RequesterApi* requester = nullptr);
+          const prometheus::Registry* registry, FeedbackMetrics* metrics,
+          AccessControl* access = nullptr, RequesterApi* requester = nullptr);
 
   // Sets what answers a route of routes.h; dies if there is no such row. Before
   // the first request.
@@ -114,9 +113,8 @@ class HttpApi {
 
   AnswerDesk* const desk_;
   const PreferenceStore* const store_;
-  prometheus::Registry* const registry_;
-  // By status.
-  const std::map<int, prometheus::Counter*> refusals_;
+  const prometheus::Registry* const registry_;
+  FeedbackMetrics* const metrics_;
   AccessControl* const access_;
   RequesterApi* const requester_;
   const RealClock clock_;

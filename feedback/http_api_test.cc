@@ -40,7 +40,8 @@ class HttpApiTest : public ::testing::Test {
         },
         nullptr, &clock_, &metrics_);
     batch_api_ = std::make_unique<BatchApi>(batches_.get(), &clock_, "");
-    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
+                                     &metrics_);
     batch_api_->AddTo(*api_);
     auto server = HttpServer::Start(
         "127.0.0.1:0",
@@ -144,7 +145,7 @@ TEST_F(HttpApiTest, AnswerThatCameTooLateIsSavedAndToldToBeExtra) {
   // Every answer comes after its lease.
   AnswerDesk desk({.lease = absl::ZeroDuration()}, store_.get(), &clock_,
                   &metrics_);
-  HttpApi api(&desk, store_.get(), &registry_);
+  HttpApi api(&desk, store_.get(), &registry_, &metrics_);
   const auto post = [&](const std::string& path, const Json& body) {
     HttpRequest request{.method = "POST", .path = path, .body = DumpJson(body)};
     request.headers = {{"host", "127.0.0.1"},
@@ -490,7 +491,7 @@ TEST_F(HttpApiTest, FullDiskIs507AndTheSameAnswerCountsOnceThereIsSpace) {
         const auto store,
         PreferenceStore::Open(disk + "/comparisons.db", &clock_, &metrics_));
     AnswerDesk desk({}, store.get(), &clock_, &metrics_);
-    HttpApi api(&desk, store.get(), &registry_);
+    HttpApi api(&desk, store.get(), &registry_, &metrics_);
     desk.Add(
         {MakeTask(v1::Prompt(), {std::string(400'000, 'a'), 1}, {"b", 1}, 0)});
     ASSERT_OK_AND_ASSIGN(const Task task, desk.Lease("ada"));

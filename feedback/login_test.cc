@@ -86,7 +86,7 @@ class LoginTest : public testing::Test {
     EXPECT_OK(access);
     access_ = *std::move(access);
     api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
-                                     access_.get());
+                                     &metrics_, access_.get());
     batch_api_->AddTo(*api_);
     auto server = HttpServer::Start(
         "127.0.0.1:0",

@@ -34,9 +34,9 @@ class RequesterApiTest : public ::testing::Test {
         RequesterApi::Options{.run_directory = dir_.path(),
                               .price_per_answer = 0.5},
         store_.get(), &clock_);
-    http_ =
-        std::make_unique<HttpApi>(/*desk=*/nullptr, store_.get(), &registry_,
-                                  /*access=*/nullptr, api_.get());
+    http_ = std::make_unique<HttpApi>(/*desk=*/nullptr, store_.get(),
+                                      &registry_, &metrics_,
+                                      /*access=*/nullptr, api_.get());
   }
 
   void AddComparisons(int first, int last) {
@@ -201,7 +201,7 @@ TEST_F(RequesterApiTest, RetractedComparisonsAreNotExported) {
 }
 
 TEST_F(RequesterApiTest, WithoutItItsRoutesAreNotThere) {
-  HttpApi without(/*desk=*/nullptr, store_.get(), &registry_);
+  HttpApi without(/*desk=*/nullptr, store_.get(), &registry_, &metrics_);
   EXPECT_EQ(without
                 .Handle({.method = "GET",
                          .path = "/api/summary",

@@ -83,8 +83,9 @@ class RoutesTest : public testing::Test {
     requester_ = std::make_unique<RequesterApi>(
         RequesterApi::Options{.run_directory = dir_.path()}, store_.get(),
         &clock_);
-    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
-                                     access_.get(), requester_.get());
+    api_ =
+        std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
+                                  &metrics_, access_.get(), requester_.get());
     batch_api_->AddTo(*api_);
   }
 

@@ -35,7 +35,8 @@ class SavingLaneTest : public ::testing::Test {
     store_ = *std::move(store);
     desk_ = std::make_unique<AnswerDesk>(TaskScheduler::Options(), store_.get(),
                                          &clock_, &metrics_);
-    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_);
+    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
+                                     &metrics_);
     auto server = HttpServer::Start(
         "127.0.0.1:0",
         [this](const HttpRequest& request) { return api_->Handle(request); },

@@ -192,11 +192,10 @@ class TaskScheduler {
   // Errors:
   //   NotFound            no such task
   //   PermissionDenied    the worker never held it
-  //   FailedPrecondition  the worker has answered it, or it was answered so
-  //   long
-  //                       ago that it is gone; or it is the worker's own, and
-  //                       the log or the worker's share of it is complete
-  //                       without this one
+  //   FailedPrecondition  the worker has answered it; or it was answered long
+  //                       ago and is gone; or it is the worker's own, and the
+  //                       log or the worker's share of it is complete without
+  //                       this one
   //   Unavailable         an answer is being saved right now; try again
   absl::StatusOr<Task> Claim(const std::string& task_id,
                              const std::string& worker_id, absl::Time now);
