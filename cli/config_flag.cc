@@ -6,6 +6,7 @@
 #include "cli/run_directory.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
+#include "feedback/access/web_origin.h"
 
 namespace rlhf {
 namespace {
@@ -34,6 +35,7 @@ absl::StatusOr<v1::RunConfig> LoadCheckedConfig(const std::string& path,
   RLHF_ASSIGN_OR_RETURN(v1::RunConfig config,
                         LoadRunConfig(path, flags.Repeated("set")));
   RLHF_RETURN_IF_ERROR(CheckDistinctPorts(config));
+  RLHF_RETURN_IF_ERROR(CheckPublicOrigin(config.feedback().access()));
   return config;
 }
 

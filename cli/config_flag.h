@@ -11,7 +11,8 @@ namespace rlhf {
 
 // Reads `path` with the overrides of --set.
 //
-// Errors: those of LoadRunConfig; InvalidArgument if two fields name one port.
+// Errors: those of LoadRunConfig; InvalidArgument if two fields name one port;
+// those of CheckPublicOrigin.
 absl::StatusOr<v1::RunConfig> LoadCheckedConfig(const std::string& path,
                                                 const Flags& flags);
 

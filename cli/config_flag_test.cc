@@ -49,6 +49,15 @@ TEST_F(ConfigFlagTest, OverridesCountInTheirOrder) {
   EXPECT_EQ(config.name(), "b");
 }
 
+TEST_F(ConfigFlagTest, PublicPageIsCheckedBeforeAnythingStarts) {
+  EXPECT_THAT(
+      ConfigFromArgument(
+          Parse({path_, "--set=feedback.access.require_login=true",
+                 "--set=feedback.access.public_origin=http://label.example"})),
+      StatusIs(StatusCode::kInvalidArgument,
+               HasSubstr("must be https://HOST")));
+}
+
 TEST_F(ConfigFlagTest, SaysWhatIsMissing) {
   EXPECT_THAT(ConfigFromFlag(Parse({path_})),
               StatusIs(StatusCode::kInvalidArgument, "--config is needed"));

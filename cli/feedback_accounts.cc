@@ -90,12 +90,6 @@ absl::Status Disable(AccountFile& file, const std::string& name) {
 
 }  // namespace
 
-bool IsAccountsCommand(const std::vector<std::string>& words) {
-  if (words.size() == 2) return words[0] == "disable";
-  return words.size() == 1 && (words[0] == "invite" || words[0] == "accounts" ||
-                               words[0] == "token");
-}
-
 absl::Status RunAccountsCommand(const v1::RunConfig& config,
                                 const Flags& flags) {
   if (!config.feedback().access().require_login()) {

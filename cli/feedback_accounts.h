@@ -16,9 +16,6 @@
 
 namespace rlhf {
 
-// Whether the words after `rlhf feedback` are one of those.
-bool IsAccountsCommand(const std::vector<std::string>& words);
-
 // Does it; links, tokens and the list go to standard output.
 //
 // Errors: FailedPrecondition if the run has no login; as the changes of

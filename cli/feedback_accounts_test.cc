@@ -185,12 +185,12 @@ TEST_F(FeedbackAccountsTest, ImportIntoAServiceWithALoginNeedsNoPassword) {
       folder_ / "batch.jsonl",
       "{\"prompt\": \"2+2?\", \"chosen\": \"4\", \"rejected\": \"5\"}\n"));
   ASSERT_OK(Feedback({"import", folder_ / "batch.jsonl"}));
-  EXPECT_THAT(out_, HasSubstr("1 comparisons accepted"));
+  EXPECT_THAT(out_, HasSubstr("1 comparison accepted"));
   ASSERT_OK(Feedback({"verify"}));
-  EXPECT_THAT(out_, HasSubstr("1 comparisons, 0 of them retracted"));
+  EXPECT_THAT(out_, HasSubstr("1 comparison, 0 of them retracted"));
   ASSERT_OK(Feedback({"retract", "--worker=import:batch.jsonl", "--by=grace",
                       "--reason=asked"}));
-  EXPECT_THAT(out_, HasSubstr("1 comparisons retracted"));
+  EXPECT_THAT(out_, HasSubstr("1 comparison retracted"));
 
   // Nobody else does it without a token.
   const auto stub = v1::FeedbackImport::NewStub(

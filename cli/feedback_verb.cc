@@ -20,6 +20,7 @@
 #include "cli/lineage_records.h"
 #include "cli/store_commands.h"
 #include "cli/verbs.h"
+#include "core/base/counted.h"
 #include "core/base/file.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
@@ -105,7 +106,7 @@ absl::Status ListBatches(const v1::RunConfig& config, const Flags& flags) {
     std::cout << "\n";
   }
   if (list.has_more()) {
-    std::cout << "older ones: rlhf feedback batches --before "
+    std::cout << "older ones: rlhf feedback batches --config CONFIG --before "
               << list.batches().rbegin()->batch_id() << "\n";
   }
   return absl::OkStatus();
@@ -225,7 +226,7 @@ absl::Status Retract(const v1::RunConfig& config, const Flags& flags) {
     return NameThePseudonym(config, request.worker_id(), done.status());
   }
   RLHF_RETURN_IF_ERROR(done.status());
-  std::cout << done->num_retracted() << " comparisons retracted, "
+  std::cout << Counted(done->num_retracted(), "comparison") << " retracted, "
             << done->num_retracted_before() << " were before, "
             << done->num_waiting() << " taken out of batches that wait\n";
   if (pupils.ok()) {
@@ -250,38 +251,84 @@ absl::Status Export(const v1::RunConfig& config, const std::string& path,
           log->num_comparisons(),
           [&](int64_t first, int64_t last) { return log->Read(first, last); },
           path, format == "trl" ? ExportFormat::kTrl : ExportFormat::kRlhf));
-  std::cout << lines << " comparisons written to " << path << "\n";
+  std::cout << Counted(lines, "comparison") << " written to " << path << "\n";
   return absl::OkStatus();
 }
 
-// The flags that a command has beside --config and --set.
-absl::string_view FlagsOfCommand(absl::string_view command) {
-  if (command == "import") return "dry-run";
-  if (command == "export") return "format";
-  if (command == "batches") return "last before";
-  if (command == "release" || command == "refuse") return "by reason";
-  if (command == "retract") {
-    return "worker batch comparison suspects-of by reason";
+struct Command {
+  absl::string_view name;
+  // What follows the name.
+  absl::string_view argument;
+  bool may_lack_argument = false;
+  // Beside --config and --set.
+  absl::string_view flags;
+};
+
+constexpr Command kCommands[] = {
+    {.name = "import", .argument = "FILE", .flags = "dry-run"},
+    {.name = "export", .argument = "FILE", .flags = "format"},
+    {.name = "batches",
+     .argument = "ID",
+     .may_lack_argument = true,
+     .flags = "last before"},
+    {.name = "release", .argument = "ID", .flags = "by reason"},
+    {.name = "refuse", .argument = "ID", .flags = "by reason"},
+    {.name = "retract",
+     .flags = "worker batch comparison suspects-of by reason"},
+    {.name = "backup", .argument = "FILE"},
+    {.name = "verify"},
+    {.name = "invite", .flags = "role name hours"},
+    {.name = "accounts"},
+    {.name = "token", .flags = "role name"},
+    {.name = "disable", .argument = "NAME"},
+};
+
+std::string Usage(const Command& command) {
+  std::string usage(command.name);
+  if (command.argument.empty()) return usage;
+  return command.may_lack_argument
+             ? absl::StrCat(usage, " [", command.argument, "]")
+             : absl::StrCat(usage, " ", command.argument);
+}
+
+std::string AllUsages() {
+  std::string all = "nothing (the service)";
+  for (const Command& command : kCommands) {
+    absl::StrAppend(&all, ", ", Usage(command));
   }
-  if (command == "invite") return "role name hours";
-  if (command == "token") return "role name";
-  return "";
+  return all;
+}
+
+// The command that `words` name; the service's own, which has no name, if there
+// are none. Errors: InvalidArgument if there is no such command, or if it takes
+// another number of words.
+absl::StatusOr<Command> FindCommand(const std::vector<std::string>& words) {
+  if (words.empty()) return Command();
+  for (const Command& command : kCommands) {
+    if (command.name != words[0]) continue;
+    const size_t most = command.argument.empty() ? 1 : 2;
+    const size_t least = command.may_lack_argument ? 1 : most;
+    if (words.size() >= least && words.size() <= most) return command;
+    return absl::InvalidArgumentError(
+        absl::StrCat("wanted: rlhf feedback ", Usage(command), " --config C"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "there is no command \"", words[0], "\"; wanted: ", AllUsages()));
 }
 
 // An error if a flag is given that the command would pass over.
-absl::Status CheckFlags(const Flags& flags) {
-  const std::string command =
-      flags.positional().empty() ? "" : flags.positional().front();
+absl::Status CheckFlags(const Command& command, const Flags& flags) {
   const std::vector<std::string> taken =
-      absl::StrSplit(FlagsOfCommand(command), ' ', absl::SkipEmpty());
+      absl::StrSplit(command.flags, ' ', absl::SkipEmpty());
   for (const std::string& flag : flags.Given()) {
     if (flag == "config" || flag == "set" ||
         std::find(taken.begin(), taken.end(), flag) != taken.end()) {
       continue;
     }
     return absl::InvalidArgumentError(absl::StrCat(
-        "rlhf feedback", command.empty() ? "" : " ", command, " takes no --",
-        flag, command == "import" ? ": the form is found by the contents" : "",
+        "rlhf feedback", command.name.empty() ? "" : " ", command.name,
+        " takes no --", flag,
+        command.name == "import" ? ": the form is found by the contents" : "",
         taken.empty() ? "" : "; it takes --", absl::StrJoin(taken, ", --")));
   }
   return absl::OkStatus();
@@ -290,38 +337,30 @@ absl::Status CheckFlags(const Flags& flags) {
 }  // namespace
 
 absl::Status FeedbackVerb(const Flags& flags) {
-  RLHF_RETURN_IF_ERROR(CheckFlags(flags));
-  RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
   const std::vector<std::string>& words = flags.positional();
-  if (words.empty()) {
+  RLHF_ASSIGN_OR_RETURN(const Command command, FindCommand(words));
+  RLHF_RETURN_IF_ERROR(CheckFlags(command, flags));
+  RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromFlag(flags));
+  const absl::string_view name = command.name;
+  if (name.empty()) {
     InstallShutdownHandler();
     return RunFeedback(config);
   }
-  if (words.size() == 2 && words[0] == "import") {
-    return Import(config, words[1], flags.Bool("dry-run"));
-  }
-  if (words.size() == 1 && words[0] == "batches") {
-    return ListBatches(config, flags);
-  }
-  if (words.size() == 2 && words[0] == "batches") {
-    return ShowBatch(config, words[1]);
-  }
-  if (words.size() == 2 && (words[0] == "release" || words[0] == "refuse")) {
-    return Decide(config, flags, words[1], words[0] == "release");
-  }
-  if (words.size() == 1 && words[0] == "retract") return Retract(config, flags);
-  if (words.size() == 2 && words[0] == "export") {
+  if (name == "import") return Import(config, words[1], flags.Bool("dry-run"));
+  if (name == "export") {
     return Export(config, words[1], flags.String("format"));
   }
-  if (words.size() == 2 && words[0] == "backup") {
-    return BackupStore(config, words[1]);
+  if (name == "batches") {
+    return words.size() == 1 ? ListBatches(config, flags)
+                             : ShowBatch(config, words[1]);
   }
-  if (words.size() == 1 && words[0] == "verify") return VerifyStore(config);
-  if (IsAccountsCommand(words)) return RunAccountsCommand(config, flags);
-  return absl::InvalidArgumentError(
-      "wanted: nothing (the service), import FILE, export FILE, batches [ID], "
-      "release ID, refuse ID, retract, backup FILE, verify, invite, accounts, "
-      "token, or disable NAME");
+  if (name == "release" || name == "refuse") {
+    return Decide(config, flags, words[1], name == "release");
+  }
+  if (name == "retract") return Retract(config, flags);
+  if (name == "backup") return BackupStore(config, words[1]);
+  if (name == "verify") return VerifyStore(config);
+  return RunAccountsCommand(config, flags);
 }
 
 }  // namespace rlhf

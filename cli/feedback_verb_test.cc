@@ -75,17 +75,21 @@ class FeedbackVerbTest : public testing::Test {
 
 TEST_F(FeedbackVerbTest, ItSaysWhatItWants) {
   for (const std::vector<std::string>& args :
-       {std::vector<std::string>{"import"},
-        {"export"},
-        {"stats", "x"},
-        {"import", "a", "b"}}) {
+       {std::vector<std::string>{"import"}, {"import", "a", "b"}}) {
     EXPECT_THAT(Feedback(args),
                 StatusIs(StatusCode::kInvalidArgument,
-                         "wanted: nothing (the service), import FILE, export "
-                         "FILE, batches [ID], release ID, refuse ID, retract, "
-                         "backup FILE, verify, invite, accounts, token, or "
-                         "disable NAME"));
+                         "wanted: rlhf feedback import FILE --config C"));
   }
+  EXPECT_THAT(Feedback({"batches", "a", "b"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       "wanted: rlhf feedback batches [ID] --config C"));
+  EXPECT_THAT(
+      Feedback({"stats", "x"}),
+      StatusIs(StatusCode::kInvalidArgument,
+               "there is no command \"stats\"; wanted: nothing (the service), "
+               "import FILE, export FILE, batches [ID], release ID, refuse ID, "
+               "retract, backup FILE, verify, invite, accounts, token, disable "
+               "NAME"));
 }
 
 TEST_F(FeedbackVerbTest, WhatIsImportedIsExported) {
@@ -126,7 +130,7 @@ TEST_F(FeedbackVerbTest, ALineThatIsNoPreferenceIsRefusedByNumber) {
   ASSERT_OK(Feedback(
       {"import", File("mixed.jsonl", absl::StrCat(kPair, kNoPreference))}));
   EXPECT_THAT(out_,
-              AllOf(HasSubstr("1 comparisons accepted"), HasSubstr("1 refused"),
+              AllOf(HasSubstr("1 comparison accepted"), HasSubstr("1 refused"),
                     HasSubstr("mixed.jsonl:2: ")));
 }
 
@@ -148,7 +152,7 @@ TEST_F(FeedbackVerbTest, ADryRunReportsAndWritesNothing) {
   EXPECT_THAT(out_, AllOf(StartsWith("dry run: nothing was written"),
                           HasSubstr("would be accepted")));
   ASSERT_OK(Feedback({"export", folder_ / "out.jsonl"}));
-  EXPECT_THAT(out_, StartsWith("1 comparisons written"));
+  EXPECT_THAT(out_, StartsWith("1 comparison written"));
   ASSERT_OK(Feedback({"batches"}));
   EXPECT_THAT(out_, Not(HasSubstr("next.jsonl")));
 }
@@ -185,7 +189,8 @@ TEST_F(FeedbackVerbTest, TheNewestBatchesAreListedAndHowToSeeOlderOnes) {
   ASSERT_OK(Feedback({"import", File("first.jsonl", kPair)}));
   ASSERT_OK(Feedback({"import", File("next.jsonl", kOtherPair)}));
   ASSERT_OK(Feedback({"batches", "--last", "1"}));
-  const size_t hint = out_.find("older ones: rlhf feedback batches --before ");
+  const size_t hint =
+      out_.find("older ones: rlhf feedback batches --config CONFIG --before ");
   ASSERT_NE(hint, std::string::npos) << out_;
   const std::string newest = out_.substr(out_.find("b-"), 26);
   EXPECT_THAT(out_.substr(hint), HasSubstr(newest));
@@ -202,7 +207,7 @@ TEST_F(FeedbackVerbTest, AQuarantinedBatchIsReleasedByNameAndReason) {
       R"({"prompt": "Who?", "chosen": "ada@example.org", "rejected": "no"})"
       "\n");
   ASSERT_OK(Feedback({"import", batch}));
-  EXPECT_THAT(out_, AllOf(StartsWith("1 comparisons wait for a person"),
+  EXPECT_THAT(out_, AllOf(StartsWith("1 comparison waiting for a person"),
                           HasSubstr("LOOK personal_data"),
                           HasSubstr("e-mail address 1")));
   ASSERT_OK(Feedback({"batches"}));
@@ -212,7 +217,7 @@ TEST_F(FeedbackVerbTest, AQuarantinedBatchIsReleasedByNameAndReason) {
   EXPECT_THAT(Feedback({"release", id}),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("--by NAME")));
   ASSERT_OK(Feedback({"release", id, "--by", "ada", "--reason=mine"}));
-  EXPECT_THAT(out_, AllOf(StartsWith("1 comparisons accepted"),
+  EXPECT_THAT(out_, AllOf(StartsWith("1 comparison accepted"),
                           HasSubstr("released by ada: mine")));
   ASSERT_OK(Feedback({"batches", id}));
   EXPECT_THAT(out_, HasSubstr("released by ada: mine"));
@@ -236,7 +241,7 @@ TEST_F(FeedbackVerbTest, BackupIsAStoreAndVerifyProvesTheLog) {
   EXPECT_TRUE(FileExists(copy));
   ASSERT_OK(Feedback({"verify"}));
   EXPECT_THAT(out_, HasSubstr("2 comparisons, 0 of them retracted, of 1 "
-                              "workers: the chain holds\nhead "));
+                              "worker: the chain holds\nhead "));
 
   ASSERT_OK(WriteFileAtomically(folder_ / "a/feedback/comparisons.db", "x"));
   EXPECT_THAT(Feedback({"verify"}),
@@ -293,7 +298,7 @@ TEST_F(FeedbackVerbTest, WhatABatchSuspectsIsTakenBackByItsId) {
     ASSERT_OK(
         Feedback({"import", File(absl::StrCat("f", file, ".jsonl"), text)}));
   }
-  EXPECT_THAT(out_, AllOf(StartsWith("10 comparisons wait for a person"),
+  EXPECT_THAT(out_, AllOf(StartsWith("10 comparisons waiting for a person"),
                           HasSubstr("--suspects-of b-")));
   const std::string id = out_.substr(out_.find("--suspects-of ") + 14, 26);
   EXPECT_THAT(
@@ -329,7 +334,7 @@ TEST_F(FeedbackVerbTest, OnlyABatchThatSuspectsSomethingIsAskedForSuspects) {
                 "--reason=x"}),
       StatusIs(StatusCode::kInvalidArgument, HasSubstr("--suspects-of BATCH")));
   ASSERT_OK(Feedback({"verify"}));
-  EXPECT_THAT(out_, StartsWith("1 comparisons, 0 of them retracted"));
+  EXPECT_THAT(out_, StartsWith("1 comparison, 0 of them retracted"));
 }
 
 TEST_F(FeedbackVerbTest, RetractTellsWhichModelsMayHaveLearnedFromIt) {

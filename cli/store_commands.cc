@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/comparison_log.h"
 #include "cli/feedback_accounts.h"
+#include "core/base/counted.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
@@ -49,7 +50,7 @@ absl::StatusOr<v1::StoreState> BackupThroughService(const v1::RunConfig& config,
       ServiceOf(config)->Backup(context.get(), request, &response)));
   if (::rename(response.path().c_str(), path.c_str()) != 0) {
     return WithContext(
-        ErrnoStatus(errno, "moving it to", path),
+        ErrnoStatus(errno, "move it to", path),
         absl::StrCat("the copy is made and verified, in ", response.path()));
   }
   return response.state();
@@ -71,8 +72,8 @@ absl::Status BackupStore(const v1::RunConfig& config, const std::string& path) {
   } else {
     RLHF_ASSIGN_OR_RETURN(state, BackupThroughService(config, path));
   }
-  std::cout << state.num_comparisons() << " comparisons copied to " << path
-            << " and verified\n";
+  std::cout << Counted(state.num_comparisons(), "comparison") << " copied to "
+            << path << " and verified\n";
   return absl::OkStatus();
 }
 
@@ -88,10 +89,10 @@ absl::Status VerifyStore(const v1::RunConfig& config) {
     RLHF_RETURN_IF_ERROR(
         FromGrpcStatus(ServiceOf(config)->Verify(call.get(), {}, &state)));
   }
-  std::cout << state.num_comparisons() << " comparisons, "
+  std::cout << Counted(state.num_comparisons(), "comparison") << ", "
             << state.num_retracted() << " of them retracted, of "
-            << state.num_workers() << " workers: the chain holds\nhead "
-            << state.chain_head() << "\n";
+            << Counted(state.num_workers(), "worker")
+            << ": the chain holds\nhead " << state.chain_head() << "\n";
   return absl::OkStatus();
 }
 

@@ -135,7 +135,7 @@ TEST_F(BatchApiTest, QuarantinedBatchesAreListedAndDecidedOn) {
   ASSERT_EQ(list.size(), 1u);
   EXPECT_EQ(list[0]["state"], "quarantined");
   EXPECT_THAT(list[0]["report"].get<std::string>(),
-              HasSubstr("wait for a person"));
+              HasSubstr("waiting for a person"));
 
   const std::string path = absl::StrCat("/api/batches/", id);
   EXPECT_THAT(Post(path + "/release", R"({"by": "ada"})").status(),

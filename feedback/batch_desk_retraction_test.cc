@@ -218,5 +218,24 @@ TEST_F(BatchDeskRetractionTest, WhileTheLogIsHashedOthersAreServed) {
   EXPECT_TRUE(is_asked);
 }
 
+// Each retraction makes the desk forget what it has hashed, so that an import
+// beside it begins anew.
+TEST_F(BatchDeskRetractionTest, ImportsBesideRetractionsLoseNothing) {
+  constexpr int kFiles = 60;
+  const auto id = [](int i) { return absl::StrCat("c", i, "-eve"); };
+  for (int i = 0; i < kFiles; ++i) Import(Line(i, "eve", false));
+  std::future<void> imports = std::async(std::launch::async, [&] {
+    for (int i = kFiles; i < 2 * kFiles; ++i) Import(Line(i, "eve", false));
+  });
+  for (int i = 0; i < kFiles; ++i) {
+    v1::RetractRequest request;
+    request.add_comparison_ids(id(i));
+    EXPECT_OK(Retract(request)) << i;
+  }
+  imports.get();
+  for (int i = 0; i < 2 * kFiles; ++i) EXPECT_EQ(LogHas(id(i)), i >= kFiles);
+  EXPECT_OK(store_->VerifyChain());
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -328,6 +328,7 @@ TEST_F(HttpApiTest, StatsCountAllAndTheWorker) {
   EXPECT_EQ(stats["worker_comparisons"], 1);
   EXPECT_EQ(stats["num_answers"], 1);
   EXPECT_EQ(stats["max_comparisons"], 2);
+  EXPECT_EQ(stats["num_retracted"], 0);
   EXPECT_EQ(stats["chain_head"], store_->GetStats().chain_head);
 }
 

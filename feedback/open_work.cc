@@ -30,16 +30,16 @@ absl::Status WriteWhole(const std::string& folder, const std::string& path,
   const std::string temporary = absl::StrCat(folder, "/", kTemporary);
   const int fd =
       ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return ErrnoStatus(errno, "creating", temporary);
+  if (fd < 0) return ErrnoStatus(errno, "create", temporary);
   const ssize_t written = ::write(fd, contents.data(), contents.size());
   const int error = errno;
   ::close(fd);
-  if (written < 0) return ErrnoStatus(error, "writing", temporary);
+  if (written < 0) return ErrnoStatus(error, "write", temporary);
   if (static_cast<size_t>(written) != contents.size()) {
-    return ErrnoStatus(ENOSPC, "writing", temporary);
+    return ErrnoStatus(ENOSPC, "write", temporary);
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    return ErrnoStatus(errno, "renaming to", path);
+    return ErrnoStatus(errno, "rename to", path);
   }
   return absl::OkStatus();
 }

@@ -92,7 +92,7 @@ absl::Status KeepCopy(SqliteDatabase& database, const std::string& path,
         absl::StrCat(temporary, " is no true copy of ", path));
   }
   if (::rename(temporary.c_str(), kept.c_str()) != 0) {
-    return ErrnoStatus(errno, "renaming", temporary);
+    return ErrnoStatus(errno, "rename", temporary);
   }
   const size_t slash = path.rfind('/');
   return SyncPath(slash == std::string::npos ? "." : path.substr(0, slash + 1));

@@ -20,7 +20,7 @@ std::string FolderOf(const std::string& path) {
 
 absl::Status Rename(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) {
-    return ErrnoStatus(errno, "renaming", from);
+    return ErrnoStatus(errno, "rename", from);
   }
   return SyncPath(FolderOf(to));
 }

@@ -70,15 +70,7 @@ absl::StatusOr<std::unique_ptr<AccessControl>> AccessControl::Open(
     const Clock* clock, const Limits& limits) {
   std::unique_ptr<AccessControl> control(
       new AccessControl(config, folder, clock, limits));
-  if (!config.public_origin().empty()) {
-    RLHF_RETURN_IF_ERROR(CheckPublicOrigin(config.public_origin()));
-    if (!config.require_login()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "feedback.access.public_origin is \"", config.public_origin(),
-          "\", but nobody has to log in: set feedback.access.require_login to "
-          "true, or leave it empty"));
-    }
-  }
+  RLHF_RETURN_IF_ERROR(CheckPublicOrigin(config));
   if (!config.require_login()) return control;
   const AccessFiles files(folder);
   RLHF_RETURN_IF_ERROR(MakeDirectories(folder));

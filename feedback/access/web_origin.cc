@@ -21,7 +21,15 @@ constexpr size_t kIpv6PrefixBytes = 8;
 
 }  // namespace
 
-absl::Status CheckPublicOrigin(absl::string_view origin) {
+absl::Status CheckPublicOrigin(const v1::AccessConfig& config) {
+  const absl::string_view origin = config.public_origin();
+  if (origin.empty()) return absl::OkStatus();
+  if (!config.require_login()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "feedback.access.public_origin is \"", origin,
+        "\", but nobody has to log in: set feedback.access.require_login to "
+        "true, or leave it empty"));
+  }
   absl::string_view host = origin;
   const bool is_https = absl::ConsumePrefix(&host, kScheme);
   const bool is_plain = std::all_of(host.begin(), host.end(), [](char c) {

@@ -5,11 +5,13 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "rlhf/v1/config.pb.h"
 
 namespace rlhf {
 
-// InvalidArgument unless it is "https://HOST" or "https://HOST:PORT".
-absl::Status CheckPublicOrigin(absl::string_view origin);
+// InvalidArgument if public_origin is given and is not "https://HOST" or
+// "https://HOST:PORT", or if nobody has to log in there.
+absl::Status CheckPublicOrigin(const v1::AccessConfig& config);
 
 // Whether a Host header names this machine's own loopback.
 bool IsLoopbackHostHeader(absl::string_view host);

@@ -10,16 +10,22 @@ using testing::HasSubstr;
 
 constexpr char kPublic[] = "https://label.example.org";
 
+absl::Status CheckOrigin(const std::string& origin) {
+  v1::AccessConfig config;
+  config.set_require_login(true);
+  config.set_public_origin(origin);
+  return CheckPublicOrigin(config);
+}
+
 TEST(WebOriginTest, PublicOriginIsHttpsAndAHostAndNothingElse) {
-  EXPECT_OK(CheckPublicOrigin(kPublic));
-  EXPECT_OK(CheckPublicOrigin("https://label.example.org:8443"));
+  EXPECT_OK(CheckOrigin(kPublic));
+  EXPECT_OK(CheckOrigin("https://label.example.org:8443"));
   for (const char* bad :
        {"http://label.example.org", "https://", "label.example.org",
         "https://label.example.org/", "https://label.example.org/page",
         "https://Label.example.org", "https://a b", "https://u@host"}) {
-    EXPECT_THAT(CheckPublicOrigin(bad),
-                StatusIs(absl::StatusCode::kInvalidArgument,
-                         HasSubstr("public_origin")))
+    EXPECT_THAT(CheckOrigin(bad), StatusIs(absl::StatusCode::kInvalidArgument,
+                                           HasSubstr("public_origin")))
         << bad;
   }
 }

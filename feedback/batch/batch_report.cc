@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/base/counted.h"
 #include "core/base/proto_json.h"
 
 namespace rlhf {
@@ -55,14 +56,17 @@ void AppendSuspects(const v1::BatchReport& report, std::string* text) {
   const v1::BatchSuspects& suspects = report.suspects();
   const bool of_files = suspects.origin() == "import:";
   absl::StrAppend(
-      text, "  under suspicion with it are ", suspects.comparison_ids_size(),
-      " comparisons of the log that came before, ",
+      text, "  under suspicion with it: ",
+      Counted(suspects.comparison_ids_size(), "comparison"),
+      " of the log that came before, ",
       of_files ? std::string("in small files")
                : absl::StrCat("one by one from ", suspects.origin()),
       "; to take them back:\n    rlhf feedback retract --suspects-of ",
-      report.batch_id(), " --by NAME --reason WHY\n");
+      report.batch_id(), " --config CONFIG --by NAME --reason WHY\n");
   if (suspects.batch_ids().empty()) return;
-  absl::StrAppend(text, "  or one batch of them, with --batch ID:\n");
+  absl::StrAppend(text,
+                  "  or one batch of them, with --batch ID (rlhf feedback "
+                  "batches ID --config CONFIG shows one):\n");
   for (const std::string& id : suspects.batch_ids()) {
     absl::StrAppend(text, "    ", id, "\n");
   }
@@ -91,15 +95,15 @@ std::string Headline(const v1::BatchReport& report) {
                         BatchStateWord(report), "\n");
   }
   if (report.verdict() == v1::BATCH_ACCEPTED || report.decision().released()) {
-    return absl::StrCat(report.accepted(), " comparisons accepted, ",
+    return absl::StrCat(Counted(report.accepted(), "comparison"), " accepted, ",
                         report.duplicates(), " were there before, ",
                         NumRefused(report), " refused\n");
   }
   if (report.verdict() == v1::BATCH_QUARANTINED && !report.has_decision()) {
-    return absl::StrCat(
-        NumWaiting(report),
-        " comparisons wait for a person: rlhf feedback release|refuse ",
-        report.batch_id(), " --by NAME --reason WHY\n");
+    return absl::StrCat(Counted(NumWaiting(report), "comparison"),
+                        " waiting for a person: rlhf feedback release|refuse ",
+                        report.batch_id(),
+                        " --config CONFIG --by NAME --reason WHY\n");
   }
   return "nothing was imported\n";
 }

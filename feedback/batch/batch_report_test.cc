@@ -29,13 +29,14 @@ v1::BatchReport Quarantined() {
 }
 
 TEST(BatchReportTest, TextSaysWhatToDoAndMarksWhatToLookAt) {
-  EXPECT_THAT(BatchReportText(Quarantined()),
-              AllOf(StartsWith("60 comparisons wait for a person: rlhf "
-                               "feedback release|refuse b1 --by"),
-                    HasSubstr("batch b1 (import:f.jsonl): quarantined\n"),
-                    HasSubstr("  LOOK duplicates         30 of 60\n"),
-                    HasSubstr("  ok   language           0 of 60\n"),
-                    HasSubstr("f.jsonl:7: the same\n")));
+  EXPECT_THAT(
+      BatchReportText(Quarantined()),
+      AllOf(StartsWith("60 comparisons waiting for a person: rlhf "
+                       "feedback release|refuse b1 --config CONFIG --by"),
+            HasSubstr("batch b1 (import:f.jsonl): quarantined\n"),
+            HasSubstr("  LOOK duplicates         30 of 60\n"),
+            HasSubstr("  ok   language           0 of 60\n"),
+            HasSubstr("f.jsonl:7: the same\n")));
 }
 
 TEST(BatchReportTest, WhatWaitsIsWithoutGoldAndWithoutWhatWasTakenBack) {
@@ -44,7 +45,7 @@ TEST(BatchReportTest, WhatWaitsIsWithoutGoldAndWithoutWhatWasTakenBack) {
   report.set_num_of_retracted_workers(5);
   report.set_num_retracted(4);
   EXPECT_THAT(BatchReportText(report),
-              StartsWith("41 comparisons wait for a person"));
+              StartsWith("41 comparisons waiting for a person"));
 }
 
 TEST(BatchReportTest, AllThatIsRefusedIsCountedHoweverLittleIsShown) {

@@ -10,7 +10,8 @@ function reportOf(batch) {
   if (!batch.report) return "–";
   const text = typeof batch.report === "string" ?
       batch.report : JSON.stringify(batch.report, null, 2);
-  return detail("batch " + batch.batch_id, "Report", make("pre", {}, text));
+  return detail("batch " + batch.batch_id, "Report of " + batch.batch_id,
+                make("pre", {className: "report"}, text));
 }
 
 function when(ms) {
@@ -95,17 +96,16 @@ export function showBatches([data], refresh) {
   if (batches.length === 0) {
     return [make("p", {className: "hint"}, "No batch has come yet.")];
   }
-  const heads = ["Batch", "Source", "Received", "State", "Report", ""];
+  const heads = ["Batch", "Source", "Received", "State", ""];
   return [table("Batches", heads,
-                batches.map((batch) => [
+                batches.flatMap((batch) => [[
                   isolated(batch.batch_id),
                   isolated(batch.source || "–"),
                   when(batch.received_unix_ms),
                   make("span", {
                     className: "tag" + (kTags[batch.state] || ""),
                   }, batch.state || "–"),
-                  reportOf(batch),
                   buttons(batch, refresh),
-                ])),
+                ], [reportOf(batch)]])),
           ...moreOf(data, refresh)];
 }

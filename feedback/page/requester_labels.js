@@ -10,6 +10,8 @@ export function showLabels([stats, summary]) {
     ["Comparisons", String(stats.num_comparisons),
      !goal ? "" : stats.num_answers === stats.num_comparisons ? "of " + goal :
          stats.num_answers + " of " + goal + " answers"],
+    ["Taken back", String(stats.num_retracted),
+     "of all; their words are gone"],
     ["Decided", String(stats.num_decided), "one side is better"],
     ["Workers", String(stats.num_workers)],
     ["Tasks ready", String(stats.num_ready_tasks)],

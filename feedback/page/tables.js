@@ -8,14 +8,16 @@ export const number = (value, digits = 0) =>
     typeof value === "number" ? value.toFixed(digits) : "–";
 
 // A table; on a small screen each row is a card, whose cells have their heads
-// before them. Cells are text or elements.
+// before them. Cells are text or elements; a row of one cell has all the width.
 export function table(caption, heads, rows) {
   const row = (cells, tag) => {
     const made = make("tr");
     cells.forEach((cell, i) => {
-      const box = make(i === 0 && tag === "td" ? "th" : tag, {}, cell ?? "–");
+      const isHead = tag === "th" || (i === 0 && cells.length > 1);
+      const box = make(isHead ? "th" : "td", {}, cell ?? "–");
       if (box.tagName === "TH") box.scope = tag === "td" ? "row" : "col";
       if (tag === "td" && i > 0) box.dataset.head = heads[i];
+      if (cells.length === 1) box.colSpan = heads.length;
       made.append(box);
     });
     return made;
