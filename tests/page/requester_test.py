@@ -103,7 +103,7 @@ class RequesterTest(page_case.PageCase):
         self.dialog_answers += ["the people are right", "rita"]
         with page.expect_request("**/refuse"):
             page.get_by_role("button", name="Refuse: ").click()
-        expect(page.locator("#batches tbody tr")).to_have_count(3)
+        expect(page.locator("#batches tbody th")).to_have_count(3)
         self.assertEqual(decided, [
             ("batches/2026-11-27%2F3/refuse",
              {"by": "rita", "reason": "the people are right"})])
@@ -132,7 +132,7 @@ class RequesterTest(page_case.PageCase):
         with page.expect_request("**/api/batches?limit=200"):
             older.click()
         expect(older).to_have_count(0)
-        expect(page.locator("#batches tbody tr")).to_have_count(3)
+        expect(page.locator("#batches tbody th")).to_have_count(3)
 
     def test_what_is_open_stays_open_when_labels_come(self):
         page = self.start()
