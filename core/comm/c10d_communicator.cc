@@ -1,4 +1,5 @@
 #include <ATen/ops/empty_like.h>
+#include <signal.h>
 
 #include <atomic>
 #include <functional>
@@ -262,6 +263,14 @@ c10::intrusive_ptr<c10d::Store> MakeStore(const C10dOptions& options) {
                                 options.master_address, store_options));
 }
 
+// Gloo writes to sockets whose other end may be gone, and the signal of that
+// would end this rank without a word. Who has a handler of their own keeps it.
+void LetWritesFail() {
+  struct sigaction present = {};
+  ::sigaction(SIGPIPE, nullptr, &present);
+  if (present.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
+}
+
 absl::StatusOr<std::unique_ptr<Communicator>> Join(
     const C10dOptions& options, const c10::intrusive_ptr<c10d::Store>& store) {
   auto gloo = c10d::ProcessGroupGloo::Options::create(
@@ -301,6 +310,7 @@ absl::StatusOr<std::unique_ptr<Communicator>> MakeC10dCommunicator(
         absl::StrCat("ranks on ", options.device.str(),
                      ": this build has no CUDA; build with `make cuda`"));
   }
+  LetWritesFail();
   try {
     return Join(options, MakeStore(options));
   } catch (const std::exception& error) {

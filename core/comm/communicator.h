@@ -131,7 +131,8 @@ struct C10dOptions {
   at::Device device = at::kCPU;
 };
 
-// Joins the ranks over c10d. Blocks until all are there.
+// Joins the ranks over c10d. Blocks until all are there. From then on this
+// process ignores SIGPIPE, unless it handles it.
 //
 // Errors: Unavailable if the others do not come within the timeout;
 // FailedPrecondition if other machines could not reach this one;

@@ -5,6 +5,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
+#include <signal.h>
 
 #include <atomic>
 #include <fstream>
@@ -86,6 +87,22 @@ TEST(CommunicatorTest, AnAllReduceThatOneRankNeverMakesIsNamed) {
     // The other one is there, and stays, but makes no call.
     done.arrive_and_wait();
   });
+}
+
+TEST(CommunicatorTest, ARankThatIsGoneEndsACallAndNotTheProcess) {
+  ::signal(SIGPIPE, SIG_DFL);
+  OnTwoRanks(kPlenty, [&](Communicator& communicator) {
+    if (communicator.rank() == 1) return;
+    const at::Tensor a = at::full({1 << 20}, 1.0);
+    absl::Status status;
+    for (int i = 0; i < 100 && status.ok(); ++i) {
+      status = communicator.AllReduceSum({a});
+    }
+    EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status;
+  });
+  struct sigaction present = {};
+  ::sigaction(SIGPIPE, nullptr, &present);
+  EXPECT_EQ(present.sa_handler, SIG_IGN);
 }
 
 TEST(CommunicatorTest, ABroadcastThatRankZeroNeverMakesIsNamed) {

@@ -150,8 +150,9 @@ class SlurmTest(unittest.TestCase):
         self.wait(are_there, f"{more} further updates")
 
     def start_again(self, job, restarts):
-        """Without the two minutes that Slurm waits after a requeue. Returns the
-        updates that were done before."""
+        """Without the two minutes that Slurm waits after a requeue, of which it
+        needs a second: a node does not start what it ended in the same one.
+        Returns the updates that were done before."""
         def waits():
             state = self.job(job)
             return (state["JobState"] == "PENDING" and
@@ -165,7 +166,7 @@ class SlurmTest(unittest.TestCase):
             component, state = line.split()
             if state == "PENDING":
                 self.cluster.call("scontrol", "update", f"JobId={component}",
-                                  "StartTime=now")
+                                  "StartTime=now+2")
         self.wait(lambda: self.job(job)["JobState"] == "RUNNING",
                   "the job runs again")
         return done
