@@ -8,7 +8,9 @@ own as a browser has; then everybody takes a task and answers it, again and agai
 small random policy, which the learner keeps as it is, answers the prompts, and
 OVERLAP people each task, so that tasks do not run out. Everybody reads --pause
 seconds before answering: with 0, as fast as a session may ask. After a WARM_UP,
-measures for --seconds, in as many --parts; then verifies that the log has every
+measures parts of PART seconds until --seconds of them were quiet, or until
+--patience is over: a part in which other processes, or other machines of this host,
+used more than DISTURBED cores is told apart. Then verifies that the log has every
 acknowledged answer once. Prints a table and writes bench/results/worker_load.json.
 Needs Python alone.
 """
@@ -18,16 +20,21 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 
+import quiet
 from machine import arguments, save_results
 from memory import MemoryWatch
 from small_run import ROOT, free_ports, write_llama, write_prompts
 
 START_SECONDS = 60
 WARM_UP = 3  # seconds
+PART = 2  # seconds
+# Cores. Two are all there are, and answers wait while somebody else has one.
+DISTURBED = 0.1
 OVERLAP = 50
 PASSWORD = "a long enough password"
 
@@ -113,11 +120,20 @@ def at_share(ordered, share):
     return ordered[int(share * (len(ordered) - 1))]
 
 
-def summary(answered, begin, end):
-    """Rate and latencies in milliseconds of what was acknowledged in between."""
-    some = sorted(1000 * seconds for at, seconds in answered if begin <= at < end)
-    return {"submissions_per_second": len(some) / (end - begin), "p50_ms": at_share(some, 0.5),
+def summary(answered, spans):
+    """Rate and latencies in milliseconds of what was acknowledged in these spans."""
+    some = sorted(1000 * seconds for at, seconds in answered if any(begin <= at < end for begin, end in spans))
+    if not some:
+        return None
+    seconds = sum(end - begin for begin, end in spans)
+    return {"seconds": seconds, "submissions_per_second": len(some) / seconds, "p50_ms": at_share(some, 0.5),
             "p99_ms": at_share(some, 0.99), "longest_ms": some[-1]}
+
+
+def tell(kind, found):
+    if found:
+        print(f"{kind:9} {found['seconds']:4.0f} s: {found['submissions_per_second']:.0f} submissions/s, "
+              f"ms p50 {found['p50_ms']:.1f}, p99 {found['p99_ms']:.1f}, longest {found['longest_ms']:.1f}", flush=True)
 
 
 def resident_megabytes(pid):
@@ -131,26 +147,33 @@ async def load(args, port, pid, admin_token):
     tokens = await invite(port, admin_token, names)
     clients = await asyncio.gather(*(join(port, name, token) for name, token in zip(names, tokens)))
     print(f"{len(clients)} people joined in {time.monotonic() - began:.1f} s", flush=True)
-    answered, misses, parts = [], {}, []
+    answered, misses, spans = [], {}, {"quiet": [], "disturbed": []}
     tasks = [asyncio.ensure_future(work(client, name, args.pause, answered, misses))
              for client, name in zip(clients, names)]
     while not answered and time.monotonic() < began + START_SECONDS:
         await asyncio.sleep(0.1)
     await asyncio.wait(tasks, timeout=WARM_UP, return_when=asyncio.FIRST_EXCEPTION)
-    for _ in range(args.parts):
+    began = time.monotonic()
+    resident = [resident_megabytes(pid)]
+    while len(spans["quiet"]) * PART < args.seconds and time.monotonic() < began + args.patience:
+        before = quiet.look()
         begin = time.monotonic()
-        await asyncio.wait(tasks, timeout=args.seconds / args.parts, return_when=asyncio.FIRST_EXCEPTION)
-        failed = [task for task in tasks if task.done()]
-        if failed:
-            failed[0].result()
-        part = summary(answered, begin, time.monotonic()) | {"resident_mb": resident_megabytes(pid)}
-        parts.append(part)
-        print(f"{part['submissions_per_second']:6.0f} submissions/s, ms p50 {part['p50_ms']:.1f}, "
-              f"p99 {part['p99_ms']:.1f}, longest {part['longest_ms']:.1f}; {part['resident_mb']:.0f} MB", flush=True)
+        await asyncio.wait(tasks, timeout=PART, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done():
+                task.result()
+        end = time.monotonic()
+        cores = quiet.others_cores(before, quiet.look(), os.getpid())
+        spans["disturbed" if cores > DISTURBED else "quiet"].append((begin, end))
+    resident.append(resident_megabytes(pid))
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    return {"parts": parts, "acknowledged": len(answered), "tries_again": misses}
+    found = {kind: summary(answered, some) for kind, some in spans.items()}
+    for kind, some in found.items():
+        tell(kind, some)
+    print(f"resident {resident[0]:.0f} MB at the beginning, {resident[1]:.0f} MB at the end")
+    return found | {"resident_mb": resident, "acknowledged": len(answered), "tries_again": misses}
 
 
 def start(folder, command, *arguments_):
@@ -172,12 +195,20 @@ def count_saved(rlhf, folder, config):
     return len(ids)
 
 
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rlhf", type=pathlib.Path, default=ROOT / "build/release/bin/rlhf")
     parser.add_argument("--workers", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--parts", type=int, default=6)
+    parser.add_argument("--patience", type=float, default=300)
     parser.add_argument("--pause", type=float, default=0.3)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -200,7 +231,7 @@ feedback {{ address: "127.0.0.1:{ports[3]}" http_address: "127.0.0.1:{ports[4]}"
         token = folder / "runs/load/feedback/operator.token"
         try:
             deadline = time.monotonic() + START_SECONDS
-            while not token.exists():
+            while not (token.exists() and answers(ports[4])):
                 if time.monotonic() > deadline or feedback.poll() is not None:
                     raise RuntimeError((folder / "feedback.log").read_text())
                 time.sleep(0.1)

@@ -121,14 +121,17 @@ absl::StatusOr<Task> AnswerDesk::LeaseLocked(const std::string& worker_id) {
 }
 
 absl::StatusOr<Task> AnswerDesk::Lease(const std::string& worker_id) {
-  MutexLock lock(&mutex_);
-  auto task = LeaseLocked(worker_id);
-  if (task.ok()) {
-    // In this order: a dialogue is in a file at every moment.
-    KeepTask(task->task_id);
-    KeepTurnOf(worker_id);
+  absl::StatusOr<Task> task;
+  {
+    MutexLock lock(&mutex_);
+    task = LeaseLocked(worker_id);
+    if (task.ok()) {
+      touched_.task_ids.insert(task->task_id);
+      touched_.worker_ids.insert(worker_id);
+    }
+    UpdateGauges();
   }
-  UpdateGauges();
+  KeepOpenWork();
   return task;
 }
 
@@ -154,17 +157,20 @@ void AnswerDesk::AddToBook(const v1::Comparison& comparison) {
 
 void AnswerDesk::Finish(const std::string& task_id, v1::Comparison comparison,
                         int64_t seq) {
-  MutexLock lock(&mutex_);
   const bool saved = seq > 0;
-  for (const std::string& changed : scheduler_.Finish(
-           task_id, comparison.worker_id(), saved, comparison.extra())) {
-    KeepTask(changed);
+  {
+    MutexLock lock(&mutex_);
+    for (std::string& changed : scheduler_.Finish(
+             task_id, comparison.worker_id(), saved, comparison.extra())) {
+      touched_.task_ids.insert(std::move(changed));
+    }
+    if (saved) {
+      comparison.set_seq(seq);
+      AddToBook(comparison);
+    }
+    UpdateGauges();
   }
-  if (saved) {
-    comparison.set_seq(seq);
-    AddToBook(comparison);
-  }
-  UpdateGauges();
+  KeepOpenWork();
 }
 
 absl::StatusOr<PreferenceStore::Appended> AnswerDesk::AcknowledgeAgain(
@@ -258,7 +264,7 @@ absl::StatusOr<std::optional<Task>> AnswerDesk::FindAnswered(
 
 absl::Status AnswerDesk::AddTurn(const NextTurn& turn) {
   RLHF_RETURN_IF_ERROR(continuations_.Add(turn, clock_->Monotonic()));
-  KeepTurnOf(turn.worker_id);
+  touched_.worker_ids.insert(turn.worker_id);
   return absl::OkStatus();
 }
 
@@ -269,13 +275,17 @@ absl::Status AnswerDesk::CarryOn(const NextTurn& turn) {
     // Also one that is remembered may have been retracted since.
     if (!task.has_value()) return NothingToCarryOn(turn);
   }
-  MutexLock lock(&mutex_);
-  absl::Status added = AddTurn(turn);
-  if (absl::IsNotFound(added) && task.has_value()) {
-    continuations_.Remember(*task, turn.worker_id);
+  absl::Status added;
+  {
+    MutexLock lock(&mutex_);
     added = AddTurn(turn);
+    if (absl::IsNotFound(added) && task.has_value()) {
+      continuations_.Remember(*task, turn.worker_id);
+      added = AddTurn(turn);
+    }
+    if (added.ok()) demand_.SignalAll();
   }
-  if (added.ok()) demand_.SignalAll();
+  KeepOpenWork();
   return added;
 }
 
@@ -287,9 +297,12 @@ std::optional<Continuation> AnswerDesk::NextContinuation() const {
 void AnswerDesk::FinishContinuation(const Continuation& continuation,
                                     std::optional<Task> task) {
   if (task.has_value()) task->task_id = KeyedTaskId(task->task_id);
-  MutexLock lock(&mutex_);
-  continuations_.Finish(continuation, std::move(task));
-  KeepTurnOf(continuation.worker_id);
+  {
+    MutexLock lock(&mutex_);
+    continuations_.Finish(continuation, std::move(task));
+    touched_.worker_ids.insert(continuation.worker_id);
+  }
+  KeepOpenWork();
 }
 
 absl::StatusOr<std::vector<PreferenceStore::Appended>> AnswerDesk::Import(

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -138,18 +139,20 @@ class AnswerDesk {
   // Ends the claim of `comparison`'s worker, which is in the log if `seq` > 0.
   void Finish(const std::string& task_id, v1::Comparison comparison,
               int64_t seq);
+  // ReadLog, with what the files told.
+  absl::Status ReadLogBeside(OpenWork::Found found);
   // Puts what the log and the files told into the scheduler.
   void Resume(ResumedTasks tasks, StartedTasks started,
               const std::vector<v1::WaitingTurn>& turns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status AddTurn(const NextTurn& turn)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Brings the file of the task, and of the worker's waiting dialogue, up to
-  // date.
-  void KeepTask(const std::string& task_id)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void KeepTurnOf(const std::string& worker_id)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Brings the files of the tasks and dialogues in `touched_` up to date, in
+  // one go for all that wait for it: files are slow while their file system
+  // commits, and everybody needs the desk. To be called after a change and
+  // before anybody is told of it.
+  void KeepOpenWork() ABSL_LOCKS_EXCLUDED(keeping_, mutex_);
+  OpenWork::Changes TakeTouched() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Task> LeaseLocked(const std::string& worker_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddToBook(const v1::Comparison& comparison)
@@ -177,7 +180,16 @@ class AnswerDesk {
   TaskScheduler scheduler_ ABSL_GUARDED_BY(mutex_);
   Continuations continuations_ ABSL_GUARDED_BY(mutex_);
   const std::unique_ptr<WorkerBook> book_ ABSL_PT_GUARDED_BY(mutex_);
-  OpenWork open_work_ ABSL_GUARDED_BY(mutex_);
+  // What was changed since the files were brought up to date.
+  struct Touched {
+    std::set<std::string> task_ids;
+    std::set<std::string> worker_ids;  // whose dialogue
+  };
+  Touched touched_ ABSL_GUARDED_BY(mutex_);
+
+  // Before mutex_.
+  Mutex keeping_;
+  OpenWork open_work_ ABSL_GUARDED_BY(keeping_);
 };
 
 }  // namespace rlhf

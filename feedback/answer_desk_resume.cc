@@ -13,14 +13,20 @@
 namespace rlhf {
 
 absl::Status AnswerDesk::ReadLog(const std::string& open_work_folder) {
-  MutexLock lock(&mutex_);
   OpenWork::Found found;
   if (!open_work_folder.empty()) {
+    MutexLock lock(&keeping_);
     RLHF_ASSIGN_OR_RETURN(open_work_, OpenWork::Open(open_work_folder, found));
   }
-  std::vector<std::string> task_ids;
+  RLHF_RETURN_IF_ERROR(ReadLogBeside(std::move(found)));
+  KeepOpenWork();
+  return absl::OkStatus();
+}
+
+absl::Status AnswerDesk::ReadLogBeside(OpenWork::Found found) {
+  MutexLock lock(&mutex_);
   for (const v1::OpenTask& task : found.tasks) {
-    task_ids.push_back(task.task_id());
+    touched_.task_ids.insert(task.task_id());
   }
   ResumedTasks resumed(std::move(found.tasks));
   StartedTasks started(options_.overlap, options_.ready_tasks,
@@ -42,7 +48,6 @@ absl::Status AnswerDesk::ReadLog(const std::string& open_work_folder) {
         worker.view.worker_id, worker.view.num_answers - worker.view.num_extra);
   }
   Resume(std::move(resumed), std::move(started), found.turns);
-  for (const std::string& task_id : task_ids) KeepTask(task_id);
   UpdateGauges();
   return absl::OkStatus();
 }
@@ -64,7 +69,7 @@ void AnswerDesk::Resume(ResumedTasks tasks, StartedTasks started,
                               .task_id = turn.task_id()},
                              now);
     }
-    KeepTurnOf(turn.worker_id());
+    touched_.worker_ids.insert(turn.worker_id());
   }
   for (StartedTask& one : std::move(started).Take()) {
     one.task.task_id = KeyedTaskId(one.task.task_id);
@@ -73,31 +78,50 @@ void AnswerDesk::Resume(ResumedTasks tasks, StartedTasks started,
 }
 
 void AnswerDesk::ForgetWorker(const std::string& worker_id) {
-  MutexLock lock(&mutex_);
-  continuations_.Forget(worker_id);
-  KeepTurnOf(worker_id);
-  for (const std::string& task_id : scheduler_.Forget(worker_id)) {
-    KeepTask(task_id);
+  {
+    MutexLock lock(&mutex_);
+    continuations_.Forget(worker_id);
+    touched_.worker_ids.insert(worker_id);
+    for (std::string& task_id : scheduler_.Forget(worker_id)) {
+      touched_.task_ids.insert(std::move(task_id));
+    }
+    UpdateGauges();
   }
-  UpdateGauges();
+  KeepOpenWork();
 }
 
-void AnswerDesk::KeepTask(const std::string& task_id) {
-  if (const std::optional<OpenTask> open = scheduler_.FindOpen(task_id)) {
-    open_work_.Put(ToRecord(*open, *clock_));
-  } else {
-    open_work_.RemoveTask(task_id);
+void AnswerDesk::KeepOpenWork() {
+  MutexLock keeping(&keeping_);
+  OpenWork::Changes changes;
+  {
+    MutexLock lock(&mutex_);
+    changes = TakeTouched();
   }
+  open_work_.Apply(changes);
 }
 
-void AnswerDesk::KeepTurnOf(const std::string& worker_id) {
-  const auto waiting = continuations_.WaitingOf(worker_id);
-  if (!waiting.has_value()) return open_work_.RemoveTurnOf(worker_id);
-  v1::WaitingTurn turn;
-  *turn.mutable_prompt() = waiting->prompt;
-  turn.set_worker_id(waiting->worker_id);
-  turn.set_task_id(waiting->task_id);
-  open_work_.Put(turn);
+OpenWork::Changes AnswerDesk::TakeTouched() {
+  const Touched touched = std::exchange(touched_, {});
+  OpenWork::Changes changes;
+  for (const std::string& task_id : touched.task_ids) {
+    if (const std::optional<OpenTask> open = scheduler_.FindOpen(task_id)) {
+      changes.tasks.push_back(ToRecord(*open, *clock_));
+    } else {
+      changes.gone_tasks.push_back(task_id);
+    }
+  }
+  for (const std::string& worker_id : touched.worker_ids) {
+    const auto waiting = continuations_.WaitingOf(worker_id);
+    if (!waiting.has_value()) {
+      changes.gone_turns.push_back(worker_id);
+      continue;
+    }
+    v1::WaitingTurn& turn = changes.turns.emplace_back();
+    *turn.mutable_prompt() = waiting->prompt;
+    turn.set_worker_id(waiting->worker_id);
+    turn.set_task_id(waiting->task_id);
+  }
+  return changes;
 }
 
 }  // namespace rlhf

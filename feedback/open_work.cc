@@ -84,7 +84,7 @@ absl::Status OpenWork::RemoveWorker(const std::string& folder,
   if (!FileExists(folder)) return absl::OkStatus();
   Found found;
   RLHF_ASSIGN_OR_RETURN(OpenWork work, Open(folder, found));
-  work.RemoveTurnOf(worker_id);
+  Changes changes = {.gone_turns = {worker_id}};
   for (v1::OpenTask& task : found.tasks) {
     auto& holders = *task.mutable_holders();
     const auto first = std::remove_if(holders.begin(), holders.end(),
@@ -94,11 +94,12 @@ absl::Status OpenWork::RemoveWorker(const std::string& folder,
     if (first == holders.end() && task.owner() != worker_id) continue;
     holders.erase(first, holders.end());
     if (holders.empty() || task.owner() == worker_id) {
-      work.RemoveTask(task.task_id());
+      changes.gone_tasks.push_back(task.task_id());
     } else {
-      work.Put(task);
+      changes.tasks.push_back(std::move(task));
     }
   }
+  work.Apply(changes);
   return absl::OkStatus();
 }
 
@@ -121,22 +122,20 @@ void OpenWork::Write(const std::string& path, const std::string& contents) {
   failing_ = !status.ok();
 }
 
-void OpenWork::Put(const v1::OpenTask& task) {
+void OpenWork::Apply(const Changes& changes) {
   if (folder_.empty()) return;
-  Write(TaskPath(task.task_id()), task.SerializeAsString());
-}
-
-void OpenWork::Put(const v1::WaitingTurn& turn) {
-  if (folder_.empty()) return;
-  Write(TurnPath(turn.worker_id()), turn.SerializeAsString());
-}
-
-void OpenWork::RemoveTask(const std::string& task_id) {
-  if (!folder_.empty()) ::unlink(TaskPath(task_id).c_str());
-}
-
-void OpenWork::RemoveTurnOf(const std::string& worker_id) {
-  if (!folder_.empty()) ::unlink(TurnPath(worker_id).c_str());
+  for (const v1::OpenTask& task : changes.tasks) {
+    Write(TaskPath(task.task_id()), task.SerializeAsString());
+  }
+  for (const v1::WaitingTurn& turn : changes.turns) {
+    Write(TurnPath(turn.worker_id()), turn.SerializeAsString());
+  }
+  for (const std::string& task_id : changes.gone_tasks) {
+    ::unlink(TaskPath(task_id).c_str());
+  }
+  for (const std::string& worker_id : changes.gone_turns) {
+    ::unlink(TurnPath(worker_id).c_str());
+  }
 }
 
 }  // namespace rlhf

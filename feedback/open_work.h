@@ -39,13 +39,17 @@ class OpenWork {
   static absl::Status RemoveWorker(const std::string& folder,
                                    const std::string& worker_id);
 
-  // In place of an earlier one of the same task, and of the same worker.
-  void Put(const v1::OpenTask& task);
-  void Put(const v1::WaitingTurn& turn);
-
-  // Fine if there is none.
-  void RemoveTask(const std::string& task_id);
-  void RemoveTurnOf(const std::string& worker_id);
+  // Each in place of an earlier one of the same task, or of the same worker;
+  // what is gone need not have been there.
+  struct Changes {
+    std::vector<v1::OpenTask> tasks;
+    std::vector<v1::WaitingTurn> turns;
+    std::vector<std::string> gone_tasks;  // ids
+    std::vector<std::string> gone_turns;  // whose
+  };
+  // What is new is written before what is gone is removed: a dialogue that
+  // became a task is in a file at every moment.
+  void Apply(const Changes& changes);
 
  private:
   explicit OpenWork(std::string folder) : folder_(std::move(folder)) {}

@@ -29,16 +29,12 @@ TEST(OpenWorkTest, WhatWasPutAndNotRemovedIsFoundAgain) {
   OpenWork::Found found;
   ASSERT_OK_AND_ASSIGN(OpenWork work, OpenWork::Open(folder, found));
   EXPECT_TRUE(found.tasks.empty());
-  work.Put(MakeOpenTask("a1"));
-  work.Put(MakeOpenTask("b2"));
+  work.Apply({.tasks = {MakeOpenTask("a1"), MakeOpenTask("b2")}});
   v1::OpenTask again = MakeOpenTask("b2");
   again.set_owner("ada");
-  work.Put(again);
-  work.Put(MakeTurn("../../ada"));
-  work.Put(MakeTurn("ben"));
-  work.RemoveTask("a1");
-  work.RemoveTask("never there");
-  work.RemoveTurnOf("ben");
+  work.Apply(
+      {.tasks = {again}, .turns = {MakeTurn("../../ada"), MakeTurn("ben")}});
+  work.Apply({.gone_tasks = {"a1", "never there"}, .gone_turns = {"ben"}});
   ASSERT_OK(OpenWork::Open(folder, found));
   ASSERT_EQ(found.tasks.size(), 1u);
   EXPECT_EQ(found.tasks[0].owner(), "ada");
@@ -51,7 +47,7 @@ TEST(OpenWorkTest, WhatMakesNoSenseIsRemovedAndTheRestIsRead) {
   const TempDir dir;
   OpenWork::Found found;
   ASSERT_OK_AND_ASSIGN(OpenWork work, OpenWork::Open(dir.path(), found));
-  work.Put(MakeOpenTask("a1"));
+  work.Apply({.tasks = {MakeOpenTask("a1")}});
   ASSERT_OK(WriteFileAtomically(dir / "task-b2", "\xff\xff\xff"));
   ASSERT_OK(WriteFileAtomically(dir / "turn-c3", ""));
   ASSERT_OK(WriteFileAtomically(dir / "temporary", "cut sho"));
@@ -68,16 +64,13 @@ TEST(OpenWorkTest, RemovedWorkerLeavesNothingButWhatOthersHave) {
   v1::OpenTask own = MakeOpenTask("own");
   own.set_owner("ada");
   own.add_holders()->set_worker_id("ada");
-  work.Put(own);
   v1::OpenTask held = MakeOpenTask("held");
   held.add_holders()->set_worker_id("ada");
-  work.Put(held);
   v1::OpenTask shared = MakeOpenTask("shared");
   shared.add_holders()->set_worker_id("ada");
   shared.add_holders()->set_worker_id("ben");
-  work.Put(shared);
-  work.Put(MakeTurn("ada"));
-  work.Put(MakeTurn("ben"));
+  work.Apply({.tasks = {own, held, shared},
+              .turns = {MakeTurn("ada"), MakeTurn("ben")}});
   ASSERT_OK(OpenWork::RemoveWorker(dir.path(), "ada"));
   ASSERT_OK(OpenWork::Open(dir.path(), found));
   ASSERT_EQ(found.tasks.size(), 1u);
@@ -92,8 +85,7 @@ TEST(OpenWorkTest, RemovedWorkerLeavesNothingButWhatOthersHave) {
 
 TEST(OpenWorkTest, WithoutAFolderNothingIsKept) {
   OpenWork work;
-  work.Put(MakeOpenTask("a1"));
-  work.RemoveTask("a1");
+  work.Apply({.tasks = {MakeOpenTask("a1")}, .gone_tasks = {"b2"}});
 }
 
 }  // namespace
