@@ -262,6 +262,8 @@ struct Command {
   bool may_lack_argument = false;
   // Beside --config and --set.
   absl::string_view flags;
+  // Who does it and why is wanted, and kept.
+  bool is_kept = false;
 };
 
 constexpr Command kCommands[] = {
@@ -271,10 +273,14 @@ constexpr Command kCommands[] = {
      .argument = "ID",
      .may_lack_argument = true,
      .flags = "last before"},
-    {.name = "release", .argument = "ID", .flags = "by reason"},
-    {.name = "refuse", .argument = "ID", .flags = "by reason"},
+    {.name = "release",
+     .argument = "ID",
+     .flags = "by reason",
+     .is_kept = true},
+    {.name = "refuse", .argument = "ID", .flags = "by reason", .is_kept = true},
     {.name = "retract",
-     .flags = "worker batch comparison suspects-of by reason"},
+     .flags = "worker batch comparison suspects-of by reason",
+     .is_kept = true},
     {.name = "backup", .argument = "FILE"},
     {.name = "verify"},
     {.name = "invite", .flags = "role name hours"},
@@ -310,7 +316,8 @@ absl::StatusOr<Command> FindCommand(const std::vector<std::string>& words) {
     const size_t least = command.may_lack_argument ? 1 : most;
     if (words.size() >= least && words.size() <= most) return command;
     return absl::InvalidArgumentError(
-        absl::StrCat("wanted: rlhf feedback ", Usage(command), " --config C"));
+        absl::StrCat("wanted: rlhf feedback ", Usage(command), " --config C",
+                     command.is_kept ? " --by NAME --reason WHY" : ""));
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "there is no command \"", words[0], "\"; wanted: ", AllUsages()));

@@ -80,6 +80,10 @@ TEST_F(FeedbackVerbTest, ItSaysWhatItWants) {
                 StatusIs(StatusCode::kInvalidArgument,
                          "wanted: rlhf feedback import FILE --config C"));
   }
+  EXPECT_THAT(Feedback({"release"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       "wanted: rlhf feedback release ID --config C --by NAME "
+                       "--reason WHY"));
   EXPECT_THAT(Feedback({"batches", "a", "b"}),
               StatusIs(StatusCode::kInvalidArgument,
                        "wanted: rlhf feedback batches [ID] --config C"));

@@ -16,6 +16,7 @@
 #include "cli/lineage.h"
 #include "cli/lineage_records.h"
 #include "cli/verbs.h"
+#include "core/base/counted.h"
 #include "core/base/status_macros.h"
 
 namespace rlhf {
@@ -105,9 +106,10 @@ absl::Status PrintPupils(const RunRecords& records, const ComparisonLog& log,
     return absl::NotFoundError(
         absl::StrCat("no comparison of ", flag, " ", value, " is in the log"));
   }
-  std::cout << flag << " " << value << ": " << pupils.num_comparisons
-            << " comparisons, " << pupils.num_retracted << " retracted; "
-            << pupils.num_teaching << " may have taught a PM\n"
+  std::cout << flag << " " << value << ": "
+            << Counted(pupils.num_comparisons, "comparison") << ", "
+            << pupils.num_retracted << " retracted; " << pupils.num_teaching
+            << " may have taught a PM\n"
             << "PM versions      " << VersionList(pupils.pms) << "\n"
             << "policy versions  "
             << VersionList(PoliciesTaughtBy(records, pupils.pms)) << "\n";

@@ -283,7 +283,7 @@ HttpResponse HttpApi::GetStats(const HttpRequest& request) {
   Json json = {{"num_comparisons", totals.num_comparisons},
                {"num_decided", totals.num_decided},
                {"num_workers", totals.num_workers},
-               {"num_retracted", totals.num_retracted},
+               {"num_retracted", totals.num_tombstones - totals.num_replaced},
                {"chain_head", totals.chain_head},
                {"num_ready_tasks", tasks.num_ready},
                {"num_leased_tasks", tasks.num_leased},

@@ -330,6 +330,10 @@ TEST_F(HttpApiTest, StatsCountAllAndTheWorker) {
   EXPECT_EQ(stats["max_comparisons"], 2);
   EXPECT_EQ(stats["num_retracted"], 0);
   EXPECT_EQ(stats["chain_head"], store_->GetStats().chain_head);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_OK(store_->Retract({.comparison_ids = {"c1"}}, "asked to", "op"));
+  }
+  EXPECT_EQ(ParseJson(client_->Get("/api/stats").body)->at("num_retracted"), 1);
 }
 
 TEST_F(HttpApiTest, CommentsAreLimitedInCharactersNotInBytes) {

@@ -194,6 +194,7 @@ PreferenceStore::Totals PreferenceStore::GetTotals() const {
           .num_decided = stats_.num_decided,
           .num_workers = static_cast<int64_t>(stats_.num_by_worker.size()),
           .num_retracted = stats_.num_retracted,
+          .num_tombstones = stats_.num_tombstones,
           .num_replaced = stats_.num_replaced,
           .chain_head = stats_.chain_head};
 }

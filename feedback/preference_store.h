@@ -94,6 +94,7 @@ class PreferenceStore {
     int64_t num_decided = 0;
     int64_t num_workers = 0;
     int64_t num_retracted = 0;
+    int64_t num_tombstones = 0;
     int64_t num_replaced = 0;
     std::string chain_head;
   };
