@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/human_format.h"
+#include "core/base/counted.h"
 #include "core/base/file.h"
 #include "core/base/json_lines.h"
 #include "core/base/proto_json.h"
@@ -210,12 +211,12 @@ void AppendCosts(const v1::Report& report, std::string* text) {
 }  // namespace
 
 std::string SummaryTable(const v1::Report& report) {
-  std::string text = absl::StrFormat(
-      "run %s: %d updates, %d comparisons, %d PM swap%s during PPO, %s\n",
-      report.run_name(), report.updates_size(), report.num_comparisons(),
-      report.num_pm_swaps_during_ppo(),
-      report.num_pm_swaps_during_ppo() == 1 ? "" : "s",
-      HumanSeconds(report.wall_seconds()));
+  std::string text =
+      absl::StrFormat("run %s: %s, %s, %s during PPO, %s\n", report.run_name(),
+                      Counted(report.updates_size(), "update"),
+                      Counted(report.num_comparisons(), "comparison"),
+                      Counted(report.num_pm_swaps_during_ppo(), "PM swap"),
+                      HumanSeconds(report.wall_seconds()));
   AppendUpdateTable(report, &text);
   AppendPms(report, &text);
   AppendGold(report, &text);

@@ -187,8 +187,7 @@ class AnswerDesk {
   };
   Touched touched_ ABSL_GUARDED_BY(mutex_);
 
-  // Before mutex_.
-  Mutex keeping_;
+  Mutex keeping_ ABSL_ACQUIRED_BEFORE(mutex_);
   OpenWork open_work_ ABSL_GUARDED_BY(keeping_);
 };
 

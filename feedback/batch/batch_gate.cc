@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "core/base/counted.h"
 
 namespace rlhf {
 namespace {
@@ -44,11 +45,6 @@ BatchFinding JudgeMost(const char* check, absl::string_view what,
   return {check, !SurelyAbove(share, limit, quantile),
           absl::StrCat(what, ": ", DescribeShare(share, quantile), ", at most ",
                        Percent(limit))};
-}
-
-std::string NumWorkers(const std::vector<WorkerFinding>& workers) {
-  return absl::StrCat(workers.size(),
-                      workers.size() == 1 ? " worker" : " workers");
 }
 
 // The first few of them: many bad workers do not fill the report.
@@ -88,7 +84,8 @@ BatchFinding JudgeAnswers(const AnswerCheck& check,
   }
   if (!crossing.empty()) {
     finding.passed = false;
-    absl::StrAppend(&finding.detail, "; beyond it ", NumWorkers(crossing));
+    absl::StrAppend(&finding.detail, "; beyond it ",
+                    Counted(crossing.size(), "worker"));
     NameWorkers(std::move(crossing), finding);
   }
   return finding;
@@ -219,7 +216,7 @@ BatchFinding JudgeCopies(const BatchEvidence& evidence,
   const bool passed = twins.empty();
   BatchFinding finding = {
       kCopied, passed,
-      absl::StrCat(passed ? "no worker" : NumWorkers(twins),
+      absl::StrCat(passed ? "no worker" : Counted(twins.size(), "worker"),
                    " surely in agreement with one other more often than ",
                    most)};
   NameWorkers(std::move(twins), finding);
