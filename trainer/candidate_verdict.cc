@@ -60,7 +60,8 @@ absl::Status CandidateVerdict::Promote(std::optional<int64_t> serving,
   if (served) {
     RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> serves,
                           registry_->Alias("serving"));
-    if (serves != version) Refuse("it served already, and was replaced", report);
+    if (serves != version)
+      Refuse("it served already, and was replaced", report);
     return trial_->EndTrials(report.verdict());
   }
   const absl::Status status = registry_->Promote(

@@ -110,10 +110,11 @@ TEST_P(BrokenRegistryTest, IsSeen) { ExpectSeen(Registry); }
 
 INSTANTIATE_TEST_SUITE_P(
     Rule, BrokenRegistryTest,
-    testing::Values(
-        Broken{"a promotion is made on an old view", "only what it compared with"},
-        Broken{"what served is forgotten", "served before is remembered"},
-        Broken{"a trial outlives its promotion", "on no trial"}),
+    testing::Values(Broken{"a promotion is made on an old view",
+                           "only what it compared with"},
+                    Broken{"what served is forgotten",
+                           "served before is remembered"},
+                    Broken{"a trial outlives its promotion", "on no trial"}),
     Name);
 
 // What surrounds the state machines is played, and so is what is broken in it:

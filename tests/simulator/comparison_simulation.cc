@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/file.h"
 
 namespace rlhf {
 namespace {
@@ -109,8 +110,19 @@ void ComparisonSimulation::Crash() {
   if (!size_.open_work_folder.empty()) {
     std::filesystem::remove_all(size_.open_work_folder);
     std::filesystem::rename(Snapshot(), size_.open_work_folder);
+    if (Fault("power lost")) LoseOpenWork();
   }
   After(Real(0.1, 5), [this] { Start(); });
+}
+
+// It is not synced.
+void ComparisonSimulation::LoseOpenWork() {
+  std::vector<std::string> files = ListDirectory(size_.open_work_folder);
+  if (files.empty()) return;
+  std::filesystem::remove(
+      absl::StrCat(size_.open_work_folder, "/",
+                   files[static_cast<size_t>(
+                       Int(0, static_cast<int64_t>(files.size()) - 1))]));
 }
 
 MemoryTable::Fate ComparisonSimulation::NextFate() {

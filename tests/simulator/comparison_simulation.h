@@ -63,6 +63,7 @@ class ComparisonSimulation final : public Simulation {
   bool is_up() const { return desk_ != nullptr; }
   void Start();
   void Crash();
+  void LoseOpenWork();
   std::string Snapshot() const { return size_.open_work_folder + ".snapshot"; }
   MemoryTable::Fate NextFate();
   void SetTimeOfDay();

@@ -104,8 +104,8 @@ void RegistrySimulation::Promote(Refresher& refresher, int64_t version) {
           ? Serving()
           : cards_.at(version).compared_with;
   Aliases after = aliases_;
-  const bool looks = flaw_ != "looks before its trials only" &&
-                     flaw_ != "trusts its memory";
+  const bool looks =
+      flaw_ != "looks before its trials only" && flaw_ != "trusts its memory";
   if (looks && served_.contains(version)) {
     Count("served during its trials");
   } else if (PromoteIn(after, version, expected).ok()) {

@@ -17,7 +17,8 @@ TEST(RegistrySimulationTest, HoldsItsRulesUnderFaults) {
   for (const char* what :
        {"refresher dies", "report lost", "goes on with what was left",
         "promoted", "refused: something else serves", "promoted by a person",
-        "promotion on an old view", "rolled back", "served during its trials"}) {
+        "promotion on an old view", "rolled back",
+        "served during its trials"}) {
     EXPECT_GT(seen[what], 100) << what;
   }
 }
