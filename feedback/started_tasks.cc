@@ -42,7 +42,7 @@ std::string TaskContentKey(const v1::Comparison& comparison) {
 void StartedTasks::Add(const v1::Comparison& comparison) {
   if (overlap_ < 2 || !IsOfATask(comparison)) return;
   const std::string key = TaskContentKey(comparison);
-  if (known_.contains(key)) return;
+  if (known_.contains(key) || gone_.contains(key)) return;
   const auto [found, is_new] = started_.try_emplace(key);
   StartedTask& started = found->second;
   if (is_new) {
@@ -51,12 +51,16 @@ void StartedTasks::Add(const v1::Comparison& comparison) {
   }
   started.answered_by.insert(comparison.worker_id());
   if (static_cast<int>(started.answered_by.size()) >= overlap_) {
-    order_.erase(std::find(order_.begin(), order_.end(), key));
-    started_.erase(found);
+    Drop(std::find(order_.begin(), order_.end(), key));
   } else if (static_cast<int>(order_.size()) > max_tasks_) {
-    started_.erase(order_.front());
-    order_.pop_front();
+    Drop(order_.begin());
   }
+}
+
+void StartedTasks::Drop(std::deque<std::string>::iterator key) {
+  started_.erase(*key);
+  gone_.insert(std::move(*key));
+  order_.erase(key);
 }
 
 std::vector<StartedTask> StartedTasks::Take() && {

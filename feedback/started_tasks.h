@@ -29,9 +29,9 @@ struct StartedTask {
 // compared, by whose versions and when a PM served: the log knows no task
 // names. Imported comparisons, extra answers and gold questions belong to none.
 //
-// Thread-compatible. Bounded: of the tasks that still want answers, the last
-// `max_tasks` are kept, which is all that were offered when the process ended
-// if it offered no more than that.
+// Thread-compatible. Of the tasks that still want answers, the last `max_tasks`
+// are kept, which is all that were offered when the process ended if it offered
+// no more than that. Of the others a digest is, while the log is read.
 class StartedTasks {
  public:
   // `overlap` answers are wanted for each task; with 1, there are none. Those
@@ -46,12 +46,17 @@ class StartedTasks {
   std::vector<StartedTask> Take() &&;
 
  private:
+  void Drop(std::deque<std::string>::iterator key);
+
   const int overlap_;
   const int max_tasks_;
   const std::set<std::string> known_;
   // By a digest of what was compared.
   std::map<std::string, StartedTask> started_;
   std::deque<std::string> order_;
+  // Complete or forgotten. A later answer does not start them anew: whoever
+  // gave the earlier ones would be asked again.
+  std::set<std::string> gone_;
 };
 
 }  // namespace rlhf

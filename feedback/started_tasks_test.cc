@@ -84,5 +84,23 @@ TEST(StartedTasksTest, OldestAreForgottenFirst) {
   EXPECT_EQ(started[1].task.prompt.prompt_id(), "p5");
 }
 
+TEST(StartedTasksTest, AnAnswerTooManyDoesNotStartATaskAnew) {
+  StartedTasks tasks(2, 10);
+  tasks.Add(AnswerTo(1, "ada", 1));
+  tasks.Add(AnswerTo(1, "ben", 2));
+  tasks.Add(AnswerTo(1, "cyd", 3));
+  EXPECT_TRUE(std::move(tasks).Take().empty());
+}
+
+TEST(StartedTasksTest, ALaterAnswerDoesNotStartAForgottenTaskAnew) {
+  StartedTasks tasks(3, 1);
+  tasks.Add(AnswerTo(1, "ada", 1));
+  tasks.Add(AnswerTo(2, "ada", 2));
+  tasks.Add(AnswerTo(1, "ben", 3));
+  const auto started = std::move(tasks).Take();
+  ASSERT_EQ(started.size(), 1u);
+  EXPECT_EQ(started[0].task.prompt.prompt_id(), "p2");
+}
+
 }  // namespace
 }  // namespace rlhf

@@ -10,6 +10,14 @@
 #include "trainer/retracted_data.h"
 
 namespace rlhf {
+namespace {
+
+std::string Name(std::optional<int64_t> version) {
+  return version.has_value() ? absl::StrCat("version ", *version)
+                             : "no version";
+}
+
+}  // namespace
 
 absl::StatusOr<bool> CandidateVerdict::Served(int64_t version) const {
   RLHF_ASSIGN_OR_RETURN(const std::vector<Transition> history,
@@ -35,19 +43,31 @@ absl::Status CandidateVerdict::RefuseIfRetracted(v1::PmReport& report) {
   return absl::OkStatus();
 }
 
+void CandidateVerdict::Refuse(const std::string& found, v1::PmReport& report) {
+  AddVerdict({.promote = false,
+              .reason = "refused: " + found,
+              .findings = {{"serving PM", false, found}}},
+             report);
+}
+
 // A person may have made another version serve meanwhile: what the candidate
-// was compared with serves no more.
+// was compared with serves no more. Or the candidate itself, and have taken it
+// back since.
 absl::Status CandidateVerdict::Promote(std::optional<int64_t> serving,
                                        v1::PmReport& report) {
-  const absl::Status status =
-      registry_->Promote(report.pm().version(), serving,
-                         {.by = "gate", .reason = report.verdict()});
+  const int64_t version = report.pm().version();
+  RLHF_ASSIGN_OR_RETURN(const bool served, Served(version));
+  if (served) {
+    RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> serves,
+                          registry_->Alias("serving"));
+    if (serves != version)
+      Refuse("it served already, and was replaced", report);
+    return trial_->EndTrials(report.verdict());
+  }
+  const absl::Status status = registry_->Promote(
+      version, serving, {.by = "gate", .reason = report.verdict()});
   if (!absl::IsAborted(status)) return status;
-  AddVerdict(
-      {.promote = false,
-       .reason = absl::StrCat("refused: ", status.message()),
-       .findings = {{"serving PM", false, std::string(status.message())}}},
-      report);
+  Refuse(std::string(status.message()), report);
   return absl::OkStatus();
 }
 
@@ -66,7 +86,8 @@ absl::Status CandidateVerdict::Try(std::optional<int64_t> serving,
   return trial_->EndTrials(report.verdict());
 }
 
-absl::Status CandidateVerdict::Conclude(v1::PmReport& report) {
+absl::Status CandidateVerdict::Conclude(std::optional<int64_t> compared_with,
+                                        v1::PmReport& report) {
   RLHF_RETURN_IF_ERROR(registry_->SetAlias(
       "candidate", report.pm().version(),
       {.by = "refresher",
@@ -75,7 +96,13 @@ absl::Status CandidateVerdict::Conclude(v1::PmReport& report) {
                         registry_->Alias("serving"));
   RLHF_ASSIGN_OR_RETURN(const bool served, Served(report.pm().version()));
   if (!report.promoted() || served) return absl::OkStatus();
-  return Try(serving, report);
+  if (serving == compared_with) return Try(serving, report);
+  // Training takes long, and so may a restart: a trial beside another PM would
+  // prove nothing.
+  Refuse(absl::StrCat(Name(serving), " serves, and it was compared with ",
+                      Name(compared_with)),
+         report);
+  return trial_->EndTrials(report.verdict());
 }
 
 }  // namespace rlhf

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,14 +28,20 @@ class CandidateVerdict {
   // candidate is on no trial any more. One that has served before is left as it
   // is, so that this may be called again wherever a killed process stopped.
   //
+  // `compared_with` served when the candidate was measured; it replaces no
+  // other.
+  //
   // Errors: Cancelled at shutdown; those of the registry and of asking `store`.
-  absl::Status Conclude(v1::PmReport& report);
+  absl::Status Conclude(std::optional<int64_t> compared_with,
+                        v1::PmReport& report);
 
  private:
   // Whether `version` served at any time.
   absl::StatusOr<bool> Served(int64_t version) const;
   absl::Status Try(std::optional<int64_t> serving, v1::PmReport& report);
   absl::Status RefuseIfRetracted(v1::PmReport& report);
+  // Because of what serves.
+  static void Refuse(const std::string& found, v1::PmReport& report);
   absl::Status Promote(std::optional<int64_t> serving, v1::PmReport& report);
 
   const ModelRegistry* const registry_;

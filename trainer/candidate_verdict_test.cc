@@ -96,7 +96,7 @@ class CandidateVerdictTest : public testing::Test {
   }
 
   // What becomes of version 2, as its report tells.
-  v1::PmReport Conclude() {
+  v1::PmReport Conclude(std::optional<int64_t> compared_with = 1) {
     CandidateTrial trial(
         {.gate = gate_,
          .run_directory = folder_.path(),
@@ -112,7 +112,7 @@ class CandidateVerdictTest : public testing::Test {
     report.mutable_data()->set_num_retractions(kSeen);
     report.set_promoted(true);
     report.set_verdict("promoted: 9 of 10");
-    EXPECT_OK(verdict.Conclude(report));
+    EXPECT_OK(verdict.Conclude(compared_with, report));
     return report;
   }
 
@@ -199,6 +199,48 @@ TEST_F(CandidateVerdictTest, WhatThePersonMadeServeMeanwhileStays) {
   };
   EXPECT_FALSE(Conclude().promoted());
   EXPECT_THAT(registry_.Alias("serving"), IsOkAndHolds(3));
+}
+
+TEST_F(CandidateVerdictTest, WhatAPersonTookBackIsNotBroughtBack) {
+  gate_.set_shadow_dialogues(16);
+  on_show_ = [this](const std::string&, double) {
+    EXPECT_OK(registry_.Promote(2, 1, {"ann", "cannot wait"}));
+    EXPECT_OK(registry_.RollBack({"ann", "it likes lists"}));
+  };
+  const v1::PmReport report = Conclude();
+  EXPECT_FALSE(report.promoted());
+  EXPECT_EQ(report.verdict(), "refused: it served already, and was replaced");
+  EXPECT_THAT(registry_.Alias("serving"), IsOkAndHolds(1));
+}
+
+TEST_F(CandidateVerdictTest, WhatAPersonPromotedDuringItsTrialsServes) {
+  gate_.set_shadow_dialogues(16);
+  on_show_ = [this](const std::string&, double) {
+    EXPECT_OK(registry_.Promote(2, 1, {"ann", "cannot wait"}));
+  };
+  EXPECT_TRUE(Conclude().promoted());
+  EXPECT_THAT(registry_.Alias("serving"), IsOkAndHolds(2));
+  EXPECT_THAT(registry_.Alias("shadow"), IsOkAndHolds(std::nullopt));
+}
+
+// While it was trained, or while the refresher was away.
+TEST_F(CandidateVerdictTest, ItReplacesNoPmThatItWasNotComparedWith) {
+  gate_.set_shadow_dialogues(16);
+  on_show_ = [](const std::string& phase, double) {
+    ADD_FAILURE() << "a trial that proves nothing: " << phase;
+  };
+  // A trial that a killed refresher left.
+  ASSERT_OK(registry_.SetAlias("shadow", 2, {"gate", "on trial"}));
+  ASSERT_OK(PublishEmptyPm(registry_, 3));
+  ASSERT_OK(registry_.Promote(3, 1, {"ann", "better"}));
+  const v1::PmReport report = Conclude(/*compared_with=*/1);
+  EXPECT_FALSE(report.promoted());
+  EXPECT_EQ(report.verdict(),
+            "refused: version 3 serves, and it was compared with version 1");
+  EXPECT_EQ(report.checks().rbegin()->name(), "serving PM");
+  EXPECT_THAT(registry_.Alias("serving"), IsOkAndHolds(3));
+  EXPECT_THAT(registry_.Alias("shadow"), IsOkAndHolds(std::nullopt));
+  EXPECT_FALSE(Conclude(/*compared_with=*/std::nullopt).promoted());
 }
 
 }  // namespace

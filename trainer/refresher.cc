@@ -40,6 +40,15 @@ namespace {
 
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(500);
 
+// Of a card: the PM that served when the candidate was measured; 0: none.
+constexpr char kComparedWith[] = "compared_with";
+
+struct Published {
+  v1::PmReport report;
+  // Served when the candidate was measured; nullopt: none did.
+  std::optional<int64_t> compared_with;
+};
+
 class RefreshService final : public v1::Refresh::Service {
  public:
   template <typename F>
@@ -152,9 +161,21 @@ class Refresher {
       std::optional<v1::PmReport> report = ReportOf(card);
       if (!report.has_value()) continue;
       RLHF_ASSIGN_OR_RETURN(*report->mutable_pm(), registry_.Get(version));
-      interrupted_.push_back(*std::move(report));
+      RLHF_ASSIGN_OR_RETURN(std::optional<int64_t> compared_with,
+                            ComparedWith(card));
+      interrupted_.push_back({*std::move(report), compared_with});
     }
     return absl::OkStatus();
+  }
+
+  // Cards of older versions of rlhf do not tell: what serves now, then.
+  absl::StatusOr<std::optional<int64_t>> ComparedWith(const Json& card) const {
+    const auto found = card.find(kComparedWith);
+    if (found == card.end() || !found->is_number_integer()) {
+      return registry_.Alias("serving");
+    }
+    const auto version = found->get<int64_t>();
+    return version > 0 ? std::optional(version) : std::nullopt;
   }
 
   void Show(const std::string& phase, double share) {
@@ -190,13 +211,13 @@ class Refresher {
   }
 
   absl::Status Refresh(const v1::DataSnapshot& snapshot) {
-    RLHF_ASSIGN_OR_RETURN(v1::PmReport report, MakeCandidate(snapshot));
-    return Conclude(std::move(report));
+    RLHF_ASSIGN_OR_RETURN(Published candidate, MakeCandidate(snapshot));
+    return Conclude(std::move(candidate));
   }
 
   // Trains, measures and publishes. Its weights are on disk then and no longer
   // here: a trial may take long.
-  absl::StatusOr<v1::PmReport> MakeCandidate(const v1::DataSnapshot& snapshot) {
+  absl::StatusOr<Published> MakeCandidate(const v1::DataSnapshot& snapshot) {
     RLHF_ASSIGN_OR_RETURN(std::vector<v1::Comparison> comparisons,
                           ReadLog(snapshot.last_seq()));
     RLHF_ASSIGN_OR_RETURN(const std::optional<int64_t> serving,
@@ -219,8 +240,8 @@ class Refresher {
           retracted, " comparisons were retracted while PM version ", version,
           " was trained on them; it is trained again, without them"));
     }
-    RLHF_RETURN_IF_ERROR(Publish(candidate));
-    return std::move(candidate.report);
+    RLHF_RETURN_IF_ERROR(Publish(serving, candidate));
+    return Published{std::move(candidate.report), serving};
   }
 
   // Up to which comparison a version was trained; 0 if that is not known.
@@ -231,11 +252,13 @@ class Refresher {
     return 0;
   }
 
-  absl::Status Publish(Candidate& candidate) {
+  absl::Status Publish(std::optional<int64_t> compared_with,
+                       Candidate& candidate) {
     v1::PmReport& report = candidate.report;
     RLHF_ASSIGN_OR_RETURN(const Json described,
                           ParseJson(ProtoToJsonLine(report)));
     Json card = {{"report", described},
+                 {kComparedWith, compared_with.value_or(0)},
                  {"training", ToJson(candidate.training)},
                  {"held_out", ToJson(candidate.held_out)},
                  {"pm_members", ToJson(candidate.pm.members)}};
@@ -255,8 +278,9 @@ class Refresher {
 
   // May be called again for one that a killed refresher left anywhere on the
   // way.
-  absl::Status Conclude(v1::PmReport report) {
-    RLHF_RETURN_IF_ERROR(verdict_.Conclude(report));
+  absl::Status Conclude(Published candidate) {
+    v1::PmReport& report = candidate.report;
+    RLHF_RETURN_IF_ERROR(verdict_.Conclude(candidate.compared_with, report));
     report.set_promoted_at_update(UpdatesDone());
     RLHF_LOG(INFO) << "PM version " << report.pm().version() << ": "
                    << report.verdict();
@@ -287,7 +311,7 @@ class Refresher {
   std::optional<CandidateMaker> maker_;
   std::vector<v1::PmReport> reports_;
   // Published, but not concluded, by an earlier process.
-  std::vector<v1::PmReport> interrupted_;
+  std::vector<Published> interrupted_;
   int64_t unusable_ = -1;
 };
 

@@ -21,20 +21,12 @@
 #include "core/base/hash.h"
 #include "core/base/signing_key.h"
 #include "core/base/status_macros.h"
+#include "core/registry/alias_rules.h"
 
 namespace rlhf {
 namespace {
 
 constexpr char kCard[] = "card.json";
-constexpr char kServing[] = "serving";
-constexpr char kPrevious[] = "previous";
-constexpr char kShadow[] = "shadow";
-constexpr char kCanary[] = "canary";
-
-std::optional<int64_t> Find(const Aliases& aliases, const std::string& alias) {
-  const auto it = aliases.find(alias);
-  return it == aliases.end() ? std::nullopt : std::optional(it->second);
-}
 
 std::string FolderName(int64_t version) {
   return absl::StrFormat("%06d", version);
@@ -49,11 +41,6 @@ absl::StatusOr<Json> ReadJsonFile(const std::string& path) {
   absl::StatusOr<Json> json = ParseJson(text);
   if (!json.ok()) return WithContext(json.status(), path);
   return json;
-}
-
-std::string Name(std::optional<int64_t> version) {
-  return version.has_value() ? absl::StrCat("version ", *version)
-                             : "no version";
 }
 
 // Name, with the folders below the version, to SHA-256 of every file but the
@@ -213,7 +200,7 @@ int64_t ModelRegistry::Latest() const {
 absl::StatusOr<std::optional<int64_t>> ModelRegistry::Alias(
     const std::string& alias) const {
   RLHF_ASSIGN_OR_RETURN(const Aliases aliases, CurrentAliases());
-  return Find(aliases, alias);
+  return FindAlias(aliases, alias);
 }
 
 absl::StatusOr<Aliases> ModelRegistry::CurrentAliases() const {
@@ -266,21 +253,8 @@ absl::Status ModelRegistry::Promote(int64_t version,
                                     std::optional<int64_t> expected_serving,
                                     const TransitionCause& cause) const {
   RLHF_RETURN_IF_ERROR(Get(version).status());
-  return ChangeAliases(cause, [&](Aliases& aliases) -> absl::Status {
-    const std::optional<int64_t> serving = Find(aliases, kServing);
-    if (serving != expected_serving) {
-      return absl::AbortedError(absl::StrCat(
-          Name(serving), " serves, expected ", Name(expected_serving),
-          "; look again before promoting version ", version));
-    }
-    if (serving == version) return absl::OkStatus();
-    if (serving.has_value()) aliases[kPrevious] = *serving;
-    aliases[kServing] = version;
-    // It serves: its trials are over.
-    for (const char* trial : {kShadow, kCanary}) {
-      if (Find(aliases, trial) == version) aliases.erase(trial);
-    }
-    return absl::OkStatus();
+  return ChangeAliases(cause, [&](Aliases& aliases) {
+    return PromoteIn(aliases, version, expected_serving);
   });
 }
 
@@ -289,17 +263,10 @@ absl::StatusOr<int64_t> ModelRegistry::RollBack(
   int64_t serves = 0;
   RLHF_RETURN_IF_ERROR(
       ChangeAliases(cause, [&](Aliases& aliases) -> absl::Status {
-        const std::optional<int64_t> previous = Find(aliases, kPrevious);
-        if (!previous.has_value()) {
-          return absl::FailedPreconditionError(
-              absl::StrCat(root_, ": ", Name(Find(aliases, kServing)),
-                           " serves and nothing served before it, so there is "
-                           "nothing to go back to"));
-        }
-        RLHF_RETURN_IF_ERROR(Get(*previous).status());
+        const absl::StatusOr<int64_t> previous = RollBackIn(aliases);
+        RLHF_RETURN_IF_ERROR(WithContext(previous.status(), root_));
         serves = *previous;
-        std::swap(aliases[kServing], aliases[kPrevious]);
-        return absl::OkStatus();
+        return Get(serves).status();
       }));
   return serves;
 }

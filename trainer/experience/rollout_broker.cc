@@ -74,6 +74,15 @@ std::string VersionsRefusal(const v1::Rollout& rollout) {
   return "";
 }
 
+// Attempts are counted anew when the learner restarts, so that two samples of a
+// slot may be of the same. One that was scored again is still the same sample.
+bool IsSameSample(const v1::Rollout& a, const v1::Rollout& b) {
+  return a.attempt() == b.attempt() && a.actor_id() == b.actor_id() &&
+         a.policy_version() == b.policy_version() &&
+         std::ranges::equal(a.response_ids(), b.response_ids()) &&
+         std::ranges::equal(a.behaviour_logprobs(), b.behaviour_logprobs());
+}
+
 }  // namespace
 
 std::string RolloutId(int64_t update, int64_t slot) {
@@ -206,7 +215,7 @@ v1::RolloutAck RolloutBroker::Check(const v1::Rollout& rollout) const {
   const HeldBatch& batch = held->second;
   const Slot& slot = batch.slots[static_cast<size_t>(name->slot)];
   if (slot.accepted) {
-    return slot.rollout.attempt() == rollout.attempt()
+    return IsSameSample(slot.rollout, rollout)
                ? Ack(rollout, v1::RolloutAck::DUPLICATE)
                : Ack(rollout, v1::RolloutAck::SUPERSEDED,
                      "another attempt was accepted");

@@ -144,6 +144,23 @@ TEST_F(RolloutBrokerTest, TheSameRolloutAgainIsADuplicate) {
             v1::RolloutAck::SUPERSEDED);
 }
 
+// A restarted learner counts attempts from 1 again, so that an actor of before
+// may hold the same one as an actor of now.
+TEST_F(RolloutBrokerTest, AnotherSampleOfTheSameAttemptIsNoDuplicate) {
+  broker_.Commit(Good(0));
+  v1::Rollout other = Good(0);
+  other.set_actor_id("another");
+  EXPECT_EQ(broker_.Check(other).status(), v1::RolloutAck::SUPERSEDED);
+  other = Good(0);
+  other.set_response_ids(0, 98);
+  EXPECT_EQ(broker_.Check(other).status(), v1::RolloutAck::SUPERSEDED);
+  // Scored again, it is what was sent.
+  other = Good(0);
+  other.set_reward(1);
+  *other.mutable_pm() = Pm(8);
+  EXPECT_EQ(broker_.Check(other).status(), v1::RolloutAck::DUPLICATE);
+}
+
 TEST_F(RolloutBrokerTest, ALateResultCountsUntilThePromptIsLeasedAgain) {
   Lease(1, 0);
   EXPECT_EQ(broker_.Check(Good(0)).status(), v1::RolloutAck::ACCEPTED);
