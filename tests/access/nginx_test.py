@@ -65,6 +65,7 @@ class NginxTest(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
         self.tls_port = free_port()
         self.plain_port = free_port()
+        self.origin = f"https://{HOST}"
 
     def start_nginx(self, service_port):
         path = write_configuration(
@@ -83,15 +84,15 @@ class NginxTest(unittest.TestCase):
         """(status, text) of a request to the page as a browser sends it."""
         command = [
             "curl", "--silent", "--noproxy", "*", "--max-time", "20",
-            "--cacert", str(self.folder / "fullchain.pem"), "--resolve",
-            f"{HOST}:{self.tls_port}:127.0.0.1", "--cookie",
+            "--cacert", str(self.folder / "fullchain.pem"), "--connect-to",
+            f"{HOST}::127.0.0.1:{self.tls_port}", "--cookie",
             str(self.folder / "cookies"), "--cookie-jar",
             str(self.folder / "cookies"), "--write-out", "\n%{http_code}",
-            f"https://{HOST}:{self.tls_port}{path}", *arguments]
+            f"{self.origin}{path}", *arguments]
         if body is not None:
             command += ["--header", "Content-Type: application/json",
                         "--header", f"X-CSRF-Token: {csrf}",
-                        "--header", f"Origin: https://{HOST}",
+                        "--header", f"Origin: {self.origin}",
                         "--data", json.dumps(body)]
         text = subprocess.run(command, capture_output=True, text=True).stdout
         text, _, status = text.rpartition("\n")
@@ -113,10 +114,17 @@ class NginxTest(unittest.TestCase):
             self.check_what_is_closed()
             self.check_limits()
 
+    def test_people_log_in_at_another_port_too(self):
+        self.origin = f"https://{HOST}:{self.tls_port}"
+        access = f'require_login: true public_origin: "{self.origin}"'
+        with feedback_service(access) as service:
+            self.start_nginx(service.http_port)
+            self.check_login(service)
+
     def check_login(self, service):
         link = service.verb("invite", "--name", "ada").strip()
-        self.assertTrue(link.startswith(f"https://{HOST}/join?token="), link)
-        path = link.removeprefix(f"https://{HOST}")
+        self.assertTrue(link.startswith(f"{self.origin}/join?token="), link)
+        path = link.removeprefix(self.origin)
         self.assertEqual(self.curl(path)[0], 200)
         token = re.search("token=([0-9a-f]{64})", path).group(1)
         status, text = self.curl("/api/join", body={
