@@ -10,7 +10,8 @@
 namespace rlhf {
 
 // InvalidArgument if public_origin is given and is not "https://HOST" or
-// "https://HOST:PORT", or if nobody has to log in there.
+// "https://HOST:PORT" as browsers send it, so without port 443, or if nobody
+// has to log in there.
 absl::Status CheckPublicOrigin(const v1::AccessConfig& config);
 
 // Whether a Host header names this machine's own loopback.
@@ -27,7 +28,8 @@ bool IsOwnHost(absl::string_view host, absl::string_view public_origin);
 bool IsOwnOrigin(absl::string_view origin, absl::string_view host,
                  absl::string_view public_origin);
 
-// Whom a limit counts as one: an IPv4 address, or the first 64 bits of an IPv6
+// Whom a limit counts as one: an IPv4 address, also one that is written as
+// IPv6 (::ffff:192.0.2.7), or the first 64 bits of an IPv6
 // address, of which anybody has as many as they like. "unknown" for what is no
 // address.
 std::string AddressKey(const std::string& address);

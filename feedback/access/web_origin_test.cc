@@ -23,11 +23,21 @@ TEST(WebOriginTest, PublicOriginIsHttpsAndAHostAndNothingElse) {
   for (const char* bad :
        {"http://label.example.org", "https://", "label.example.org",
         "https://label.example.org/", "https://label.example.org/page",
-        "https://Label.example.org", "https://a b", "https://u@host"}) {
+        "https://Label.example.org", "https://a b", "https://u@host",
+        "https://a:b:c", "https://:8443", "https://..", "https://a.",
+        "https://a:", "https://a:0", "https://a:65536", "https://a:08443",
+        "https://a:b", "https://a:+1"}) {
     EXPECT_THAT(CheckOrigin(bad), StatusIs(absl::StatusCode::kInvalidArgument,
                                            HasSubstr("public_origin")))
         << bad;
   }
+}
+
+TEST(WebOriginTest, PublicOriginLeavesOutThePortThatBrowsersLeaveOut) {
+  EXPECT_THAT(CheckOrigin("https://label.example.org:443"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("leave \":443\" out")));
+  EXPECT_OK(CheckOrigin("https://localhost:4430"));
 }
 
 TEST(WebOriginTest, HostIsTheLoopbackOrThePublicOne) {
@@ -63,6 +73,8 @@ TEST(WebOriginTest, AddressesOfOneHouseholdAreOne) {
   EXPECT_EQ(AddressKey("192.0.2.7"), "192.0.2.7");
   EXPECT_EQ(AddressKey("2001:db8::1"), AddressKey("2001:db8::ffff"));
   EXPECT_NE(AddressKey("2001:db8::1"), AddressKey("2001:db8:0:1::1"));
+  EXPECT_EQ(AddressKey("::ffff:192.0.2.7"), "192.0.2.7");
+  EXPECT_EQ(AddressKey("::ffff:c000:207"), "192.0.2.7");
   EXPECT_EQ(AddressKey(""), "unknown");
   EXPECT_EQ(AddressKey("192.0.2.7, 10.0.0.1"), "unknown");
 }
