@@ -85,6 +85,16 @@ Digits ReadDigits(absl::string_view text, size_t begin,
   return read;
 }
 
+// Whether the digits from `begin` to `end` have others before them or behind,
+// with "." between: 0.8474337369372327 is no card. A comma may stand between
+// the fields of a line.
+bool IsPartOfLongerNumber(absl::string_view text, size_t begin, size_t end) {
+  const bool before =
+      begin >= 2 && text[begin - 1] == '.' && IsDigit(text[begin - 2]);
+  return before || IsDigit(At(text, end)) ||
+         (At(text, end) == '.' && IsDigit(At(text, end + 1)));
+}
+
 size_t CardAt(absl::string_view text, size_t begin) {
   if (!IsIn(text[begin], "3456") && text[begin] != '2') return 0;
   const Digits read = ReadDigits(text, begin, " -", 20);
@@ -93,6 +103,7 @@ size_t CardAt(absl::string_view text, size_t begin) {
   for (const size_t group : read.groups) {
     if (group < 3) return 0;
   }
+  if (IsPartOfLongerNumber(text, begin, begin + read.size)) return 0;
   const bool same =
       read.digits.find_first_not_of(read.digits[0]) == std::string::npos;
   return count >= 13 && count <= 19 && !same && IsLuhnValid(read.digits)

@@ -55,6 +55,17 @@ TEST(PersonalDataTest, FindsCardsByTheirCheckDigit) {
   }
 }
 
+TEST(PersonalDataTest, DigitsOfALongerNumberAreNoCard) {
+  for (const char* const none :
+       {"0.4111111111111111", "x = -12.378282246310005;",
+        "4111111111111111.5"}) {
+    EXPECT_EQ(Found(none), "") << none;
+  }
+  EXPECT_EQ(Found("It is 4111111111111111."), "card number=4111111111111111");
+  EXPECT_EQ(Found("card.4111111111111111,"), "card number=4111111111111111");
+  EXPECT_EQ(Found("7,4111111111111111,123"), "card number=4111111111111111");
+}
+
 TEST(PersonalDataTest, FindsIbansByLengthAndChecksum) {
   EXPECT_EQ(Found("IBAN DE89 3704 0044 0532 0130 00 please"),
             "IBAN=DE89 3704 0044 0532 0130 00");
