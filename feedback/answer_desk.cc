@@ -131,7 +131,7 @@ absl::StatusOr<Task> AnswerDesk::Lease(const std::string& worker_id) {
     }
     UpdateGauges();
   }
-  KeepOpenWork();
+  if (task.ok()) KeepOpenWork().IgnoreError();
   return task;
 }
 
@@ -170,7 +170,7 @@ void AnswerDesk::Finish(const std::string& task_id, v1::Comparison comparison,
     }
     UpdateGauges();
   }
-  KeepOpenWork();
+  KeepOpenWork().IgnoreError();
 }
 
 absl::StatusOr<PreferenceStore::Appended> AnswerDesk::AcknowledgeAgain(
@@ -263,15 +263,24 @@ absl::StatusOr<std::optional<Task>> AnswerDesk::FindAnswered(
 }
 
 absl::Status AnswerDesk::AddTurn(const NextTurn& turn) {
-  RLHF_RETURN_IF_ERROR(continuations_.Add(turn, clock_->Monotonic()));
+  RLHF_ASSIGN_OR_RETURN(const std::optional<std::string> dropped,
+                        continuations_.Add(turn, clock_->Monotonic()));
   touched_.worker_ids.insert(turn.worker_id);
+  if (dropped.has_value()) touched_.worker_ids.insert(*dropped);
   return absl::OkStatus();
 }
 
+absl::Status AnswerDesk::AddTurnOfLog(const NextTurn& turn) {
+  // Asked under the lock: who is retracted after this is forgotten after this.
+  RLHF_ASSIGN_OR_RETURN(std::optional<Task> task, FindAnswered(turn));
+  if (!task.has_value()) return NothingToCarryOn(turn);
+  continuations_.Remember(*std::move(task), turn.worker_id);
+  return AddTurn(turn);
+}
+
 absl::Status AnswerDesk::CarryOn(const NextTurn& turn) {
-  std::optional<Task> task;
   if (!turn.comparison_id.empty()) {
-    RLHF_ASSIGN_OR_RETURN(task, FindAnswered(turn));
+    RLHF_ASSIGN_OR_RETURN(const std::optional<Task> task, FindAnswered(turn));
     // Also one that is remembered may have been retracted since.
     if (!task.has_value()) return NothingToCarryOn(turn);
   }
@@ -279,13 +288,12 @@ absl::Status AnswerDesk::CarryOn(const NextTurn& turn) {
   {
     MutexLock lock(&mutex_);
     added = AddTurn(turn);
-    if (absl::IsNotFound(added) && task.has_value()) {
-      continuations_.Remember(*task, turn.worker_id);
-      added = AddTurn(turn);
+    if (absl::IsNotFound(added) && !turn.comparison_id.empty()) {
+      added = AddTurnOfLog(turn);
     }
     if (added.ok()) demand_.SignalAll();
   }
-  KeepOpenWork();
+  if (added.ok()) KeepOpenWork().IgnoreError();
   return added;
 }
 
@@ -302,7 +310,7 @@ void AnswerDesk::FinishContinuation(const Continuation& continuation,
     continuations_.Finish(continuation, std::move(task));
     touched_.worker_ids.insert(continuation.worker_id);
   }
-  KeepOpenWork();
+  KeepOpenWork().IgnoreError();
 }
 
 absl::StatusOr<std::vector<PreferenceStore::Appended>> AnswerDesk::Import(

@@ -94,8 +94,10 @@ class AnswerDesk {
                           std::optional<Task> task);
 
   // Drops what the worker has in hand, and its files: the worker was retracted.
-  // An answer that is being saved is left alone.
-  void ForgetWorker(const std::string& worker_id);
+  // An answer that is being saved is left alone. Errors: as OpenWork::Apply;
+  // files may still name the worker then. They are tried again with the next
+  // change, or when this is called again.
+  absl::Status ForgetWorker(const std::string& worker_id);
 
   // Saves comparisons from elsewhere, all or none.
   // Errors: as PreferenceStore::AppendAll.
@@ -147,11 +149,15 @@ class AnswerDesk {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status AddTurn(const NextTurn& turn)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // As AddTurn, of an answer that only the log tells of.
+  absl::Status AddTurnOfLog(const NextTurn& turn)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Brings the files of the tasks and dialogues in `touched_` up to date, in
   // one go for all that wait for it: files are slow while their file system
   // commits, and everybody needs the desk. To be called after a change and
-  // before anybody is told of it.
-  void KeepOpenWork() ABSL_LOCKS_EXCLUDED(keeping_, mutex_);
+  // before anybody is told of it; whoever changed nothing need not wait for the
+  // files of others. What fails stays in `touched_`.
+  absl::Status KeepOpenWork() ABSL_LOCKS_EXCLUDED(keeping_, mutex_);
   OpenWork::Changes TakeTouched() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Task> LeaseLocked(const std::string& worker_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

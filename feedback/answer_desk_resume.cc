@@ -19,7 +19,7 @@ absl::Status AnswerDesk::ReadLog(const std::string& open_work_folder) {
     RLHF_ASSIGN_OR_RETURN(open_work_, OpenWork::Open(open_work_folder, found));
   }
   RLHF_RETURN_IF_ERROR(ReadLogBeside(std::move(found)));
-  KeepOpenWork();
+  KeepOpenWork().IgnoreError();
   return absl::OkStatus();
 }
 
@@ -56,6 +56,14 @@ void AnswerDesk::Resume(ResumedTasks tasks, StartedTasks started,
                         const std::vector<v1::WaitingTurn>& turns) {
   const absl::Time now = clock_->Monotonic();
   for (OpenTask& open : std::move(tasks).Take(*clock_, options_.lease)) {
+    // A kill may have come between the retraction and the files. Whose answer
+    // stands in the log gave it after the retraction.
+    std::erase_if(open.holders, [&](const auto& holder) {
+      const std::string& worker_id = holder.first;
+      return !open.answered_by.contains(worker_id) &&
+             !open.extra_by.contains(worker_id) &&
+             store_->IsRetractedWorker(worker_id);
+    });
     if (open.owner.empty() || !store_->IsRetractedWorker(open.owner)) {
       scheduler_.Restore(std::move(open), now);
     }
@@ -77,7 +85,7 @@ void AnswerDesk::Resume(ResumedTasks tasks, StartedTasks started,
   }
 }
 
-void AnswerDesk::ForgetWorker(const std::string& worker_id) {
+absl::Status AnswerDesk::ForgetWorker(const std::string& worker_id) {
   {
     MutexLock lock(&mutex_);
     continuations_.Forget(worker_id);
@@ -87,17 +95,24 @@ void AnswerDesk::ForgetWorker(const std::string& worker_id) {
     }
     UpdateGauges();
   }
-  KeepOpenWork();
+  return KeepOpenWork();
 }
 
-void AnswerDesk::KeepOpenWork() {
+absl::Status AnswerDesk::KeepOpenWork() {
   MutexLock keeping(&keeping_);
   OpenWork::Changes changes;
   {
     MutexLock lock(&mutex_);
     changes = TakeTouched();
   }
-  open_work_.Apply(changes);
+  const OpenWork::Undone undone = open_work_.Apply(changes);
+  if (!undone.status.ok()) {
+    MutexLock lock(&mutex_);
+    touched_.task_ids.insert(undone.task_ids.begin(), undone.task_ids.end());
+    touched_.worker_ids.insert(undone.worker_ids.begin(),
+                               undone.worker_ids.end());
+  }
+  return undone.status;
 }
 
 OpenWork::Changes AnswerDesk::TakeTouched() {

@@ -227,7 +227,7 @@ TEST_F(AnswerDeskResumeTest, RetractedWorkersLateAnswerIsNoExtraOne) {
   ASSERT_OK(desk->Lease("ben"));
   ASSERT_OK(desk->Submit(AnswerOf("ben", task_id)));
   ASSERT_OK(store_->Retract({.worker_id = "ada"}, "asked to", "grace"));
-  desk->ForgetWorker("ada");
+  ASSERT_OK(desk->ForgetWorker("ada"));
   EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty());
   EXPECT_FALSE(desk->Submit(AnswerOf("ada", task_id)).ok());
   desk = Start();
@@ -320,7 +320,7 @@ TEST_F(AnswerDeskResumeTest, RetractedWorkersWorkLeavesTheDiskAtOnce) {
   ASSERT_OK(desk->CarryOn(turn));
   EXPECT_EQ(ListDirectory(dir_ / "open_work").size(), 1u);
   ASSERT_OK(store_->Retract({.worker_id = "ada"}, "asked to", "grace"));
-  desk->ForgetWorker("ada");
+  ASSERT_OK(desk->ForgetWorker("ada"));
   EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty());
   EXPECT_FALSE(desk->NextContinuation().has_value());
   EXPECT_THAT(desk->CarryOn(turn), StatusIs(absl::StatusCode::kNotFound,
@@ -355,7 +355,7 @@ TEST_F(AnswerDeskResumeTest, RetractedWorkersTurnThatBecameATaskGoesToo) {
   desk->FinishContinuation(*waiting,
                            MakeTask(waiting->prompt, {"so", 1}, {"no", 1}, 1));
   ASSERT_OK_AND_ASSIGN(const Task own, desk->Lease("ada"));
-  desk->ForgetWorker("ada");
+  ASSERT_OK(desk->ForgetWorker("ada"));
   EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty());
   EXPECT_EQ(desk->GetTaskStats().num_leased, 0);
   Answer late = AnswerOf("ada", own.task_id);
@@ -368,11 +368,11 @@ TEST_F(AnswerDeskResumeTest, TaskThatARetractedWorkerHeldGoesToSomebodyElse) {
   auto desk = Start({.lease = absl::Minutes(10), .overlap = 2});
   desk->Add(OneTask());
   const std::string task_id = desk->Lease("ada")->task_id;
-  desk->ForgetWorker("ada");
+  ASSERT_OK(desk->ForgetWorker("ada"));
   EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty()) << "nobody has it";
   EXPECT_EQ(desk->Lease("ben")->task_id, task_id);
   EXPECT_EQ(desk->Lease("cyd")->task_id, task_id);
-  desk->ForgetWorker("cyd");
+  ASSERT_OK(desk->ForgetWorker("cyd"));
   ASSERT_OK_AND_ASSIGN(const std::string file,
                        ReadFile(dir_ / ("open_work/task-" + task_id)));
   EXPECT_THAT(file, HasSubstr("ben"));

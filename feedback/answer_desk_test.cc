@@ -309,7 +309,7 @@ TEST_F(AnswerDeskTest, ResponsesThatComeLateAreNotThoseOfTheNextDialogue) {
                              .message = "Why?"}));
     if (dropped.has_value()) break;
     dropped = desk->NextContinuation();
-    desk->ForgetWorker("ada");
+    ASSERT_OK(desk->ForgetWorker("ada"));
   }
   desk->FinishContinuation(
       *dropped, MakeTask(dropped->prompt, {"so", 1}, {"thus", 1}, 1));

@@ -155,7 +155,10 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   RLHF_RETURN_IF_ERROR(retracted.status());
   if (left.refused.has_value()) Count(*left.refused);
   if (!request.worker_id().empty() && options_.forget_worker != nullptr) {
-    RLHF_RETURN_IF_ERROR(options_.forget_worker(request.worker_id()));
+    RLHF_RETURN_IF_ERROR(WithContext(
+        options_.forget_worker(request.worker_id()),
+        "the worker is retracted, but files of feedback/open_work may still "
+        "name them; retract the worker again"));
   }
   v1::RetractResponse response;
   response.set_num_retracted(static_cast<int64_t>(retracted->seqs.size()));

@@ -74,13 +74,14 @@ void Continuations::Remember(Task task, const std::string& worker_id) {
   }
 }
 
-absl::Status Continuations::Add(const NextTurn& turn, absl::Time now) {
+absl::StatusOr<std::optional<std::string>> Continuations::Add(
+    const NextTurn& turn, absl::Time now) {
   RLHF_RETURN_IF_ERROR(CheckMessage(turn.message));
   const auto found = answered_.find({turn.task_id, turn.worker_id});
   if (found == answered_.end()) return NothingToCarryOn(turn);
   Answered& answered = found->second;
   if (!answered.message.empty()) {
-    if (answered.message == turn.message) return absl::OkStatus();
+    if (answered.message == turn.message) return std::nullopt;
     return absl::AlreadyExistsError(
         absl::StrCat("the dialogue of task ", turn.task_id,
                      " was carried on before with other words"));
@@ -89,26 +90,30 @@ absl::Status Continuations::Add(const NextTurn& turn, absl::Time now) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the dialogue has ", kMaxTurns, " turns, and no more are allowed"));
   }
-  MakeRoom();
-  if (queue_.size() >= kMaxQueued || Find(turn.worker_id) != queue_.end()) {
-    return absl::UnavailableError(
-        "dialogues before this one wait for their answers; try again");
-  }
+  const absl::Status busy = absl::UnavailableError(
+      "dialogues before this one wait for their answers; try again");
+  // Before room is made: who is refused takes nobody's place.
+  if (Find(turn.worker_id) != queue_.end()) return busy;
+  std::optional<std::string> dropped = MakeRoom();
+  if (queue_.size() >= kMaxQueued) return busy;
   answered.message = turn.message;
   queue_.push_back({.continuation = {.prompt = CarryOn(answered.task, turn),
                                      .worker_id = turn.worker_id,
                                      .task_id = turn.task_id},
                     .awaited_until = now + kPatience,
                     .task = std::nullopt});
-  return absl::OkStatus();
+  return dropped;
 }
 
-void Continuations::MakeRoom() {
-  if (queue_.size() < kMaxQueued) return;
+std::optional<std::string> Continuations::MakeRoom() {
+  if (queue_.size() < kMaxQueued) return std::nullopt;
   const auto oldest = std::find_if(
       queue_.begin(), queue_.end(),
       [](const Queued& queued) { return queued.task.has_value(); });
-  if (oldest != queue_.end()) Drop(oldest);
+  if (oldest == queue_.end()) return std::nullopt;
+  std::string whose = oldest->continuation.worker_id;
+  Drop(oldest);
+  return whose;
 }
 
 void Continuations::Drop(std::list<Queued>::iterator queued) {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "feedback/task_scheduler.h"
@@ -63,7 +64,8 @@ class Continuations {
   // `worker_id` answered `task`, and may carry it on.
   void Remember(Task task, const std::string& worker_id);
 
-  // Queues a dialogue; the same turn again changes nothing.
+  // Queues a dialogue; the same turn again changes nothing. Returns whose
+  // dialogue was dropped to make room, if one was.
   //
   // Errors:
   //   InvalidArgument     the message is blank or too long, or the dialogue has
@@ -72,7 +74,8 @@ class Continuations {
   //   AlreadyExists       the task was carried on with other words
   //   Unavailable         the queue is full, or the worker's dialogue before is
   //                       still waiting; try again
-  absl::Status Add(const NextTurn& turn, absl::Time now);
+  absl::StatusOr<std::optional<std::string>> Add(const NextTurn& turn,
+                                                 absl::Time now);
 
   // Queues what waited before a restart, if there is room; the same turn again
   // changes nothing.
@@ -122,8 +125,8 @@ class Continuations {
   // It leaves the queue without a task: its turn counts as not carried on.
   void Drop(std::list<Queued>::iterator queued);
   // Drops the oldest one whose worker does not come for it, if there is no
-  // room.
-  void MakeRoom();
+  // room; returns whose it was.
+  std::optional<std::string> MakeRoom();
 
   std::map<Key, Answered> answered_;
   std::deque<Key> answered_order_;

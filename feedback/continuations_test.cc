@@ -212,12 +212,12 @@ TEST(ContinuationsTest, QueueAndMemoryAreBounded) {
   for (size_t i = 1; i <= Continuations::kMaxQueued + 1; ++i) {
     turn.task_id = MakeDialogue(1, static_cast<int>(i)).task_id;
     turn.worker_id = absl::StrCat("w", i);
-    const absl::Status added = continuations.Add(turn, kStart);
+    const absl::Status added = continuations.Add(turn, kStart).status();
     EXPECT_EQ(added.ok(), i <= Continuations::kMaxQueued) << i << " " << added;
   }
   // What nobody comes for makes room.
   continuations.Finish(*continuations.Next(), MakeDialogue(2));
-  EXPECT_OK(continuations.Add(turn, kStart));
+  EXPECT_EQ(continuations.Add(turn, kStart).value(), "w1");
   EXPECT_FALSE(continuations.Take("w1").has_value());
 }
 

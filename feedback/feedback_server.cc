@@ -113,8 +113,7 @@ absl::Status FeedbackServer::OpenBatches(const v1::RunConfig& config) {
   RLHF_RETURN_IF_ERROR(
       WithContext(options.status(), "feedback.gold_questions"));
   options->forget_worker = [this](const std::string& worker_id) {
-    desk_->ForgetWorker(worker_id);
-    return absl::OkStatus();
+    return desk_->ForgetWorker(worker_id);
   };
   batches_ = std::make_unique<BatchDesk>(
       *std::move(options), store_.get(),

@@ -24,10 +24,8 @@ constexpr char kTurnPrefix[] = "turn-";
 // One process at a time writes here.
 constexpr char kTemporary[] = "temporary";
 
-// Whole or absent, for whoever reads it after this process; not synced.
-absl::Status WriteWhole(const std::string& folder, const std::string& path,
-                        const std::string& contents) {
-  const std::string temporary = absl::StrCat(folder, "/", kTemporary);
+absl::Status WriteTemporary(const std::string& temporary,
+                            const std::string& contents) {
   const int fd =
       ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return ErrnoStatus(errno, "create", temporary);
@@ -38,10 +36,34 @@ absl::Status WriteWhole(const std::string& folder, const std::string& path,
   if (static_cast<size_t>(written) != contents.size()) {
     return ErrnoStatus(ENOSPC, "write", temporary);
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    return ErrnoStatus(errno, "rename to", path);
-  }
   return absl::OkStatus();
+}
+
+// Whole or absent, for whoever reads it after this process; not synced.
+absl::Status WriteWhole(const std::string& folder, const std::string& path,
+                        const std::string& contents) {
+  const std::string temporary = absl::StrCat(folder, "/", kTemporary);
+  absl::Status status = WriteTemporary(temporary, contents);
+  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    status = ErrnoStatus(errno, "rename to", path);
+  }
+  // A worker's words stay nowhere that nobody looks.
+  if (!status.ok()) ::unlink(temporary.c_str());
+  return status;
+}
+
+// Fine if it is not there.
+absl::Status Unlink(const std::string& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+  return ErrnoStatus(errno, "remove", path);
+}
+
+// Keeps `id` among the undone ones if it failed.
+void Note(const absl::Status& status, const std::string& id,
+          std::vector<std::string>& ids, OpenWork::Undone& undone) {
+  if (status.ok()) return;
+  undone.status.Update(status);
+  ids.push_back(id);
 }
 
 // Whether `text` is a whole record.
@@ -99,8 +121,7 @@ absl::Status OpenWork::RemoveWorker(const std::string& folder,
       changes.tasks.push_back(std::move(task));
     }
   }
-  work.Apply(changes);
-  return absl::OkStatus();
+  return work.Apply(changes).status;
 }
 
 std::string OpenWork::TaskPath(const std::string& task_id) const {
@@ -113,29 +134,50 @@ std::string OpenWork::TurnPath(const std::string& worker_id) const {
                       Sha256Hex(worker_id).substr(0, 32));
 }
 
-void OpenWork::Write(const std::string& path, const std::string& contents) {
-  const absl::Status status = WriteWhole(folder_, path, contents);
-  if (!status.ok() && !failing_) {
-    RLHF_LOG(WARNING) << "a restart now would forget who works on what: "
-                      << status;
-  }
-  failing_ = !status.ok();
-}
-
-void OpenWork::Apply(const Changes& changes) {
-  if (folder_.empty()) return;
+OpenWork::Undone OpenWork::Write(const Changes& changes) const {
+  Undone undone;
   for (const v1::OpenTask& task : changes.tasks) {
-    Write(TaskPath(task.task_id()), task.SerializeAsString());
+    Note(WriteWhole(folder_, TaskPath(task.task_id()),
+                    task.SerializeAsString()),
+         task.task_id(), undone.task_ids, undone);
   }
   for (const v1::WaitingTurn& turn : changes.turns) {
-    Write(TurnPath(turn.worker_id()), turn.SerializeAsString());
+    Note(WriteWhole(folder_, TurnPath(turn.worker_id()),
+                    turn.SerializeAsString()),
+         turn.worker_id(), undone.worker_ids, undone);
   }
+  return undone;
+}
+
+OpenWork::Undone OpenWork::Remove(const Changes& changes) const {
+  Undone undone;
   for (const std::string& task_id : changes.gone_tasks) {
-    ::unlink(TaskPath(task_id).c_str());
+    Note(Unlink(TaskPath(task_id)), task_id, undone.task_ids, undone);
   }
   for (const std::string& worker_id : changes.gone_turns) {
-    ::unlink(TurnPath(worker_id).c_str());
+    Note(Unlink(TurnPath(worker_id)), worker_id, undone.worker_ids, undone);
   }
+  return undone;
+}
+
+OpenWork::Undone OpenWork::Apply(const Changes& changes) {
+  if (folder_.empty()) return {};
+  Undone undone = Write(changes);
+  if (undone.status.ok()) {
+    undone = Remove(changes);
+  } else {
+    undone.task_ids.insert(undone.task_ids.end(), changes.gone_tasks.begin(),
+                           changes.gone_tasks.end());
+    undone.worker_ids.insert(undone.worker_ids.end(),
+                             changes.gone_turns.begin(),
+                             changes.gone_turns.end());
+  }
+  if (!undone.status.ok() && !failing_) {
+    RLHF_LOG(WARNING) << "a restart now would not know who works on what: "
+                      << undone.status;
+  }
+  failing_ = !undone.status.ok();
+  return undone;
 }
 
 }  // namespace rlhf

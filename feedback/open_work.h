@@ -17,7 +17,8 @@ namespace rlhf {
 // and their answers are refused then, which the page tells; an answer that was
 // acknowledged is in the log.
 //
-// What cannot be written is logged once: work goes on without it.
+// What cannot be written or removed is logged once: work goes on without it,
+// and whoever uses this tries again.
 // Thread-compatible.
 class OpenWork {
  public:
@@ -35,7 +36,8 @@ class OpenWork {
 
   // Takes a worker out of the folder while no service has it: the worker's own
   // tasks and dialogue go, and so does every task that nobody else was given.
-  // Errors: as Open.
+  // Errors: as Open, and ErrnoStatus for what could not be rewritten or
+  // removed; the worker may still be there then.
   static absl::Status RemoveWorker(const std::string& folder,
                                    const std::string& worker_id);
 
@@ -47,15 +49,23 @@ class OpenWork {
     std::vector<std::string> gone_tasks;  // ids
     std::vector<std::string> gone_turns;  // whose
   };
-  // What is new is written before what is gone is removed: a dialogue that
-  // became a task is in a file at every moment.
-  void Apply(const Changes& changes);
+  // What could not be done, to be applied again as it is by then.
+  struct Undone {
+    absl::Status status;  // the first error; OK: all is done
+    std::vector<std::string> task_ids;
+    std::vector<std::string> worker_ids;  // whose dialogue
+  };
+  // What is new is written before what is gone is removed, and nothing is
+  // removed unless all was written: a dialogue that became a task is in a file
+  // at every moment.
+  Undone Apply(const Changes& changes);
 
  private:
   explicit OpenWork(std::string folder) : folder_(std::move(folder)) {}
   std::string TaskPath(const std::string& task_id) const;
   std::string TurnPath(const std::string& worker_id) const;
-  void Write(const std::string& path, const std::string& contents);
+  Undone Write(const Changes& changes) const;
+  Undone Remove(const Changes& changes) const;
 
   std::string folder_;  // empty: keeps nothing
   bool failing_ = false;

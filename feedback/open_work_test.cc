@@ -29,12 +29,12 @@ TEST(OpenWorkTest, WhatWasPutAndNotRemovedIsFoundAgain) {
   OpenWork::Found found;
   ASSERT_OK_AND_ASSIGN(OpenWork work, OpenWork::Open(folder, found));
   EXPECT_TRUE(found.tasks.empty());
-  work.Apply({.tasks = {MakeOpenTask("a1"), MakeOpenTask("b2")}});
+  ASSERT_OK(work.Apply({.tasks = {MakeOpenTask("a1"), MakeOpenTask("b2")}}).status);
   v1::OpenTask again = MakeOpenTask("b2");
   again.set_owner("ada");
-  work.Apply(
-      {.tasks = {again}, .turns = {MakeTurn("../../ada"), MakeTurn("ben")}});
-  work.Apply({.gone_tasks = {"a1", "never there"}, .gone_turns = {"ben"}});
+  ASSERT_OK(work.Apply(
+      {.tasks = {again}, .turns = {MakeTurn("../../ada"), MakeTurn("ben")}}).status);
+  ASSERT_OK(work.Apply({.gone_tasks = {"a1", "never there"}, .gone_turns = {"ben"}}).status);
   ASSERT_OK(OpenWork::Open(folder, found));
   ASSERT_EQ(found.tasks.size(), 1u);
   EXPECT_EQ(found.tasks[0].owner(), "ada");
@@ -47,7 +47,7 @@ TEST(OpenWorkTest, WhatMakesNoSenseIsRemovedAndTheRestIsRead) {
   const TempDir dir;
   OpenWork::Found found;
   ASSERT_OK_AND_ASSIGN(OpenWork work, OpenWork::Open(dir.path(), found));
-  work.Apply({.tasks = {MakeOpenTask("a1")}});
+  ASSERT_OK(work.Apply({.tasks = {MakeOpenTask("a1")}}).status);
   ASSERT_OK(WriteFileAtomically(dir / "task-b2", "\xff\xff\xff"));
   ASSERT_OK(WriteFileAtomically(dir / "turn-c3", ""));
   ASSERT_OK(WriteFileAtomically(dir / "temporary", "cut sho"));
@@ -69,8 +69,8 @@ TEST(OpenWorkTest, RemovedWorkerLeavesNothingButWhatOthersHave) {
   v1::OpenTask shared = MakeOpenTask("shared");
   shared.add_holders()->set_worker_id("ada");
   shared.add_holders()->set_worker_id("ben");
-  work.Apply({.tasks = {own, held, shared},
-              .turns = {MakeTurn("ada"), MakeTurn("ben")}});
+  ASSERT_OK(work.Apply({.tasks = {own, held, shared},
+              .turns = {MakeTurn("ada"), MakeTurn("ben")}}).status);
   ASSERT_OK(OpenWork::RemoveWorker(dir.path(), "ada"));
   ASSERT_OK(OpenWork::Open(dir.path(), found));
   ASSERT_EQ(found.tasks.size(), 1u);
@@ -85,7 +85,7 @@ TEST(OpenWorkTest, RemovedWorkerLeavesNothingButWhatOthersHave) {
 
 TEST(OpenWorkTest, WithoutAFolderNothingIsKept) {
   OpenWork work;
-  work.Apply({.tasks = {MakeOpenTask("a1")}, .gone_tasks = {"b2"}});
+  ASSERT_OK(work.Apply({.tasks = {MakeOpenTask("a1")}, .gone_tasks = {"b2"}}).status);
 }
 
 }  // namespace
