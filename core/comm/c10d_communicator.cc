@@ -15,6 +15,7 @@
 #include "core/comm/local_address.h"
 #include "core/comm/nccl.h"
 #include "core/config/address.h"
+#include "core/telemetry/listen_socket.h"
 
 namespace rlhf {
 namespace {
@@ -251,19 +252,45 @@ class C10dCommunicator final : public Communicator {
   int next_tag_ = 0;
 };
 
-c10::intrusive_ptr<c10d::Store> MakeStore(const C10dOptions& options) {
+absl::Status CannotJoin(const C10dOptions& options, absl::string_view why) {
+  return absl::UnavailableError(absl::StrCat(
+      "rank ", options.rank, " of ", options.world_size,
+      " could not join the others at ", options.master_address, ":",
+      options.master_port, " within ", absl::FormatDuration(options.timeout),
+      ": ", why.substr(0, 400)));
+}
+
+// Left to itself, the store would listen on every interface of this machine.
+// Here it has the one by which the others know it.
+absl::StatusOr<int> ListenForStore(const C10dOptions& options) {
+  RLHF_ASSIGN_OR_RETURN(
+      const std::string own,
+      LocalAddressKnownAs(options.master_address, options.timeout));
+  RLHF_ASSIGN_OR_RETURN(const ListenSocket socket,
+                        Listen(WithPort(own, options.master_port)));
+  return socket.fd;
+}
+
+absl::StatusOr<c10::intrusive_ptr<c10d::Store>> MakeStore(
+    const C10dOptions& options) {
   c10d::TCPStoreOptions store_options;
   store_options.port = static_cast<uint16_t>(options.master_port);
   store_options.isServer = options.rank == 0 && !options.agent_store;
   store_options.numWorkers = options.world_size;
   store_options.timeout = absl::ToChronoMilliseconds(options.timeout);
+  if (store_options.isServer) {
+    const absl::StatusOr<int> fd = ListenForStore(options);
+    if (!fd.ok()) return CannotJoin(options, fd.status().message());
+    store_options.masterListenFd = *fd;  // the store's from now on
+  }
   return c10::make_intrusive<c10d::PrefixStore>(
       options.store_prefix, c10::make_intrusive<c10d::TCPStore>(
                                 options.master_address, store_options));
 }
 
-absl::StatusOr<std::unique_ptr<Communicator>> Join(
-    const C10dOptions& options, const c10::intrusive_ptr<c10d::Store>& store) {
+absl::StatusOr<std::unique_ptr<Communicator>> Join(const C10dOptions& options) {
+  RLHF_ASSIGN_OR_RETURN(const c10::intrusive_ptr<c10d::Store> store,
+                        MakeStore(options));
   auto gloo = c10d::ProcessGroupGloo::Options::create(
       absl::ToChronoMilliseconds(options.timeout));
   gloo->threads = 2;
@@ -302,13 +329,9 @@ absl::StatusOr<std::unique_ptr<Communicator>> MakeC10dCommunicator(
                      ": this build has no CUDA; build with `make cuda`"));
   }
   try {
-    return Join(options, MakeStore(options));
+    return Join(options);
   } catch (const std::exception& error) {
-    return absl::UnavailableError(absl::StrCat(
-        "rank ", options.rank, " of ", options.world_size,
-        " could not join the others at ", options.master_address, ":",
-        options.master_port, " within ", absl::FormatDuration(options.timeout),
-        ": ", absl::string_view(error.what()).substr(0, 400)));
+    return CannotJoin(options, error.what());
   }
 }
 
