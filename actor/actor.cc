@@ -16,6 +16,7 @@
 #include "actor/rollout_submitter.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/config/listen_address.h"
 #include "core/nn/device.h"
 #include "core/nn/model_directory.h"
 #include "core/rpc/grpc_server.h"
@@ -55,7 +56,9 @@ absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
                     at::Device device, const PromptCodec& codec,
                     GenerationService& service, GrpcServer& server,
                     ActorMetrics& metrics) {
-  PolicyFetcher fetcher(config.learner().address(), model, &metrics, device);
+  PolicyFetcher fetcher(
+      config.learner().address(), model, &metrics, device,
+      {.host = config.listen_host(), .port = config.actor().weights_port()});
   RolloutSubmitter submitter(
       config.learner().address(), config.reward_server().address(),
       static_cast<size_t>(config.actor().max_queue()), &metrics);
@@ -102,7 +105,8 @@ absl::Status RunActor(const v1::RunConfig& config) {
   GenerationService service(static_cast<size_t>(config.actor().max_queue()));
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
-      GrpcServer::Start(config.actor().address(), {&service}, &registry));
+      GrpcServer::Start(ListenAddress(config, config.actor().address()),
+                        {&service}, &registry));
   const absl::Status status =
       Sample(config, model, device, codec, service, *server, metrics);
   server->Shutdown(absl::Seconds(1));

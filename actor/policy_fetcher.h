@@ -42,7 +42,8 @@ class PolicyFetcher {
   // `address` is the learner's; weights must fit `config`, and come to
   // `device`. `metrics` is not owned and must outlive this.
   PolicyFetcher(const std::string& address, ModelConfig config,
-                ActorMetrics* metrics, at::Device device = at::kCPU);
+                ActorMetrics* metrics, at::Device device = at::kCPU,
+                const WeightStream::Relay& relay = {});
   ~PolicyFetcher();
 
   // The newest version that was fetched and not taken yet.

@@ -145,6 +145,32 @@ TEST(ListenFieldsTest, EachActorAndRewardServerHasPortsOfItsOwn) {
   EXPECT_EQ(addresses.count("127.0.0.1:7123"), 0);
 }
 
+TEST(ListenFieldsTest, WeightsHaveAPortOfTheirOwnIfOneIsGiven) {
+  v1::RunConfig config = MakeConfig();
+  config.mutable_learner()->set_weights_port(7106);
+  std::set<std::string> addresses;
+  for (const ListenField& field : ListenFields(config)) {
+    addresses.insert(field.address);
+  }
+  EXPECT_EQ(addresses.size(), 12);
+  EXPECT_EQ(addresses.count("127.0.0.1:7106"), 1);
+}
+
+TEST(ListenFieldsTest, GrpcIsAtTheHostToListenAtAndMetricsAreNot) {
+  v1::RunConfig config = MakeConfig();
+  config.set_listen_host("127.0.0.7");
+  config.mutable_learner()->set_weights_port(7106);
+  std::set<std::string> addresses;
+  for (const ListenField& field : ListenFields(config)) {
+    addresses.insert(field.address);
+  }
+  EXPECT_EQ(addresses.count("127.0.0.7:7101"), 1);
+  EXPECT_EQ(addresses.count("127.0.0.7:7106"), 1);
+  EXPECT_EQ(addresses.count("127.0.0.1:7201"), 1);
+  // The page is where workers' browsers look for it.
+  EXPECT_EQ(addresses.count("127.0.0.1:7180"), 1);
+}
+
 TEST(ListenFieldsTest, OfSeveralReplicasTheFirstIsOurs) {
   v1::RunConfig config = MakeConfig();
   config.mutable_reward_server()->set_address("127.0.0.1:1,127.0.0.1:2");

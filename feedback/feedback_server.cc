@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/config/listen_address.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
 #include "core/rpc/channel.h"
@@ -135,7 +136,7 @@ absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
   store_service_ = std::make_unique<StoreService>(
       store_.get(), FeedbackFolder(config) + "/backups", access_.get());
   auto server = GrpcServer::Start(
-      config.feedback().address(),
+      ListenAddress(config, config.feedback().address()),
       {service_.get(), import_service_.get(), store_service_.get()},
       &registry_);
   RLHF_RETURN_IF_ERROR(WithContext(server.status(), "feedback.address"));

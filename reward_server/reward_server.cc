@@ -6,6 +6,7 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
+#include "core/config/listen_address.h"
 #include "core/config/run_config.h"
 #include "core/nn/device.h"
 #include "core/rpc/grpc_server.h"
@@ -54,8 +55,9 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
   RewardAdminService admin(&slots, &shadow);
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
-      GrpcServer::Start(FirstAddress(config.reward_server().address()),
-                        {&service, &admin}, &series));
+      GrpcServer::Start(
+          ListenAddress(config, FirstAddress(config.reward_server().address())),
+          {&service, &admin}, &series));
   RegistryFollower follower(
       ModelRegistry(absl::StrCat(RunDirectory(config), "/registry/pm")),
       ScalarTypeOf(config.reward_server().dtype()), &slots, device);

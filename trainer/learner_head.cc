@@ -7,6 +7,7 @@
 #include "core/base/proto_json.h"
 #include "core/base/status_macros.h"
 #include "core/comm/weight_snapshot.h"
+#include "core/config/listen_address.h"
 #include "core/config/run_config.h"
 #include "core/nn/dtype.h"
 #include "core/nn/model_directory.h"
@@ -67,11 +68,14 @@ LearnerHead::LearnerHead(const RunIdentity& identity,
           }) {}
 
 absl::Status LearnerHead::Serve() {
-  const std::string& address = config_.learner().address();
+  const std::string address =
+      ListenAddress(config_, config_.learner().address());
   RLHF_RETURN_IF_ERROR(weights_.Listen(
-      address.substr(0, address.rfind(':')), [this](uint64_t bytes) {
-        metrics_.weights_sent_bytes.Increment(static_cast<double>(bytes));
-      }));
+      address.substr(0, address.rfind(':')),
+      {.port = config_.learner().weights_port(),
+       .on_sent = [this](uint64_t bytes) {
+         metrics_.weights_sent_bytes.Increment(static_cast<double>(bytes));
+       }}));
   RLHF_ASSIGN_OR_RETURN(
       server_, GrpcServer::Start(address, {&rollouts_, &weights_, &control_},
                                  registry_));

@@ -14,6 +14,7 @@
 #include "core/base/proto_json.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/config/listen_address.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
 #include "core/rpc/channel.h"
@@ -309,7 +310,8 @@ absl::Status RunRefresher(const v1::RunConfig& config) {
   RefreshService service;
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
-      GrpcServer::Start(config.preference().address(), {&service}, &series));
+      GrpcServer::Start(ListenAddress(config, config.preference().address()),
+                        {&service}, &series));
   Refresher refresher(config, &service, &metrics);
   RLHF_RETURN_IF_ERROR(refresher.Load());
   server->SetServing(true);

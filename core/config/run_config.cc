@@ -17,6 +17,7 @@
 #include "core/base/status_macros.h"
 #include "core/config/actor_checks.h"
 #include "core/config/field_checks.h"
+#include "core/config/listen_address.h"
 #include "core/config/overrides.h"
 #include "core/config/up_checks.h"
 
@@ -325,6 +326,7 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   CheckPreference(config.preference(), problems);
   CheckSwap(config, problems);
   CheckActor(config, problems);
+  CheckListenHost(config, problems);
   CheckUp(config, problems);
   CheckWorkers(config.feedback(), problems);
   CheckAccess(config, problems);
