@@ -18,6 +18,7 @@
 #include "core/config/actor_checks.h"
 #include "core/config/field_checks.h"
 #include "core/config/overrides.h"
+#include "core/config/tls_checks.h"
 #include "core/config/up_checks.h"
 
 namespace rlhf {
@@ -326,6 +327,7 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   CheckSwap(config, problems);
   CheckActor(config, problems);
   CheckUp(config, problems);
+  CheckTls(config, problems);
   CheckWorkers(config.feedback(), problems);
   CheckAccess(config, problems);
   std::set<std::string> worker_ids;
@@ -372,7 +374,8 @@ absl::StatusOr<v1::RunConfig> ParseRunConfig(
   RLHF_ASSIGN_OR_RETURN(Origins origins, ParseFile(text, path, &config));
   RLHF_RETURN_IF_ERROR(ApplyOverrides(overrides, &config, &origins));
   std::vector<std::string> lines;
-  for (const auto& problems : {CheckFields(config), CheckTogether(config)}) {
+  for (const auto& problems :
+       {CheckFields(config, HasTls(config)), CheckTogether(config)}) {
     for (const FieldProblem& problem : problems) {
       lines.push_back(absl::StrCat(OriginOf(origins, problem.path, path), ": ",
                                    problem.path, " ", problem.message));
