@@ -19,6 +19,7 @@
 #include "core/config/address.h"
 #include "core/config/listen_address.h"
 #include "core/config/run_config.h"
+#include "core/config/tls_checks.h"
 #include "core/telemetry/listen_socket.h"
 
 namespace rlhf {
@@ -149,7 +150,8 @@ std::vector<ListenField> ListenFields(const v1::RunConfig& config) {
                              config.up().actor_metrics_port() + actor));
   }
   // A list that is none was refused with the file.
-  const auto addresses = SplitAddresses(config.reward_server().address());
+  const auto addresses =
+      SplitAddresses(config.reward_server().address(), HasTls(config));
   for (int server = 1; server < config.up().num_reward_servers(); ++server) {
     if (!addresses.ok()) break;
     fields.push_back(grpc("reward_server.address",

@@ -11,6 +11,7 @@
 #include "core/base/clock.h"
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
+#include "core/config/tls_checks.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/health.h"
 
@@ -76,7 +77,7 @@ absl::StatusOr<std::vector<Awaited>> AwaitedOf(
       continue;
     }
     RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> addresses,
-                          SplitAddresses(role.address));
+                          SplitAddresses(role.address, HasTls(config)));
     for (const std::string& address : addresses) {
       awaited.push_back({role.role, address});
     }

@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/config/address.h"
+#include "core/config/tls_checks.h"
 
 namespace rlhf {
 
@@ -28,7 +29,8 @@ void CheckListenHost(const v1::RunConfig& config,
                       "addresses")});
     return;
   }
-  const absl::Status status = CheckLoopback(absl::StrCat(host, ":0"));
+  const absl::Status status =
+      CheckAddress(absl::StrCat(host, ":0"), HasTls(config));
   if (!status.ok()) {
     problems.push_back(
         {"listen_host", absl::StrCat("is wrong: ", status.message())});

@@ -19,8 +19,8 @@ void PrepareRpc() {
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  const absl::Status loopback = CheckLoopback(address);
-  RLHF_CHECK(loopback.ok()) << loopback;
+  const absl::Status checked = CheckAddress(address, /*has_tls=*/false);
+  RLHF_CHECK(checked.ok()) << checked;
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);

@@ -23,7 +23,7 @@ void PrepareRpc();
 
 // A channel to `address`; connects when it is first used and again whenever
 // the connection is lost. Tells the server which build calls it
-// (core/rpc/protocol.h). Dies unless CheckLoopback(address) is OK
+// (core/rpc/protocol.h). Dies unless CheckAddress(address) is OK
 // (core/config/address.h): addresses are checked when the run file is read.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
 

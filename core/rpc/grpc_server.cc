@@ -57,7 +57,7 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const std::string& address, const std::vector<grpc::Service*>& services,
     prometheus::Registry* registry) {
-  RLHF_RETURN_IF_ERROR(CheckLoopback(address));
+  RLHF_RETURN_IF_ERROR(CheckAddress(address, /*has_tls=*/false));
   // Process-wide by gRPC's design, and the same for all our servers.
   grpc::EnableDefaultHealthCheckService(true);
   std::unique_ptr<GrpcServer> result(new GrpcServer());

@@ -75,7 +75,7 @@ absl::StatusOr<ScoreResult> Ask(v1::Reward::Stub& reward,
 }
 
 std::vector<std::string> Split(const std::string& addresses) {
-  auto result = SplitAddresses(addresses);
+  auto result = SplitAddresses(addresses, /*has_tls=*/false);
   RLHF_CHECK(result.ok()) << result.status();
   return *std::move(result);
 }
