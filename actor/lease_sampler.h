@@ -50,6 +50,7 @@ class LeaseSampler {
   void Finish(const Work& work, absl::StatusOr<EngineResult> result);
   v1::Rollout MakeRollout(const Work& work, const EngineResult& result) const;
 
+  const std::string learner_address_;
   const std::unique_ptr<v1::Rollouts::Stub> learner_;
   const PromptCodec* const codec_;
   PolicyRunner* const runner_;

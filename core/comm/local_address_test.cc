@@ -31,7 +31,8 @@ TEST(LocalAddressTest, WhoIsKnownByAnothersListensWhereItSpeaksFrom) {
   const auto towards = LocalAddressTowards("192.0.2.1");
   const auto known_as = LocalAddressKnownAs("192.0.2.1", absl::ZeroDuration());
   ASSERT_EQ(towards.ok(), known_as.ok());
-  if (towards.ok()) EXPECT_EQ(*known_as, *towards);
+  if (!towards.ok()) GTEST_SKIP() << "this machine is on no network";
+  EXPECT_EQ(*known_as, *towards);
 }
 
 TEST(LocalAddressTest, ANameThatIsNeverKnownIsNamedWhenTimeIsOver) {
