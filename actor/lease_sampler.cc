@@ -58,8 +58,10 @@ struct LeaseSampler::Call {
 
 LeaseSampler::LeaseSampler(const std::string& learner_address,
                            const PromptCodec* codec, PolicyRunner* runner,
-                           RolloutSubmitter* submitter, ActorMetrics* metrics)
-    : learner_(v1::Rollouts::NewStub(MakeChannel(learner_address))),
+                           RolloutSubmitter* submitter, ActorMetrics* metrics,
+                           const RpcIdentity& self)
+    : learner_(
+          v1::Rollouts::NewStub(MakeChannel(learner_address, self, "learner"))),
       codec_(codec),
       runner_(runner),
       submitter_(submitter),
