@@ -57,9 +57,11 @@ struct LeaseSampler::Call {
 
 LeaseSampler::LeaseSampler(const std::string& learner_address,
                            const PromptCodec* codec, PolicyRunner* runner,
-                           RolloutSubmitter* submitter, ActorMetrics* metrics)
+                           RolloutSubmitter* submitter, ActorMetrics* metrics,
+                           const RpcIdentity& self)
     : learner_address_(learner_address),
-      learner_(v1::Rollouts::NewStub(MakeChannel(learner_address))),
+      learner_(
+          v1::Rollouts::NewStub(MakeChannel(learner_address, self, "learner"))),
       codec_(codec),
       runner_(runner),
       submitter_(submitter),

@@ -53,10 +53,11 @@ absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
 
 PolicyFetcher::PolicyFetcher(const std::string& address, ModelConfig config,
                              ActorMetrics* metrics, at::Device device,
+                             const RpcIdentity& self,
                              const WeightStream::Relay& relay)
     : config_(std::move(config)),
       device_(device),
-      stub_(v1::Weights::NewStub(MakeChannel(address))),
+      stub_(v1::Weights::NewStub(MakeChannel(address, self, "learner"))),
       metrics_(metrics),
       stream_(stub_.get(),
               {.learner_host = address.substr(0, address.rfind(':')),

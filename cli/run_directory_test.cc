@@ -61,6 +61,9 @@ TEST(PrepareRunDirectoryTest, WhoComesInAndWhatIsLetInMayChange) {
   feedback.set_max_answers_per_worker(9);
   feedback.mutable_batch_gate()->set_min_size(7);
   feedback.mutable_worker_test()->set_bad_accuracy(0.5);
+  config.mutable_tls()->set_ca("ca.pem");
+  config.mutable_tls()->set_certificate("{role}.pem");
+  config.mutable_tls()->set_key("{role}.key");
   EXPECT_OK(PrepareRunDirectory(dir / "run", config));
 }
 

@@ -36,6 +36,8 @@ RequestBatcher::Options BatcherOptions(const v1::RewardServerConfig& config,
 }  // namespace
 
 absl::Status RunRewardServer(const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
+                        RpcIdentity::Load(config, "reward-server"));
   RLHF_ASSIGN_OR_RETURN(
       const at::Device device,
       FindDevice("reward_server.device", config.reward_server().device()));
@@ -57,7 +59,7 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
       const std::unique_ptr<GrpcServer> server,
       GrpcServer::Start(
           ListenAddress(config, FirstAddress(config.reward_server().address())),
-          {&service, &admin}, &series));
+          {&service, &admin}, &series, self));
   RegistryFollower follower(
       ModelRegistry(absl::StrCat(RunDirectory(config), "/registry/pm")),
       ScalarTypeOf(config.reward_server().dtype()), &slots, device);

@@ -19,11 +19,12 @@
 
 namespace rlhf {
 
-LearnerHead::LearnerHead(const RunIdentity& identity,
+LearnerHead::LearnerHead(const RunIdentity& identity, RpcIdentity self,
                          std::vector<v1::Prompt> prompts, int64_t vocab_size,
                          prometheus::Registry* registry,
                          std::function<absl::Status()> keep_alive)
     : identity_(identity),
+      self_(std::move(self)),
       config_(identity.config),
       run_directory_(RunDirectory(config_)),
       registry_(registry),
@@ -38,7 +39,7 @@ LearnerHead::LearnerHead(const RunIdentity& identity,
                  .max_staleness = config_.ppo().max_staleness(),
                  .vocab_size = vocab_size},
                 &schedule_, &metrics_),
-      rewards_(config_.reward_server().address()),
+      rewards_(config_.reward_server().address(), self_),
       source_({.run_directory = run_directory_,
                .rewards = &rewards_,
                .rollouts = &rollouts_,
@@ -78,7 +79,7 @@ absl::Status LearnerHead::Serve() {
        }}));
   RLHF_ASSIGN_OR_RETURN(
       server_, GrpcServer::Start(address, {&rollouts_, &weights_, &control_},
-                                 registry_));
+                                 registry_, self_));
   server_->SetServing(true);
   return absl::OkStatus();
 }
