@@ -56,10 +56,9 @@ absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
                     at::Device device, const PromptCodec& codec,
                     GenerationService& service, GrpcServer& server,
                     ActorMetrics& metrics, const RpcIdentity& self) {
-  PolicyFetcher fetcher(config.learner().address(), model, &metrics, device,
-                        self,
-                        {.host = config.listen_host(),
-                         .port = config.actor().weights_port()});
+  PolicyFetcher fetcher(
+      config.learner().address(), model, &metrics, device, self,
+      {.host = config.listen_host(), .port = config.actor().weights_port()});
   RolloutSubmitter submitter(
       config.learner().address(), config.reward_server().address(),
       static_cast<size_t>(config.actor().max_queue()), &metrics, self);

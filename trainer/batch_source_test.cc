@@ -251,16 +251,16 @@ TEST_F(BatchSourceTest, ARewardServerThatIsAwayIsNamedInTheLog) {
     }
     ASSERT_OK_AND_ASSIGN(
         server_,
-        GrpcServer::Start(address, {static_cast<v1::Reward::Service*>(&fake_),
-                                    static_cast<v1::RewardAdmin::Service*>(
-                                        &fake_)}));
+        GrpcServer::Start(address,
+                          {static_cast<v1::Reward::Service*>(&fake_),
+                           static_cast<v1::RewardAdmin::Service*>(&fake_)}));
     Act(0, 2);
   });
   Collect(1);
-  EXPECT_THAT(testing::internal::GetCapturedStderr(),
-              testing::AllOf(
-                  testing::HasSubstr("the reward server does not answer: "),
-                  testing::HasSubstr("the reward server answers again")));
+  EXPECT_THAT(
+      testing::internal::GetCapturedStderr(),
+      testing::AllOf(testing::HasSubstr("the reward server does not answer: "),
+                     testing::HasSubstr("the reward server answers again")));
 }
 
 // Replicas load a promoted PM each in its own time.

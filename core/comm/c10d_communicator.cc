@@ -4,7 +4,6 @@
 #include <functional>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -14,8 +13,8 @@
 #include "core/comm/communicator.h"
 #include "core/comm/local_address.h"
 #include "core/comm/nccl.h"
+#include "core/comm/rank_store.h"
 #include "core/config/address.h"
-#include "core/telemetry/listen_socket.h"
 
 namespace rlhf {
 namespace {
@@ -260,37 +259,10 @@ absl::Status CannotJoin(const C10dOptions& options, absl::string_view why) {
       ": ", why.substr(0, 400)));
 }
 
-// Left to itself, the store would listen on every interface of this machine.
-// Here it has the one by which the others know it.
-absl::StatusOr<int> ListenForStore(const C10dOptions& options) {
-  RLHF_ASSIGN_OR_RETURN(
-      const std::string own,
-      LocalAddressKnownAs(options.master_address, options.timeout));
-  RLHF_ASSIGN_OR_RETURN(const ListenSocket socket,
-                        Listen(WithPort(own, options.master_port)));
-  return socket.fd;
-}
-
-absl::StatusOr<c10::intrusive_ptr<c10d::Store>> MakeStore(
-    const C10dOptions& options) {
-  c10d::TCPStoreOptions store_options;
-  store_options.port = static_cast<uint16_t>(options.master_port);
-  store_options.isServer = options.rank == 0 && !options.agent_store;
-  store_options.numWorkers = options.world_size;
-  store_options.timeout = absl::ToChronoMilliseconds(options.timeout);
-  if (store_options.isServer) {
-    const absl::StatusOr<int> fd = ListenForStore(options);
-    if (!fd.ok()) return CannotJoin(options, fd.status().message());
-    store_options.masterListenFd = *fd;  // the store's from now on
-  }
-  return c10::make_intrusive<c10d::PrefixStore>(
-      options.store_prefix, c10::make_intrusive<c10d::TCPStore>(
-                                options.master_address, store_options));
-}
-
 absl::StatusOr<std::unique_ptr<Communicator>> Join(const C10dOptions& options) {
-  RLHF_ASSIGN_OR_RETURN(const c10::intrusive_ptr<c10d::Store> store,
-                        MakeStore(options));
+  const auto met = MakeRankStore(options);
+  if (!met.ok()) return CannotJoin(options, met.status().message());
+  const c10::intrusive_ptr<c10d::Store>& store = *met;
   auto gloo = c10d::ProcessGroupGloo::Options::create(
       absl::ToChronoMilliseconds(options.timeout));
   gloo->threads = 2;
