@@ -48,6 +48,7 @@ class Process:
     def __init__(self, words, log):
         self.log = log
         self._begin = log.stat().st_size if log.exists() else 0
+        self._asked = False
         with open(log, "ab") as out:
             self._unshare = subprocess.Popen(words, stdout=out, stderr=out)
 
@@ -61,9 +62,10 @@ class Process:
         return self._unshare.poll() is not None
 
     def terminate(self):
-        """SIGTERM."""
-        if self.has_ended():
+        """SIGTERM, once: a second one ends a role without its drain."""
+        if self._asked or self.has_ended():
             return
+        self._asked = True
         # `unshare` waits for the program, its only child.
         of_unshare = f"/proc/{self._unshare.pid}/task/{self._unshare.pid}"
         for pid in pathlib.Path(of_unshare, "children").read_text().split():
