@@ -16,6 +16,7 @@
 #include "actor/rollout_submitter.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/config/listen_address.h"
 #include "core/nn/device.h"
 #include "core/nn/model_directory.h"
 #include "core/rpc/grpc_server.h"
@@ -54,16 +55,18 @@ PolicyRunner::OnNewVersion OnNewVersion(const v1::ActorConfig& config) {
 absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
                     at::Device device, const PromptCodec& codec,
                     GenerationService& service, GrpcServer& server,
-                    ActorMetrics& metrics) {
-  PolicyFetcher fetcher(config.learner().address(), model, &metrics, device);
+                    ActorMetrics& metrics, const RpcIdentity& self) {
+  PolicyFetcher fetcher(
+      config.learner().address(), model, &metrics, device, self,
+      {.host = config.listen_host(), .port = config.actor().weights_port()});
   RolloutSubmitter submitter(
       config.learner().address(), config.reward_server().address(),
-      static_cast<size_t>(config.actor().max_queue()), &metrics);
+      static_cast<size_t>(config.actor().max_queue()), &metrics, self);
   PolicyRunner runner(EngineOptions(config, model, codec), &metrics,
                       OnNewVersion(config.actor()), PolicyPacker());
   JobSampler jobs(&service, &codec, &runner);
   LeaseSampler leases(config.learner().address(), &codec, &runner, &submitter,
-                      &metrics);
+                      &metrics, self);
   // Before the submitter waits for what is under way.
   const absl::Cleanup stop = [&service] { service.Stop(); };
   while (!ShutdownRequested()) {
@@ -86,6 +89,8 @@ absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
 }  // namespace
 
 absl::Status RunActor(const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
+                        RpcIdentity::Load(config, "actor"));
   RLHF_ASSIGN_OR_RETURN(const at::Device device,
                         FindDevice("actor.device", config.actor().device()));
   RLHF_ASSIGN_OR_RETURN(const ModelConfig model,
@@ -102,9 +107,10 @@ absl::Status RunActor(const v1::RunConfig& config) {
   GenerationService service(static_cast<size_t>(config.actor().max_queue()));
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
-      GrpcServer::Start(config.actor().address(), {&service}, &registry));
+      GrpcServer::Start(ListenAddress(config, config.actor().address()),
+                        {&service}, &registry, self));
   const absl::Status status =
-      Sample(config, model, device, codec, service, *server, metrics);
+      Sample(config, model, device, codec, service, *server, metrics, self);
   server->Shutdown(absl::Seconds(1));
   return status;
 }

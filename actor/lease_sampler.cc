@@ -1,7 +1,5 @@
 #include "actor/lease_sampler.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "core/nn/sampler.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
+#include "core/rpc/protocol.h"
 
 namespace rlhf {
 namespace {
@@ -58,13 +57,16 @@ struct LeaseSampler::Call {
 
 LeaseSampler::LeaseSampler(const std::string& learner_address,
                            const PromptCodec* codec, PolicyRunner* runner,
-                           RolloutSubmitter* submitter, ActorMetrics* metrics)
-    : learner_(v1::Rollouts::NewStub(MakeChannel(learner_address))),
+                           RolloutSubmitter* submitter, ActorMetrics* metrics,
+                           const RpcIdentity& self)
+    : learner_address_(learner_address),
+      learner_(
+          v1::Rollouts::NewStub(MakeChannel(learner_address, self, "learner"))),
       codec_(codec),
       runner_(runner),
       submitter_(submitter),
       metrics_(metrics),
-      actor_id_(absl::StrCat("actor-", ::getpid())) {}
+      actor_id_(absl::StrCat("actor-", ThisBuild().place)) {}
 
 LeaseSampler::~LeaseSampler() {
   if (call_ != nullptr) call_->context->TryCancel();
@@ -98,7 +100,8 @@ void LeaseSampler::Accept(const Call& call) {
       status.ok() ? std::max<int64_t>(10, call.response.retry_after_ms()) : 500;
   next_lease_ = MonotonicNow() + absl::Milliseconds(pause);
   if (!status.ok() && status.code() != last_code_) {
-    RLHF_LOG(WARNING) << "asking the learner for prompts: " << status;
+    RLHF_LOG(WARNING) << "asking the learner at " << learner_address_
+                      << " for prompts: " << status;
   }
   last_code_ = status.code();
   if (!status.ok()) return;

@@ -11,6 +11,7 @@
 #include "actor/policy_runner.h"
 #include "actor/prompt_codec.h"
 #include "actor/rollout_submitter.h"
+#include "core/rpc/rpc_identity.h"
 #include "rlhf/v1/rollout.grpc.pb.h"
 
 namespace rlhf {
@@ -19,9 +20,10 @@ namespace rlhf {
 class LeaseSampler {
  public:
   // Pointers are not owned and must outlive this, and the runner's sequences.
+  // Calls as `self`.
   LeaseSampler(const std::string& learner_address, const PromptCodec* codec,
                PolicyRunner* runner, RolloutSubmitter* submitter,
-               ActorMetrics* metrics);
+               ActorMetrics* metrics, const RpcIdentity& self = {});
   // Cancels a call that is under way.
   ~LeaseSampler();
 
@@ -50,6 +52,7 @@ class LeaseSampler {
   void Finish(const Work& work, absl::StatusOr<EngineResult> result);
   v1::Rollout MakeRollout(const Work& work, const EngineResult& result) const;
 
+  const std::string learner_address_;
   const std::unique_ptr<v1::Rollouts::Stub> learner_;
   const PromptCodec* const codec_;
   PolicyRunner* const runner_;

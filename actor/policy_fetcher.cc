@@ -52,13 +52,17 @@ absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
 }
 
 PolicyFetcher::PolicyFetcher(const std::string& address, ModelConfig config,
-                             ActorMetrics* metrics, at::Device device)
+                             ActorMetrics* metrics, at::Device device,
+                             const RpcIdentity& self,
+                             const WeightStream::Relay& relay)
     : config_(std::move(config)),
       device_(device),
-      stub_(v1::Weights::NewStub(MakeChannel(address))),
+      stub_(v1::Weights::NewStub(MakeChannel(address, self, "learner"))),
       metrics_(metrics),
       stream_(stub_.get(),
-              {.learner_host = address.substr(0, address.rfind(':'))}, metrics),
+              {.learner_host = address.substr(0, address.rfind(':')),
+               .relay = relay},
+              metrics),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
 PolicyFetcher::~PolicyFetcher() { thread_.request_stop(); }

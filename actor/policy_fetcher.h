@@ -13,6 +13,7 @@
 #include "actor/weight_stream.h"
 #include "core/base/mutex.h"
 #include "core/nn/transformer.h"
+#include "core/rpc/rpc_identity.h"
 #include "rlhf/v1/weights.grpc.pb.h"
 
 namespace rlhf {
@@ -40,9 +41,11 @@ absl::StatusOr<PolicyVersion> FetchPolicy(WeightStream& stream,
 class PolicyFetcher {
  public:
   // `address` is the learner's; weights must fit `config`, and come to
-  // `device`. `metrics` is not owned and must outlive this.
+  // `device`. `metrics` is not owned and must outlive this. Calls as `self`.
   PolicyFetcher(const std::string& address, ModelConfig config,
-                ActorMetrics* metrics, at::Device device = at::kCPU);
+                ActorMetrics* metrics, at::Device device = at::kCPU,
+                const RpcIdentity& self = {},
+                const WeightStream::Relay& relay = {});
   ~PolicyFetcher();
 
   // The newest version that was fetched and not taken yet.

@@ -26,10 +26,12 @@ absl::Duration TimeLeft(const std::vector<PendingRollout>& batch) {
 
 RolloutSubmitter::RolloutSubmitter(const std::string& learner_address,
                                    const std::string& reward_address,
-                                   size_t capacity, ActorMetrics* metrics)
+                                   size_t capacity, ActorMetrics* metrics,
+                                   const RpcIdentity& self)
     : metrics_(metrics),
-      rewards_(reward_address),
-      learner_(v1::Rollouts::NewStub(MakeChannel(learner_address))),
+      rewards_(reward_address, self),
+      learner_(
+          v1::Rollouts::NewStub(MakeChannel(learner_address, self, "learner"))),
       queue_(capacity),
       thread_([this] { Run(); }) {}
 

@@ -10,6 +10,7 @@
 #include "actor/actor_metrics.h"
 #include "core/base/bounded_queue.h"
 #include "core/rpc/reward_client.h"
+#include "core/rpc/rpc_identity.h"
 #include "rlhf/v1/rollout.grpc.pb.h"
 
 namespace rlhf {
@@ -28,9 +29,10 @@ struct PendingRollout {
 class RolloutSubmitter {
  public:
   // `metrics` is not owned and must outlive this. `capacity` bounds the queue.
+  // Calls as `self`.
   RolloutSubmitter(const std::string& learner_address,
                    const std::string& reward_address, size_t capacity,
-                   ActorMetrics* metrics);
+                   ActorMetrics* metrics, const RpcIdentity& self = {});
   ~RolloutSubmitter();
 
   // Queues what will be scored in one request. Returns how many had no room:

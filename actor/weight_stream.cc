@@ -12,6 +12,7 @@
 #include "core/base/status_macros.h"
 #include "core/comm/local_address.h"
 #include "core/comm/weight_receiver.h"
+#include "core/config/address.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
 
@@ -36,12 +37,22 @@ bool IsLearner(const std::string& source) {
   return absl::StartsWith(source, ":");
 }
 
-std::string InBrackets(const std::string& host) {
-  return absl::StrContains(host, ':') ? absl::StrCat("[", host, "]") : host;
-}
-
 std::string WithoutBrackets(const std::string& host) {
   return absl::StartsWith(host, "[") ? host.substr(1, host.size() - 2) : host;
+}
+
+// What other actors are told: where they reach this machine.
+absl::StatusOr<std::string> RelayHost(const WeightStream::Relay& relay,
+                                      const std::string& learner_host) {
+  const bool any = relay.host == "0.0.0.0" || relay.host == "[::]";
+  if (!relay.host.empty() && !any) return relay.host;
+  RLHF_ASSIGN_OR_RETURN(const std::string own,
+                        LocalAddressTowards(WithoutBrackets(learner_host)));
+  if (!IsLoopbackHost(own) && own != "::1") return own;
+  return absl::FailedPreconditionError(
+      absl::StrCat("this machine speaks to ", learner_host, " from ", own,
+                   ", where no other actor reaches it; set listen_host to an "
+                   "address of it"));
 }
 
 }  // namespace
@@ -58,26 +69,27 @@ void WeightStream::Hold(std::shared_ptr<WeightVersion> version) {
                                                   version->manifest().xxh3();
   if (!resumed) version_ = std::move(version);
   if (sender_ == nullptr) {
-    const auto host =
-        LocalAddressTowards(WithoutBrackets(options_.learner_host));
-    auto sender =
-        host.ok()
-            ? WeightSender::Start(*host,
-                                  {.on_sent =
-                                       [this](uint64_t bytes) {
-                                         metrics_->weights_sent_bytes.Increment(
-                                             static_cast<double>(bytes));
-                                       }})
-            : absl::StatusOr<std::unique_ptr<WeightSender>>(host.status());
-    if (!sender.ok()) {
-      RLHF_LOG(WARNING) << "weights are received, but not sent on: "
-                        << sender.status();
-      return;
+    const absl::Status started = StartSender();
+    // Tried again with every version: a port may become free.
+    if (!started.ok() && !std::exchange(told_, true)) {
+      RLHF_LOG(WARNING) << "weights are received, but not sent on: " << started;
     }
-    sender_ = *std::move(sender);
-    address_ = absl::StrCat(InBrackets(*host), ":", sender_->port());
   }
-  sender_->Offer(version_);
+  if (sender_ != nullptr) sender_->Offer(version_);
+}
+
+absl::Status WeightStream::StartSender() {
+  RLHF_ASSIGN_OR_RETURN(const std::string host,
+                        RelayHost(options_.relay, options_.learner_host));
+  RLHF_ASSIGN_OR_RETURN(
+      sender_,
+      WeightSender::Start(
+          options_.relay.host.empty() ? host : options_.relay.host,
+          {.port = options_.relay.port, .on_sent = [this](uint64_t bytes) {
+             metrics_->weights_sent_bytes.Increment(static_cast<double>(bytes));
+           }}));
+  address_ = WithPort(host, sender_->port());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> WeightStream::FindSource(

@@ -21,9 +21,21 @@ namespace rlhf {
 // versions are mapped.
 class WeightStream {
  public:
+  // Where other actors receive from this one.
+  struct Relay {
+    // The address of this machine to listen at, by which the others reach it.
+    // Empty, or "0.0.0.0" or "[::]" for all: they are told the one that this
+    // machine speaks to the learner from. If that is a loopback address, as
+    // behind a proxy, it says nothing of this machine: nothing is sent on.
+    std::string host;
+    // 0: any free one.
+    int port = 0;
+  };
+
   struct Options {
     // As this machine knows it.
     std::string learner_host;
+    Relay relay;
     // As ReceiveOptions::stall.
     absl::Duration stall = absl::Seconds(5);
     // Longer than FeedTree::Options::silence, so that nobody is sent here any
@@ -52,6 +64,8 @@ class WeightStream {
 
  private:
   void Hold(std::shared_ptr<WeightVersion> version);
+  // Makes `sender_`.
+  absl::Status StartSender();
   // Where to receive from.
   absl::StatusOr<std::string> FindSource(uint64_t num_bytes,
                                          const std::string& failed);
@@ -63,7 +77,9 @@ class WeightStream {
   ActorMetrics* const metrics_;
   const std::string name_;
   std::unique_ptr<WeightSender> sender_;  // made when first needed
-  std::string address_;                   // of the sender; empty: it failed
+  // Of the sender, as others reach it; empty: there is none.
+  std::string address_;
+  bool told_ = false;  // that there is none
   std::shared_ptr<WeightVersion> version_;
   absl::Time last_used_;  // when anybody last sent or received `version_`
 };

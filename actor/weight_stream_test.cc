@@ -18,6 +18,7 @@
 #include "core/rpc/grpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/free_ports.h"
 #include "tests/testing/status_matchers.h"
 
 namespace rlhf {
@@ -115,10 +116,12 @@ class WeightStreamTest : public testing::Test {
   }
 
   std::unique_ptr<WeightStream> MakeStream(
-      absl::Duration linger = absl::Seconds(15)) {
+      absl::Duration linger = absl::Seconds(15),
+      const WeightStream::Relay& relay = {.host = "127.0.0.1"}) {
     return std::make_unique<WeightStream>(
         stub_.get(),
         WeightStream::Options{.learner_host = "127.0.0.1",
+                              .relay = relay,
                               .stall = absl::Seconds(1),
                               .linger = linger},
         &metrics_.series);
@@ -166,6 +169,40 @@ TEST_F(WeightStreamTest, AnotherComesFromAnActorThatHasIt) {
   EXPECT_TRUE(IsWhole(*version, *snapshot_));
   EXPECT_EQ(metrics_.series.weights_from_actors_bytes.Value(),
             kBuckets * kBucketBytes);
+}
+
+TEST_F(WeightStreamTest, SendsOnFromThePortThatItIsTold) {
+  learner_.Publish(snapshot_);
+  const int port = FreePorts(1)[0];
+  const auto stream = MakeStream(absl::Seconds(15), {"127.0.0.1", port});
+  ASSERT_OK(Receive(*stream, snapshot_));
+  EXPECT_EQ(OnlyAddress(), absl::StrCat("127.0.0.1:", port));
+}
+
+// Behind a proxy on its own machine it would tell the others to receive from
+// themselves.
+TEST_F(WeightStreamTest, WhoReachesTheLearnerByLoopbackSendsNothingOn) {
+  learner_.Publish(snapshot_);
+  for (const char* host : {"", "0.0.0.0"}) {
+    const auto stream = MakeStream(absl::Seconds(15), {.host = host});
+    ASSERT_OK_AND_ASSIGN(const auto version, Receive(*stream, snapshot_));
+    EXPECT_TRUE(IsWhole(*version, *snapshot_));
+    EXPECT_EQ(OnlyAddress(), "") << host;
+  }
+}
+
+TEST_F(WeightStreamTest, ATakenPortKeepsItFromSendingOnUntilItIsFree) {
+  ASSERT_OK_AND_ASSIGN(auto taken, WeightSender::Start("127.0.0.1", {}));
+  const int port = taken->port();
+  const auto stream = MakeStream(absl::Seconds(15), {"127.0.0.1", port});
+  learner_.Publish(snapshot_);
+  ASSERT_OK(Receive(*stream, snapshot_));
+  EXPECT_EQ(OnlyAddress(), "");
+  taken.reset();
+  const auto next = PackMany(2, kBuckets, kBucketBytes);
+  learner_.Publish(next);
+  ASSERT_OK(Receive(*stream, next));
+  EXPECT_EQ(learner_.reports().count(absl::StrCat("127.0.0.1:", port)), 1);
 }
 
 TEST_F(WeightStreamTest, ManyAtOnceReceiveTheSame) {

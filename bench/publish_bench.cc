@@ -49,7 +49,7 @@ void Print(const char* what, int64_t version) {
 void Learn(const std::string& socket, const std::string& host,
            int64_t megabytes) {
   WeightsService weights;
-  const absl::Status listening = weights.Listen(host, nullptr);
+  const absl::Status listening = weights.Listen(host, {});
   RLHF_CHECK(listening.ok()) << listening;
   const auto server =
       grpc::ServerBuilder()

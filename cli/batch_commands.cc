@@ -8,6 +8,8 @@
 #include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
+#include "core/rpc/permissions.h"
+#include "core/rpc/rpc_identity.h"
 #include "feedback/open_store.h"
 #include "feedback/open_work.h"
 
@@ -78,8 +80,10 @@ absl::StatusOr<std::unique_ptr<BatchCommands>> BatchCommands::Open(
   std::unique_ptr<BatchCommands> commands(new BatchCommands(config));
   auto store = commands->context_.Open(config);
   if (absl::IsFailedPrecondition(store.status())) {
-    commands->service_ =
-        v1::FeedbackImport::NewStub(MakeChannel(config.feedback().address()));
+    RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
+                          RpcIdentity::Load(config, kOperatorRole));
+    commands->service_ = v1::FeedbackImport::NewStub(
+        MakeChannel(config.feedback().address(), self, "feedback"));
     return commands;
   }
   RLHF_RETURN_IF_ERROR(store.status());

@@ -20,7 +20,7 @@ namespace rlhf {
 // Thread-compatible.
 class BatchCommands {
  public:
-  // Errors: as OpenPreferenceStore and BatchDeskOptions, but
+  // Errors: as OpenPreferenceStore, BatchDeskOptions and RpcIdentity::Load, but
   // FailedPrecondition; NotFound if the run has no store and none is to be made
   // (`create`).
   static absl::StatusOr<std::unique_ptr<BatchCommands>> Open(

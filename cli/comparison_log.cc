@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/rpc/permissions.h"
 #include "feedback/comparison_pages.h"
 #include "feedback/open_store.h"
 
@@ -36,7 +37,9 @@ absl::StatusOr<std::unique_ptr<const ComparisonLog>> ComparisonLog::Open(
     return log;
   }
   if (!absl::IsFailedPrecondition(store.status())) return store.status();
-  log->service_ = std::make_unique<RoleClients>(config, kCallTimeout);
+  RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
+                        RpcIdentity::Load(config, kOperatorRole));
+  log->service_ = std::make_unique<RoleClients>(config, self, kCallTimeout);
   RLHF_ASSIGN_OR_RETURN(const v1::FeedbackStats stats,
                         log->service_->Feedback());
   log->num_comparisons_ = stats.num_comparisons();

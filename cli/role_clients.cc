@@ -28,17 +28,20 @@ absl::StatusOr<Response> Ask(Stub* stub,
 
 }  // namespace
 
-RoleClients::RoleClients(const v1::RunConfig& config, absl::Duration timeout)
+RoleClients::RoleClients(const v1::RunConfig& config, const RpcIdentity& self,
+                         absl::Duration timeout)
     : timeout_(timeout),
-      actor_(MakeChannel(config.actor().address())),
-      learner_(v1::Control::NewStub(MakeChannel(config.learner().address()))),
-      refresher_(
-          v1::Refresh::NewStub(MakeChannel(config.preference().address()))),
-      reward_server_(
-          std::make_unique<RewardClient>(config.reward_server().address())),
-      feedback_(
-          v1::Feedback::NewStub(MakeChannel(config.feedback().address()))),
-      store_(v1::Store::NewStub(MakeChannel(config.feedback().address()))) {}
+      actor_(MakeChannel(config.actor().address(), self, "actor")),
+      learner_(v1::Control::NewStub(
+          MakeChannel(config.learner().address(), self, "learner"))),
+      refresher_(v1::Refresh::NewStub(
+          MakeChannel(config.preference().address(), self, "refresher"))),
+      reward_server_(std::make_unique<RewardClient>(
+          config.reward_server().address(), self)),
+      feedback_(v1::Feedback::NewStub(
+          MakeChannel(config.feedback().address(), self, "feedback"))),
+      store_(v1::Store::NewStub(
+          MakeChannel(config.feedback().address(), self, "feedback"))) {}
 
 absl::StatusOr<v1::LearnerStatus> RoleClients::Learner() const {
   return Ask(learner_.get(), &v1::Control::Stub::GetStatus, timeout_);

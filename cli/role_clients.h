@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/rpc/reward_client.h"
+#include "core/rpc/rpc_identity.h"
 #include "rlhf/v1/config.pb.h"
 #include "rlhf/v1/control.grpc.pb.h"
 #include "rlhf/v1/feedback.grpc.pb.h"
@@ -20,7 +21,9 @@ namespace rlhf {
 // DeadlineExceeded if it does not answer. Thread-safe.
 class RoleClients {
  public:
-  RoleClients(const v1::RunConfig& config, absl::Duration timeout);
+  // `self` is an operator's.
+  RoleClients(const v1::RunConfig& config, const RpcIdentity& self,
+              absl::Duration timeout);
 
   absl::StatusOr<v1::LearnerStatus> Learner() const;
   absl::StatusOr<v1::RefreshStatus> Refresher() const;

@@ -39,7 +39,7 @@ TEST(RoleClientsTest, ARetractedComparisonIsOfNoWorker) {
         config.mutable_feedback()->mutable_address()}) {
     *each = address;
   }
-  const RoleClients roles(config, absl::Seconds(10));
+  const RoleClients roles(config, {}, absl::Seconds(10));
   ASSERT_OK_AND_ASSIGN(const auto workers, roles.CountByWorker(3));
   ASSERT_EQ(workers.size(), 1u);
   EXPECT_EQ(workers[0].worker_id(), "ada");

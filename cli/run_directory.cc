@@ -17,7 +17,9 @@
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
+#include "core/config/listen_address.h"
 #include "core/config/run_config.h"
+#include "core/config/tls_checks.h"
 #include "core/telemetry/listen_socket.h"
 
 namespace rlhf {
@@ -29,6 +31,7 @@ namespace {
 bool MayChange(absl::string_view difference) {
   static constexpr absl::string_view kFields[] = {
       "threads",
+      "listen_host",
       "ppo.num_updates",
       "feedback.max_comparisons",
       "feedback.ready_tasks",
@@ -53,8 +56,9 @@ bool MayChange(absl::string_view difference) {
          absl::StartsWith(field, "feedback.batch_gate.") ||
          absl::StartsWith(field, "feedback.worker_test.") ||
          absl::StartsWith(field, "preference.refresh_") ||
-         absl::StartsWith(field, "up.") || absl::EndsWith(field, "address") ||
-         absl::EndsWith(field, "_port") || absl::EndsWith(field, "_seconds");
+         absl::StartsWith(field, "tls.") || absl::StartsWith(field, "up.") ||
+         absl::EndsWith(field, "address") || absl::EndsWith(field, "_port") ||
+         absl::EndsWith(field, "_seconds");
 }
 
 absl::Status CheckSameRun(const std::string& path,
@@ -113,19 +117,30 @@ std::vector<ListenField> ListenFields(const v1::RunConfig& config) {
   const auto metrics = [](const std::string& field, int port) {
     return ListenField{field, absl::StrCat("127.0.0.1:", port)};
   };
+  const auto grpc = [&config](const std::string& field,
+                              const std::string& address) {
+    return ListenField{field, ListenAddress(config, address)};
+  };
   std::vector<ListenField> fields = {
-      {"learner.address", config.learner().address()},
+      grpc("learner.address", config.learner().address()),
       metrics("learner.metrics_port", config.learner().metrics_port()),
-      {"actor.address", config.actor().address()},
+      grpc("actor.address", config.actor().address()),
       metrics("actor.metrics_port", config.actor().metrics_port()),
-      {"reward_server.address", FirstAddress(config.reward_server().address())},
+      grpc("reward_server.address",
+           FirstAddress(config.reward_server().address())),
       metrics("reward_server.metrics_port",
               config.reward_server().metrics_port()),
-      {"preference.address", config.preference().address()},
+      grpc("preference.address", config.preference().address()),
       metrics("preference.metrics_port", config.preference().metrics_port()),
       {"feedback.http_address", config.feedback().http_address()},
-      {"feedback.address", config.feedback().address()},
+      grpc("feedback.address", config.feedback().address()),
       metrics("up.metrics_port", config.up().metrics_port())};
+  if (config.learner().weights_port() != 0) {
+    const std::string& host = fields[0].address;
+    fields.push_back({"learner.weights_port",
+                      absl::StrCat(host.substr(0, host.rfind(':')), ":",
+                                   config.learner().weights_port())});
+  }
   for (int rank = 1; rank < config.learner().num_ranks(); ++rank) {
     fields.push_back(
         metrics(absl::StrCat("learner.rank_metrics_port plus rank ", rank),
@@ -136,11 +151,12 @@ std::vector<ListenField> ListenFields(const v1::RunConfig& config) {
                              config.up().actor_metrics_port() + actor));
   }
   // A list that is none was refused with the file.
-  const auto addresses = SplitAddresses(config.reward_server().address());
+  const auto addresses =
+      SplitAddresses(config.reward_server().address(), HasTls(config));
   for (int server = 1; server < config.up().num_reward_servers(); ++server) {
     if (!addresses.ok()) break;
-    fields.push_back(
-        {"reward_server.address", addresses->at(static_cast<size_t>(server))});
+    fields.push_back(grpc("reward_server.address",
+                          addresses->at(static_cast<size_t>(server))));
     fields.push_back(
         metrics(absl::StrCat("up.reward_server_metrics_port plus ", server),
                 config.up().reward_server_metrics_port() + server));

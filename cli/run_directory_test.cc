@@ -61,6 +61,9 @@ TEST(PrepareRunDirectoryTest, WhoComesInAndWhatIsLetInMayChange) {
   feedback.set_max_answers_per_worker(9);
   feedback.mutable_batch_gate()->set_min_size(7);
   feedback.mutable_worker_test()->set_bad_accuracy(0.5);
+  config.mutable_tls()->set_ca("ca.pem");
+  config.mutable_tls()->set_certificate("{role}.pem");
+  config.mutable_tls()->set_key("{role}.key");
   EXPECT_OK(PrepareRunDirectory(dir / "run", config));
 }
 
@@ -143,6 +146,32 @@ TEST(ListenFieldsTest, EachActorAndRewardServerHasPortsOfItsOwn) {
   EXPECT_EQ(addresses.size(), 11 + 2 + 2);
   EXPECT_EQ(addresses.count("127.0.0.1:7113"), 1);
   EXPECT_EQ(addresses.count("127.0.0.1:7123"), 0);
+}
+
+TEST(ListenFieldsTest, WeightsHaveAPortOfTheirOwnIfOneIsGiven) {
+  v1::RunConfig config = MakeConfig();
+  config.mutable_learner()->set_weights_port(7106);
+  std::set<std::string> addresses;
+  for (const ListenField& field : ListenFields(config)) {
+    addresses.insert(field.address);
+  }
+  EXPECT_EQ(addresses.size(), 12);
+  EXPECT_EQ(addresses.count("127.0.0.1:7106"), 1);
+}
+
+TEST(ListenFieldsTest, GrpcIsAtTheHostToListenAtAndMetricsAreNot) {
+  v1::RunConfig config = MakeConfig();
+  config.set_listen_host("127.0.0.7");
+  config.mutable_learner()->set_weights_port(7106);
+  std::set<std::string> addresses;
+  for (const ListenField& field : ListenFields(config)) {
+    addresses.insert(field.address);
+  }
+  EXPECT_EQ(addresses.count("127.0.0.7:7101"), 1);
+  EXPECT_EQ(addresses.count("127.0.0.7:7106"), 1);
+  EXPECT_EQ(addresses.count("127.0.0.1:7201"), 1);
+  // The page is where workers' browsers look for it.
+  EXPECT_EQ(addresses.count("127.0.0.1:7180"), 1);
 }
 
 TEST(ListenFieldsTest, OfSeveralReplicasTheFirstIsOurs) {

@@ -8,6 +8,7 @@
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
 #include "core/config/run_config.h"
+#include "core/config/tls_checks.h"
 
 namespace rlhf {
 
@@ -99,8 +100,9 @@ std::vector<ProcessSpec> RunProcesses::Actors() const {
 // Each listens at the first address it is given.
 absl::StatusOr<std::vector<ProcessSpec>> RunProcesses::RewardServers() const {
   const int count = config_.up().num_reward_servers();
-  RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> addresses,
-                        SplitAddresses(config_.reward_server().address()));
+  RLHF_ASSIGN_OR_RETURN(
+      const std::vector<std::string> addresses,
+      SplitAddresses(config_.reward_server().address(), HasTls(config_)));
   std::vector<ProcessSpec> servers = {Child("reward-server", 0, count)};
   for (int i = 1; i < count; ++i) {
     servers.push_back(

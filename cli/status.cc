@@ -13,6 +13,7 @@
 #include "core/base/json.h"
 #include "core/base/proto_json.h"
 #include "core/config/run_config.h"
+#include "core/rpc/permissions.h"
 
 namespace rlhf {
 namespace {
@@ -76,8 +77,9 @@ RoleAnswer AnswerOfActor(const std::string& address,
           *serves ? "generates" : "waits for a policy"};
 }
 
-std::vector<RoleAnswer> AskAll(const v1::RunConfig& config) {
-  const RoleClients clients(config, absl::Seconds(1));
+std::vector<RoleAnswer> AskAll(const v1::RunConfig& config,
+                               const RpcIdentity& self) {
+  const RoleClients clients(config, self, absl::Seconds(1));
   return {Answer("learner", config.learner().address(), clients.Learner(),
                  DescribeLearner),
           AnswerOfActor(config.actor().address(), clients.ActorServes()),
@@ -115,7 +117,9 @@ std::string AsTable(const std::vector<RoleAnswer>& answers) {
 }  // namespace
 
 absl::Status PrintStatus(const v1::RunConfig& config, bool json) {
-  const std::vector<RoleAnswer> answers = AskAll(config);
+  RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
+                        RpcIdentity::Load(config, kOperatorRole));
+  const std::vector<RoleAnswer> answers = AskAll(config, self);
   const std::string text = json ? AsJson(answers) : AsTable(answers);
   if (::fputs(text.c_str(), stdout) < 0 || ::fflush(stdout) != 0) {
     return absl::UnavailableError("cannot write to stdout");

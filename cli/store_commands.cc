@@ -13,6 +13,8 @@
 #include "core/base/status_macros.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
+#include "core/rpc/permissions.h"
+#include "core/rpc/rpc_identity.h"
 #include "feedback/open_store.h"
 #include "feedback/store_service.h"
 #include "rlhf/v1/store.grpc.pb.h"
@@ -35,8 +37,12 @@ absl::StatusOr<std::unique_ptr<PreferenceStore>> OpenUnlessServed(
   return store;
 }
 
-std::unique_ptr<v1::Store::Stub> ServiceOf(const v1::RunConfig& config) {
-  return v1::Store::NewStub(MakeChannel(config.feedback().address()));
+absl::StatusOr<std::unique_ptr<v1::Store::Stub>> ServiceOf(
+    const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
+                        RpcIdentity::Load(config, kOperatorRole));
+  return v1::Store::NewStub(
+      MakeChannel(config.feedback().address(), self, "feedback"));
 }
 
 // Has the service make the copy in its folder, and moves it to `path`.
@@ -45,9 +51,10 @@ absl::StatusOr<v1::StoreState> BackupThroughService(const v1::RunConfig& config,
   v1::BackupStoreRequest request;
   request.set_name(path.substr(path.rfind('/') + 1));
   v1::BackupStoreResponse response;
+  RLHF_ASSIGN_OR_RETURN(const auto service, ServiceOf(config));
   RLHF_ASSIGN_OR_RETURN(const auto context, OperatorContext(config, kTimeout));
-  RLHF_RETURN_IF_ERROR(FromGrpcStatus(
-      ServiceOf(config)->Backup(context.get(), request, &response)));
+  RLHF_RETURN_IF_ERROR(
+      FromGrpcStatus(service->Backup(context.get(), request, &response)));
   if (::rename(response.path().c_str(), path.c_str()) != 0) {
     return WithContext(
         ErrnoStatus(errno, "move it to", path),
@@ -85,9 +92,10 @@ absl::Status VerifyStore(const v1::RunConfig& config) {
   if (store != nullptr) {
     state = StateOf(store->GetStats());
   } else {
+    RLHF_ASSIGN_OR_RETURN(const auto service, ServiceOf(config));
     RLHF_ASSIGN_OR_RETURN(const auto call, OperatorContext(config, kTimeout));
     RLHF_RETURN_IF_ERROR(
-        FromGrpcStatus(ServiceOf(config)->Verify(call.get(), {}, &state)));
+        FromGrpcStatus(service->Verify(call.get(), {}, &state)));
   }
   std::cout << Counted(state.num_comparisons(), "comparison") << ", "
             << state.num_retracted() << " of them retracted, of "

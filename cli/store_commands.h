@@ -10,12 +10,12 @@
 namespace rlhf {
 
 // Copies the run's store into the new file `path`, verifies the copy and says
-// so. Errors: NotFound if there is no store; as PreferenceStore::Open and
-// PreferenceStore::Backup.
+// so. Errors: NotFound if there is no store; as PreferenceStore::Open,
+// PreferenceStore::Backup and RpcIdentity::Load.
 absl::Status BackupStore(const v1::RunConfig& config, const std::string& path);
 
 // Proves the run's log and prints what it holds. Errors: NotFound if there is
-// no store; as PreferenceStore::Open.
+// no store; as PreferenceStore::Open and RpcIdentity::Load.
 absl::Status VerifyStore(const v1::RunConfig& config);
 
 }  // namespace rlhf

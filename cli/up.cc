@@ -27,6 +27,7 @@
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
+#include "core/rpc/permissions.h"
 #include "core/telemetry/metrics_server.h"
 #include "core/telemetry/series.h"
 #include "trainer/run_log.h"
@@ -85,15 +86,17 @@ std::string Summary(const std::string& run_dir, const v1::Report& report) {
 // One session: from the start of the roles to the end of the last of them.
 class Session {
  public:
-  Session(const v1::RunConfig& config, std::string binary, bool plain)
+  Session(const v1::RunConfig& config, RpcIdentity self, std::string binary,
+          bool plain)
       : config_(config),
+        self_(std::move(self)),
         run_dir_(RunDirectory(config)),
         processes_(
             config, std::move(binary),
             [this](const std::string& role) { return ProgressOf(role); },
             [this] { return HasAllUpdates(); }),
         view_(plain),
-        clients_(config, kPollTimeout),
+        clients_(config, self_, kPollTimeout),
         new_updates_(run_dir_ + "/metrics.jsonl") {
     state_.run_name = config.name();
     state_.run_dir = run_dir_;
@@ -132,6 +135,7 @@ class Session {
   absl::Status Finish();
 
   const v1::RunConfig& config_;
+  const RpcIdentity self_;
   const std::string run_dir_;
   const RunProcesses processes_;
   const Stopwatch stopwatch_;
@@ -262,7 +266,7 @@ void Session::StopAll(Supervisor* supervisor, const std::string& why) {
 }
 
 void Session::CountWorkers() {
-  const RoleClients patient(config_, kCountTimeout);
+  const RoleClients patient(config_, self_, kCountTimeout);
   if (const auto stats = patient.Feedback(); stats.ok()) {
     state_.feedback = *stats;
   }
@@ -414,7 +418,9 @@ absl::Status RunUp(const v1::RunConfig& config, bool plain) {
   RLHF_RETURN_IF_ERROR(CheckCpusAreHere(config));
   RLHF_RETURN_IF_ERROR(CheckRunCanFinish(config, run_dir));
   RLHF_RETURN_IF_ERROR(CheckPortsFree(ListenFields(config)));
-  return Session(config, std::move(binary), plain).Run();
+  RLHF_ASSIGN_OR_RETURN(RpcIdentity self,
+                        RpcIdentity::Load(config, kOperatorRole));
+  return Session(config, std::move(self), std::move(binary), plain).Run();
 }
 
 }  // namespace rlhf

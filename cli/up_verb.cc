@@ -25,7 +25,7 @@ absl::StatusOr<std::vector<Awaited>> AwaitedOfArgument(
           absl::StrCat("--role chooses among the roles of a run file; ",
                        argument, " is an address"));
     }
-    RLHF_RETURN_IF_ERROR(CheckLoopback(argument));
+    RLHF_RETURN_IF_ERROR(CheckAddress(argument, /*has_tls=*/false));
     return std::vector<Awaited>{{"", argument}};
   }
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config,

@@ -11,8 +11,10 @@
 #include "core/base/clock.h"
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
+#include "core/config/tls_checks.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/health.h"
+#include "core/rpc/permissions.h"
 
 namespace rlhf {
 namespace {
@@ -69,6 +71,8 @@ absl::StatusOr<std::vector<Awaited>> AwaitedOf(
         absl::StrCat("--role ", role, ": no role that serves; wanted one of ",
                      absl::StrJoin(names, ", ")));
   }
+  RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
+                        RpcIdentity::Load(config, kOperatorRole));
   std::vector<Awaited> awaited;
   for (const Awaited& role : all) {
     if (!roles.empty() &&
@@ -76,9 +80,9 @@ absl::StatusOr<std::vector<Awaited>> AwaitedOf(
       continue;
     }
     RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> addresses,
-                          SplitAddresses(role.address));
+                          SplitAddresses(role.address, HasTls(config)));
     for (const std::string& address : addresses) {
-      awaited.push_back({role.role, address});
+      awaited.push_back({role.role, address, self});
     }
   }
   return awaited;
@@ -91,7 +95,7 @@ absl::Status WaitUntilReady(const std::vector<Awaited>& servers,
   for (const Awaited& server : servers) {
     watched.push_back({absl::StrCat(server.role, server.role.empty() ? "" : " ",
                                     server.address),
-                       MakeChannel(server.address)});
+                       MakeChannel(server.address, server.self, server.role)});
   }
   std::vector<std::string> told;
   while (true) {

@@ -8,20 +8,23 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/rpc/rpc_identity.h"
 #include "rlhf/v1/config.pb.h"
 
 namespace rlhf {
 
 // A server that is to be ready.
 struct Awaited {
-  std::string role;  // for messages; empty if only the address is known
+  std::string role;  // empty if only the address is known
   std::string address;
+  RpcIdentity self = {};  // who asks
 };
 
 // The servers of a run: of all roles, or of `roles` if there are any
 // ("learner", "actor", "reward-server", "refresher", "feedback").
 //
-// Errors: InvalidArgument for a role that is none of these.
+// Errors: InvalidArgument for a role that is none of these; as
+// RpcIdentity::Load.
 absl::StatusOr<std::vector<Awaited>> AwaitedOf(
     const v1::RunConfig& config, const std::vector<std::string>& roles);
 

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/config/listen_address.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
 #include "core/rpc/channel.h"
@@ -31,9 +32,9 @@ constexpr absl::Duration kHealthInterval = absl::Seconds(5);
 constexpr absl::Duration kScoreTimeout = absl::Seconds(10);
 
 // Scores of the serving PM's members.
-auto MemberScorer(const std::string& address) {
+auto MemberScorer(const std::string& address, const RpcIdentity& self) {
   // Shared, because what holds a function copies it.
-  return [client = std::make_shared<RewardClient>(address)](
+  return [client = std::make_shared<RewardClient>(address, self)](
              const std::vector<v1::ScoredDialogue>& dialogues,
              const std::stop_token& stop)
              -> absl::StatusOr<std::vector<v1::MemberScores>> {
@@ -49,6 +50,7 @@ auto MemberScorer(const std::string& address) {
 absl::StatusOr<std::unique_ptr<FeedbackServer>> FeedbackServer::Start(
     const v1::RunConfig& config, std::vector<v1::Prompt> prompts) {
   std::unique_ptr<FeedbackServer> server(new FeedbackServer);
+  RLHF_ASSIGN_OR_RETURN(server->self_, RpcIdentity::Load(config, "feedback"));
   RLHF_RETURN_IF_ERROR(server->OpenStore(config));
   RLHF_RETURN_IF_ERROR(server->OpenBatches(config));
   RLHF_ASSIGN_OR_RETURN(
@@ -120,8 +122,8 @@ absl::Status FeedbackServer::OpenBatches(const v1::RunConfig& config) {
       [this](const std::vector<v1::Comparison>& comparisons) {
         return desk_->Import(comparisons);
       },
-      MarginsOfServingPm(config.reward_server().address(), kPmTimeout), &clock_,
-      &metrics_);
+      MarginsOfServingPm(config.reward_server().address(), self_, kPmTimeout),
+      &clock_, &metrics_);
   batch_api_ =
       std::make_unique<BatchApi>(batches_.get(), &clock_, std::move(secret));
   return absl::OkStatus();
@@ -134,9 +136,9 @@ absl::Status FeedbackServer::StartGrpc(const v1::RunConfig& config) {
   store_service_ = std::make_unique<StoreService>(
       store_.get(), FeedbackFolder(config) + "/backups", access_.get());
   auto server = GrpcServer::Start(
-      config.feedback().address(),
-      {service_.get(), import_service_.get(), store_service_.get()},
-      &registry_);
+      ListenAddress(config, config.feedback().address()),
+      {service_.get(), import_service_.get(), store_service_.get()}, &registry_,
+      self_);
   RLHF_RETURN_IF_ERROR(WithContext(server.status(), "feedback.address"));
   grpc_ = *std::move(server);
   return absl::OkStatus();
@@ -192,11 +194,13 @@ absl::Status FeedbackServer::StartTasks(const v1::RunConfig& config,
             }
           }};
   if (config.feedback().by_disagreement()) {
-    options.score_members = MemberScorer(config.reward_server().address());
+    options.score_members =
+        MemberScorer(config.reward_server().address(), self_);
   }
   source_ = std::make_unique<TaskSource>(
       options, std::move(prompts), position,
-      v1::Generation::NewStub(MakeChannel(config.actor().address())),
+      v1::Generation::NewStub(
+          MakeChannel(config.actor().address(), self_, "actor")),
       desk_.get(), &metrics_);
   return absl::OkStatus();
 }

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "core/base/clock.h"
 #include "core/rpc/grpc_server.h"
+#include "core/rpc/rpc_identity.h"
 #include "core/telemetry/http_server.h"
 #include "feedback/access/access_control.h"
 #include "feedback/answer_desk.h"
@@ -38,9 +39,9 @@ class FeedbackServer {
  public:
   // Tasks are made of `prompts` (not empty).
   //
-  // Errors: as OpenPreferenceStore, AccessControl::Open, WorkerBook::Open,
-  // BatchDeskOptions, ReadWebhookSecret, ReadPromptPosition, GrpcServer::Start
-  // and HttpServer::Start; those of a field name it.
+  // Errors: as RpcIdentity::Load, OpenPreferenceStore, AccessControl::Open,
+  // WorkerBook::Open, BatchDeskOptions, ReadWebhookSecret, ReadPromptPosition,
+  // GrpcServer::Start and HttpServer::Start; those of a field name it.
   static absl::StatusOr<std::unique_ptr<FeedbackServer>> Start(
       const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
   ~FeedbackServer();
@@ -64,6 +65,7 @@ class FeedbackServer {
 
   // In the order of construction: each uses the ones above it.
   const RealClock clock_;
+  RpcIdentity self_;
   prometheus::Registry registry_;
   FeedbackMetrics metrics_{registry_};
   std::unique_ptr<PreferenceStore> store_;

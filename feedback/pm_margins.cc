@@ -62,8 +62,8 @@ absl::StatusOr<std::vector<double>> Ask(
 }  // namespace
 
 PmMargins MarginsOfServingPm(const std::string& address,
-                             absl::Duration timeout) {
-  auto client = std::make_shared<RewardClient>(address);
+                             const RpcIdentity& self, absl::Duration timeout) {
+  auto client = std::make_shared<RewardClient>(address, self);
   return [client, timeout](const std::vector<const v1::Comparison*>& all) {
     return Ask(*client, timeout, all);
   };

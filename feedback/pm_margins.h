@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/rpc/rpc_identity.h"
 #include "rlhf/v1/feedback.pb.h"
 
 namespace rlhf {
@@ -21,6 +22,6 @@ using PmMargins = std::function<absl::StatusOr<std::vector<double>>(
 // Asks the reward server at `address`, for at most `timeout` in all, and for a
 // few comparisons not longer than 5 seconds and 0.3 for each.
 PmMargins MarginsOfServingPm(const std::string& address,
-                             absl::Duration timeout);
+                             const RpcIdentity& self, absl::Duration timeout);
 
 }  // namespace rlhf

@@ -1,6 +1,6 @@
 // Who may call the RPCs that change or copy what the store holds. Those that
-// read it for the other roles ask for no token: GrpcServer serves this machine
-// only.
+// read it for the other roles ask for no token: GrpcServer hears this machine
+// only, or those roles by their certificates (core/rpc/permissions.h).
 #pragma once
 
 #include <grpcpp/server_context.h>

@@ -6,6 +6,7 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
+#include "core/config/listen_address.h"
 #include "core/config/run_config.h"
 #include "core/nn/device.h"
 #include "core/rpc/grpc_server.h"
@@ -35,6 +36,8 @@ RequestBatcher::Options BatcherOptions(const v1::RewardServerConfig& config,
 }  // namespace
 
 absl::Status RunRewardServer(const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
+                        RpcIdentity::Load(config, "reward-server"));
   RLHF_ASSIGN_OR_RETURN(
       const at::Device device,
       FindDevice("reward_server.device", config.reward_server().device()));
@@ -54,8 +57,9 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
   RewardAdminService admin(&slots, &shadow);
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
-      GrpcServer::Start(FirstAddress(config.reward_server().address()),
-                        {&service, &admin}, &series));
+      GrpcServer::Start(
+          ListenAddress(config, FirstAddress(config.reward_server().address())),
+          {&service, &admin}, &series, self));
   RegistryFollower follower(
       ModelRegistry(absl::StrCat(RunDirectory(config), "/registry/pm")),
       ScalarTypeOf(config.reward_server().dtype()), &slots, device);

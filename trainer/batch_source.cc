@@ -82,9 +82,23 @@ absl::Status BatchSource::KeepAlive() {
   return options_.keep_alive();
 }
 
+absl::StatusOr<v1::RewardStatus> BatchSource::AskRewardServer() {
+  auto status = options_.rewards->GetStatus(absl::Seconds(2));
+  if (status.ok() != rewards_answer_) {
+    rewards_answer_ = status.ok();
+    if (status.ok()) {
+      RLHF_LOG(INFO) << "the reward server answers again";
+    } else {
+      RLHF_LOG(WARNING) << "the reward server does not answer: "
+                        << status.status();
+    }
+  }
+  return status;
+}
+
 absl::StatusOr<std::optional<v1::RewardStatus>> BatchSource::WaitForPm() {
   while (!ShutdownRequested()) {
-    const auto status = options_.rewards->GetStatus(absl::Seconds(2));
+    const auto status = AskRewardServer();
     if (status.ok() && status->serving().version() > 0) {
       return std::optional(*status);
     }
@@ -246,7 +260,7 @@ absl::StatusOr<bool> BatchSource::ScoreAnew(int64_t update) {
 absl::StatusOr<bool> BatchSource::RescoreWhereThePmIsGone() {
   if (MonotonicNow() < next_pm_check_) return true;
   next_pm_check_ = MonotonicNow() + kPmCheckInterval;
-  const auto status = options_.rewards->GetStatus(absl::Seconds(2));
+  const auto status = AskRewardServer();
   if (!status.ok() || status->serving().version() == 0) return true;
   std::vector<int64_t> gone;
   for (const auto& [update, header] : headers_) {

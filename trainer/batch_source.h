@@ -78,6 +78,9 @@ class BatchSource {
   // canary that cannot score. False on shutdown.
   absl::StatusOr<bool> RescoreWhereThePmIsGone();
   absl::StatusOr<bool> ScoreAnew(int64_t update);
+  // What the reward server says of itself; the log hears when that changes
+  // between an answer and an error.
+  absl::StatusOr<v1::RewardStatus> AskRewardServer();
   void Show(int64_t update);
   absl::Status Rescore(const v1::BatchHeader& header,
                        std::vector<v1::Rollout>& rollouts);
@@ -85,6 +88,7 @@ class BatchSource {
   const Options options_;
   absl::Time next_keep_alive_ = absl::InfinitePast();
   absl::Time next_pm_check_ = absl::InfinitePast();
+  bool rewards_answer_ = true;
   std::map<int64_t, v1::BatchHeader> headers_;  // of the open batches
   // By the PMs' digests, the one that was asked for last first.
   std::vector<std::pair<std::string, v1::BatchHeader>> anchors_;

@@ -239,6 +239,30 @@ TEST_F(BatchSourceTest, ALaterPmIsAnchoredOnTheFirstBatch) {
   EXPECT_EQ(batch.header.reward_scale(), 1.5);
 }
 
+TEST_F(BatchSourceTest, ARewardServerThatIsAwayIsNamedInTheLog) {
+  const std::string address = absl::StrCat("127.0.0.1:", server_->port());
+  server_.reset();
+  testing::internal::CaptureStderr();
+  const auto back = std::async(std::launch::async, [&] {
+    v1::LearnerStatus status;
+    while (status.phase() != "waiting for a preference model") {
+      control_.GetStatus(nullptr, nullptr, &status);
+      std::this_thread::yield();
+    }
+    ASSERT_OK_AND_ASSIGN(
+        server_,
+        GrpcServer::Start(address,
+                          {static_cast<v1::Reward::Service*>(&fake_),
+                           static_cast<v1::RewardAdmin::Service*>(&fake_)}));
+    Act(0, 2);
+  });
+  Collect(1);
+  EXPECT_THAT(
+      testing::internal::GetCapturedStderr(),
+      testing::AllOf(testing::HasSubstr("the reward server does not answer: "),
+                     testing::HasSubstr("the reward server answers again")));
+}
+
 // Replicas load a promoted PM each in its own time.
 TEST_F(BatchSourceTest, OfTwoReplicasABatchTakesAPmThatBothHold) {
   FakeRewards slower;

@@ -166,9 +166,11 @@ absl::Status RunLearner(const v1::RunConfig& config, const LaunchInfo& launch) {
   std::unique_ptr<RankGroup> group;
   std::unique_ptr<LearnerHead> head;
   if (launch.rank == 0) {
+    RLHF_ASSIGN_OR_RETURN(RpcIdentity self,
+                          RpcIdentity::Load(config, "learner"));
     head = std::make_unique<LearnerHead>(
-        identity, std::move(split.training), models.policy.config().vocab_size,
-        &registry,
+        identity, std::move(self), std::move(split.training),
+        models.policy.config().vocab_size, &registry,
         [&group] { return KeepOthersWaiting(group->communicator()); });
     RLHF_RETURN_IF_ERROR(head->Serve());
   }

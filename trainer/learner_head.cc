@@ -7,6 +7,7 @@
 #include "core/base/proto_json.h"
 #include "core/base/status_macros.h"
 #include "core/comm/weight_snapshot.h"
+#include "core/config/listen_address.h"
 #include "core/config/run_config.h"
 #include "core/nn/dtype.h"
 #include "core/nn/model_directory.h"
@@ -18,11 +19,12 @@
 
 namespace rlhf {
 
-LearnerHead::LearnerHead(const RunIdentity& identity,
+LearnerHead::LearnerHead(const RunIdentity& identity, RpcIdentity self,
                          std::vector<v1::Prompt> prompts, int64_t vocab_size,
                          prometheus::Registry* registry,
                          std::function<absl::Status()> keep_alive)
     : identity_(identity),
+      self_(std::move(self)),
       config_(identity.config),
       run_directory_(RunDirectory(config_)),
       registry_(registry),
@@ -37,7 +39,7 @@ LearnerHead::LearnerHead(const RunIdentity& identity,
                  .max_staleness = config_.ppo().max_staleness(),
                  .vocab_size = vocab_size},
                 &schedule_, &metrics_),
-      rewards_(config_.reward_server().address()),
+      rewards_(config_.reward_server().address(), self_),
       source_({.run_directory = run_directory_,
                .rewards = &rewards_,
                .rollouts = &rollouts_,
@@ -67,14 +69,17 @@ LearnerHead::LearnerHead(const RunIdentity& identity,
           }) {}
 
 absl::Status LearnerHead::Serve() {
-  const std::string& address = config_.learner().address();
+  const std::string address =
+      ListenAddress(config_, config_.learner().address());
   RLHF_RETURN_IF_ERROR(weights_.Listen(
-      address.substr(0, address.rfind(':')), [this](uint64_t bytes) {
-        metrics_.weights_sent_bytes.Increment(static_cast<double>(bytes));
-      }));
+      address.substr(0, address.rfind(':')),
+      {.port = config_.learner().weights_port(),
+       .on_sent = [this](uint64_t bytes) {
+         metrics_.weights_sent_bytes.Increment(static_cast<double>(bytes));
+       }}));
   RLHF_ASSIGN_OR_RETURN(
       server_, GrpcServer::Start(address, {&rollouts_, &weights_, &control_},
-                                 registry_));
+                                 registry_, self_));
   server_->SetServing(true);
   return absl::OkStatus();
 }

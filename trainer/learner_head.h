@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "core/rpc/grpc_server.h"
 #include "core/rpc/reward_client.h"
+#include "core/rpc/rpc_identity.h"
 #include "prometheus/registry.h"
 #include "rlhf/v1/config.pb.h"
 #include "trainer/batch_source.h"
@@ -30,9 +31,10 @@ class LearnerHead {
  public:
   // `identity` and `registry`, which is not owned, must outlive the head.
   // `keep_alive` is called every now and then while a batch is waited for
-  // (BatchSource::Options).
-  LearnerHead(const RunIdentity& identity, std::vector<v1::Prompt> prompts,
-              int64_t vocab_size, prometheus::Registry* registry,
+  // (BatchSource::Options). To other processes it is `self`.
+  LearnerHead(const RunIdentity& identity, RpcIdentity self,
+              std::vector<v1::Prompt> prompts, int64_t vocab_size,
+              prometheus::Registry* registry,
               std::function<absl::Status()> keep_alive);
 
   // Starts gRPC. Errors: AlreadyExists for a port in use.
@@ -81,6 +83,7 @@ class LearnerHead {
   v1::DataSnapshot ComparisonsOf(const v1::ModelVersion& pm) const;
 
   const RunIdentity& identity_;
+  const RpcIdentity self_;
   const v1::RunConfig& config_;
   const std::string run_directory_;
   prometheus::Registry* const registry_;

@@ -14,6 +14,7 @@
 #include "core/base/proto_json.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
+#include "core/config/listen_address.h"
 #include "core/config/run_config.h"
 #include "core/registry/model_registry.h"
 #include "core/rpc/channel.h"
@@ -71,27 +72,28 @@ class RefreshService final : public v1::Refresh::Service {
 
 class Refresher {
  public:
-  Refresher(const v1::RunConfig& config, RefreshService* service,
-            RefresherMetrics* metrics)
+  Refresher(const v1::RunConfig& config, const RpcIdentity& self,
+            RefreshService* service, RefresherMetrics* metrics)
       : config_(config),
         preference_(config.preference()),
         service_(service),
         metrics_(metrics),
         registry_(absl::StrCat(RunDirectory(config), "/registry/pm")),
         reports_path_(absl::StrCat(RunDirectory(config), "/pms.jsonl")),
-        rewards_(config.reward_server().address()),
+        rewards_(config.reward_server().address(), self),
         trial_({.gate = preference_.gate(),
                 .run_directory = RunDirectory(config),
                 .registry = &registry_,
                 .rewards = &rewards_,
                 .show = [this](const std::string& phase,
                                double share) { Show(phase, share); }}),
-        feedback_(
-            v1::Feedback::NewStub(MakeChannel(config.feedback().address()))),
-        store_(v1::Store::NewStub(MakeChannel(config.feedback().address()))),
+        feedback_(v1::Feedback::NewStub(
+            MakeChannel(config.feedback().address(), self, "feedback"))),
+        store_(v1::Store::NewStub(
+            MakeChannel(config.feedback().address(), self, "feedback"))),
         verdict_(&registry_, &trial_, store_.get()),
-        learner_(
-            v1::Control::NewStub(MakeChannel(config.learner().address()))) {}
+        learner_(v1::Control::NewStub(
+            MakeChannel(config.learner().address(), self, "learner"))) {}
 
   absl::Status Load() {
     RLHF_ASSIGN_OR_RETURN(CandidateMaker maker,
@@ -318,6 +320,8 @@ class Refresher {
 }  // namespace
 
 absl::Status RunRefresher(const v1::RunConfig& config) {
+  RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
+                        RpcIdentity::Load(config, "refresher"));
   prometheus::Registry series;
   RefresherMetrics metrics(series);
   RLHF_RETURN_IF_ERROR(MakeDirectories(RunDirectory(config)));
@@ -333,8 +337,9 @@ absl::Status RunRefresher(const v1::RunConfig& config) {
   RefreshService service;
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
-      GrpcServer::Start(config.preference().address(), {&service}, &series));
-  Refresher refresher(config, &service, &metrics);
+      GrpcServer::Start(ListenAddress(config, config.preference().address()),
+                        {&service}, &series, self));
+  Refresher refresher(config, self, &service, &metrics);
   RLHF_RETURN_IF_ERROR(refresher.Load());
   server->SetServing(true);
   absl::StatusCode last_error = absl::StatusCode::kOk;

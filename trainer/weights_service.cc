@@ -18,9 +18,8 @@ constexpr int64_t kMaxWaitMs = 30'000;
 }  // namespace
 
 absl::Status WeightsService::Listen(const std::string& host,
-                                    std::function<void(uint64_t)> on_sent) {
-  RLHF_ASSIGN_OR_RETURN(
-      auto sender, WeightSender::Start(host, {.on_sent = std::move(on_sent)}));
+                                    const WeightSender::Options& options) {
+  RLHF_ASSIGN_OR_RETURN(auto sender, WeightSender::Start(host, options));
   MutexLock lock(&mutex_);
   sender_ = std::move(sender);
   if (snapshot_ != nullptr) sender_->Offer(WeightVersion::Of(snapshot_));

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,13 +18,12 @@ namespace rlhf {
 // its way (core/comm/weight_sender.h).
 class WeightsService final : public v1::Weights::Service {
  public:
-  // Lets actors on other machines receive versions, from a port of `host` that
-  // the system chooses and from one another. `on_sent` is told of bytes that
-  // left here, on other threads. Once, before gRPC starts.
+  // Lets actors on other machines receive versions, from a port of `host` and
+  // from one another. Once, before gRPC starts.
   //
   // Errors: as WeightSender::Start.
   absl::Status Listen(const std::string& host,
-                      std::function<void(uint64_t)> on_sent);
+                      const WeightSender::Options& options);
 
   // Waits for no receiver.
   void Publish(std::shared_ptr<const WeightSnapshot> snapshot);

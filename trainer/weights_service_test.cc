@@ -10,6 +10,7 @@
 #include "core/rpc/grpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/free_ports.h"
 #include "tests/testing/status_matchers.h"
 
 namespace rlhf {
@@ -22,8 +23,8 @@ using testing::StartsWith;
 class WeightsServiceTest : public testing::Test {
  protected:
   void Listen() {
-    ASSERT_OK(service_.Listen("127.0.0.1",
-                              [this](uint64_t bytes) { sent_ += bytes; }));
+    ASSERT_OK(service_.Listen(
+        "127.0.0.1", {.on_sent = [this](uint64_t bytes) { sent_ += bytes; }}));
   }
   absl::StatusOr<std::string> FindSource(const std::string& receiver,
                                          int64_t version) {
@@ -61,6 +62,13 @@ TEST_F(WeightsServiceTest, SendsWhatWasPublishedBeforeItListened) {
   ASSERT_OK_AND_ASSIGN(const std::string source, FindSource("a", 1));
   const auto version = NothingOf(snapshot);
   ASSERT_OK(ReceiveWeights("127.0.0.1" + source, *version, {}));
+}
+
+TEST_F(WeightsServiceTest, SendsFromThePortThatItIsTold) {
+  const int port = FreePorts(1)[0];
+  ASSERT_OK(service_.Listen("127.0.0.1", {.port = port}));
+  service_.Publish(PackMany(1, 3, 4000));
+  EXPECT_THAT(FindSource("a", 1), IsOkAndHolds(absl::StrCat(":", port)));
 }
 
 TEST_F(WeightsServiceTest, SendsTheThirdToTheFirst) {

@@ -5,7 +5,6 @@
 #include <functional>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -15,6 +14,7 @@
 #include "core/comm/communicator.h"
 #include "core/comm/local_address.h"
 #include "core/comm/nccl.h"
+#include "core/comm/rank_store.h"
 #include "core/config/address.h"
 
 namespace rlhf {
@@ -252,15 +252,12 @@ class C10dCommunicator final : public Communicator {
   int next_tag_ = 0;
 };
 
-c10::intrusive_ptr<c10d::Store> MakeStore(const C10dOptions& options) {
-  c10d::TCPStoreOptions store_options;
-  store_options.port = static_cast<uint16_t>(options.master_port);
-  store_options.isServer = options.rank == 0 && !options.agent_store;
-  store_options.numWorkers = options.world_size;
-  store_options.timeout = absl::ToChronoMilliseconds(options.timeout);
-  return c10::make_intrusive<c10d::PrefixStore>(
-      options.store_prefix, c10::make_intrusive<c10d::TCPStore>(
-                                options.master_address, store_options));
+absl::Status CannotJoin(const C10dOptions& options, absl::string_view why) {
+  return absl::UnavailableError(absl::StrCat(
+      "rank ", options.rank, " of ", options.world_size,
+      " could not join the others at ", options.master_address, ":",
+      options.master_port, " within ", absl::FormatDuration(options.timeout),
+      ": ", why.substr(0, 400)));
 }
 
 // Gloo writes to sockets whose other end may be gone, and the signal of that
@@ -271,8 +268,10 @@ void LetWritesFail() {
   if (present.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
 }
 
-absl::StatusOr<std::unique_ptr<Communicator>> Join(
-    const C10dOptions& options, const c10::intrusive_ptr<c10d::Store>& store) {
+absl::StatusOr<std::unique_ptr<Communicator>> Join(const C10dOptions& options) {
+  const auto met = MakeRankStore(options);
+  if (!met.ok()) return CannotJoin(options, met.status().message());
+  const c10::intrusive_ptr<c10d::Store>& store = *met;
   auto gloo = c10d::ProcessGroupGloo::Options::create(
       absl::ToChronoMilliseconds(options.timeout));
   gloo->threads = 2;
@@ -312,13 +311,9 @@ absl::StatusOr<std::unique_ptr<Communicator>> MakeC10dCommunicator(
   }
   LetWritesFail();
   try {
-    return Join(options, MakeStore(options));
+    return Join(options);
   } catch (const std::exception& error) {
-    return absl::UnavailableError(absl::StrCat(
-        "rank ", options.rank, " of ", options.world_size,
-        " could not join the others at ", options.master_address, ":",
-        options.master_port, " within ", absl::FormatDuration(options.timeout),
-        ": ", absl::string_view(error.what()).substr(0, 400)));
+    return CannotJoin(options, error.what());
   }
 }
 

@@ -5,13 +5,19 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <fstream>
 #include <latch>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "core/telemetry/listen_socket.h"
 #include "tests/testing/free_ports.h"
 #include "tests/testing/ranks.h"
 
@@ -42,6 +48,49 @@ TEST(CommunicatorTest, SumsOverRanks) {
     EXPECT_EQ(a[2].item<float>(), 3);
     EXPECT_EQ(b[0].item<float>(), 10);
   });
+}
+
+// Whether anything listens at that address of this machine.
+bool Answers(const std::string& host, int port) {
+  sockaddr_in address = {.sin_family = AF_INET,
+                         .sin_port = htons(static_cast<uint16_t>(port))};
+  EXPECT_EQ(::inet_pton(AF_INET, host.c_str(), &address.sin_addr), 1);
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool answers = ::connect(fd, reinterpret_cast<sockaddr*>(&address),
+                                 sizeof(address)) == 0;
+  ::close(fd);
+  return answers;
+}
+
+TEST(CommunicatorTest, RanksMeetAtTheMastersAddressAndAtNoOther) {
+  const int port = FreePorts(1)[0];
+  std::latch met(2);
+  std::vector<std::jthread> ranks;
+  for (int rank = 0; rank < 2; ++rank) {
+    ranks.emplace_back([&, rank] {
+      C10dOptions options = TwoRanks(rank, port, kPlenty);
+      options.master_address = "127.0.1.1";
+      const auto communicator = MakeC10dCommunicator(options);
+      met.arrive_and_wait();
+      ASSERT_OK(communicator);
+      if (rank == 0) {
+        EXPECT_TRUE(Answers("127.0.1.1", port));
+        EXPECT_FALSE(Answers("127.0.0.1", port));
+      }
+      // Rank 0 holds the store until both are here.
+      ASSERT_OK((*communicator)->AllReduceSum({at::zeros({1})}));
+    });
+  }
+}
+
+TEST(CommunicatorTest, APortThatIsTakenIsNamed) {
+  ASSERT_OK_AND_ASSIGN(const ListenSocket taken, Listen("127.0.0.1:0"));
+  const absl::Cleanup close = [&] { ::close(taken.fd); };
+  EXPECT_THAT(MakeC10dCommunicator(TwoRanks(0, taken.port, absl::Seconds(5))),
+              StatusIs(StatusCode::kUnavailable,
+                       AllOf(HasSubstr("rank 0 of 2 could not join the others"),
+                             HasSubstr(absl::StrCat("127.0.0.1:", taken.port,
+                                                    " is already in use")))));
 }
 
 TEST(CommunicatorTest, BroadcastTakesRankZerosNumbers) {

@@ -22,7 +22,7 @@
 #include "core/base/clock.h"
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
-#include "core/config/address.h"
+#include "core/comm/local_address.h"
 #include "core/telemetry/listen_socket.h"
 
 namespace rlhf {
@@ -36,6 +36,9 @@ constexpr char kStop[] = "stop";
 
 constexpr absl::Duration kLongestBeat = absl::Milliseconds(500);
 constexpr size_t kLongestLine = 1000;
+
+// The ranks have met by the same name already.
+constexpr absl::Duration kLookUpTime = absl::Seconds(5);
 
 std::string AsLine(absl::string_view text) {
   return absl::StrReplaceAll(text.substr(0, kLongestLine), {{"\n", " "}});
@@ -124,11 +127,17 @@ absl::StatusOr<int> Connect(const std::string& host, const std::string& port) {
       absl::StrCat("cannot reach rank 0 at ", host, ":", port));
 }
 
+// On the interface by which the others know this machine, and no other.
+absl::StatusOr<ListenSocket> ListenFor(const std::string& master_address) {
+  RLHF_ASSIGN_OR_RETURN(const std::string own,
+                        LocalAddressKnownAs(master_address, kLookUpTime));
+  return Listen(WithPort(own, 0));
+}
+
 // Rank 0's part of the start: connections by rank.
 absl::StatusOr<std::vector<int>> Gather(Communicator& communicator,
                                         const RankWatch::Options& options) {
-  const bool local = IsLoopbackHost(options.master_address);
-  const auto socket = Listen(local ? "127.0.0.1:0" : "0.0.0.0:0");
+  const auto socket = ListenFor(options.master_address);
   // Not a matter of secrecy: it keeps out whoever connects by mistake.
   const std::string secret = absl::StrCat(std::random_device()());
   std::string invitation =
@@ -148,10 +157,8 @@ absl::StatusOr<int> Follow(Communicator& communicator,
   if (words.size() != 2) {
     return absl::AbortedError("rank 0 cannot listen for the other ranks");
   }
-  const bool local = IsLoopbackHost(options.master_address);
-  RLHF_ASSIGN_OR_RETURN(
-      const int fd,
-      Connect(local ? "127.0.0.1" : options.master_address, words[0]));
+  RLHF_ASSIGN_OR_RETURN(const int fd,
+                        Connect(options.master_address, words[0]));
   Send(fd, absl::StrCat(words[1], " ", communicator.rank()));
   return fd;
 }

@@ -11,11 +11,10 @@
 #include <cerrno>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/comm/local_address.h"
 #include "core/comm/weight_wire.h"
 #include "core/telemetry/listen_socket.h"
 
@@ -58,18 +57,12 @@ bool HasLeft(int fd) {
   return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-// An IPv6 address as numbers, or any host.
-std::string WithPort(const std::string& host, int port) {
-  const bool bare = absl::StrContains(host, ':') && host.front() != '[';
-  return bare ? absl::StrCat("[", host, "]:", port)
-              : absl::StrCat(host, ":", port);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WeightSender>> WeightSender::Start(
     const std::string& host, const Options& options) {
-  RLHF_ASSIGN_OR_RETURN(const ListenSocket socket, Listen(WithPort(host, 0)));
+  RLHF_ASSIGN_OR_RETURN(const ListenSocket socket,
+                        Listen(WithPort(host, options.port)));
   return std::unique_ptr<WeightSender>(
       new WeightSender(socket.fd, socket.port, options));
 }

@@ -26,6 +26,8 @@ namespace rlhf {
 class WeightSender {
  public:
   struct Options {
+    // Where it listens; 0: any free one.
+    int port = 0;
     // Connections beyond are closed at once.
     size_t max_streams = 64;
     // A receiver that takes nothing for so long is cut off.
@@ -35,7 +37,7 @@ class WeightSender {
     std::function<void(uint64_t)> on_sent;
   };
 
-  // Listens at `host`, a name or an address, on any free port.
+  // Listens at `host`, a name or an address.
   // Errors: as Listen (core/telemetry/listen_socket.h).
   static absl::StatusOr<std::unique_ptr<WeightSender>> Start(
       const std::string& host, const Options& options);

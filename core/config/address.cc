@@ -21,30 +21,55 @@ bool IsLoopbackHost(const std::string& host) {
          (ntohl(ipv4.s_addr) >> 24) == 127;
 }
 
-absl::Status CheckLoopback(const std::string& address) {
+namespace {
+
+// "" if `address` is no HOST:PORT.
+std::string HostOf(const std::string& address) {
   const size_t colon = address.rfind(':');
   int port = -1;
   if (colon == std::string::npos || colon == 0 ||
       address.find_first_not_of("0123456789", colon + 1) != std::string::npos ||
       !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) {
+    return "";
+  }
+  return address.substr(0, colon);
+}
+
+// `what_to_do` is for a host that is not this one.
+absl::Status CheckHost(const std::string& address, bool any_host,
+                       absl::string_view what_to_do) {
+  const std::string host = HostOf(address);
+  if (host.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", address,
                      "\" is not an address; wanted HOST:PORT, such as "
                      "127.0.0.1:7101"));
   }
-  if (IsLoopbackHost(address.substr(0, colon))) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("\"", address,
-                   "\" is not a loopback address: other hosts need TLS, "
-                   "which this version does not have; use 127.0.0.1"));
+  if (any_host || IsLoopbackHost(host)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", address, "\" is not a loopback address: ", what_to_do));
+}
+
+}  // namespace
+
+absl::Status CheckAddress(const std::string& address, bool has_tls) {
+  return CheckHost(address, has_tls,
+                   "other hosts are reached over TLS only; give the run "
+                   "certificates (tls, docs/security.md) or use 127.0.0.1");
+}
+
+absl::Status CheckPageAddress(const std::string& address) {
+  return CheckHost(address, /*any_host=*/false,
+                   "the page is encrypted by a proxy on this machine "
+                   "(docs/access.md); use 127.0.0.1");
 }
 
 absl::StatusOr<std::vector<std::string>> SplitAddresses(
-    const std::string& addresses) {
+    const std::string& addresses, bool has_tls) {
   std::vector<std::string> result;
   for (const absl::string_view part : absl::StrSplit(addresses, ',')) {
     std::string address(absl::StripAsciiWhitespace(part));
-    RLHF_RETURN_IF_ERROR(CheckLoopback(address));
+    RLHF_RETURN_IF_ERROR(CheckAddress(address, has_tls));
     if (std::find(result.begin(), result.end(), address) != result.end()) {
       return absl::InvalidArgumentError(
           absl::StrCat("\"", address, "\" stands twice in \"", addresses,

@@ -111,7 +111,7 @@ std::string ValueText(const Message& message, const FieldDescriptor& field,
 
 // Empty if all is well.
 std::string Complaint(const Message& message, const FieldDescriptor& field,
-                      int index) {
+                      int index, bool has_tls) {
   const auto& options = field.options();
   if (IsNumber(field)) {
     const v1::Range& range = options.GetExtension(v1::range);
@@ -127,9 +127,14 @@ std::string Complaint(const Message& message, const FieldDescriptor& field,
     return "must be given";
   }
   absl::Status status;
-  if (options.GetExtension(v1::loopback_address)) status = CheckLoopback(text);
-  if (options.GetExtension(v1::loopback_addresses)) {
-    status = SplitAddresses(text).status();
+  if (options.GetExtension(v1::loopback_address)) {
+    status = CheckPageAddress(text);
+  }
+  if (options.GetExtension(v1::rpc_address)) {
+    status = CheckAddress(text, has_tls);
+  }
+  if (options.GetExtension(v1::rpc_addresses)) {
+    status = SplitAddresses(text, has_tls).status();
   }
   return std::string(status.message());
 }
@@ -176,12 +181,13 @@ void AddPlaces(const Message& message, const TextFormat::ParseInfoTree& tree,
 
 }  // namespace
 
-std::vector<FieldProblem> CheckFields(const Message& message) {
+std::vector<FieldProblem> CheckFields(const Message& message, bool has_tls) {
   std::vector<FieldProblem> problems;
   VisitValues(message, "",
               [&](const Message& holder, const FieldDescriptor& field,
                   int index, const std::string& path) {
-                std::string complaint = Complaint(holder, field, index);
+                std::string complaint =
+                    Complaint(holder, field, index, has_tls);
                 if (complaint.empty()) return;
                 problems.push_back({path, std::move(complaint)});
               });

@@ -18,9 +18,11 @@ struct FieldProblem {
 };
 
 // Every value outside its `range`, every `required_by_user` field without a
-// value, every `loopback_address` that is none, every `loopback_addresses` that
-// holds one that is none (proto/rlhf/v1/options.proto).
-std::vector<FieldProblem> CheckFields(const google::protobuf::Message& message);
+// value, every address that its option does not let be
+// (proto/rlhf/v1/options.proto), in a run with certificates (`has_tls`) or
+// without.
+std::vector<FieldProblem> CheckFields(const google::protobuf::Message& message,
+                                      bool has_tls);
 
 // Field path to "LINE:COLUMN" of every field that the parser saw, from 1.
 std::map<std::string, std::string> FieldPlaces(

@@ -23,16 +23,16 @@ auto Problem(const std::string& path, const std::string& message) {
 }
 
 TEST(CheckFieldsTest, DefaultsAreInRange) {
-  EXPECT_THAT(CheckFields(v1::PpoConfig()), IsEmpty());
-  EXPECT_THAT(CheckFields(v1::LearnerConfig()), IsEmpty());
-  EXPECT_THAT(CheckFields(v1::ActorConfig()), IsEmpty());
-  EXPECT_THAT(CheckFields(v1::RewardServerConfig()), IsEmpty());
-  EXPECT_THAT(CheckFields(v1::PreferenceConfig()), IsEmpty());
-  EXPECT_THAT(CheckFields(v1::FeedbackConfig()), IsEmpty());
+  EXPECT_THAT(CheckFields(v1::PpoConfig(), false), IsEmpty());
+  EXPECT_THAT(CheckFields(v1::LearnerConfig(), false), IsEmpty());
+  EXPECT_THAT(CheckFields(v1::ActorConfig(), false), IsEmpty());
+  EXPECT_THAT(CheckFields(v1::RewardServerConfig(), false), IsEmpty());
+  EXPECT_THAT(CheckFields(v1::PreferenceConfig(), false), IsEmpty());
+  EXPECT_THAT(CheckFields(v1::FeedbackConfig(), false), IsEmpty());
 }
 
 TEST(CheckFieldsTest, NamesEveryRequiredFieldThatIsMissing) {
-  EXPECT_THAT(CheckFields(v1::RunConfig()),
+  EXPECT_THAT(CheckFields(v1::RunConfig(), false),
               ElementsAre(Problem("name", "must be given"),
                           Problem("initial_policy", "must be given"),
                           Problem("prompts", "must be given")));
@@ -42,11 +42,11 @@ TEST(CheckFieldsTest, BoundsAreInsideUnlessExclusive) {
   v1::SamplingConfig sampling;
   sampling.set_temperature(10);
   sampling.set_max_new_tokens(8192);
-  EXPECT_THAT(CheckFields(sampling), IsEmpty());
+  EXPECT_THAT(CheckFields(sampling, false), IsEmpty());
   sampling.set_temperature(0);
   sampling.set_max_new_tokens(8193);
   EXPECT_THAT(
-      CheckFields(sampling),
+      CheckFields(sampling, false),
       ElementsAre(
           Problem("max_new_tokens",
                   "is 8193; wanted at least 1 and at most 8192"),
@@ -56,7 +56,7 @@ TEST(CheckFieldsTest, BoundsAreInsideUnlessExclusive) {
 TEST(CheckFieldsTest, BigBoundsAreWrittenInFull) {
   v1::SamplingConfig sampling;
   sampling.set_max_prompt_tokens(1234567);
-  EXPECT_THAT(CheckFields(sampling),
+  EXPECT_THAT(CheckFields(sampling, false),
               ElementsAre(Problem("max_prompt_tokens",
                                   "is 1234567; wanted at least 1 and at most "
                                   "131072")));
@@ -67,7 +67,7 @@ TEST(CheckFieldsTest, NothingBeyondTheNumbersPasses) {
   ppo.set_kl_coefficient(std::numeric_limits<double>::quiet_NaN());
   ppo.set_max_gradient_norm(std::numeric_limits<double>::infinity());
   EXPECT_THAT(
-      CheckFields(ppo),
+      CheckFields(ppo, false),
       ElementsAre(
           Problem("kl_coefficient", "is nan; wanted at least 0 and at most 10"),
           Problem("max_gradient_norm", "is inf; wanted above 0")));
@@ -77,13 +77,13 @@ TEST(CheckFieldsTest, NamesElementsOfLists) {
   v1::PreferenceConfig preference;
   preference.add_refresh_at(64);
   preference.add_refresh_at(0);
-  EXPECT_THAT(CheckFields(preference),
+  EXPECT_THAT(CheckFields(preference, false),
               ElementsAre(Problem("refresh_at[1]", "is 0; wanted at least 1")));
 
   v1::CrowdConfig crowd;
   crowd.add_workers()->set_worker_id("ann");
   crowd.add_workers()->set_accuracy(1.5);
-  EXPECT_THAT(CheckFields(crowd),
+  EXPECT_THAT(CheckFields(crowd, false),
               ElementsAre(Problem("workers[1].worker_id", "must be given"),
                           Problem("workers[1].accuracy",
                                   "is 1.5; wanted at least 0 and at most 1")));
@@ -93,19 +93,21 @@ TEST(CheckFieldsTest, RefusesAnAddressThatLeavesTheMachine) {
   v1::ActorConfig actor;
   actor.set_address("0.0.0.0:7102");
   EXPECT_THAT(
-      CheckFields(actor),
+      CheckFields(actor, false),
       ElementsAre(Problem("address",
                           "\"0.0.0.0:7102\" is not a loopback address: "
-                          "other hosts need TLS, which this version does not "
-                          "have; use 127.0.0.1")));
+                          "other hosts are reached over TLS only; give the run "
+                          "certificates (tls, docs/security.md) or use "
+                          "127.0.0.1")));
+  EXPECT_THAT(CheckFields(actor, /*has_tls=*/true), IsEmpty());
 }
 
 TEST(CheckFieldsTest, TakesSeveralAddressesWhereReplicasMayBe) {
   v1::RewardServerConfig server;
   server.set_address("127.0.0.1:7103,127.0.0.1:7113");
-  EXPECT_THAT(CheckFields(server), testing::IsEmpty());
+  EXPECT_THAT(CheckFields(server, false), testing::IsEmpty());
   server.set_address("127.0.0.1:7103,127.0.0.1:7103");
-  EXPECT_THAT(CheckFields(server),
+  EXPECT_THAT(CheckFields(server, false),
               ElementsAre(Problem("address",
                                   "\"127.0.0.1:7103\" stands twice in "
                                   "\"127.0.0.1:7103,127.0.0.1:7103\"; wanted "

@@ -17,7 +17,9 @@
 #include "core/base/status_macros.h"
 #include "core/config/actor_checks.h"
 #include "core/config/field_checks.h"
+#include "core/config/listen_address.h"
 #include "core/config/overrides.h"
+#include "core/config/tls_checks.h"
 #include "core/config/up_checks.h"
 
 namespace rlhf {
@@ -325,7 +327,9 @@ std::vector<FieldProblem> CheckTogether(const v1::RunConfig& config) {
   CheckPreference(config.preference(), problems);
   CheckSwap(config, problems);
   CheckActor(config, problems);
+  CheckListenHost(config, problems);
   CheckUp(config, problems);
+  CheckTls(config, problems);
   CheckWorkers(config.feedback(), problems);
   CheckAccess(config, problems);
   std::set<std::string> worker_ids;
@@ -372,7 +376,8 @@ absl::StatusOr<v1::RunConfig> ParseRunConfig(
   RLHF_ASSIGN_OR_RETURN(Origins origins, ParseFile(text, path, &config));
   RLHF_RETURN_IF_ERROR(ApplyOverrides(overrides, &config, &origins));
   std::vector<std::string> lines;
-  for (const auto& problems : {CheckFields(config), CheckTogether(config)}) {
+  for (const auto& problems :
+       {CheckFields(config, HasTls(config)), CheckTogether(config)}) {
     for (const FieldProblem& problem : problems) {
       lines.push_back(absl::StrCat(OriginOf(origins, problem.path, path), ": ",
                                    problem.path, " ", problem.message));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "core/config/address.h"
 #include "core/config/cpu_list.h"
+#include "core/config/tls_checks.h"
 
 namespace rlhf {
 namespace {
@@ -37,7 +38,8 @@ void CheckResources(const v1::RoleResources& resources,
 void CheckUp(const v1::RunConfig& config, std::vector<FieldProblem>& problems) {
   const v1::UpConfig& up = config.up();
   // An error of the list itself was told already.
-  const auto addresses = SplitAddresses(config.reward_server().address());
+  const auto addresses =
+      SplitAddresses(config.reward_server().address(), HasTls(config));
   if (addresses.ok() &&
       static_cast<size_t>(up.num_reward_servers()) > addresses->size()) {
     problems.push_back(

@@ -1,7 +1,6 @@
 #include "core/rpc/channel.h"
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -18,9 +17,11 @@ void PrepareRpc() {
            /*overwrite=*/0);
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  const absl::Status loopback = CheckLoopback(address);
-  RLHF_CHECK(loopback.ok()) << loopback;
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           const RpcIdentity& self,
+                                           const std::string& server_role) {
+  const absl::Status checked = CheckAddress(address, self.has_tls());
+  RLHF_CHECK(checked.ok()) << checked;
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
@@ -32,7 +33,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetUserAgentPrefix(UserAgent(ThisBuild()));
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
+  return grpc::CreateCustomChannel(address, self.CredentialsTo(server_role),
                                    arguments);
 }
 

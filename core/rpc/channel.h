@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "core/rpc/rpc_identity.h"
 
 namespace rlhf {
 
@@ -23,9 +24,13 @@ void PrepareRpc();
 
 // A channel to `address`; connects when it is first used and again whenever
 // the connection is lost. Tells the server which build calls it
-// (core/rpc/protocol.h). Dies unless CheckLoopback(address) is OK
-// (core/config/address.h): addresses are checked when the run file is read.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
+// (core/rpc/protocol.h), and who: `self`, where the run has certificates. The
+// server must then show that it is `server_role`, a verb such as "learner".
+// Dies unless CheckAddress takes `address` (core/config/address.h): addresses
+// are checked when the run file is read.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           const RpcIdentity& self = {},
+                                           const std::string& server_role = "");
 
 // A context whose call ends with DEADLINE_EXCEEDED after `timeout`.
 std::unique_ptr<grpc::ClientContext> ContextWithDeadline(

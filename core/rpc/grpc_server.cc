@@ -2,7 +2,6 @@
 
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
+#include "core/rpc/call_check.h"
 #include "core/rpc/call_metrics.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/protocol.h"
@@ -40,35 +40,44 @@ absl::Status WhyItCannotListen(const std::string& address) {
                    "stop the other process or configure another port"));
 }
 
-// Only peers on this machine, whose words go unencrypted. gRPC checks calls
-// before it reads them only under credentials, so these are not "insecure"
-// ones.
 std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
-    const std::string& address) {
-  auto credentials = grpc::experimental::LocalServerCredentials(LOCAL_TCP);
+    const std::string& address, const RpcIdentity& self) {
+  auto credentials = self.CredentialsToServe();
   Build build = ThisBuild();
   build.place = address;
-  credentials->SetAuthMetadataProcessor(MakeProtocolCheck(std::move(build)));
+  credentials->SetAuthMetadataProcessor(
+      MakeCallCheck(std::move(build), self.run()));
   return credentials;
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
-    const std::string& address, const std::vector<grpc::Service*>& services,
-    prometheus::Registry* registry) {
-  RLHF_RETURN_IF_ERROR(CheckLoopback(address));
-  // Process-wide by gRPC's design, and the same for all our servers.
-  grpc::EnableDefaultHealthCheckService(true);
-  std::unique_ptr<GrpcServer> result(new GrpcServer());
-  grpc::ServerBuilder builder;
-  builder.AddListeningPort(address, CredentialsOf(address), &result->port_);
+void SetDefaults(grpc::ServerBuilder& builder, const RpcIdentity& self) {
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   // Without this two processes could share one port, each with half the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  if (self.connection_age() == absl::InfiniteDuration()) return;
+  // Calls on a connection that has reached it are finished, however long they
+  // take.
+  builder.AddChannelArgument(
+      GRPC_ARG_MAX_CONNECTION_AGE_MS,
+      static_cast<int>(absl::ToInt64Milliseconds(self.connection_age())));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
+    const std::string& address, const std::vector<grpc::Service*>& services,
+    prometheus::Registry* registry, const RpcIdentity& self) {
+  RLHF_RETURN_IF_ERROR(CheckAddress(address, self.has_tls()));
+  // Process-wide by gRPC's design, and the same for all our servers.
+  grpc::EnableDefaultHealthCheckService(true);
+  std::unique_ptr<GrpcServer> result(new GrpcServer());
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(address, CredentialsOf(address, self),
+                           &result->port_);
+  SetDefaults(builder, self);
   for (grpc::Service* service : services) builder.RegisterService(service);
   if (registry != nullptr) {
     std::vector<

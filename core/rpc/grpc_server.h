@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/rpc/rpc_identity.h"
 #include "prometheus/registry.h"
 
 namespace rlhf {
@@ -17,18 +18,21 @@ namespace rlhf {
 class GrpcServer {
  public:
   // Serves `services` (not owned; must outlive the server) at `address`; port 0
-  // takes a free one. Calls of builds that are too old or too new are refused
+  // takes a free one. Where the run has certificates (`self`), callers must
+  // show one, and a role may call what is its own (core/rpc/permissions.h).
+  // Calls of builds that are too old or too new are refused
   // (core/rpc/protocol.h). Health starts as NOT_SERVING. Calls are counted in
   // `registry` (core/rpc/call_metrics.h), which must outlive the server, unless
   // it is null.
   //
   // Errors:
-  //   InvalidArgument  `address` is malformed or not loopback
+  //   InvalidArgument  `address` is malformed, or not loopback and there are no
+  //                    certificates
   //   AlreadyExists    the port is in use
   //   Unavailable      the system does not let us listen there, and why
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const std::string& address, const std::vector<grpc::Service*>& services,
-      prometheus::Registry* registry = nullptr);
+      prometheus::Registry* registry = nullptr, const RpcIdentity& self = {});
   ~GrpcServer();
 
   int port() const { return port_; }

@@ -3,49 +3,15 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "core/base/version.h"
-#include "core/rpc/grpc_status.h"
 
 namespace rlhf {
-namespace {
-
-class ProtocolCheck final : public grpc::AuthMetadataProcessor {
- public:
-  explicit ProtocolCheck(Build server) : server_(std::move(server)) {}
-
-  // It only compares: a thread of its own would cost more.
-  bool IsBlocking() const override { return false; }
-
-  grpc::Status Process(const InputMetadata& metadata, grpc::AuthContext*,
-                       OutputMetadata*, OutputMetadata*) override {
-    if (absl::StartsWith(Text(metadata, ":path"), "/grpc.health.")) {
-      return grpc::Status::OK;
-    }
-    const auto client = ParseUserAgent(Text(metadata, "user-agent"));
-    if (!client.has_value()) return grpc::Status::OK;
-    return ToGrpcStatus(CheckNeighbours(server_, *client));
-  }
-
- private:
-  static absl::string_view Text(const InputMetadata& metadata,
-                                const char* name) {
-    const auto it = metadata.find(name);
-    if (it == metadata.end()) return "";
-    return absl::string_view(it->second.data(), it->second.size());
-  }
-
-  const Build server_;
-};
-
-}  // namespace
 
 Build ThisBuild() {
   char host[256] = "";
@@ -88,10 +54,6 @@ absl::Status CheckNeighbours(const Build& server, const Build& client) {
       " is rlhf ", client.version, " (protocol ", client.protocol,
       "); the processes of a run may be one protocol apart: update ",
       server.protocol < client.protocol ? "the server" : "the caller"));
-}
-
-std::shared_ptr<grpc::AuthMetadataProcessor> MakeProtocolCheck(Build server) {
-  return std::make_shared<ProtocolCheck>(std::move(server));
 }
 
 }  // namespace rlhf

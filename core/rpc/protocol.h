@@ -1,11 +1,8 @@
 // Which versions of this program may work on one run together. A client says in
 // each call's user agent what it is; a server refuses those too far from it
-// before their call is looked at.
+// before their call is looked at (core/rpc/call_check.h).
 #pragma once
 
-#include <grpcpp/security/auth_metadata_processor.h>
-
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -36,10 +33,5 @@ std::optional<Build> ParseUserAgent(absl::string_view user_agent);
 
 // FailedPrecondition, naming both, if the protocols are more than 1 apart.
 absl::Status CheckNeighbours(const Build& server, const Build& client);
-
-// Refuses calls of the wrong builds to `server`. Lets pass whatever does not
-// name a build (grpcurl, say), and health checks, by which probes of any
-// version see that a server lives. Thread-safe; does not block.
-std::shared_ptr<grpc::AuthMetadataProcessor> MakeProtocolCheck(Build server);
 
 }  // namespace rlhf

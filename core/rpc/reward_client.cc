@@ -74,8 +74,8 @@ absl::StatusOr<ScoreResult> Ask(v1::Reward::Stub& reward,
       .members = {response.members().begin(), response.members().end()}};
 }
 
-std::vector<std::string> Split(const std::string& addresses) {
-  auto result = SplitAddresses(addresses);
+std::vector<std::string> Split(const std::string& addresses, bool has_tls) {
+  auto result = SplitAddresses(addresses, has_tls);
   RLHF_CHECK(result.ok()) << result.status();
   return *std::move(result);
 }
@@ -93,10 +93,11 @@ void ScoreResult::Fill(size_t index, v1::Rollout& rollout) const {
   }
 }
 
-RewardClient::RewardClient(const std::string& addresses)
-    : turns_(Split(addresses).size()) {
-  for (const std::string& address : Split(addresses)) {
-    const auto channel = MakeChannel(address);
+RewardClient::RewardClient(const std::string& addresses,
+                           const RpcIdentity& self)
+    : turns_(Split(addresses, self.has_tls()).size()) {
+  for (const std::string& address : Split(addresses, self.has_tls())) {
+    const auto channel = MakeChannel(address, self, "reward-server");
     replicas_.push_back({.reward = v1::Reward::NewStub(channel),
                          .admin = v1::RewardAdmin::NewStub(channel)});
   }

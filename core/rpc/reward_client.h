@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "core/base/mutex.h"
 #include "core/rpc/reward_replicas.h"
+#include "core/rpc/rpc_identity.h"
 #include "rlhf/v1/reward.grpc.pb.h"
 #include "rlhf/v1/rollout.pb.h"
 
@@ -33,7 +34,9 @@ class RewardClient {
   // `addresses` is "HOST:PORT", or several with commas between, of replicas
   // that follow one registry. Dies unless SplitAddresses takes it
   // (core/config/address.h): addresses are checked when the run file is read.
-  explicit RewardClient(const std::string& addresses);
+  // Calls as `self`.
+  explicit RewardClient(const std::string& addresses,
+                        const RpcIdentity& self = {});
 
   // Scores with PM version `pm_version` (0: the serving one) at the replica
   // whose turn it is. One that does not answer, is full or does not hold the

@@ -4,22 +4,27 @@ The pods of the second part are addresses of this machine, of this process' own.
 What is a port of a pod in the manifests is the same port of such an address here.
 """
 
+import contextlib
 import http.client
 import os
 import pathlib
 import re
 import shutil
 import socket
+import socketserver
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
 from manifests import (COMPONENT, KUBERNETES, LINK, ROLES, SOURCE, grpc_port,
-                       metrics_port, named, of_kind, rendered, selects)
+                       metrics_port, named, of_kind, rendered, run_file, selects)
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
+# Debian has it in a package of its own, libnginx-mod-stream.
+STREAM = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 NET = f"127.{16 + os.getpid() // 256 % 200}.{os.getpid() % 256}"
 PODS = {role: f"{NET}.{number}" for number, role in enumerate(ROLES, 1)}
 # Where the roles themselves would be, and where their calls go out.
@@ -100,6 +105,25 @@ class WhoCallsWhomTest(unittest.TestCase):
                           [(entry["port"], entry["targetPort"])
                            for entry in services[host]["ports"]])
 
+    def test_weights_go_through_links_at_the_port_of_the_run_file(self):
+        for overlay in ("gpu", "postgres"):
+            port = re.search(r"weights_port: (\d+)", run_file(overlay))[1]
+            self.assertIn(f'"CN=actor" 127.0.0.1:{port};',
+                          configuration("learner")["weights-in-learner.conf"])
+            self.assertIn(f"listen 127.0.0.1:{port};",
+                          configuration("actor")["weights-out-learner.conf"])
+        self.assertIn("proxy_pass learner-head:7444;",
+                      configuration("actor")["weights-out-learner.conf"])
+        self.assertIn({"name": "weights", "port": 7444, "targetPort": "weights"},
+                      named("gpu", "Service", "learner-head")["spec"]["ports"])
+        for role in ROLES:
+            policy = named("gpu", "NetworkPolicy", role)["spec"]
+            may = [selects(peer["podSelector"], {COMPONENT: caller})
+                   for rule in policy["ingress"]
+                   if {"protocol": "TCP", "port": 7444} in rule.get("ports", [])
+                   for peer in rule["from"] for caller in ROLES]
+            self.assertEqual(sum(may), 1 if role == "learner" else 0)
+
     def test_services_that_are_named_are_of_the_protocol(self):
         proto = "".join(path.read_text(encoding="utf-8") for path
                         in (SOURCE / "proto/rlhf/v1").glob("*.proto"))
@@ -111,7 +135,7 @@ class WhoCallsWhomTest(unittest.TestCase):
         ports = {port["port"] for policy in of_kind("postgres", "NetworkPolicy")
                  for rule in policy["spec"].get("ingress", [])
                  for port in rule.get("ports", [])}
-        self.assertEqual(ports, {7443, 8080, 5432})
+        self.assertEqual(ports, {7443, 7444, 8080, 5432})
         for thing in rendered("gpu"):
             self.assertNotIn("hostNetwork", str(thing))
 
@@ -121,10 +145,13 @@ def moved(text, role):
     text = text.replace("include /tmp/own-metrics.conf;", "server 127.0.0.1:7201;")
     text = text.replace("127.0.0.1:", f"{ROLE_SIDE[role]}:")
     text = text.replace("/tmp/", "tmp/").replace("Host 127.0.0.1", "Host localhost")
-    text = re.sub(r"listen (7443|8080|8081)", rf"listen {PODS[role]}:\1", text)
+    text = re.sub(r"listen (7443|7444|8080|8081)", rf"listen {PODS[role]}:\1", text)
+    if not STREAM.exists():  # the rest of the link is tested all the same
+        text = re.sub(r"load_module .*\n|^stream {\n(.*\n)*?}\n", "", text, flags=re.M)
     for name in ROLES:
         host = "learner-head" if name == "learner" else name
-        text = text.replace(f"server {host}:7443", f"server {PODS[name]}:7443")
+        text = re.sub(rf"(server|proxy_pass) {host}:(744\d);",
+                      rf"\1 {PODS[name]}:\2;", text)
     return text
 
 
@@ -258,6 +285,39 @@ class LinkTest(unittest.TestCase):
             with self.assertRaisesRegex(ssl.SSLError, "reward-server"):
                 context.wrap_socket(plain, server_hostname="reward-server")
         self.assertIn("grpc_ssl_verify              on;", configuration("actor")["nginx.conf"])
+
+    @contextlib.contextmanager
+    def weights(self):
+        """In the learner's place: sends a word to whoever connects."""
+        class Sender(socketserver.BaseRequestHandler):
+            def handle(self):
+                self.request.sendall(b"weights")
+        with socketserver.TCPServer((ROLE_SIDE["learner"], 7106), Sender) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield
+            finally:
+                server.shutdown()
+                thread.join()
+
+    @unittest.skipUnless(STREAM.exists(), "nginx has no stream module (`make setup`)")
+    def test_an_actor_receives_weights_and_nobody_else(self):
+        with self.weights():
+            with socket.create_connection((ROLE_SIDE["actor"], 7106), 10) as actor:
+                self.assertEqual(actor.recv(100), b"weights")
+            for role in ROLES:
+                tls = self.folder / role / "tls"
+                context = ssl.create_default_context(cafile=tls / "ca.crt")
+                context.load_cert_chain(tls / "tls.crt", tls / "tls.key")
+                with socket.create_connection((PODS["learner"], 7444), 10) as plain, \
+                        context.wrap_socket(plain, server_hostname="learner") as peer:
+                    self.assertEqual(peer.recv(100),
+                                     b"weights" if role == "actor" else b"", role)
+            stranger = ssl.create_default_context(cafile=tls / "ca.crt")
+            with socket.create_connection((PODS["learner"], 7444), 10) as plain, \
+                    stranger.wrap_socket(plain, server_hostname="learner") as peer:
+                self.assertEqual(peer.recv(100), b"")
 
     def test_probes_reach_health_and_nothing_else(self):
         base = f"http://{PODS['actor']}:8081"

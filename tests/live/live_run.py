@@ -14,7 +14,7 @@ sys.path[:0] = [str(SOURCE / "bench"), str(SOURCE / "tests/access")]
 from feedback_service import BINARY, wait_until  # noqa: E402
 from small_run import free_ports, write_llama, write_prompts  # noqa: E402
 
-__all__ = ["LiveRun", "wait_until"]
+__all__ = ["SOURCE", "LiveRun", "wait_until"]
 
 STOP_SECONDS = 60
 # OpenMP's idle threads would take the other processes' cores.
