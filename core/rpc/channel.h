@@ -27,7 +27,8 @@ void PrepareRpc();
 // (core/config/address.h): addresses are checked when the run file is read.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
 
-// A context whose call ends with DEADLINE_EXCEEDED after `timeout`.
+// A context whose call ends with DEADLINE_EXCEEDED after `timeout`, and which
+// carries the trace that this thread works for (core/telemetry/shared_span.h).
 std::unique_ptr<grpc::ClientContext> ContextWithDeadline(
     absl::Duration timeout);
 

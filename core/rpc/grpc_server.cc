@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/config/address.h"
 #include "core/rpc/call_metrics.h"
+#include "core/rpc/call_spans.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/protocol.h"
 #include "core/telemetry/listen_socket.h"
@@ -56,7 +57,7 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const std::string& address, const std::vector<grpc::Service*>& services,
-    prometheus::Registry* registry) {
+    prometheus::Registry* registry, SpanFile* spans) {
   RLHF_RETURN_IF_ERROR(CheckLoopback(address));
   // Process-wide by gRPC's design, and the same for all our servers.
   grpc::EnableDefaultHealthCheckService(true);
@@ -70,13 +71,12 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   builder.AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
   for (grpc::Service* service : services) builder.RegisterService(service);
-  if (registry != nullptr) {
-    std::vector<
-        std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
-        interceptors;
-    interceptors.push_back(MakeCallMetrics(*registry));
-    builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  }
+  std::vector<
+      std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+      interceptors;
+  if (registry != nullptr) interceptors.push_back(MakeCallMetrics(*registry));
+  if (spans != nullptr) interceptors.push_back(MakeCallSpans(spans));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr || result->port_ == 0) {
     return WhyItCannotListen(address);
