@@ -45,6 +45,7 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
       MetricsServer::Start(
           absl::StrCat("127.0.0.1:", config.reward_server().metrics_port()),
           &series));
+  const std::unique_ptr<SpanFile> spans = OpenSpans(config, "reward-server");
   PmSlots slots;
   RequestBatcher batcher(BatcherOptions(config.reward_server(), metrics));
   ScoreCache cache(static_cast<size_t>(config.reward_server().score_cache_mib())
@@ -55,7 +56,7 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
       GrpcServer::Start(FirstAddress(config.reward_server().address()),
-                        {&service, &admin}, &series));
+                        {&service, &admin}, &series, spans.get()));
   RegistryFollower follower(
       ModelRegistry(absl::StrCat(RunDirectory(config), "/registry/pm")),
       ScalarTypeOf(config.reward_server().dtype()), &slots, device);

@@ -15,6 +15,7 @@
 #include "core/text/prompt_id.h"
 #include "trainer/checkpoint/checkpoint_store.h"
 #include "trainer/run_log.h"
+#include "trainer/training_events.h"
 
 namespace rlhf {
 
@@ -27,6 +28,8 @@ LearnerHead::LearnerHead(const RunIdentity& identity,
       run_directory_(RunDirectory(config_)),
       registry_(registry),
       metrics_(*registry),
+      spans_(OpenSpans(config_, "learner")),
+      traces_(config_, spans_.get()),
       schedule_(std::move(prompts), config_.seed(),
                 config_.ppo().samples_per_prompt()),
       rollouts_({.rollouts_per_update = config_.ppo().rollouts_per_update(),
@@ -36,7 +39,7 @@ LearnerHead::LearnerHead(const RunIdentity& identity,
                  .seed = config_.seed(),
                  .max_staleness = config_.ppo().max_staleness(),
                  .vocab_size = vocab_size},
-                &schedule_, &metrics_),
+                &schedule_, &metrics_, &traces_),
       rewards_(config_.reward_server().address()),
       source_({.run_directory = run_directory_,
                .rewards = &rewards_,
@@ -74,7 +77,7 @@ absl::Status LearnerHead::Serve() {
       }));
   RLHF_ASSIGN_OR_RETURN(
       server_, GrpcServer::Start(address, {&rollouts_, &weights_, &control_},
-                                 registry_));
+                                 registry_, spans_.get()));
   server_->SetServing(true);
   return absl::OkStatus();
 }
@@ -99,9 +102,17 @@ absl::Status LearnerHead::Publish(const NamedTensors& policy, int64_t version) {
   return absl::OkStatus();
 }
 
+absl::Status LearnerHead::StartEvents(int64_t done) {
+  RLHF_ASSIGN_OR_RETURN(
+      events_, EventFile::Create(run_directory_ + "/tensorboard", done + 1,
+                                 absl::Now()));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, source_.Collect(update));
   if (batch.has_value()) {
+    traces_.Begin(*batch);
     metrics_.pm_version.Set(static_cast<double>(batch->header.pm().version()));
     metrics_.CountTrained(batch->header, batch->rollouts);
     control_.SetPhase("update");
@@ -116,10 +127,13 @@ absl::StatusOr<v1::ModelVersion> LearnerHead::ServingPm() {
 }
 
 absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
+  traces_.End(report);
   metrics_.ShowUpdate(report);
   metrics_.ShowDisk(run_directory_);
   control_.Change([&](v1::LearnerStatus& status) {
     *status.mutable_last_update() = report;
+    // What people write is for those who may read the run's files.
+    status.mutable_last_update()->clear_samples();
   });
   RLHF_LOG(INFO) << "update " << report.update() << "/"
                  << config_.ppo().num_updates() << " reward "
@@ -127,6 +141,10 @@ absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
                  << report.reward_anchored_mean() << " kl "
                  << report.kl_k1_nats_per_sequence() << " nats/sequence, pm v"
                  << report.pm().version();
+  // A view of metrics.jsonl, without which training goes on.
+  const absl::Status shown =
+      events_->Write(report.update(), absl::Now(), EventsOf(report));
+  if (!shown.ok()) RLHF_LOG(WARNING) << "TensorBoard: " << shown;
   return AppendLine(run_directory_ + "/metrics.jsonl", ProtoToJsonLine(report));
 }
 
