@@ -55,18 +55,19 @@ PolicyRunner::OnNewVersion OnNewVersion(const v1::ActorConfig& config) {
 absl::Status Sample(const v1::RunConfig& config, const ModelConfig& model,
                     at::Device device, const PromptCodec& codec,
                     GenerationService& service, GrpcServer& server,
-                    ActorMetrics& metrics, const RpcIdentity& self) {
+                    ActorMetrics& metrics, const RpcIdentity& self,
+                    SpanFile* spans) {
   PolicyFetcher fetcher(
       config.learner().address(), model, &metrics, device, self,
       {.host = config.listen_host(), .port = config.actor().weights_port()});
   RolloutSubmitter submitter(
       config.learner().address(), config.reward_server().address(),
-      static_cast<size_t>(config.actor().max_queue()), &metrics, self);
+      static_cast<size_t>(config.actor().max_queue()), &metrics, self, spans);
   PolicyRunner runner(EngineOptions(config, model, codec), &metrics,
                       OnNewVersion(config.actor()), PolicyPacker());
   JobSampler jobs(&service, &codec, &runner);
   LeaseSampler leases(config.learner().address(), &codec, &runner, &submitter,
-                      &metrics, self);
+                      &metrics, self, spans);
   // Before the submitter waits for what is under way.
   const absl::Cleanup stop = [&service] { service.Stop(); };
   while (!ShutdownRequested()) {
@@ -104,13 +105,14 @@ absl::Status RunActor(const v1::RunConfig& config) {
       MetricsServer::Start(
           absl::StrCat("127.0.0.1:", config.actor().metrics_port()),
           &registry));
+  const std::unique_ptr<SpanFile> spans = OpenSpans(config, "actor");
   GenerationService service(static_cast<size_t>(config.actor().max_queue()));
   RLHF_ASSIGN_OR_RETURN(
       const std::unique_ptr<GrpcServer> server,
       GrpcServer::Start(ListenAddress(config, config.actor().address()),
-                        {&service}, &registry, self));
-  const absl::Status status =
-      Sample(config, model, device, codec, service, *server, metrics, self);
+                        {&service}, &registry, self, spans.get()));
+  const absl::Status status = Sample(config, model, device, codec, service,
+                                     *server, metrics, self, spans.get());
   server->Shutdown(absl::Seconds(1));
   return status;
 }

@@ -58,7 +58,7 @@ struct LeaseSampler::Call {
 LeaseSampler::LeaseSampler(const std::string& learner_address,
                            const PromptCodec* codec, PolicyRunner* runner,
                            RolloutSubmitter* submitter, ActorMetrics* metrics,
-                           const RpcIdentity& self)
+                           const RpcIdentity& self, SpanFile* spans)
     : learner_address_(learner_address),
       learner_(
           v1::Rollouts::NewStub(MakeChannel(learner_address, self, "learner"))),
@@ -66,6 +66,7 @@ LeaseSampler::LeaseSampler(const std::string& learner_address,
       runner_(runner),
       submitter_(submitter),
       metrics_(metrics),
+      spans_(spans),
       actor_id_(absl::StrCat("actor-", ThisBuild().place)) {}
 
 LeaseSampler::~LeaseSampler() {
@@ -146,9 +147,28 @@ void LeaseSampler::Finish(const Work& work,
       static_cast<double>(result->token_ids.size()));
   finished_.push_back({.rollout = MakeRollout(work, *result),
                        .pm_version = work.lease.pm_version(),
-                       .lease_end = work.lease_end});
+                       .lease_end = work.lease_end,
+                       .trace = ParseTraceparent(work.lease.traceparent())});
   metrics_->rollout_seconds.Observe(
       finished_.back().rollout.generation_seconds());
+  if (spans_ != nullptr && finished_.back().trace.has_value()) {
+    Trace(work, finished_.back().rollout, *finished_.back().trace);
+  }
+}
+
+void LeaseSampler::Trace(const Work& work, const v1::Rollout& rollout,
+                         const TraceContext& parent) const {
+  Span span = SpanSince(work.started, "generate");
+  span.context = NewSpanIn(parent);
+  span.parent_span_id = parent.span_id;
+  span.attributes = {
+      {"rollout_id", rollout.rollout_id()},
+      {"actor_id", actor_id_},
+      {"policy_version", rollout.policy_version()},
+      {"prompt_tokens", int64_t{rollout.prompt_ids_size()}},
+      {"response_tokens", int64_t{rollout.response_ids_size()}},
+      {"finish_reason", v1::FinishReason_Name(rollout.finish_reason())}};
+  spans_->Add(span);
 }
 
 void LeaseSampler::HandIn() {

@@ -19,11 +19,12 @@ namespace rlhf {
 // Not thread-safe: of the thread that steps the runner.
 class LeaseSampler {
  public:
-  // Pointers are not owned and must outlive this, and the runner's sequences.
-  // Calls as `self`.
+  // Pointers are not owned and must outlive this, and the runner's sequences;
+  // `spans`, of rollouts that are traced, may be null. Calls as `self`.
   LeaseSampler(const std::string& learner_address, const PromptCodec* codec,
                PolicyRunner* runner, RolloutSubmitter* submitter,
-               ActorMetrics* metrics, const RpcIdentity& self = {});
+               ActorMetrics* metrics, const RpcIdentity& self = {},
+               SpanFile* spans = nullptr);
   // Cancels a call that is under way.
   ~LeaseSampler();
 
@@ -50,6 +51,9 @@ class LeaseSampler {
   void Accept(const Call& call);
   absl::Status Start(const v1::PromptLease& lease, absl::Time granted);
   void Finish(const Work& work, absl::StatusOr<EngineResult> result);
+  // Tells of what was generated, under the lease `parent`.
+  void Trace(const Work& work, const v1::Rollout& rollout,
+             const TraceContext& parent) const;
   v1::Rollout MakeRollout(const Work& work, const EngineResult& result) const;
 
   const std::string learner_address_;
@@ -58,6 +62,7 @@ class LeaseSampler {
   PolicyRunner* const runner_;
   RolloutSubmitter* const submitter_;
   ActorMetrics* const metrics_;
+  SpanFile* const spans_;
   const std::string actor_id_;
   std::shared_ptr<Call> call_;  // that is under way, or null
   absl::Time next_lease_ = absl::InfinitePast();

@@ -5,7 +5,9 @@
 #include "core/rpc/grpc_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/spans.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
@@ -98,6 +100,40 @@ TEST_F(LeaseSamplerTest, ALeaseBecomesARolloutOfTheVersionThatSampledIt) {
   for (int i = 0; i < 6; ++i) {
     EXPECT_NEAR(rollout.behaviour_logprobs(i), expected[0].logprobs[i], 1e-4);
   }
+}
+
+// From the lease through the scoring to the submission, each below the lease.
+TEST_F(LeaseSamplerTest, ATracedLeaseIsFollowed) {
+  const TempDir dir;
+  SpanFile spans(dir.path(), "actor");
+  const std::string address = absl::StrCat("127.0.0.1:", server_->port());
+  submitter_ = std::make_unique<RolloutSubmitter>(address, address, 10,
+                                                  &metrics_.series, &spans);
+  leases_ = std::make_unique<LeaseSampler>(address, codec_.get(), &runner_,
+                                           submitter_.get(), &metrics_.series,
+                                           &spans);
+  v1::PromptLease traced = Lease("000001/004", "one two");
+  const TraceContext parent = TraceOf("rollout", 1);
+  traced.set_traceparent(ToTraceparent(parent));
+  learner_.leases = {traced, Lease("000001/005", "one two")};
+  ASSERT_OK(runner_.Offer({.version = 8, .model = TinyPolicy(1)}));
+  ASSERT_TRUE(RunUntilRollouts(2));
+  submitter_.reset();  // after which all is written
+
+  const std::vector<Json> all = ReadSpans(dir / "actor.jsonl");
+  ASSERT_EQ(all.size(), 3);
+  for (const Json& span : all) {
+    EXPECT_EQ(span["traceId"], parent.trace_id);
+    EXPECT_EQ(span["parentSpanId"], parent.span_id);
+    EXPECT_EQ(span["status"]["code"], 1);
+  }
+  EXPECT_EQ(all[0]["name"], "generate");
+  EXPECT_EQ(AttributeOf(all[0], "rollout_id"), "000001/004");
+  EXPECT_EQ(AttributeOf(all[0], "policy_version"), "8");
+  EXPECT_EQ(AttributeOf(all[0], "response_tokens"), "6");
+  EXPECT_EQ(all[1]["name"], "score");
+  EXPECT_EQ(AttributeOf(all[1], "pm_version"), "3");
+  EXPECT_EQ(all[2]["name"], "submit");
 }
 
 TEST_F(LeaseSamplerTest, APromptThatCannotBeSampledDoesNotStopTheOthers) {

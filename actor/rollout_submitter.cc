@@ -9,6 +9,7 @@
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_status.h"
 #include "core/rpc/retry.h"
+#include "core/telemetry/shared_span.h"
 
 namespace rlhf {
 namespace {
@@ -22,13 +23,23 @@ absl::Duration TimeLeft(const std::vector<PendingRollout>& batch) {
   return end - MonotonicNow();
 }
 
+// Of those that are traced.
+std::vector<TraceContext> TracesOf(const std::vector<PendingRollout>& batch) {
+  std::vector<TraceContext> traces;
+  for (const PendingRollout& pending : batch) {
+    if (pending.trace.has_value()) traces.push_back(*pending.trace);
+  }
+  return traces;
+}
+
 }  // namespace
 
 RolloutSubmitter::RolloutSubmitter(const std::string& learner_address,
                                    const std::string& reward_address,
                                    size_t capacity, ActorMetrics* metrics,
-                                   const RpcIdentity& self)
+                                   const RpcIdentity& self, SpanFile* spans)
     : metrics_(metrics),
+      spans_(spans),
       rewards_(reward_address, self),
       learner_(
           v1::Rollouts::NewStub(MakeChannel(learner_address, self, "learner"))),
@@ -83,12 +94,16 @@ absl::Status RolloutSubmitter::Score(std::vector<PendingRollout>& batch) {
     *dialogue.mutable_prompt() = pending.rollout.prompt().messages();
     dialogue.set_response(pending.rollout.response_text());
   }
-  RLHF_ASSIGN_OR_RETURN(
-      const ScoreResult result,
+  SharedSpan span(spans_, "score", TracesOf(batch));
+  span.Set("pm_version", batch.front().pm_version);
+  span.Set("dialogues", static_cast<int64_t>(batch.size()));
+  const absl::StatusOr<ScoreResult> result =
       rewards_.Score(dialogues, batch.front().pm_version, TimeLeft(batch),
-                     thread_.get_stop_token()));
+                     thread_.get_stop_token());
+  span.SetStatus(result.status());
+  RLHF_RETURN_IF_ERROR(result.status());
   for (size_t i = 0; i < batch.size(); ++i) {
-    result.Fill(i, batch[i].rollout);
+    result->Fill(i, batch[i].rollout);
   }
   return absl::OkStatus();
 }
@@ -99,7 +114,8 @@ absl::Status RolloutSubmitter::Submit(
   for (const PendingRollout& pending : batch) {
     *request.add_rollouts() = pending.rollout;
   }
-  return RetryTransient(TimeLeft(batch), [&] {
+  SharedSpan span(spans_, "submit", TracesOf(batch));
+  absl::Status submitted = RetryTransient(TimeLeft(batch), [&] {
     v1::SubmitRolloutsResponse response;
     const auto context = ContextWithDeadline(absl::Seconds(10));
     const absl::Status status = FromGrpcStatus(
@@ -116,6 +132,8 @@ absl::Status RolloutSubmitter::Submit(
     }
     return status;
   });
+  span.SetStatus(submitted);
+  return submitted;
 }
 
 }  // namespace rlhf

@@ -22,6 +22,7 @@ absl::Status PmVerb(const Flags& flags);
 absl::Status OodVerb(const Flags& flags);
 
 absl::Status LineageVerb(const Flags& flags);
+absl::Status TraceVerb(const Flags& flags);
 absl::Status EloVerb(const Flags& flags);
 absl::Status EvalVerb(const Flags& flags);
 absl::Status PlanVerb(const Flags& flags);

@@ -48,6 +48,7 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
       MetricsServer::Start(
           absl::StrCat("127.0.0.1:", config.reward_server().metrics_port()),
           &series));
+  const std::unique_ptr<SpanFile> spans = OpenSpans(config, "reward-server");
   PmSlots slots;
   RequestBatcher batcher(BatcherOptions(config.reward_server(), metrics));
   ScoreCache cache(static_cast<size_t>(config.reward_server().score_cache_mib())
@@ -59,7 +60,7 @@ absl::Status RunRewardServer(const v1::RunConfig& config) {
       const std::unique_ptr<GrpcServer> server,
       GrpcServer::Start(
           ListenAddress(config, FirstAddress(config.reward_server().address())),
-          {&service, &admin}, &series, self));
+          {&service, &admin}, &series, self, spans.get()));
   RegistryFollower follower(
       ModelRegistry(absl::StrCat(RunDirectory(config), "/registry/pm")),
       ScalarTypeOf(config.reward_server().dtype()), &slots, device);

@@ -9,6 +9,7 @@
 #include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "trainer/learner_models.h"
+#include "trainer/text_samples.h"
 
 namespace rlhf {
 namespace {
@@ -82,6 +83,7 @@ void DescribeBatch(const Batch& batch, v1::UpdateReport& report) {
   report.set_staleness_mean(static_cast<double>(staleness_sum) / count);
   report.set_generation_seconds(batch.seconds);
   DescribeMembers(batch, report);
+  AddTextSamples(batch, report);
 }
 
 absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,

@@ -16,6 +16,7 @@ namespace rlhf {
 //   checkpoints/NNNNNN/   weights, optimizer, position
 //   metrics.jsonl         one UpdateReport a line (after a crash an update may
 //                         come twice; the last one counts)
+//   tensorboard/          the same as event files, one a start
 //   registry/policy/      published snapshots of the policy
 //
 // Errors: Cancelled if shutdown came before the last update; those of bad

@@ -16,6 +16,7 @@
 #include "core/text/prompt_id.h"
 #include "trainer/checkpoint/checkpoint_store.h"
 #include "trainer/run_log.h"
+#include "trainer/training_events.h"
 
 namespace rlhf {
 
@@ -29,6 +30,8 @@ LearnerHead::LearnerHead(const RunIdentity& identity, RpcIdentity self,
       run_directory_(RunDirectory(config_)),
       registry_(registry),
       metrics_(*registry),
+      spans_(OpenSpans(config_, "learner")),
+      traces_(config_, spans_.get()),
       schedule_(std::move(prompts), config_.seed(),
                 config_.ppo().samples_per_prompt()),
       rollouts_({.rollouts_per_update = config_.ppo().rollouts_per_update(),
@@ -38,7 +41,7 @@ LearnerHead::LearnerHead(const RunIdentity& identity, RpcIdentity self,
                  .seed = config_.seed(),
                  .max_staleness = config_.ppo().max_staleness(),
                  .vocab_size = vocab_size},
-                &schedule_, &metrics_),
+                &schedule_, &metrics_, &traces_),
       rewards_(config_.reward_server().address(), self_),
       source_({.run_directory = run_directory_,
                .rewards = &rewards_,
@@ -79,7 +82,7 @@ absl::Status LearnerHead::Serve() {
        }}));
   RLHF_ASSIGN_OR_RETURN(
       server_, GrpcServer::Start(address, {&rollouts_, &weights_, &control_},
-                                 registry_, self_));
+                                 registry_, self_, spans_.get()));
   server_->SetServing(true);
   return absl::OkStatus();
 }
@@ -104,9 +107,17 @@ absl::Status LearnerHead::Publish(const NamedTensors& policy, int64_t version) {
   return absl::OkStatus();
 }
 
+absl::Status LearnerHead::StartEvents(int64_t done) {
+  RLHF_ASSIGN_OR_RETURN(
+      events_, EventFile::Create(run_directory_ + "/tensorboard", done + 1,
+                                 absl::Now()));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
   RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, source_.Collect(update));
   if (batch.has_value()) {
+    traces_.Begin(*batch);
     metrics_.pm_version.Set(static_cast<double>(batch->header.pm().version()));
     metrics_.CountTrained(batch->header, batch->rollouts);
     control_.SetPhase("update");
@@ -121,10 +132,13 @@ absl::StatusOr<v1::ModelVersion> LearnerHead::ServingPm() {
 }
 
 absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
+  traces_.End(report);
   metrics_.ShowUpdate(report);
   metrics_.ShowDisk(run_directory_);
   control_.Change([&](v1::LearnerStatus& status) {
     *status.mutable_last_update() = report;
+    // What people write is for those who may read the run's files.
+    status.mutable_last_update()->clear_samples();
   });
   RLHF_LOG(INFO) << "update " << report.update() << "/"
                  << config_.ppo().num_updates() << " reward "
@@ -132,6 +146,10 @@ absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
                  << report.reward_anchored_mean() << " kl "
                  << report.kl_k1_nats_per_sequence() << " nats/sequence, pm v"
                  << report.pm().version();
+  // A view of metrics.jsonl, without which training goes on.
+  const absl::Status shown =
+      events_->Write(report.update(), absl::Now(), EventsOf(report));
+  if (!shown.ok()) RLHF_LOG(WARNING) << "TensorBoard: " << shown;
   return AppendLine(run_directory_ + "/metrics.jsonl", ProtoToJsonLine(report));
 }
 

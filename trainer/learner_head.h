@@ -13,6 +13,7 @@
 #include "core/rpc/grpc_server.h"
 #include "core/rpc/reward_client.h"
 #include "core/rpc/rpc_identity.h"
+#include "core/telemetry/event_file.h"
 #include "prometheus/registry.h"
 #include "rlhf/v1/config.pb.h"
 #include "trainer/batch_source.h"
@@ -21,6 +22,7 @@
 #include "trainer/experience/prompt_schedule.h"
 #include "trainer/learner_metrics.h"
 #include "trainer/learner_state.h"
+#include "trainer/rollout_traces.h"
 #include "trainer/rollouts_service.h"
 #include "trainer/weights_service.h"
 
@@ -44,6 +46,11 @@ class LearnerHead {
   // compute in. Errors: as PackWeights.
   absl::Status Publish(const NamedTensors& policy, int64_t version);
 
+  // From here on updates are shown in an event file of their own, in which
+  // those after `done` take the place of what an earlier session showed.
+  // Errors: as EventFile.
+  absl::Status StartEvents(int64_t done);
+
   // Waits for the batch of `update`; nullopt if shutdown is requested first.
   absl::StatusOr<std::optional<Batch>> Collect(int64_t update);
 
@@ -53,7 +60,8 @@ class LearnerHead {
   // Tells everybody that the sentinel has paused the run.
   void ShowPause() { control_.SetPhase("paused: over-optimisation"); }
 
-  // Shows an update to everybody: metrics, status, log, metrics.jsonl.
+  // Shows an update to everybody: metrics, status, log, metrics.jsonl,
+  // TensorBoard.
   absl::Status Record(const v1::UpdateReport& report);
 
   // Puts the policy into the registry, unless `version` is there.
@@ -88,6 +96,8 @@ class LearnerHead {
   const std::string run_directory_;
   prometheus::Registry* const registry_;
   LearnerMetrics metrics_;
+  const std::unique_ptr<SpanFile> spans_;  // null: nothing is traced
+  RolloutTraces traces_;
   const PromptSchedule schedule_;
   RolloutsService rollouts_;
   WeightsService weights_;
@@ -96,6 +106,7 @@ class LearnerHead {
   BatchSource source_;
   AsyncSaver saver_;
   std::unique_ptr<GrpcServer> server_;
+  std::optional<EventFile> events_;
 };
 
 }  // namespace rlhf

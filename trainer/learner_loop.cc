@@ -53,6 +53,7 @@ absl::Status LearnerLoop::Run(const LearnerCut& cut) {
         " updates so far; what follows from a swap of the PM or from the "
         "sentinel cannot be known without them: restore the file"));
   }
+  if (head_ != nullptr) RLHF_RETURN_IF_ERROR(head_->StartEvents(cut.update));
   RLHF_RETURN_IF_ERROR(Publish());
   while (cut_.update < config_.ppo().num_updates()) {
     const int64_t update = cut_.update + 1;

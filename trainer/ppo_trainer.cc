@@ -453,6 +453,8 @@ at::Tensor PpoTrainer::PolicyLoss(const Piece& piece,
   totals.policy_loss += loss.item<double>();
   totals.clip_count += clipped.clip_count.item<double>();
   totals.approx_kl += clipped.approx_kl_sum.item<double>();
+  totals.ratio_offset += clipped.ratio_offset_sum.item<double>();
+  totals.ratio_offset_square += clipped.ratio_offset_square_sum.item<double>();
   totals.num_tokens += static_cast<double>(clipped.num_tokens);
   return loss;
 }
@@ -466,6 +468,7 @@ at::Tensor PpoTrainer::ValueLossOf(const Piece& piece,
        .return_N = piece.return_N},
       options_.ppo.value_clip_epsilon());
   totals.value_loss += loss.loss_sum.item<double>();
+  totals.value_clip_count += loss.clip_count.item<double>();
   return loss.loss_sum * options_.ppo.value_coefficient();
 }
 

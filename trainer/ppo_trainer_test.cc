@@ -87,6 +87,9 @@ TEST(PpoTrainerTest, UntilThePolicyMovesEveryRatioIsOne) {
 
   EXPECT_LE(report.approx_kl_nats(), 1e-6 * 1e-6 / 2);
   EXPECT_EQ(report.clip_share(), 0);
+  EXPECT_NEAR(report.ratio_mean(), 1, 1e-6);
+  EXPECT_NEAR(report.ratio_variance(), 0, 1e-11);
+  EXPECT_EQ(report.value_clip_share(), 0);
   // What the actors said is another matter, with a metric of its own.
   EXPECT_GT(report.behaviour_mismatch_max_nats(), 0.01);
 }

@@ -24,8 +24,8 @@ constexpr int kManyAttempts = 5;
 
 RolloutsService::RolloutsService(const RolloutBroker::Options& options,
                                  const PromptSchedule* schedule,
-                                 LearnerMetrics* metrics)
-    : metrics_(metrics), broker_(options, schedule) {}
+                                 LearnerMetrics* metrics, RolloutTraces* traces)
+    : metrics_(metrics), traces_(traces), broker_(options, schedule) {}
 
 void RolloutsService::OpenBatch(const v1::BatchHeader& header,
                                 RolloutJournal journal,
@@ -114,6 +114,7 @@ grpc::Status RolloutsService::LeasePrompts(
                         << lease.attempt()
                         << "th time; the actors' logs say why it never comes";
     }
+    if (traces_ != nullptr) traces_->Leased(request->actor_id(), lease);
     *response->add_leases() = std::move(lease);
   }
   response->set_retry_after_ms(kRetryAfterMs);
@@ -137,14 +138,19 @@ bool RolloutsService::WaitForOpening(absl::Duration timeout) {
 grpc::Status RolloutsService::SubmitRollouts(
     grpc::ServerContext*, const v1::SubmitRolloutsRequest* request,
     v1::SubmitRolloutsResponse* response) {
+  const absl::Time received = MonotonicNow();
   MutexLock lock(&mutex_);
   const absl::Status status = Store(*request, *response);
   if (!status.ok()) {
     RLHF_LOG(ERROR) << "rollouts could not be stored: " << status;
     return ToGrpcStatus(status);
   }
-  for (const v1::RolloutAck& ack : response->acks()) {
+  for (int i = 0; i < response->acks_size(); ++i) {
+    const v1::RolloutAck& ack = response->acks(i);
     metrics_->CountRollout(ack.status());
+    if (traces_ != nullptr) {
+      traces_->Admitted(request->rollouts(i), ack, received);
+    }
     if (ack.status() == v1::RolloutAck::REFUSED) {
       RLHF_LOG(WARNING) << "rollout " << ack.rollout_id()
                         << " refused: " << ack.message();

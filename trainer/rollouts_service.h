@@ -13,15 +13,17 @@
 #include "trainer/experience/rollout_broker.h"
 #include "trainer/experience/rollout_journal.h"
 #include "trainer/learner_metrics.h"
+#include "trainer/rollout_traces.h"
 
 namespace rlhf {
 
 // Thread-safe.
 class RolloutsService final : public v1::Rollouts::Service {
  public:
-  // Neither pointer is owned; both must outlive the service.
+  // No pointer is owned; all must outlive the service. `traces` may be null.
   RolloutsService(const RolloutBroker::Options& options,
-                  const PromptSchedule* schedule, LearnerMetrics* metrics);
+                  const PromptSchedule* schedule, LearnerMetrics* metrics,
+                  RolloutTraces* traces = nullptr);
 
   // Opens a batch with its journal; `accepted` are the rollouts that the
   // journal holds already.
@@ -65,6 +67,7 @@ class RolloutsService final : public v1::Rollouts::Service {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   LearnerMetrics* const metrics_;
+  RolloutTraces* const traces_;
   mutable Mutex mutex_;
   CondVar changed_;
   RolloutBroker broker_ ABSL_GUARDED_BY(mutex_);

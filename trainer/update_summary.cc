@@ -18,13 +18,26 @@ absl::StatusOr<v1::UpdateReport> SummarizeUpdate(
   double entropy = evaluation.entropy_sum;
   MomentSums returns = SumMoments(credit.return_N);
   MomentSums residuals = SumMoments(credit.return_N - evaluation.value_N);
-  RLHF_RETURN_IF_ERROR(communicator.SumNumbers(
-      {&kl_k1, &kl_k3, &kl_tokens, &entropy, &totals.policy_loss,
-       &totals.value_loss, &totals.clip_count, &totals.approx_kl,
-       &totals.num_tokens, &totals.pretraining_loss,
-       &totals.num_pretraining_tokens, &returns.count, &returns.sum,
-       &returns.sum_of_squares, &residuals.count, &residuals.sum,
-       &residuals.sum_of_squares}));
+  RLHF_RETURN_IF_ERROR(communicator.SumNumbers({&kl_k1,
+                                                &kl_k3,
+                                                &kl_tokens,
+                                                &entropy,
+                                                &totals.policy_loss,
+                                                &totals.value_loss,
+                                                &totals.clip_count,
+                                                &totals.approx_kl,
+                                                &totals.ratio_offset,
+                                                &totals.ratio_offset_square,
+                                                &totals.value_clip_count,
+                                                &totals.num_tokens,
+                                                &totals.pretraining_loss,
+                                                &totals.num_pretraining_tokens,
+                                                &returns.count,
+                                                &returns.sum,
+                                                &returns.sum_of_squares,
+                                                &residuals.count,
+                                                &residuals.sum,
+                                                &residuals.sum_of_squares}));
   const KlSummary kl =
       SummarizeKl({.k1_nats = kl_k1,
                    .k3_nats = kl_k3,
@@ -39,6 +52,11 @@ absl::StatusOr<v1::UpdateReport> SummarizeUpdate(
   report.set_value_loss(totals.value_loss / totals.num_tokens);
   report.set_clip_share(totals.clip_count / totals.num_tokens);
   report.set_approx_kl_nats(totals.approx_kl / totals.num_tokens);
+  const double ratio_offset = totals.ratio_offset / totals.num_tokens;
+  report.set_ratio_mean(1 + ratio_offset);
+  report.set_ratio_variance(totals.ratio_offset_square / totals.num_tokens -
+                            ratio_offset * ratio_offset);
+  report.set_value_clip_share(totals.value_clip_count / totals.num_tokens);
   if (totals.num_pretraining_tokens > 0) {
     report.set_pretraining_loss_nats_per_token(totals.pretraining_loss /
                                                totals.num_pretraining_tokens);

@@ -16,6 +16,9 @@ namespace rlhf {
 struct UpdateTotals {
   double policy_loss = 0, value_loss = 0;
   double clip_count = 0, approx_kl = 0;
+  // Of PpoLoss; 0 where only the critic learns and the ratio is 1.
+  double ratio_offset = 0, ratio_offset_square = 0;
+  double value_clip_count = 0;
   double num_tokens = 0;
   double pretraining_loss = 0, num_pretraining_tokens = 0;
   // Equal on all ranks.

@@ -115,12 +115,7 @@ absl::Status AppendLine(const std::string& path, absl::string_view line) {
       ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
   if (fd.get() < 0) return ErrnoStatus(errno, "open", path);
   RLHF_RETURN_IF_ERROR(CutTornLine(fd.get(), path));
-  struct stat before = {};
-  if (::fstat(fd.get(), &before) != 0) return ErrnoStatus(errno, "stat", path);
-  const absl::Status status =
-      WriteAll(fd.get(), absl::StrCat(line, "\n"), path);
-  if (status.ok() || ::ftruncate(fd.get(), before.st_size) == 0) return status;
-  return WithContext(status, "half a line may be left");
+  return WriteAllOrNothing(fd.get(), absl::StrCat(line, "\n"), path);
 }
 
 AtomicDirectory::AtomicDirectory(std::string path, std::string temporary)

@@ -13,4 +13,15 @@ namespace rlhf {
 absl::Status WriteAll(int fd, absl::string_view contents,
                       const std::string& path);
 
+// The same, or nothing at the end of a regular file: what a full disk takes of
+// it is removed again.
+absl::Status WriteAllOrNothing(int fd, absl::string_view contents,
+                               const std::string& path);
+
+// Opens `path`, or makes it, and adds `bytes` at its end, or nothing. Several
+// processes may append to a file; where the disk is full, they may lose what
+// another wrote meanwhile.
+// Errors: as ErrnoStatus.
+absl::Status AppendWhole(const std::string& path, absl::string_view bytes);
+
 }  // namespace rlhf

@@ -8,6 +8,7 @@
 #include "core/base/check.h"
 #include "core/config/address.h"
 #include "core/rpc/protocol.h"
+#include "core/telemetry/shared_span.h"
 
 namespace rlhf {
 
@@ -42,6 +43,9 @@ std::unique_ptr<grpc::ClientContext> ContextWithDeadline(
   auto context = std::make_unique<grpc::ClientContext>();
   context->set_deadline(std::chrono::system_clock::now() +
                         absl::ToChronoMilliseconds(timeout));
+  if (const TraceContext* trace = ActiveTrace(); trace != nullptr) {
+    context->AddMetadata(kTraceparent, ToTraceparent(*trace));
+  }
   return context;
 }
 

@@ -32,7 +32,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
                                            const RpcIdentity& self = {},
                                            const std::string& server_role = "");
 
-// A context whose call ends with DEADLINE_EXCEEDED after `timeout`.
+// A context whose call ends with DEADLINE_EXCEEDED after `timeout`, and which
+// carries the trace that this thread works for (core/telemetry/shared_span.h).
 std::unique_ptr<grpc::ClientContext> ContextWithDeadline(
     absl::Duration timeout);
 

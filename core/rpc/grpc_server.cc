@@ -13,6 +13,7 @@
 #include "core/config/address.h"
 #include "core/rpc/call_check.h"
 #include "core/rpc/call_metrics.h"
+#include "core/rpc/call_spans.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/protocol.h"
 #include "core/telemetry/listen_socket.h"
@@ -69,7 +70,7 @@ void SetDefaults(grpc::ServerBuilder& builder, const RpcIdentity& self) {
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const std::string& address, const std::vector<grpc::Service*>& services,
-    prometheus::Registry* registry, const RpcIdentity& self) {
+    prometheus::Registry* registry, const RpcIdentity& self, SpanFile* spans) {
   RLHF_RETURN_IF_ERROR(CheckAddress(address, self.has_tls()));
   // Process-wide by gRPC's design, and the same for all our servers.
   grpc::EnableDefaultHealthCheckService(true);
@@ -79,13 +80,12 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
                            &result->port_);
   SetDefaults(builder, self);
   for (grpc::Service* service : services) builder.RegisterService(service);
-  if (registry != nullptr) {
-    std::vector<
-        std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
-        interceptors;
-    interceptors.push_back(MakeCallMetrics(*registry));
-    builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  }
+  std::vector<
+      std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+      interceptors;
+  if (registry != nullptr) interceptors.push_back(MakeCallMetrics(*registry));
+  if (spans != nullptr) interceptors.push_back(MakeCallSpans(spans));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr || result->port_ == 0) {
     return WhyItCannotListen(address);

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/rpc/rpc_identity.h"
+#include "core/telemetry/span_file.h"
 #include "prometheus/registry.h"
 
 namespace rlhf {
@@ -23,7 +24,8 @@ class GrpcServer {
   // Calls of builds that are too old or too new are refused
   // (core/rpc/protocol.h). Health starts as NOT_SERVING. Calls are counted in
   // `registry` (core/rpc/call_metrics.h), which must outlive the server, unless
-  // it is null.
+  // it is null; those that are traced have spans in `spans`
+  // (core/rpc/call_spans.h), on the same terms.
   //
   // Errors:
   //   InvalidArgument  `address` is malformed, or not loopback and there are no
@@ -32,7 +34,8 @@ class GrpcServer {
   //   Unavailable      the system does not let us listen there, and why
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const std::string& address, const std::vector<grpc::Service*>& services,
-      prometheus::Registry* registry = nullptr, const RpcIdentity& self = {});
+      prometheus::Registry* registry = nullptr, const RpcIdentity& self = {},
+      SpanFile* spans = nullptr);
   ~GrpcServer();
 
   int port() const { return port_; }

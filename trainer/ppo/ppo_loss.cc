@@ -35,11 +35,14 @@ PpoLoss ComputePpoLoss(const PpoTokens& tokens, const PpoLossOptions& options) {
     surrogate_N = at::where(is_bounded_N, bound_N, surrogate_N);
     is_clipped_N = is_clipped_N.logical_or(is_bounded_N);
   }
+  const at::Tensor ratio_offset_N = ratio_N.detach() - 1;
   if (tokens.weight_N.defined()) surrogate_N = surrogate_N * tokens.weight_N;
   return {.loss_sum = -surrogate_N.sum(),
           .clip_count = is_clipped_N.sum(),
           .approx_kl_sum =
               KlK3(tokens.old_logprob_N, tokens.logprob_N.detach()).sum(),
+          .ratio_offset_sum = ratio_offset_N.sum(),
+          .ratio_offset_square_sum = ratio_offset_N.square().sum(),
           .num_tokens = ratio_N.numel()};
 }
 

@@ -34,6 +34,10 @@ struct PpoLoss {
   at::Tensor clip_count;
   // KL(old || new), by k3. Nats. No gradient.
   at::Tensor approx_kl_sum;
+  // ratio - 1 and its square; from 1, so that float32 keeps what is small. No
+  // gradient.
+  at::Tensor ratio_offset_sum;
+  at::Tensor ratio_offset_square_sum;
   int64_t num_tokens = 0;
 };
 

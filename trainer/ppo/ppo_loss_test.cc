@@ -28,6 +28,9 @@ TEST(ComputePpoLossTest, MatchesHandComputedValues) {
   // ratio - 1 - log ratio: 0, twice 0.5 - log 1.5, once -0.5 - log 0.5.
   EXPECT_NEAR(result.approx_kl_sum.item<double>(),
               2 * (0.5 - std::log(1.5)) - 0.5 - std::log(0.5), 1e-12);
+  // 0, 0.5, -0.5, 0.5.
+  EXPECT_NEAR(result.ratio_offset_sum.item<double>(), 0.5, 1e-12);
+  EXPECT_NEAR(result.ratio_offset_square_sum.item<double>(), 0.75, 1e-12);
 }
 
 TEST(ComputePpoLossTest, ClippedTokensGetNoGradient) {
@@ -116,6 +119,7 @@ TEST(ComputePpoLossTest, EmptyBatchGivesZeroNotNan) {
       {.clip_epsilon = 0.2});
   EXPECT_EQ(result.loss_sum.item<double>(), 0);
   EXPECT_EQ(result.approx_kl_sum.item<double>(), 0);
+  EXPECT_EQ(result.ratio_offset_square_sum.item<double>(), 0);
   EXPECT_EQ(result.num_tokens, 0);
 }
 
