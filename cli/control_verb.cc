@@ -93,28 +93,32 @@ absl::Status ParseRevert(const std::string& word, v1::Order& order) {
   return absl::OkStatus();
 }
 
-// The order that the words are, without number.
+// What `words` order.
+absl::Status ParseWords(const std::vector<std::string>& words,
+                        v1::Order& order) {
+  if (words.size() == 2 && words[0] == "set") return ParseSet(words[1], order);
+  if (words.size() == 2 && words[0] == "revert") {
+    return ParseRevert(words[1], order);
+  }
+  v1::Order::Action action = v1::Order::ACTION_UNSPECIFIED;
+  if (words.size() == 1 && words[0] != "set" && words[0] != "revert" &&
+      v1::Order::Action_Parse(absl::AsciiStrToUpper(words[0]), &action) &&
+      action != v1::Order::ACTION_UNSPECIFIED) {
+    order.set_action(action);
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "wanted: pause, resume, checkpoint, stop, set FIELD=VALUE, revert N, or "
+      "list");
+}
+
+// The order that the command line gives, without number.
 absl::StatusOr<v1::Order> ParseOrder(const Flags& flags) {
-  const std::vector<std::string>& words = flags.positional();
   v1::Order order;
+  RLHF_RETURN_IF_ERROR(ParseWords(flags.positional(), order));
   order.set_by(flags.String("by"));
   order.set_reason(flags.String("reason"));
   order.set_revert_if(flags.String("revert-if"));
-  v1::Order::Action action = v1::Order::ACTION_UNSPECIFIED;
-  if (words.size() == 2 && words[0] == "set") {
-    RLHF_RETURN_IF_ERROR(ParseSet(words[1], order));
-  } else if (words.size() == 2 && words[0] == "revert") {
-    RLHF_RETURN_IF_ERROR(ParseRevert(words[1], order));
-  } else if (words.size() == 1 && words[0] != "set" && words[0] != "revert" &&
-             v1::Order::Action_Parse(absl::AsciiStrToUpper(words[0]),
-                                     &action) &&
-             action != v1::Order::ACTION_UNSPECIFIED) {
-    order.set_action(action);
-  } else {
-    return absl::InvalidArgumentError(
-        "wanted: pause, resume, checkpoint, stop, set FIELD=VALUE, revert N, "
-        "or list");
-  }
   if (order.by().empty() || order.reason().empty()) {
     return absl::InvalidArgumentError(
         "--by NAME and --reason TEXT are needed: the record keeps who ordered "

@@ -2,9 +2,33 @@
 
 #include <algorithm>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 
 namespace rlhf {
+namespace {
+
+// What the PM member `name` gave each rollout.
+absl::StatusOr<std::vector<float>> ScoresOf(
+    const std::string& name, const std::vector<v1::Rollout>& rollouts) {
+  std::vector<float> scores;
+  for (const v1::Rollout& rollout : rollouts) {
+    const auto& all = rollout.member_scores();
+    const auto it =
+        std::find_if(all.begin(), all.end(),
+                     [&](const auto& score) { return score.member() == name; });
+    if (it == all.end()) {
+      return absl::DataLossError(absl::StrCat(
+          "rollout ", rollout.rollout_id(), " has no score of PM member \"",
+          name, "\", which an order has given a weight"));
+    }
+    scores.push_back(it->score());
+  }
+  return scores;
+}
+
+}  // namespace
 
 v1::PmMixture MixtureOf(const PmMembers& members,
                         const v1::LiveSettings& settings) {
@@ -35,19 +59,8 @@ absl::Status MixRewards(const v1::PmMixture& mixture,
     members.members.push_back({.name = member.name(),
                                .objective = member.objective(),
                                .weight = member.weight()});
-    std::vector<float>& scores = score_MS.emplace_back();
-    for (const v1::Rollout& rollout : rollouts) {
-      const auto& all = rollout.member_scores();
-      const auto it = std::find_if(
-          all.begin(), all.end(),
-          [&](const auto& score) { return score.member() == member.name(); });
-      if (it == all.end()) {
-        return absl::DataLossError(absl::StrCat(
-            "rollout ", rollout.rollout_id(), " has no score of PM member \"",
-            member.name(), "\", which an order has given a weight"));
-      }
-      scores.push_back(it->score());
-    }
+    RLHF_ASSIGN_OR_RETURN(score_MS.emplace_back(),
+                          ScoresOf(member.name(), rollouts));
   }
   const std::vector<float> rewards = CombineScores(members, score_MS);
   for (size_t i = 0; i < rollouts.size(); ++i) {
