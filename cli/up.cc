@@ -30,6 +30,7 @@
 #include "core/rpc/permissions.h"
 #include "core/telemetry/metrics_server.h"
 #include "core/telemetry/series.h"
+#include "trainer/order_log.h"
 #include "trainer/run_log.h"
 
 namespace rlhf {
@@ -97,7 +98,10 @@ class Session {
             [this] { return HasAllUpdates(); }),
         view_(plain),
         clients_(config, self_, kPollTimeout),
-        new_updates_(run_dir_ + "/metrics.jsonl") {
+        new_updates_(run_dir_ + "/metrics.jsonl"),
+        new_orders_(OrderLogPath(run_dir_)) {
+    // Those of earlier sessions.
+    new_orders_.NewLines();
     state_.run_name = config.name();
     state_.run_dir = run_dir_;
     state_.page_url =
@@ -130,6 +134,8 @@ class Session {
   void ShowRoles(const Supervisor& supervisor);
   void PollRoles();
   void ReadNewUpdates();
+  // A learner that was ordered to stop takes the run with it.
+  void StopIfOrdered();
   void CountWorkers();
   absl::Status AppendThisSession();
   absl::Status Finish();
@@ -142,6 +148,7 @@ class Session {
   TerminalView view_;
   const RoleClients clients_;
   JsonLinesTail new_updates_;
+  JsonLinesTail new_orders_;
   ViewState state_;
   v1::Report session_;
   // As metrics.jsonl tells: those done again after a crash counted again, and
@@ -205,6 +212,12 @@ void Session::ReadNewUpdates() {
     updates.push_back(std::move(update));
   }
   state_.seconds_per_update = MeanSecondsOfNewest(state_.updates);
+}
+
+void Session::StopIfOrdered() {
+  for (const std::string& line : new_orders_.NewLines()) {
+    if (IsStopOrder(line)) RequestShutdown();
+  }
 }
 
 void Session::PollRoles() {
@@ -312,6 +325,9 @@ absl::Status Session::Train() {
     // A death is noticed sooner than people need to see it.
     for (int look = 0; look < kLooksPerTick && status.ok(); ++look) {
       if (WaitForShutdown(kTick / kLooksPerTick)) break;
+      // First, so that a learner that ended as ordered is not started again.
+      StopIfOrdered();
+      if (ShutdownRequested()) break;
       status = supervisor.Poll();
     }
     if (status.ok()) status = CheckPmWillCome();

@@ -171,6 +171,18 @@ std::vector<Verb> MakeVerbs() {
         {"reason", Kind::kString, "", "why"},
         {"json", Kind::kBool, "false", "machine-readable"}},
        PmVerb},
+      {"control",
+       "orders to a running learner, and the record of them",
+       "pause | resume | checkpoint | stop | set FIELD=VALUE | revert N | list",
+       {kConfig,
+        kSet,
+        {"by", Kind::kString, "", "who orders it"},
+        {"reason", Kind::kString, "", "why"},
+        {"revert-if", Kind::kString, "",
+         "set: take it back after an update like this: "
+         "'kl_k1_nats_per_token > 0.5'"},
+        {"json", Kind::kBool, "false", "machine-readable"}},
+       ControlVerb},
       {"lineage",
        "who taught a model, and which models a comparison taught",
        "--config C --policy V | --pm V | --comparison ID | --batch ID | "

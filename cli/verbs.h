@@ -19,6 +19,7 @@ absl::Status TokenizeVerb(const Flags& flags);
 absl::Status GenerateVerb(const Flags& flags);
 absl::Status ScoreVerb(const Flags& flags);
 absl::Status PmVerb(const Flags& flags);
+absl::Status ControlVerb(const Flags& flags);
 absl::Status OodVerb(const Flags& flags);
 
 absl::Status LineageVerb(const Flags& flags);

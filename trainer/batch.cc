@@ -14,6 +14,12 @@
 namespace rlhf {
 namespace {
 
+void FollowKlOrder(const Batch& batch, PpoTrainer& trainer) {
+  const v1::LiveSettings& settings = batch.header.settings();
+  if (!settings.has_kl_coefficient()) return;
+  trainer.OrderKlCoefficient(settings.kl_coefficient(), settings.kl_order());
+}
+
 int64_t StalenessOf(const Batch& batch, const v1::Rollout& rollout) {
   return batch.header.update() - 1 - rollout.policy_version();
 }
@@ -89,9 +95,14 @@ void DescribeBatch(const Batch& batch, v1::UpdateReport& report) {
 absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,
                                             const UpdateOrders& orders,
                                             PpoTrainer& trainer) {
+  FollowKlOrder(batch, trainer);
+  UpdateRules rules = orders.rules;
+  if (batch.header.settings().has_learning_rate()) {
+    rules.learning_rate = batch.header.settings().learning_rate();
+  }
   RLHF_ASSIGN_OR_RETURN(
       v1::UpdateReport report,
-      trainer.Update(ToSamples(batch), batch.header.update(), orders.rules));
+      trainer.Update(ToSamples(batch), batch.header.update(), rules));
   DescribeBatch(batch, report);
   report.set_pm_swapped(orders.swapped);
   report.set_after_swap(orders.after_swap);
@@ -105,6 +116,7 @@ absl::StatusOr<v1::UpdateReport> RestartPolicy(const v1::RunConfig& config,
   RLHF_ASSIGN_OR_RETURN(PpoTrainer::Models models,
                         LoadLearnerModels(config, trainer.policy().device()));
   trainer.Restart(std::move(models));
+  FollowKlOrder(batch, trainer);
   v1::UpdateReport report;
   report.set_kl_coefficient(trainer.kl_coefficient());
   report.set_update(batch.header.update());

@@ -28,9 +28,9 @@ std::vector<PpoSample> ToSamples(const Batch& batch);
 // the update made of it.
 void DescribeBatch(const Batch& batch, v1::UpdateReport& report);
 
-// Trains on the batch as `orders` say, which are no restart; the whole report
-// but for what the learner does with it afterwards. Errors: as
-// PpoTrainer::Update.
+// Trains on the batch as `orders` and the header's settings say, which are no
+// restart; the whole report but for what the learner does with it afterwards.
+// Errors: as PpoTrainer::Update.
 absl::StatusOr<v1::UpdateReport> MakeUpdate(const Batch& batch,
                                             const UpdateOrders& orders,
                                             PpoTrainer& trainer);

@@ -10,6 +10,7 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/rpc/retry.h"
+#include "trainer/pm_mixture.h"
 
 namespace rlhf {
 namespace {
@@ -71,9 +72,10 @@ const v1::ModelVersion& Choose(const v1::RewardStatus& status, int64_t update,
 
 }  // namespace
 
-void CompleteAnchor(Batch& batch) {
-  if (batch.header.reward_scale() > 0) return;
-  AnchorBy(batch.rollouts, batch.header);
+absl::Status CompleteRewards(Batch& batch) {
+  RLHF_RETURN_IF_ERROR(MixRewards(batch.header.mixture(), batch.rollouts));
+  if (batch.header.reward_scale() <= 0) AnchorBy(batch.rollouts, batch.header);
+  return absl::OkStatus();
 }
 
 absl::Status BatchSource::KeepAlive() {
@@ -136,10 +138,11 @@ absl::StatusOr<ScoreResult> BatchSource::Score(
 }
 
 absl::StatusOr<v1::BatchHeader> BatchSource::AnchorOf(
-    const v1::ModelVersion& pm) {
-  const auto known = std::find_if(
-      anchors_.begin(), anchors_.end(),
-      [&](const auto& anchor) { return anchor.first == pm.digest(); });
+    const v1::ModelVersion& pm, const v1::PmMixture& mixture) {
+  const std::string name = pm.digest() + mixture.SerializeAsString();
+  const auto known =
+      std::find_if(anchors_.begin(), anchors_.end(),
+                   [&](const auto& anchor) { return anchor.first == name; });
   if (known != anchors_.end()) {
     std::rotate(anchors_.begin(), known, known + 1);
     return anchors_.front().second;
@@ -158,19 +161,22 @@ absl::StatusOr<v1::BatchHeader> BatchSource::AnchorOf(
                         Score(first->rollouts, pm.version()));
   std::vector<v1::Rollout> rollouts = first->rollouts;
   for (size_t i = 0; i < rollouts.size(); ++i) result.Fill(i, rollouts[i]);
+  RLHF_RETURN_IF_ERROR(MixRewards(mixture, rollouts));
   v1::BatchHeader anchor;
   AnchorBy(rollouts, anchor);
-  anchors_.emplace(anchors_.begin(), pm.digest(), std::move(anchor));
+  anchors_.emplace(anchors_.begin(), name, std::move(anchor));
   if (anchors_.size() > 2) anchors_.pop_back();
   return anchors_.front().second;
 }
 
 absl::StatusOr<v1::BatchHeader> BatchSource::MakeHeader(
     int64_t update, const v1::ModelVersion& pm) {
-  v1::BatchHeader header;
+  RLHF_ASSIGN_OR_RETURN(v1::BatchHeader header, options_.ordered(update, pm));
   // The first batch is its own anchor; scale 0 says so.
   if (update > 1) {
-    RLHF_ASSIGN_OR_RETURN(header, AnchorOf(pm));
+    RLHF_ASSIGN_OR_RETURN(const v1::BatchHeader anchor,
+                          AnchorOf(pm, header.mixture()));
+    header.MergeFrom(anchor);
   }
   header.set_update(update);
   *header.mutable_pm() = pm;
@@ -317,7 +323,7 @@ absl::StatusOr<std::optional<Batch>> BatchSource::Collect(int64_t update) {
               .rollouts = options_.rollouts->TakeBatch(update),
               .seconds = stopwatch.seconds()};
   headers_.erase(update);
-  CompleteAnchor(batch);
+  RLHF_RETURN_IF_ERROR(CompleteRewards(batch));
   // Shutdown does not concern a batch that is complete.
   RLHF_RETURN_IF_ERROR(OpenBatches(update + 1, last).status());
   return std::optional(std::move(batch));

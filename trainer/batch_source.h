@@ -39,6 +39,12 @@ class BatchSource {
     int64_t num_ahead = 0;
     // Whether the canary PM, if there is one, rewards the batch of an update.
     std::function<bool(int64_t)> takes_canary = [](int64_t) { return false; };
+    // What orders have for the batch of an update, which this PM rewards: a
+    // header with `settings` and `mixture` alone. Called when it is opened.
+    std::function<absl::StatusOr<v1::BatchHeader>(int64_t,
+                                                  const v1::ModelVersion&)>
+        ordered =
+            [](int64_t, const v1::ModelVersion&) { return v1::BatchHeader(); };
     // There is no batch of a later update.
     int64_t num_updates = std::numeric_limits<int64_t>::max();
   };
@@ -59,10 +65,11 @@ class BatchSource {
   // As RewardClient::Score, in several requests.
   absl::StatusOr<ScoreResult> Score(absl::Span<const v1::Rollout> rollouts,
                                     int64_t pm_version);
-  // The scale of `pm`, as a header without update and PM: its scores of the
-  // first batch. Those of the two PMs that were asked for last are kept:
-  // serving PM and canary take turns.
-  absl::StatusOr<v1::BatchHeader> AnchorOf(const v1::ModelVersion& pm);
+  // The scale of `pm` with `mixture`, as a header without update and PM: its
+  // scores of the first batch. Those of the two PMs that were asked for last
+  // are kept: serving PM and canary take turns.
+  absl::StatusOr<v1::BatchHeader> AnchorOf(const v1::ModelVersion& pm,
+                                           const v1::PmMixture& mixture);
   absl::StatusOr<v1::BatchHeader> MakeHeader(int64_t update,
                                              const v1::ModelVersion& pm);
   // A header with the PM that serves, or the canary, which also scores
@@ -90,11 +97,12 @@ class BatchSource {
   absl::Time next_pm_check_ = absl::InfinitePast();
   bool rewards_answer_ = true;
   std::map<int64_t, v1::BatchHeader> headers_;  // of the open batches
-  // By the PMs' digests, the one that was asked for last first.
+  // By the PMs' digests and mixtures, the one that was asked for last first.
   std::vector<std::pair<std::string, v1::BatchHeader>> anchors_;
 };
 
-// Fills in the anchored scale of a first batch, which is its own anchor.
-void CompleteAnchor(Batch& batch);
+// Mixes the rewards as the header says, and fills in the anchored scale of a
+// first batch, which is its own anchor. Errors: as MixRewards.
+absl::Status CompleteRewards(Batch& batch);
 
 }  // namespace rlhf

@@ -126,6 +126,15 @@ class BatchSourceTest : public testing::Test {
         .keep_alive = [] { return absl::OkStatus(); },
         .num_ahead = max_staleness_,
         .takes_canary = [](int64_t update) { return update % 2 == 0; },
+        .ordered =
+            [this](int64_t update, const v1::ModelVersion& pm) {
+              EXPECT_EQ(pm.digest(), Version(pm.version()).digest());
+              v1::BatchHeader header;
+              if (update >= ordered_from_) {
+                header.mutable_settings()->set_learning_rate(0.5);
+              }
+              return header;
+            },
         .num_updates = 4});
   }
 
@@ -214,6 +223,8 @@ class BatchSourceTest : public testing::Test {
   std::unique_ptr<GrpcServer> server_;
   std::optional<RewardClient> client_;
   std::optional<BatchSource> source_;
+  // The first update for which there are orders.
+  int64_t ordered_from_ = 1000;
 };
 
 TEST_F(BatchSourceTest, TheFirstBatchIsItsOwnAnchor) {
@@ -223,6 +234,24 @@ TEST_F(BatchSourceTest, TheFirstBatchIsItsOwnAnchor) {
   EXPECT_EQ(batch.header.pm().version(), 1);
   EXPECT_EQ(batch.header.reward_mean(), 1.5);
   EXPECT_EQ(batch.header.reward_scale(), 0.5);
+}
+
+TEST_F(BatchSourceTest, ABatchKeepsTheOrdersThatItWasOpenedWith) {
+  ordered_from_ = 2;
+  {
+    const auto actor = std::async(std::launch::async, [&] { Act(0, 2); });
+    EXPECT_FALSE(Collect(1).header.has_settings());
+  }
+  {
+    const auto actor = std::async(std::launch::async, [&] { Act(1, 2); });
+    EXPECT_EQ(Collect(2).header.settings().learning_rate(), 0.5);
+  }
+  // From its journal, whatever is ordered by now.
+  ordered_from_ = 1000;
+  StartLearner();
+  const Batch again = Collect(2);
+  EXPECT_EQ(again.header.settings().learning_rate(), 0.5);
+  EXPECT_EQ(again.header.reward_scale(), 0.5) << "the anchor is there too";
 }
 
 TEST_F(BatchSourceTest, ALaterPmIsAnchoredOnTheFirstBatch) {

@@ -5,6 +5,7 @@
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/base/proto_json.h"
+#include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/comm/weight_snapshot.h"
 #include "core/config/listen_address.h"
@@ -13,8 +14,10 @@
 #include "core/nn/model_directory.h"
 #include "core/nn/torch_call.h"
 #include "core/registry/model_registry.h"
+#include "core/registry/pm_members.h"
 #include "core/text/prompt_id.h"
 #include "trainer/checkpoint/checkpoint_store.h"
+#include "trainer/pm_mixture.h"
 #include "trainer/run_log.h"
 #include "trainer/training_events.h"
 
@@ -47,7 +50,11 @@ LearnerHead::LearnerHead(const RunIdentity& identity, RpcIdentity self,
                .rewards = &rewards_,
                .rollouts = &rollouts_,
                .control = &control_,
-               .keep_alive = std::move(keep_alive),
+               .keep_alive =
+                   [this, keep_alive = std::move(keep_alive)] {
+                     StopIfOrdered();
+                     return keep_alive();
+                   },
                .num_ahead = config_.ppo().max_staleness(),
                .takes_canary =
                    [this](int64_t update) {
@@ -55,6 +62,10 @@ LearnerHead::LearnerHead(const RunIdentity& identity, RpcIdentity self,
                                 absl::StrCat(update),
                                 absl::StrCat("canary ", config_.seed())) <
                             config_.preference().gate().canary_share();
+                   },
+               .ordered =
+                   [this](int64_t update, const v1::ModelVersion& pm) {
+                     return Ordered(update, pm);
                    },
                .num_updates = config_.ppo().num_updates()}),
       saver_(
@@ -72,6 +83,8 @@ LearnerHead::LearnerHead(const RunIdentity& identity, RpcIdentity self,
           }) {}
 
 absl::Status LearnerHead::Serve() {
+  RLHF_ASSIGN_OR_RETURN(orders_, OrderDesk::Open(config_, &clock_));
+  control_.TakeOrdersFor(orders_.get());
   const std::string address =
       ListenAddress(config_, config_.learner().address());
   RLHF_RETURN_IF_ERROR(weights_.Listen(
@@ -120,9 +133,34 @@ absl::StatusOr<std::optional<Batch>> LearnerHead::Collect(int64_t update) {
     traces_.Begin(*batch);
     metrics_.pm_version.Set(static_cast<double>(batch->header.pm().version()));
     metrics_.CountTrained(batch->header, batch->rollouts);
-    control_.SetPhase("update");
   }
   return batch;
+}
+
+void LearnerHead::StopIfOrdered() {
+  if (orders_->WantsStop()) RequestShutdown();
+}
+
+absl::StatusOr<v1::BatchHeader> LearnerHead::Ordered(
+    int64_t update, const v1::ModelVersion& pm) {
+  v1::BatchHeader header;
+  const v1::LiveSettings settings = orders_->ForBatch(update);
+  if (settings.last_order() == 0) return header;
+  *header.mutable_settings() = settings;
+  if (settings.objectives().empty()) return header;
+  const auto card =
+      ModelRegistry(run_directory_ + "/registry/pm").Card(pm.version());
+  const auto members =
+      card.ok() ? PmMembersOf(*card) : absl::StatusOr<PmMembers>(card.status());
+  // Not the reward server's NotFound, after which another PM is asked.
+  if (!members.ok()) {
+    return absl::DataLossError(absl::StrCat(
+        "PM version ", pm.version(),
+        ", whose weights an order has changed: ", members.status().message()));
+  }
+  const v1::PmMixture mixture = MixtureOf(*members, settings);
+  if (!mixture.members().empty()) *header.mutable_mixture() = mixture;
+  return header;
 }
 
 absl::StatusOr<v1::ModelVersion> LearnerHead::ServingPm() {
@@ -150,7 +188,9 @@ absl::Status LearnerHead::Record(const v1::UpdateReport& report) {
   const absl::Status shown =
       events_->Write(report.update(), absl::Now(), EventsOf(report));
   if (!shown.ok()) RLHF_LOG(WARNING) << "TensorBoard: " << shown;
-  return AppendLine(run_directory_ + "/metrics.jsonl", ProtoToJsonLine(report));
+  RLHF_RETURN_IF_ERROR(
+      AppendLine(run_directory_ + "/metrics.jsonl", ProtoToJsonLine(report)));
+  return orders_->Judge(report);
 }
 
 absl::Status LearnerHead::Snapshot(const ModelConfig& config,

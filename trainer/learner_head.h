@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/clock.h"
 #include "core/rpc/grpc_server.h"
 #include "core/rpc/reward_client.h"
 #include "core/rpc/rpc_identity.h"
@@ -22,6 +23,7 @@
 #include "trainer/experience/prompt_schedule.h"
 #include "trainer/learner_metrics.h"
 #include "trainer/learner_state.h"
+#include "trainer/order_desk.h"
 #include "trainer/rollout_traces.h"
 #include "trainer/rollouts_service.h"
 #include "trainer/weights_service.h"
@@ -39,7 +41,7 @@ class LearnerHead {
               prometheus::Registry* registry,
               std::function<absl::Status()> keep_alive);
 
-  // Starts gRPC. Errors: AlreadyExists for a port in use.
+  // Starts gRPC. Errors: AlreadyExists for a port in use; as OrderDesk::Open.
   absl::Status Serve();
 
   // Offers the weights of the policy as `version` to the actors, as what they
@@ -57,8 +59,15 @@ class LearnerHead {
   // The PM that serves. Errors: of the call to the reward server.
   absl::StatusOr<v1::ModelVersion> ServingPm();
 
-  // Tells everybody that the sentinel has paused the run.
-  void ShowPause() { control_.SetPhase("paused: over-optimisation"); }
+  // Tells everybody what the run does, or why it is paused.
+  void ShowPhase(const std::string& phase) { control_.SetPhase(phase); }
+
+  // What people ordered. Used after Serve.
+  OrderDesk& orders() { return *orders_; }
+
+  // Has the process end if that was ordered. Not to be called within an update,
+  // which would then be given up on this rank alone.
+  void StopIfOrdered();
 
   // Shows an update to everybody: metrics, status, log, metrics.jsonl,
   // TensorBoard.
@@ -86,6 +95,10 @@ class LearnerHead {
   void Stop();
 
  private:
+  // BatchSource::Options::ordered. Errors: DataLoss if a PM whose objectives
+  // have other weights has no card that says so.
+  absl::StatusOr<v1::BatchHeader> Ordered(int64_t update,
+                                          const v1::ModelVersion& pm);
   // The prefix of the comparison log that a PM was trained on, if its card
   // tells.
   v1::DataSnapshot ComparisonsOf(const v1::ModelVersion& pm) const;
@@ -101,6 +114,8 @@ class LearnerHead {
   const PromptSchedule schedule_;
   RolloutsService rollouts_;
   WeightsService weights_;
+  const RealClock clock_;
+  std::unique_ptr<OrderDesk> orders_;
   ControlService control_;
   RewardClient rewards_;
   BatchSource source_;

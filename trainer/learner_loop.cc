@@ -10,6 +10,7 @@
 #include "core/base/shutdown.h"
 #include "core/base/status_macros.h"
 #include "core/config/run_config.h"
+#include "trainer/pauses.h"
 #include "trainer/rank_agreement.h"
 #include "trainer/rank_zero.h"
 #include "trainer/run_log.h"
@@ -18,10 +19,10 @@ namespace rlhf {
 namespace {
 
 // What rank 0 tells the others of an update: a batch (which begins with a
-// digit), this and the batch that is left out, or "" at the end of the run.
+// digit), this and the batch that is left out, the word for a checkpoint, or ""
+// at the end of the run.
 constexpr char kLeftOut[] = "left out: ";
-
-constexpr absl::Duration kPausePollInterval = absl::Milliseconds(300);
+constexpr char kCheckpoint[] = "checkpoint";
 
 }  // namespace
 
@@ -41,9 +42,16 @@ absl::Status LearnerLoop::Run(const LearnerCut& cut) {
   RLHF_ASSIGN_OR_RETURN(const std::vector<v1::UpdateReport> made,
                         ReadUpdates(RunDirectory(config_)));
   int64_t num_seen = 0;
+  if (cut.update > 0) last_saved_ = cut.update;
+  if (head_ != nullptr) {
+    RLHF_RETURN_IF_ERROR(head_->orders().CheckComplete(cut.batch.settings()));
+    head_->orders().Reached(cut.update, trainer_.kl_coefficient());
+  }
   for (const v1::UpdateReport& report : made) {
     if (report.update() > cut.update) continue;
     steering_.Saw(report);
+    // Of which a crash may have kept it.
+    if (head_ != nullptr) RLHF_RETURN_IF_ERROR(head_->orders().Judge(report));
     ++num_seen;
   }
   if (IsSteered(config_.ppo()) && num_seen != cut.update) {
@@ -59,6 +67,10 @@ absl::Status LearnerLoop::Run(const LearnerCut& cut) {
     const int64_t update = cut_.update + 1;
     absl::StatusOr<Work> work = NextWork(update);
     absl::Status status = work.status();
+    if (status.ok() && work->checkpoint) {
+      RLHF_RETURN_IF_ERROR(SaveCheckpoint());
+      continue;
+    }
     if (status.ok()) {
       if (!work->batch.has_value() && !work->left_out.has_value()) break;
       status = work->batch.has_value()
@@ -105,12 +117,14 @@ std::string LearnerLoop::Encode(const Work& work) {
   if (work.left_out.has_value()) {
     return kLeftOut + EncodeLeftOut(*work.left_out);
   }
+  if (work.checkpoint) return kCheckpoint;
   return work.batch.has_value() ? EncodeBatch(*work.batch) : "";
 }
 
 absl::StatusOr<LearnerLoop::Work> LearnerLoop::Decode(
     const std::string& bytes) {
   if (bytes.empty()) return Work();
+  if (bytes == kCheckpoint) return Work{.checkpoint = true};
   absl::string_view rest = bytes;
   if (absl::ConsumePrefix(&rest, kLeftOut)) {
     RLHF_ASSIGN_OR_RETURN(LeftOut left_out, DecodeLeftOut(std::string(rest)));
@@ -129,34 +143,27 @@ absl::StatusOr<LearnerLoop::Work> LearnerLoop::Collect(int64_t update) {
         communicator_, [this] { return head_->FinishCheckpoint(); }));
     return Work{.left_out = std::move(left_out)};
   }
-  RLHF_RETURN_IF_ERROR(WaitOutPause());
-  RLHF_ASSIGN_OR_RETURN(std::optional<Batch> batch, head_->Collect(update));
-  return Work{.batch = std::move(batch)};
+  return CollectAsOrdered(update);
 }
 
-absl::Status LearnerLoop::WaitOutPause() {
-  if (config_.ppo().sentinel().action() != v1::SentinelConfig::PAUSE) {
-    return absl::OkStatus();
+absl::StatusOr<LearnerLoop::Work> LearnerLoop::CollectAsOrdered(
+    int64_t update) {
+  // An order may come before the batch is there and while it is waited for.
+  while (true) {
+    RLHF_ASSIGN_OR_RETURN(const Ordered ordered,
+                          WaitOutOrders(last_saved_, *head_, communicator_));
+    if (ordered == Ordered::kCheckpoint) return Work{.checkpoint = true};
+    if (ordered == Ordered::kStop) return Work();
+    if (collected_.has_value()) break;
+    RLHF_ASSIGN_OR_RETURN(const bool quiet,
+                          WaitOutSentinel(config_.ppo().sentinel(), steering_,
+                                          last_saved_, *head_, communicator_));
+    if (!quiet) continue;
+    RLHF_ASSIGN_OR_RETURN(collected_, head_->Collect(update));
+    if (!collected_.has_value()) return Work();
   }
-  bool told = false;
-  while (!ShutdownRequested()) {
-    // A server that does not answer is no reason to go on.
-    const absl::StatusOr<v1::ModelVersion> serving = head_->ServingPm();
-    const std::string reason =
-        serving.ok() ? steering_.PauseUnder(*serving) : "";
-    if (serving.ok() && reason.empty()) return absl::OkStatus();
-    if (!told && !reason.empty()) {
-      RLHF_LOG(WARNING) << "paused until another PM than version "
-                        << serving->version() << " serves: " << reason;
-      told = true;
-    }
-    if (told) head_->ShowPause();
-    if (communicator_.world_size() > 1) {
-      RLHF_RETURN_IF_ERROR(KeepOthersWaiting(communicator_));
-    }
-    WaitForShutdown(kPausePollInterval);
-  }
-  return absl::OkStatus();
+  head_->ShowPhase("update");
+  return Work{.batch = std::exchange(collected_, std::nullopt)};
 }
 
 absl::Status LearnerLoop::Restart(const Batch& batch) {
@@ -279,8 +286,9 @@ absl::Status LearnerLoop::RollBack(int64_t update, int64_t step) {
 absl::Status LearnerLoop::Publish() {
   communicator_.Describe(absl::StrCat("policy version ", cut_.update));
   RLHF_ASSIGN_OR_RETURN(const NamedTensors policy, trainer_.GatherPolicy());
-  return head_ == nullptr ? absl::OkStatus()
-                          : head_->Publish(policy, cut_.update);
+  if (head_ == nullptr) return absl::OkStatus();
+  head_->orders().Reached(cut_.update, trainer_.kl_coefficient());
+  return head_->Publish(policy, cut_.update);
 }
 
 absl::Status LearnerLoop::SaveSnapshot() {
@@ -297,6 +305,7 @@ absl::Status LearnerLoop::SaveSnapshot() {
 
 absl::Status LearnerLoop::SaveCheckpoint() {
   communicator_.Describe(absl::StrCat("checkpoint of update ", cut_.update));
+  last_saved_ = cut_.update;
   RLHF_ASSIGN_OR_RETURN(const LearnerState state, GatherLearner(trainer_));
   return RunOnRankZero(communicator_,
                        [&]() -> absl::StatusOr<std::string> {

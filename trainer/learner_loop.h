@@ -56,10 +56,12 @@ class LearnerLoop {
   absl::Status SaveLastCheckpoint();
 
  private:
-  // What there is to do for one update; neither: stop.
+  // What there is to do for one update, or before it; nothing: stop.
   struct Work {
     std::optional<Batch> batch;
     std::optional<LeftOut> left_out;
+    // One was ordered; then the update is asked for again.
+    bool checkpoint = false;
   };
 
   // Rank 0 collects; the others receive.
@@ -67,8 +69,7 @@ class LearnerLoop {
   absl::StatusOr<Work> Collect(int64_t update);
   static std::string Encode(const Work& work);
   static absl::StatusOr<Work> Decode(const std::string& bytes);
-  // Rank 0, while the sentinel wants no update under the PM that serves.
-  absl::Status WaitOutPause();
+  absl::StatusOr<Work> CollectAsOrdered(int64_t update);
   absl::Status Step(const Batch& batch);
   // Goes past an update with the initial policy instead of its batch.
   absl::Status Restart(const Batch& batch);
@@ -102,6 +103,10 @@ class LearnerLoop {
   bool is_cut_ = true;
   // Whatever checkpoint_every says.
   bool save_now_ = false;
+  // The update of the newest checkpoint that was begun; -1: there is none.
+  int64_t last_saved_ = -1;
+  // A complete batch that an order keeps from being trained on.
+  std::optional<Batch> collected_;
   // That the checkpoint after the last update held the loop up.
   double checkpoint_seconds_ = 0;
 };

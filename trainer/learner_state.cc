@@ -46,6 +46,7 @@ Json StateJson(const LearnerCut& cut, const RunIdentity& identity) {
       cut.update * identity.config.ppo().rollouts_per_update();
   Json state = {{"update", cut.update},
                 {"kl_coefficient", cut.kl_coefficient},
+                {"kl_order", cut.kl_order},
                 {"seed", identity.config.seed()},
                 // The place in the prompt schedule and in the learning rate's.
                 {"next_rollout", rollouts},
@@ -64,6 +65,9 @@ Json StateJson(const LearnerCut& cut, const RunIdentity& identity) {
                 {"prompts_hash", identity.prompts_hash},
                 {"config_sha256", Sha256Hex(ResolvedText(identity.config))}};
   if (cut.reward.has_value()) state["reward_anchored_mean"] = *cut.reward;
+  if (cut.batch.has_settings()) {
+    state["settings"] = Json::parse(ProtoToJsonLine(cut.batch.settings()));
+  }
   return state;
 }
 
@@ -75,6 +79,8 @@ LearnerCut CutOf(const Json& state) {
   const Json& comparisons = state.at("comparisons");
   cut.update = state.at("update").get<int64_t>();
   cut.kl_coefficient = state.at("kl_coefficient").get<double>();
+  // Older versions of rlhf took no orders.
+  cut.kl_order = state.value("kl_order", int64_t{0});
   cut.world_size = state.at("world_size").get<int>();
   cut.batch.set_update(cut.update);
   cut.batch.mutable_pm()->set_version(pm.at("version").get<int64_t>());
@@ -88,6 +94,12 @@ LearnerCut CutOf(const Json& state) {
     cut.reward = state.at("reward_anchored_mean").get<double>();
   }
   return cut;
+}
+
+// The settings that StateJson wrote, if it did.
+absl::Status ReadSettings(const Json& state, v1::BatchHeader& batch) {
+  if (!state.contains("settings")) return absl::OkStatus();
+  return JsonToProto(DumpJson(state["settings"]), batch.mutable_settings());
 }
 
 // Calls `read(state)` on the state of a checkpoint.
@@ -130,7 +142,8 @@ RunIdentity IdentifyRun(const v1::RunConfig& config,
 }
 
 absl::StatusOr<LearnerState> GatherLearner(const PpoTrainer& trainer) {
-  LearnerState state = {.kl_coefficient = trainer.kl_coefficient()};
+  LearnerState state = {.kl_coefficient = trainer.kl_coefficient(),
+                        .kl_order = trainer.kl_order()};
   RLHF_ASSIGN_OR_RETURN(state.parameters, trainer.GatherParameters());
   RLHF_ASSIGN_OR_RETURN(state.optimizer, trainer.GatherOptimizer());
   return state;
@@ -142,6 +155,7 @@ absl::StatusOr<LearnerSnapshot> CopyLearner(const LearnerState& state,
   RLHF_ASSIGN_OR_RETURN(snapshot.parameters, Clone(state.parameters));
   RLHF_ASSIGN_OR_RETURN(snapshot.optimizer, Clone(state.optimizer));
   cut.kl_coefficient = state.kl_coefficient;
+  cut.kl_order = state.kl_order;
   snapshot.cut = std::move(cut);
   return snapshot;
 }
@@ -188,15 +202,19 @@ absl::Status CheckResumable(const std::string& directory,
 absl::StatusOr<LearnerCut> LoadLearner(const std::string& directory,
                                        PpoTrainer& trainer) {
   LearnerCut cut;
-  RLHF_RETURN_IF_ERROR(
-      ReadState(directory, [&](const Json& state) { cut = CutOf(state); }));
+  absl::Status settings;
+  RLHF_RETURN_IF_ERROR(ReadState(directory, [&](const Json& state) {
+    cut = CutOf(state);
+    settings = ReadSettings(state, cut.batch);
+  }));
+  if (!settings.ok()) return WithContext(settings, directory + kStateFile);
   RLHF_ASSIGN_OR_RETURN(const NamedTensors parameters,
                         ReadSafetensors(directory + kPolicyFile));
   RLHF_ASSIGN_OR_RETURN(const NamedTensors optimizer,
                         ReadSafetensors(directory + kOptimizerFile));
   const absl::Status status = trainer.Import(parameters, optimizer);
   if (!status.ok()) return WithContext(status, directory);
-  trainer.set_kl_coefficient(cut.kl_coefficient);
+  trainer.RestoreKlCoefficient(cut.kl_coefficient, cut.kl_order);
   return cut;
 }
 

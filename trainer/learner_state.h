@@ -23,6 +23,7 @@ struct LearnerState {
   NamedTensors parameters;
   NamedTensors optimizer;
   double kl_coefficient = 0;
+  int64_t kl_order = 0;
 };
 
 // Whole on rank 0, whatever the ranks hold; the tensors may be the trainer's
@@ -49,9 +50,12 @@ struct LearnerCut {
   // Updates done.
   int64_t update = 0;
   double kl_coefficient = 0;
+  // PpoTrainer::kl_order.
+  int64_t kl_order = 0;
   // Ranks that wrote it; any number may resume.
   int world_size = 1;
-  // The last batch: its PM and the anchor that normalised its rewards.
+  // The last batch: its PM, the anchor that normalised its rewards, and the
+  // settings that it was trained with.
   v1::BatchHeader batch;
   // The prefix of the comparison log that this PM was trained on, if known.
   v1::DataSnapshot comparisons;

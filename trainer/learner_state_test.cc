@@ -35,6 +35,8 @@ class LearnerStateTest : public testing::Test {
     cut_.batch.mutable_pm()->set_digest("abc");
     cut_.batch.set_reward_mean(0.25);
     cut_.batch.set_reward_scale(1.5);
+    cut_.batch.mutable_settings()->set_last_order(9);
+    cut_.batch.mutable_settings()->set_learning_rate(1e-5);
     cut_.comparisons.set_last_seq(40);
     cut_.comparisons.set_chain_head("head");
     cut_.reward = 0.75;
@@ -68,7 +70,7 @@ class LearnerStateTest : public testing::Test {
 
 TEST_F(LearnerStateTest, TheWholeCutComesBack) {
   PpoTrainer saved = MakeTrainer(7);
-  saved.set_kl_coefficient(0.123);
+  saved.RestoreKlCoefficient(0.123, /*order=*/7);
   Save(saved);
 
   PpoTrainer loaded = MakeTrainer(1);
@@ -84,6 +86,9 @@ TEST_F(LearnerStateTest, TheWholeCutComesBack) {
   EXPECT_EQ(cut.comparisons.chain_head(), "head");
   EXPECT_EQ(cut.reward, 0.75);
   EXPECT_EQ(loaded.kl_coefficient(), 0.123);
+  EXPECT_EQ(loaded.kl_order(), 7);
+  EXPECT_EQ(cut.batch.settings().last_order(), 9);
+  EXPECT_EQ(cut.batch.settings().learning_rate(), 1e-5);
   for (size_t i = 0; i < saved.ExportParameters().size(); ++i) {
     EXPECT_TRUE(at::equal(saved.ExportParameters()[i].tensor,
                           loaded.ExportParameters()[i].tensor));

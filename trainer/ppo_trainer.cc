@@ -102,7 +102,11 @@ void PpoTrainer::Restart(Models models) {
   trained_.reset();
   trained_ = MakeTrained(std::move(models.policy), std::move(models.critic),
                          options_, communicator_);
-  kl_coefficient_ = options_.ppo.kl_coefficient();
+  RestoreKlCoefficient(options_.ppo.kl_coefficient(), /*order=*/0);
+}
+
+void PpoTrainer::OrderKlCoefficient(double value, int64_t order) {
+  if (order > kl_order_) RestoreKlCoefficient(value, order);
 }
 
 std::vector<int64_t> PpoTrainer::Own(
@@ -156,7 +160,8 @@ absl::StatusOr<v1::UpdateReport> PpoTrainer::Update(
     return LeftOutReport(update, totals, kl, kl_coefficient_);
   }
   const double learning_rate =
-      RateAt(options_.ppo.learning_rate(), update, batch.size());
+      RateAt(rules_.learning_rate.value_or(options_.ppo.learning_rate()),
+             update, batch.size());
   const double of_critic = options_.ppo.critic_learning_rate();
   trained_->SetLearningRate(TrainedModels::kPolicy, learning_rate);
   trained_->SetLearningRate(

@@ -102,7 +102,16 @@ class PpoTrainer {
 
   // beta: fixed, or what the controller made of it; part of a checkpoint.
   double kl_coefficient() const { return kl_coefficient_; }
-  void set_kl_coefficient(double value) { kl_coefficient_ = value; }
+  // The newest order to set it that was followed; 0: none was, since the
+  // policy began. Part of a checkpoint.
+  int64_t kl_order() const { return kl_order_; }
+  // Follows an order to set it, unless it was followed before.
+  void OrderKlCoefficient(double value, int64_t order);
+  // As a checkpoint has them.
+  void RestoreKlCoefficient(double value, int64_t order) {
+    kl_coefficient_ = value;
+    kl_order_ = order;
+  }
 
   // Every weight that is trained, the policy's and the critic's, and the state
   // of the optimizer, as far as this rank holds them.
@@ -195,6 +204,7 @@ class PpoTrainer {
   std::unique_ptr<TrainedModels> trained_;
   const std::shared_ptr<const Transformer> reference_;
   double kl_coefficient_;
+  int64_t kl_order_ = 0;
   UpdateRules rules_;  // of the update that is made
   int64_t update_ = 0;
   int64_t steps_of_update_ = 0;

@@ -427,6 +427,31 @@ TEST(PpoTrainerTest, RefusesAStateThatDoesNotFit) {
                        HasSubstr("value_head.bias")));
 }
 
+TEST(PpoTrainerTest, AnOrderToSetTheKlCoefficientIsFollowedOnce) {
+  SingleCommunicator alone;
+  PpoTrainer trainer = MakeTrainer(MakeOptions(), &alone);
+  trainer.OrderKlCoefficient(0.5, /*order=*/3);
+  EXPECT_EQ(trainer.kl_coefficient(), 0.5);
+  // A controller has changed it since.
+  trainer.RestoreKlCoefficient(0.7, trainer.kl_order());
+  for (const int64_t order : {3, 2}) trainer.OrderKlCoefficient(0.5, order);
+  EXPECT_EQ(trainer.kl_coefficient(), 0.7);
+  trainer.OrderKlCoefficient(0.6, /*order=*/4);
+  EXPECT_EQ(trainer.kl_coefficient(), 0.6);
+}
+
+TEST(PpoTrainerTest, AnOrderedLearningRateIsThatOfTheUpdate) {
+  SingleCommunicator alone;
+  PpoTrainer trainer = MakeTrainer(MakeOptions(), &alone);
+  ASSERT_OK_AND_ASSIGN(
+      const v1::UpdateReport ordered,
+      trainer.Update(MakeBatch(1), 1, {.learning_rate = 0.5e-3}));
+  ASSERT_OK_AND_ASSIGN(const v1::UpdateReport after,
+                       trainer.Update(MakeBatch(2), 2));
+  EXPECT_NEAR(ordered.learning_rate(), 0.5e-3, 1e-7);
+  EXPECT_NEAR(after.learning_rate(), 1e-3, 1e-7);
+}
+
 TEST(PpoTrainerTest, TheKlCoefficientFollowsItsTarget) {
   SingleCommunicator alone;
   PpoTrainer::Options options = MakeOptions();

@@ -167,7 +167,8 @@ absl::StatusOr<Batch> ReadBatch(const std::string& run_directory,
         path, ": holds ", count, " rollouts of update ", batch.header.update(),
         "; wanted each of the ", num_rollouts, " of update ", update, " once"));
   }
-  CompleteAnchor(batch);
+  absl::Status status = CompleteRewards(batch);
+  if (!status.ok()) return WithContext(status, path);
   return batch;
 }
 

@@ -52,8 +52,8 @@ class ReplayTest : public testing::Test {
   }
 
   // Rollouts in an order of arrival that is not that of their slots.
-  void WriteJournal(int64_t update, int64_t num_rollouts) {
-    v1::BatchHeader header;
+  void WriteJournal(int64_t update, int64_t num_rollouts,
+                    v1::BatchHeader header = {}) {
     header.set_update(update);
     header.mutable_pm()->set_version(1);
     if (update > 1) header.set_reward_scale(1);
@@ -67,6 +67,9 @@ class ReplayTest : public testing::Test {
       rollout.set_rollout_id(RolloutId(update, slot));
       rollout.set_policy_version(update > 1 ? update - 1 - slot % 2 : 0);
       rollout.set_reward(static_cast<float>(slot));
+      v1::MemberScore& score = *rollout.add_member_scores();
+      score.set_member("kind");
+      score.set_score(static_cast<float>(2 * slot));
       rollout.set_finish_reason(v1::FINISH_REASON_STOP);
       rollout.add_prompt_ids(5);
       for (int i = 0; i < 4; ++i) {
@@ -130,6 +133,36 @@ TEST_F(ReplayTest, EveryUpdateIsTheSameToTheBit) {
 }
 
 TEST_F(ReplayTest, FromTheOldestCheckpointTheRestIsTheSame) {
+  EXPECT_OK(Compare(/*from_checkpoint=*/true));
+  EXPECT_EQ(num_compared_, 2);
+}
+
+TEST_F(ReplayTest, WhatWasOrderedIsFollowedAgain) {
+  v1::BatchHeader header;
+  header.mutable_settings()->set_kl_coefficient(0.5);
+  header.mutable_settings()->set_kl_order(1);
+  WriteJournal(2, kRollouts, header);
+  header.mutable_settings()->set_learning_rate(5e-3);
+  v1::PmMixture::Member& member = *header.mutable_mixture()->add_members();
+  member.set_name("kind");
+  member.set_objective("kind");
+  member.set_weight(1);
+  WriteJournal(3, kRollouts, header);
+  ASSERT_OK(RemoveAll(run_ + "/checkpoints"));
+  const std::vector<v1::UpdateReport> before = recorded_;
+  recorded_.clear();
+  Learn();
+
+  EXPECT_EQ(recorded_[0].parameter_hash(), before[0].parameter_hash());
+  EXPECT_NE(recorded_[0].kl_coefficient(), 0.5);
+  EXPECT_EQ(recorded_[1].kl_coefficient(), 0.5);
+  EXPECT_EQ(recorded_[2].kl_coefficient(), 0.5);
+  EXPECT_EQ(recorded_[1].learning_rate(), before[1].learning_rate());
+  EXPECT_NEAR(recorded_[2].learning_rate(), 5e-3, 1e-6);
+  EXPECT_EQ(recorded_[1].reward_mean(), 1.5);
+  EXPECT_EQ(recorded_[2].reward_mean(), 3);
+  EXPECT_OK(Compare());
+  EXPECT_EQ(num_compared_, 3);
   EXPECT_OK(Compare(/*from_checkpoint=*/true));
   EXPECT_EQ(num_compared_, 2);
 }

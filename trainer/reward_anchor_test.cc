@@ -24,7 +24,7 @@ TEST(RewardAnchorTest, TheFirstBatchIsItsOwnAnchor) {
   for (const float reward : {-1.0f, 1.0f, 3.0f, 5.0f}) {
     batch.rollouts.emplace_back().set_reward(reward);
   }
-  CompleteAnchor(batch);
+  ASSERT_OK(CompleteRewards(batch));
   // Mean 2, variance (9 + 1 + 1 + 9) / 4 = 5.
   EXPECT_DOUBLE_EQ(batch.header.reward_mean(), 2);
   EXPECT_NEAR(batch.header.reward_scale(), 2.2360679, 1e-6);
@@ -35,7 +35,7 @@ TEST(RewardAnchorTest, AKnownAnchorStays) {
   batch.header.set_reward_mean(7);
   batch.header.set_reward_scale(3);
   batch.rollouts.emplace_back().set_reward(1);
-  CompleteAnchor(batch);
+  ASSERT_OK(CompleteRewards(batch));
   EXPECT_DOUBLE_EQ(batch.header.reward_mean(), 7);
   EXPECT_DOUBLE_EQ(batch.header.reward_scale(), 3);
 }

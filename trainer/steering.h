@@ -4,6 +4,7 @@
 // it depends on the reports alone.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct UpdateRules {
   double raise_kl = 1;
   // The policy does not change.
   bool critic_only = false;
+  // In place of ppo.learning_rate.
+  std::optional<double> learning_rate;
 };
 
 struct UpdateOrders {

@@ -393,6 +393,17 @@ absl::StatusOr<v1::RunConfig> LoadRunConfig(
   return ParseRunConfig(text, path, overrides);
 }
 
+absl::Status CheckRunConfig(const v1::RunConfig& config) {
+  std::vector<std::string> lines;
+  for (const auto& problems : {CheckFields(config), CheckTogether(config)}) {
+    for (const FieldProblem& problem : problems) {
+      lines.push_back(absl::StrCat(problem.path, " ", problem.message));
+    }
+  }
+  return lines.empty() ? absl::OkStatus()
+                       : absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+}
+
 std::string ResolvedText(const v1::RunConfig& config) {
   v1::RunConfig whole = config;
   WriteDefaults(&whole);

@@ -30,6 +30,11 @@ absl::StatusOr<v1::RunConfig> ParseRunConfig(
     const std::string& text, const std::string& path,
     const std::vector<std::string>& overrides);
 
+// What the two above check once it parses. Errors: InvalidArgument, a line for
+// each value that is missing, out of range or at odds with another, by field
+// path.
+absl::Status CheckRunConfig(const v1::RunConfig& config);
+
 // Every field with its value, defaults written out, in text format.
 std::string ResolvedText(const v1::RunConfig& config);
 

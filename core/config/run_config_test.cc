@@ -294,5 +294,20 @@ TEST(ParseRunConfigTest, NobodyIsLetInFromOutsideWithoutALogin) {
                        HasSubstr("crowd.workers are simulated")));
 }
 
+TEST(CheckRunConfigTest, AValueThatWasPutInLaterIsCheckedToo) {
+  v1::RunConfig config;
+  config.set_name("a");
+  config.set_initial_policy("m");
+  config.set_prompts("p.jsonl");
+  EXPECT_OK(CheckRunConfig(config));
+  config.mutable_ppo()->set_kl_coefficient(-1);
+  config.mutable_ppo()->set_num_minibatches(20);
+  EXPECT_THAT(CheckRunConfig(config),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("ppo.kl_coefficient is -1; wanted at "
+                                       "least 0 and at most 10\n"),
+                             HasSubstr("ppo.num_minibatches is 20"))));
+}
+
 }  // namespace
 }  // namespace rlhf

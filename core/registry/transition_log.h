@@ -3,9 +3,7 @@
 //   ROOT/transitions.jsonl  one record a line; the last one says what holds now
 //   ROOT/key.pem            the run's key, with which each record is signed
 //
-// Each record holds all aliases, the SHA-256 of the line before it, and an
-// Ed25519 signature over itself, so that nothing can be taken out, changed or
-// put in between without being seen. A crash leaves the record or none.
+// Each record holds all aliases and stands in a SignedLog.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/registry/signed_log.h"
 
 namespace rlhf {
 
@@ -66,8 +65,7 @@ class TransitionLog {
                       absl::Time now) const;
 
  private:
-  const std::string path_;
-  const std::string key_path_;
+  const SignedLog log_;
 };
 
 }  // namespace rlhf

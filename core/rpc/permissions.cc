@@ -11,6 +11,7 @@ namespace rlhf {
 const std::vector<Permission>& Permissions() {
   static const auto& permissions = *new std::vector<Permission>{
       {"/rlhf.v1.Control/GetStatus", {"refresher", kOperatorRole}},
+      {"/rlhf.v1.Control/GiveOrder", {kOperatorRole}},
       {"/rlhf.v1.Refresh/GetStatus", {kOperatorRole}},
       {"/rlhf.v1.Feedback/GetStats", {"refresher", kOperatorRole}},
       {"/rlhf.v1.Feedback/ReadComparisons", {"refresher", kOperatorRole}},
