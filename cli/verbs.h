@@ -23,6 +23,7 @@ absl::Status OodVerb(const Flags& flags);
 
 absl::Status LineageVerb(const Flags& flags);
 absl::Status EloVerb(const Flags& flags);
+absl::Status ReportVerb(const Flags& flags);
 absl::Status EvalVerb(const Flags& flags);
 absl::Status PlanVerb(const Flags& flags);
 absl::Status ReplayVerb(const Flags& flags);
