@@ -8,6 +8,7 @@ namespace rlhf {
 
 absl::Status UpVerb(const Flags& flags);
 absl::Status StatusVerb(const Flags& flags);
+absl::Status TopVerb(const Flags& flags);
 absl::Status WaitVerb(const Flags& flags);
 absl::Status LearnerVerb(const Flags& flags);
 absl::Status ActorVerb(const Flags& flags);
