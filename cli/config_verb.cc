@@ -1,15 +1,10 @@
 // config and version.
-#include <google/protobuf/stubs/common.h>
-#include <grpcpp/grpcpp.h>
-#include <sqlite3.h>
-#include <torch/headeronly/version.h>
-
 #include <iostream>
 
 #include "cli/config_flag.h"
 #include "cli/verbs.h"
+#include "cli/versions.h"
 #include "core/base/status_macros.h"
-#include "core/base/version.h"
 #include "core/config/run_config.h"
 
 namespace rlhf {
@@ -39,12 +34,7 @@ absl::Status ConfigVerb(const Flags& flags) {
 }
 
 absl::Status VersionVerb(const Flags&) {
-  std::cout << "rlhf " << kRlhfVersion << " (" << kGitRevision << ")\n"
-            << "LibTorch " << TORCH_VERSION << ", gRPC " << grpc::Version()
-            << ", protobuf "
-            << google::protobuf::internal::VersionString(
-                   GOOGLE_PROTOBUF_VERSION)
-            << ", SQLite " << sqlite3_libversion() << "\n";
+  std::cout << VersionText();
   return absl::OkStatus();
 }
 

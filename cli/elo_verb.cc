@@ -15,22 +15,15 @@
 #include "cli/config_flag.h"
 #include "cli/elo_report.h"
 #include "cli/pm_judge.h"
+#include "cli/policy_games.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "core/comparisons/choice.h"
-#include "core/comparisons/elo_games.h"
 #include "core/comparisons/parse_comparisons.h"
 
 namespace rlhf {
 namespace {
-
-// Comparisons of two known versions, decided or not. The rest is counted.
-struct Games {
-  std::vector<v1::Comparison> comparisons;
-  std::set<int64_t> versions;
-  IgnoredComparisons ignored;
-};
 
 using Take = std::function<absl::Status(const v1::Comparison&)>;
 
@@ -68,46 +61,7 @@ absl::Status ForEach(const Flags& flags, IgnoredComparisons& ignored,
   return log->ForEach(take);
 }
 
-void CountUndecided(v1::Choice choice, IgnoredComparisons& ignored) {
-  ++(choice == v1::TIE        ? ignored.ties
-     : choice == v1::BOTH_BAD ? ignored.both_bad
-                              : ignored.skipped);
-}
-
-// What people's choices are rated by: without the texts, which are long.
-v1::Comparison WithoutTexts(const v1::Comparison& comparison) {
-  v1::Comparison bare;
-  bare.set_policy_version_a(comparison.policy_version_a());
-  bare.set_policy_version_b(comparison.policy_version_b());
-  bare.set_choice(comparison.choice());
-  return bare;
-}
-
-// Adds the comparison to `games`, if it is one; with its texts if PMs are to
-// read them.
-void AddGame(const v1::Comparison& comparison, bool with_texts, Games& games) {
-  switch (GameKindOf(comparison)) {
-    case GameKind::kDoesNotCount:
-      return;
-    case GameKind::kUnknownVersion:
-      ++games.ignored.unknown_version;
-      return;
-    case GameKind::kOneVersion:
-      ++games.ignored.one_version;
-      return;
-    case GameKind::kUndecided:
-      CountUndecided(comparison.choice(), games.ignored);
-      break;
-    case GameKind::kDecided:
-      break;
-  }
-  games.versions.insert(
-      {comparison.policy_version_a(), comparison.policy_version_b()});
-  games.comparisons.push_back(with_texts ? comparison
-                                         : WithoutTexts(comparison));
-}
-
-absl::Status CheckZero(const Games& games, int64_t zero) {
+absl::Status CheckZero(const PolicyGames& games, int64_t zero) {
   if (games.versions.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "no comparison is between two known policy versions (",
@@ -122,28 +76,9 @@ absl::Status CheckZero(const Games& games, int64_t zero) {
       absl::StrJoin(games.versions, ", ")));
 }
 
-EloGame GameOf(const v1::Comparison& comparison, bool a_won, bool unsure) {
-  EloGame game = {.winner = PolicyName(comparison.policy_version_a()),
-                  .loser = PolicyName(comparison.policy_version_b()),
-                  .unsure = unsure};
-  if (!a_won) std::swap(game.winner, game.loser);
-  return game;
-}
-
-absl::StatusOr<EloColumn> RateByPeople(const Games& games, int64_t zero) {
-  std::vector<EloGame> played;
-  for (const v1::Comparison& comparison : games.comparisons) {
-    played.push_back(GameOf(comparison, comparison.choice() == v1::A_BETTER,
-                            !IsDecided(comparison)));
-  }
-  EloColumn column = {.judge = "people"};
-  RLHF_ASSIGN_OR_RETURN(column.fit, FitElo(played, PolicyName(zero)));
-  return column;
-}
-
 // The comparisons that people decided, decided again by a PM (Bai et al. 2022,
 // B.4, Fig. 35 c).
-absl::StatusOr<EloColumn> RateByPm(const Games& games, int64_t zero,
+absl::StatusOr<EloColumn> RateByPm(const PolicyGames& games, int64_t zero,
                                    const std::string& directory) {
   RLHF_ASSIGN_OR_RETURN(const std::unique_ptr<GoldJudge> pm,
                         MakeGoldJudge(directory));
@@ -192,7 +127,8 @@ std::string LastPart(absl::string_view path) {
 }
 
 absl::StatusOr<std::vector<EloColumn>> Rate(
-    const Games& games, int64_t zero, const std::vector<std::string>& judges) {
+    const PolicyGames& games, int64_t zero,
+    const std::vector<std::string>& judges) {
   std::vector<EloColumn> columns;
   for (const std::string& judge : judges) {
     RLHF_ASSIGN_OR_RETURN(columns.emplace_back(),
@@ -211,7 +147,7 @@ absl::Status EloVerb(const Flags& flags) {
   const int64_t zero = flags.Int("zero");
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> judges, JudgesOf(flags));
   const bool by_pms = judges != std::vector<std::string>{""};
-  Games games;
+  PolicyGames games;
   RLHF_RETURN_IF_ERROR(
       ForEach(flags, games.ignored, [&](const v1::Comparison& comparison) {
         AddGame(comparison, by_pms, games);

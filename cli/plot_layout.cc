@@ -11,8 +11,10 @@ namespace {
 
 using Kind = PlotSeries::Kind;
 
-constexpr double kWidth = 720;
-constexpr double kLeastAreaHeight = 320;
+constexpr double kLeastWidth = 400;
+constexpr double kLeastAreaHeight = 260;
+// ... and as a share of the picture's width.
+constexpr double kAreaHeightShare = 4.0 / 9;
 constexpr double kLeastRowHeight = 24;
 constexpr double kEdge = 14;
 // Of a line of text with what keeps it from the next.
@@ -123,7 +125,7 @@ void LayOutAcross(const Plot& plot, PlotLayout& layout) {
   }
   // At least half of a number at the end of the x axis.
   const double right_labels = WidestLabel(layout.right_ticks) + kTickGap;
-  layout.right = kWidth - kEdge - (plot.right_title.empty() ? 0 : kLine) -
+  layout.right = layout.width - kEdge - (plot.right_title.empty() ? 0 : kLine) -
                  std::max(right_labels, 2 * kTickGap);
 }
 
@@ -133,7 +135,7 @@ double LayOutXTicks(const Plot& plot, PlotLayout& layout) {
   const AxisRange& range = layout.x.range;
   if (names.empty()) {
     if (layout.has_data || plot.x_range.has_value()) {
-      layout.x.ticks = NumberTicks(range, 8);
+      layout.x.ticks = NumberTicks(range, static_cast<int>(layout.width / 90));
     }
     return kLine;
   }
@@ -157,7 +159,7 @@ double LayOutLegend(const Plot& plot, double left, double top,
     const std::string name =
         Shortened(plot.series[i].name, kMostLegendCharacters);
     const double width = kPlotSwatch + kEdge + TextWidth(name, kPlotFontSize);
-    if (x > left && x + width > kWidth - kEdge) {
+    if (x > left && x + width > layout.width - kEdge) {
       x = left;
       y += kLine;
     }
@@ -176,7 +178,8 @@ double PlotAxis::At(double value) const {
 }
 
 PlotLayout LayOut(const Plot& plot) {
-  PlotLayout layout = {.width = kWidth};
+  RLHF_CHECK(plot.width >= kLeastWidth) << plot.width;
+  PlotLayout layout = {.width = plot.width};
   Spans spans = SpansOf(plot);
   layout.has_data = !spans.x.empty();
   for (const PlotMark& mark : plot.marks) spans.x.Add(mark.x);
@@ -191,7 +194,8 @@ PlotLayout LayOut(const Plot& plot) {
   layout.top = LayOutLegend(plot, layout.left, layout.top, layout) + 6;
   const double rows = static_cast<double>(plot.y_categories.size());
   layout.bottom =
-      layout.top + std::max(kLeastAreaHeight, kLeastRowHeight * rows);
+      layout.top + std::max({kLeastAreaHeight, kAreaHeightShare * layout.width,
+                             kLeastRowHeight * rows});
   layout.height = layout.bottom + labels_height +
                   (plot.x_title.empty() ? 0 : kLine) + kEdge;
 

@@ -1,5 +1,5 @@
-// Where everything in a plot stands. Unit: that of the picture, 720 of them
-// wide; y grows downwards.
+// Where everything in a plot stands. Unit: that of the picture; y grows
+// downwards.
 #pragma once
 
 #include <string>

@@ -62,19 +62,27 @@ Plot BarsOfShares(const std::string& title, const std::string& x_title) {
 
 }  // namespace
 
+std::vector<PlotMark> PmMarks(const std::vector<v1::UpdateReport>& updates) {
+  std::vector<PlotMark> marks;
+  int64_t pm = 0;
+  for (const v1::UpdateReport& update : updates) {
+    if (update.pm().version() == pm) continue;
+    pm = update.pm().version();
+    marks.push_back(
+        {static_cast<double>(update.update()), absl::StrCat("PM v", pm)});
+  }
+  return marks;
+}
+
 Plot RewardPlot(const std::vector<v1::UpdateReport>& updates) {
   Plot plot = {.title = "Reward by update",
                .x_title = "update",
                .y_title = "anchored score"};
+  plot.marks = PmMarks(updates);
   PlotSeries reward = {.name = "reward", .kind = PlotSeries::Kind::kLine};
   std::map<std::string, PlotSeries> members;
-  int64_t pm = 0;
   for (const v1::UpdateReport& update : updates) {
     const auto x = static_cast<double>(update.update());
-    if (update.pm().version() != pm) {
-      pm = update.pm().version();
-      plot.marks.push_back({x, absl::StrCat("PM v", pm)});
-    }
     reward.points.push_back({x, update.reward_anchored_mean()});
     for (const v1::MemberReport& member : update.members()) {
       PlotSeries& series = members[member.member()];
@@ -94,10 +102,12 @@ Plot SqrtKlPlot(const std::vector<v1::UpdateReport>& updates) {
                .y_title = "anchored reward"};
   std::map<int64_t, std::vector<PlotPoint>> by_pm;
   for (const v1::UpdateReport& update : updates) {
+    std::vector<PlotPoint>& points = by_pm[update.pm().version()];
+    const double kl = update.kl_k1_nats_per_sequence();
     // k1 can be below zero, which says no more than that it is small.
-    by_pm[update.pm().version()].push_back(
-        {std::sqrt(std::max(0.0, update.kl_k1_nats_per_sequence())),
-         update.reward_anchored_mean()});
+    const PlotPoint point = {kl < 0 ? 0 : std::sqrt(kl),
+                             update.reward_anchored_mean()};
+    if (IsPlottable(point.x) && IsPlottable(point.y)) points.push_back(point);
   }
   int color = 0;
   for (auto& [pm, points] : by_pm) {

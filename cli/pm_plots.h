@@ -11,6 +11,9 @@
 
 namespace rlhf {
 
+// Where another PM takes over, by update: "PM v2".
+std::vector<PlotMark> PmMarks(const std::vector<v1::UpdateReport>& updates);
+
 // Anchored reward by update, that of every member apart where the PM has
 // several, with a mark where another PM takes over.
 Plot RewardPlot(const std::vector<v1::UpdateReport>& updates);
@@ -18,7 +21,7 @@ Plot RewardPlot(const std::vector<v1::UpdateReport>& updates);
 // Anchored reward against the square root of the KL to the reference, in which
 // it is about a line for much of a run (Bai et al. 2022, §4.3): the updates
 // under each PM version in a colour of their own, with their least-squares
-// line.
+// line. Updates of which one is not a number are left out.
 Plot SqrtKlPlot(const std::vector<v1::UpdateReport>& updates);
 
 // The share of pairs that a PM is right about, by how sure it is, beside the

@@ -1,5 +1,7 @@
 #include "cli/pm_plots.h"
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -50,6 +52,17 @@ TEST(SqrtKlPlotTest, FitsALineUnderEachPm) {
   EXPECT_NEAR(line.points[1].y, 5, 1e-9);
   EXPECT_THAT(plot.series[2].points, SizeIs(0));
   EXPECT_THAT(plot.series[3].points, SizeIs(2));
+}
+
+TEST(SqrtKlPlotTest, AnUpdateThatIsNoNumberLeavesTheLineOfTheOthers) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  const Plot plot =
+      SqrtKlPlot({Update(1, 1, 0, 1), Update(2, 1, kNaN, 9), Update(3, 1, 1, 3),
+                  Update(4, 1, 2, kNaN), Update(5, 1, 4, 5)});
+  ASSERT_THAT(plot.series, SizeIs(2));
+  ASSERT_THAT(plot.series[0].points, SizeIs(2));
+  EXPECT_NEAR(plot.series[0].points[1].y, 5, 1e-9);
+  EXPECT_THAT(plot.series[1].points, SizeIs(3));
 }
 
 TEST(CalibrationPlotTest, LeavesEmptyBinsOut) {

@@ -12,19 +12,12 @@
 #include "cli/run_report.h"
 #include "core/base/json.h"
 #include "core/base/proto_json.h"
+#include "core/base/status_macros.h"
 #include "core/config/run_config.h"
 #include "core/rpc/permissions.h"
 
 namespace rlhf {
 namespace {
-
-struct RoleAnswer {
-  std::string role;
-  std::string address;
-  // The answer as JSON, and in words.
-  absl::StatusOr<Json> status;
-  std::string words;
-};
 
 // An answer whose words are `describe(*status)`.
 template <typename Message, typename F>
@@ -77,20 +70,6 @@ RoleAnswer AnswerOfActor(const std::string& address,
           *serves ? "generates" : "waits for a policy"};
 }
 
-std::vector<RoleAnswer> AskAll(const v1::RunConfig& config,
-                               const RpcIdentity& self) {
-  const RoleClients clients(config, self, absl::Seconds(1));
-  return {Answer("learner", config.learner().address(), clients.Learner(),
-                 DescribeLearner),
-          AnswerOfActor(config.actor().address(), clients.ActorServes()),
-          Answer("reward-server", config.reward_server().address(),
-                 clients.RewardServer(), DescribeRewardServer),
-          Answer("refresher", config.preference().address(),
-                 clients.Refresher(), DescribeRefresher),
-          Answer("feedback", config.feedback().address(), clients.Feedback(),
-                 DescribeFeedback)};
-}
-
 std::string AsJson(const std::vector<RoleAnswer>& answers) {
   Json object = Json::object();
   for (const RoleAnswer& answer : answers) {
@@ -116,17 +95,28 @@ std::string AsTable(const std::vector<RoleAnswer>& answers) {
 
 }  // namespace
 
-absl::Status PrintStatus(const v1::RunConfig& config, bool json) {
-  RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
-                        RpcIdentity::Load(config, kOperatorRole));
-  const std::vector<RoleAnswer> answers = AskAll(config, self);
-  const std::string text = json ? AsJson(answers) : AsTable(answers);
-  if (::fputs(text.c_str(), stdout) < 0 || ::fflush(stdout) != 0) {
-    return absl::UnavailableError("cannot write to stdout");
-  }
-  for (const RoleAnswer& answer : answers) {
-    if (answer.status.ok()) return absl::OkStatus();
-  }
+RunAnswers AskRoles(const RoleClients& clients) {
+  return {.learner = clients.Learner(),
+          .actor_serves = clients.ActorServes(),
+          .rewards = clients.RewardServer(),
+          .refresher = clients.Refresher(),
+          .feedback = clients.Feedback()};
+}
+
+std::vector<RoleAnswer> Describe(const v1::RunConfig& config,
+                                 const RunAnswers& answers) {
+  return {Answer("learner", config.learner().address(), answers.learner,
+                 DescribeLearner),
+          AnswerOfActor(config.actor().address(), answers.actor_serves),
+          Answer("reward-server", config.reward_server().address(),
+                 answers.rewards, DescribeRewardServer),
+          Answer("refresher", config.preference().address(), answers.refresher,
+                 DescribeRefresher),
+          Answer("feedback", config.feedback().address(), answers.feedback,
+                 DescribeFeedback)};
+}
+
+absl::Status NobodyAnswers(const v1::RunConfig& config) {
   const auto report = ReadFinishedReport(config);
   if (report.ok() && report->has_value()) {
     return absl::UnavailableError(absl::StrCat(
@@ -135,6 +125,21 @@ absl::Status PrintStatus(const v1::RunConfig& config, bool json) {
   }
   return absl::UnavailableError(
       absl::StrCat("no role answers; is run \"", config.name(), "\" started?"));
+}
+
+absl::Status PrintStatus(const v1::RunConfig& config, bool json) {
+  RLHF_ASSIGN_OR_RETURN(const RpcIdentity self,
+                        RpcIdentity::Load(config, kOperatorRole));
+  const std::vector<RoleAnswer> answers =
+      Describe(config, AskRoles(RoleClients(config, self, absl::Seconds(1))));
+  const std::string text = json ? AsJson(answers) : AsTable(answers);
+  if (::fputs(text.c_str(), stdout) < 0 || ::fflush(stdout) != 0) {
+    return absl::UnavailableError("cannot write to stdout");
+  }
+  for (const RoleAnswer& answer : answers) {
+    if (answer.status.ok()) return absl::OkStatus();
+  }
+  return NobodyAnswers(config);
 }
 
 }  // namespace rlhf

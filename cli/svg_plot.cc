@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/plot_colors.h"
 #include "cli/plot_layout.h"
 #include "cli/svg_series.h"
 #include "cli/xml_text.h"
@@ -12,21 +13,17 @@
 namespace rlhf {
 namespace {
 
-constexpr char kInk[] = "#1f2933";
-constexpr char kGrey[] = "#52606d";
-constexpr char kLight[] = "#e1e6eb";
 constexpr double kSmallFontSize = 11;
 constexpr double kTickGap = 8;
 // Points on the edge of the area are shown whole.
 constexpr double kOverhang = 7;
-constexpr size_t kMostTitleCharacters = 70;
 constexpr size_t kMostMarkCharacters = 24;
 
 struct TextStyle {
   // "start", "middle" or "end".
   const char* anchor = "middle";
   double size = kPlotFontSize;
-  const char* color = kInk;
+  const char* color = kPlotInk;
   bool bold = false;
   double degrees = 0;
 };
@@ -71,11 +68,11 @@ std::string DrawGrid(const PlotLayout& layout) {
     absl::StrAppend(&lines, Line(layout.left, y, layout.right, y));
   }
   return absl::StrCat(
-      lines.empty() ? "" : Stroke(lines, kLight, ""),
+      lines.empty() ? "" : Stroke(lines, kPlotLight, ""),
       absl::StrFormat("<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" "
                       "height=\"%.2f\" fill=\"none\" stroke=\"%s\"/>\n",
                       layout.left, layout.top, layout.right - layout.left,
-                      layout.bottom - layout.top, kGrey));
+                      layout.bottom - layout.top, kPlotGrey));
 }
 
 std::string DrawTickLabels(const PlotLayout& layout) {
@@ -95,7 +92,7 @@ std::string DrawTickLabels(const PlotLayout& layout) {
   for (const PlotTick& tick : layout.right_ticks) {
     const double y = layout.y.At(tick.at);
     absl::StrAppend(
-        &svg, Stroke(Line(layout.right - 4, y, layout.right, y), kGrey, ""),
+        &svg, Stroke(Line(layout.right - 4, y, layout.right, y), kPlotGrey, ""),
         Text(layout.right + kTickGap, y, tick.label, {.anchor = "start"}));
   }
   return svg;
@@ -104,8 +101,9 @@ std::string DrawTickLabels(const PlotLayout& layout) {
 std::string DrawTitles(const Plot& plot, const PlotLayout& layout) {
   const double middle_x = (layout.left + layout.right) / 2;
   const double middle_y = (layout.top + layout.bottom) / 2;
-  const auto cut = [](const std::string& text) {
-    return Shortened(text, kMostTitleCharacters);
+  const auto most_characters = static_cast<size_t>(layout.width / 10 - 2);
+  const auto cut = [most_characters](const std::string& text) {
+    return Shortened(text, most_characters);
   };
   std::string svg;
   if (!plot.title.empty()) {
@@ -126,7 +124,7 @@ std::string DrawTitles(const Plot& plot, const PlotLayout& layout) {
   }
   if (!layout.has_data) {
     absl::StrAppend(&svg, Text(middle_x, middle_y, "no data",
-                               {.size = 16, .color = kGrey}));
+                               {.size = 16, .color = kPlotGrey}));
   }
   return svg;
 }
@@ -152,12 +150,12 @@ std::string DrawMarks(const Plot& plot, const PlotLayout& layout) {
     *row = std::max(*row, start + width + 6);
     const double y =
         layout.top + 10 + 13 * static_cast<double>(row - row_end.begin());
-    absl::StrAppend(&svg,
-                    Stroke(Line(x, layout.top, x, layout.bottom), kGrey, "2 3"),
-                    Text(before ? x - 4 : x + 4, y, label,
-                         {.anchor = before ? "end" : "start",
-                          .size = kSmallFontSize,
-                          .color = kGrey}));
+    absl::StrAppend(
+        &svg, Stroke(Line(x, layout.top, x, layout.bottom), kPlotGrey, "2 3"),
+        Text(before ? x - 4 : x + 4, y, label,
+             {.anchor = before ? "end" : "start",
+              .size = kSmallFontSize,
+              .color = kPlotGrey}));
   }
   return svg;
 }
@@ -200,7 +198,8 @@ std::string RenderSvg(const Plot& plot) {
           "font-family=\"'DejaVu Sans', Verdana, Helvetica, sans-serif\">\n",
           layout.width, layout.height, layout.width, layout.height),
       "<title>", EscapeXml(plot.title), "</title>\n",
-      "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
+      absl::StrFormat("<rect width=\"100%%\" height=\"100%%\" fill=\"%s\"/>\n",
+                      kPlotPaper),
       DrawGrid(layout), DrawTickLabels(layout), DrawTitles(plot, layout),
       DrawMarks(plot, layout), DrawArea(pens, layout), DrawLegend(pens, layout),
       "</svg>\n");

@@ -61,6 +61,8 @@ struct PlotTick {
 };
 
 struct Plot {
+  // Of the picture, in its units; at least 400. Text has the same size in all.
+  double width = 720;
   std::string title;
   std::string x_title;
   std::string y_title;
@@ -78,10 +80,10 @@ struct Plot {
   std::vector<PlotTick> right_ticks;
 };
 
-// Returns an SVG 1.1 document, 720 units wide. All text is escaped, long text
-// is cut. What is not plottable (plot_scale.h) is left out; a plot without any
-// point says "no data". Dies unless a given range is low < high and bars have a
-// width.
+// Returns an SVG 1.1 document. All text is escaped, long text is cut. What is
+// not plottable (plot_scale.h) is left out; a plot without any point says "no
+// data". Dies unless it is wide enough, a given range is low < high and bars
+// have a width.
 std::string RenderSvg(const Plot& plot);
 
 }  // namespace rlhf

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "cli/xml_text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -243,6 +244,19 @@ TEST(RenderSvgTest, AllValuesAreInsideIfNoRangeIsGiven) {
     EXPECT_LT(circle.Number("cx"), area.left + area.width);
     EXPECT_GT(circle.Number("cy"), area.top + area.height / 4);
     EXPECT_LT(circle.Number("cy"), area.top + area.height);
+  }
+}
+
+TEST(RenderSvgTest, ANarrowPictureKeepsEverythingInside) {
+  Plot plot = PointsPlot({{.x = 0, .y = 1}, {.x = 1, .y = 2}});
+  plot.width = 480;
+  plot.title = std::string(90, 'W');
+  const std::vector<Element> svg = Render(plot);
+  EXPECT_EQ(svg[0].attributes.at("width"), "480");
+  const Area area = AreaOf(svg);
+  EXPECT_LT(area.left + area.width, 480);
+  for (const Element& text : Named(svg, "text")) {
+    EXPECT_LE(NumCharacters(text.text), 46u) << text.text;
   }
 }
 

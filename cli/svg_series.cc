@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/plot_colors.h"
 
 namespace rlhf {
 namespace {
@@ -15,13 +16,10 @@ using Kind = PlotSeries::Kind;
 constexpr std::array<const char*, 7> kColors = {"#0072B2", "#D55E00", "#009E73",
                                                 "#CC79A7", "#E69F00", "#56B4E9",
                                                 "#000000"};
-constexpr char kInk[] = "#1f2933";
-constexpr char kReference[] = "#52606d";
 constexpr double kCapSize = 4;
 
 const char* ColorOf(const SeriesPen& pen) {
-  return pen.series.reference ? kReference
-                              : kColors[pen.color % kColors.size()];
+  return pen.series.reference ? kPlotGrey : kColors[pen.color % kColors.size()];
 }
 
 bool IsAcross(const SeriesPen& pen) {
@@ -39,7 +37,7 @@ std::string Stroke(const char* color, double width) {
 
 std::string Marker(const SeriesPen& pen, double x, double y) {
   const std::string fill =
-      absl::StrFormat("fill=\"%s\" stroke=\"white\"", ColorOf(pen));
+      absl::StrFormat("fill=\"%s\" stroke=\"%s\"", ColorOf(pen), kPlotPaper);
   switch (pen.color % 4) {
     case 0:
       return absl::StrFormat("<circle cx=\"%.2f\" cy=\"%.2f\" r=\"4.5\" %s/>\n",
@@ -106,7 +104,7 @@ std::string Bars(const SeriesPen& pen) {
         "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" "
         "fill=\"%s\" fill-opacity=\"0.8\"/>\n",
         x1, y1, x2 - x1, y2 - y1, ColorOf(pen));
-    absl::StrAppend(&svg, ErrorBar(pen, point, kInk));
+    absl::StrAppend(&svg, ErrorBar(pen, point, kPlotInk));
   }
   return svg;
 }

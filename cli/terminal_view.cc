@@ -1,9 +1,6 @@
 #include "cli/terminal_view.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,28 +11,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/human_format.h"
+#include "cli/screen.h"
 
 namespace rlhf {
 namespace {
 
-constexpr int kDefaultWidth = 80;
 constexpr int kBarWidth = 30;
 constexpr int64_t kComparisonsPerLine = 32;
-
-bool IsContinuation(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
-}
-
-// The first `width` code points, control characters made spaces.
-std::string Fit(absl::string_view text, int width) {
-  std::string fitted;
-  int columns = 0;
-  for (const char c : text) {
-    if (!IsContinuation(c) && ++columns > width) break;
-    fitted.push_back(static_cast<unsigned char>(c) < 0x20 ? ' ' : c);
-  }
-  return fitted;
-}
 
 int64_t UpdatesDone(const ViewState& state) {
   const int64_t logged =
@@ -185,18 +167,6 @@ std::string UpdateText(const v1::UpdateReport& update, const ViewState& state) {
       update.pm().version(), Eta(state));
 }
 
-int TerminalWidth() {
-  winsize size = {};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
-    return kDefaultWidth;
-  }
-  return size.ws_col;
-}
-
-bool CanDrawInPlace() {
-  return ::isatty(STDOUT_FILENO) == 1 && ::getenv("NO_COLOR") == nullptr;
-}
-
 }  // namespace
 
 std::string Sparkline(const std::vector<double>& values, int width) {
@@ -261,7 +231,7 @@ std::vector<std::string> Render(const ViewState& state, int width) {
   lines.push_back(absl::StrCat("event     ", state.event));
   lines.push_back(
       "Ctrl-C stops cleanly; the same command goes on where it was.");
-  for (std::string& line : lines) line = Fit(line, width);
+  for (std::string& line : lines) line = FitColumns(line, width);
   return lines;
 }
 
@@ -303,17 +273,7 @@ void TerminalView::Show(const ViewState& state) {
   }
   last_ = state;
   last_.event = last_event_;
-  std::string text;
-  if (lines_shown_ > 0) absl::StrAppendFormat(&text, "\x1b[%dA", lines_shown_);
-  const std::vector<std::string> lines = Render(last_, TerminalWidth());
-  // \x1b[K and \x1b[J clear what is left of a longer line, or of more lines.
-  for (const std::string& line : lines) {
-    absl::StrAppend(&text, "\r", line, "\x1b[K\n");
-  }
-  absl::StrAppend(&text, "\x1b[J");
-  lines_shown_ = static_cast<int>(lines.size());
-  ::fputs(text.c_str(), stdout);
-  ::fflush(stdout);
+  lines_.Draw(Render(last_, TerminalSize().columns));
 }
 
 void TerminalView::Event(absl::string_view line) {
@@ -324,7 +284,7 @@ void TerminalView::Event(absl::string_view line) {
 void TerminalView::Print(absl::string_view text) {
   ::fwrite(text.data(), 1, text.size(), stdout);
   ::fflush(stdout);
-  lines_shown_ = 0;
+  lines_.Leave();
 }
 
 }  // namespace rlhf

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "cli/screen.h"
 #include "rlhf/v1/control.pb.h"
 #include "rlhf/v1/feedback.pb.h"
 #include "rlhf/v1/report.pb.h"
@@ -78,8 +79,7 @@ class TerminalView {
 
  private:
   const bool in_place_;
-  // Lines of the view on the terminal, above the cursor.
-  int lines_shown_ = 0;
+  InPlaceLines lines_;
   ViewState last_;
   std::string last_event_;
 };

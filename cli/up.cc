@@ -44,12 +44,6 @@ constexpr absl::Duration kCountTimeout = absl::Seconds(30);
 // Updates whose mean time gives the rate and the time left.
 constexpr int kRateUpdates = 3;
 
-double UpdateSeconds(const v1::UpdateReport& update) {
-  return update.generation_seconds() + update.advantage_seconds() +
-         update.update_seconds() + update.broadcast_seconds() +
-         update.checkpoint_seconds();
-}
-
 double MeanSecondsOfNewest(const std::vector<v1::UpdateReport>& updates) {
   const int count = std::min(kRateUpdates, static_cast<int>(updates.size()));
   double sum = 0;

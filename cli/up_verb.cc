@@ -1,10 +1,11 @@
-// up, status and wait: a run as a whole.
+// up, status, top and wait: a run as a whole.
 #include <iostream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/config_flag.h"
 #include "cli/status.h"
+#include "cli/top.h"
 #include "cli/up.h"
 #include "cli/verbs.h"
 #include "cli/wait.h"
@@ -44,6 +45,12 @@ absl::Status UpVerb(const Flags& flags) {
 absl::Status StatusVerb(const Flags& flags) {
   RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromArgument(flags));
   return PrintStatus(config, flags.Bool("json"));
+}
+
+absl::Status TopVerb(const Flags& flags) {
+  InstallShutdownHandler();
+  RLHF_ASSIGN_OR_RETURN(const v1::RunConfig config, ConfigFromArgument(flags));
+  return RunTop(config, flags.Bool("plain"));
 }
 
 absl::Status WaitVerb(const Flags& flags) {

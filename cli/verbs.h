@@ -8,6 +8,7 @@ namespace rlhf {
 
 absl::Status UpVerb(const Flags& flags);
 absl::Status StatusVerb(const Flags& flags);
+absl::Status TopVerb(const Flags& flags);
 absl::Status WaitVerb(const Flags& flags);
 absl::Status LearnerVerb(const Flags& flags);
 absl::Status ActorVerb(const Flags& flags);
@@ -25,6 +26,7 @@ absl::Status OodVerb(const Flags& flags);
 absl::Status LineageVerb(const Flags& flags);
 absl::Status TraceVerb(const Flags& flags);
 absl::Status EloVerb(const Flags& flags);
+absl::Status ReportVerb(const Flags& flags);
 absl::Status EvalVerb(const Flags& flags);
 absl::Status PlanVerb(const Flags& flags);
 absl::Status ReplayVerb(const Flags& flags);

@@ -23,6 +23,36 @@ size_t AppendBody(char* data, size_t, size_t size, void* body) {
   return size;
 }
 
+using CurlHandle = std::unique_ptr<CURL, void (*)(CURL*)>;
+
+CurlHandle MakeHandle() {
+  CurlHandle curl(curl_easy_init(), curl_easy_cleanup);
+  RLHF_CHECK(curl != nullptr);
+  return curl;
+}
+
+// Sends what `curl` is set up to send.
+absl::StatusOr<HttpReply> Perform(CURL* curl, const std::string& url,
+                                  absl::Duration timeout) {
+  HttpReply reply;
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                   static_cast<long>(absl::ToInt64Milliseconds(timeout)));
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &AppendBody);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply.body);
+  const CURLcode code = curl_easy_perform(curl);
+  if (code != CURLE_OK) {
+    return absl::UnavailableError(
+        absl::StrCat(url, ": ", curl_easy_strerror(code)));
+  }
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  reply.status = static_cast<int>(status);
+  return reply;
+}
+
 }  // namespace
 
 absl::Status HttpError(const std::string& url, const HttpReply& reply) {
@@ -50,9 +80,7 @@ absl::StatusOr<HttpReply> PostHttp(const std::string& url,
                                    absl::Duration timeout,
                                    const std::string& content_type,
                                    const std::string& token) {
-  const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(),
-                                                    curl_easy_cleanup);
-  RLHF_CHECK(curl != nullptr);
+  const CurlHandle curl = MakeHandle();
   const std::string type_line = "Content-Type: " + content_type;
   // An empty line is a header that is not sent.
   const std::string token_line =
@@ -62,27 +90,16 @@ absl::StatusOr<HttpReply> PostHttp(const std::string& url,
   lines = curl_slist_append(lines, token_line.c_str());
   const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(
       lines, curl_slist_free_all);
-  HttpReply reply;
-  curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body.data());
   curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE,
                    static_cast<curl_off_t>(body.size()));
-  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS,
-                   static_cast<long>(absl::ToInt64Milliseconds(timeout)));
-  curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, &AppendBody);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &reply.body);
-  const CURLcode code = curl_easy_perform(curl.get());
-  if (code != CURLE_OK) {
-    return absl::UnavailableError(
-        absl::StrCat(url, ": ", curl_easy_strerror(code)));
-  }
-  long status = 0;
-  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
-  reply.status = static_cast<int>(status);
-  return reply;
+  return Perform(curl.get(), url, timeout);
+}
+
+absl::StatusOr<HttpReply> GetHttp(const std::string& url,
+                                  absl::Duration timeout) {
+  return Perform(MakeHandle().get(), url, timeout);
 }
 
 absl::StatusOr<std::optional<Json>> FeedbackHttpClient::TakeTask(

@@ -23,6 +23,10 @@ absl::StatusOr<HttpReply> PostHttp(
     const std::string& content_type = "application/json",
     const std::string& token = "");
 
+// The same for a GET without a body. Errors: as PostHttp.
+absl::StatusOr<HttpReply> GetHttp(const std::string& url,
+                                  absl::Duration timeout);
+
 // What a reply other than 200 says went wrong, in the service's own words where
 // it has any: Unavailable for 5xx, OutOfRange for 410, FailedPrecondition for
 // 403, 404 and 409, else InvalidArgument.
