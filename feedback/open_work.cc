@@ -137,9 +137,9 @@ std::string OpenWork::TurnPath(const std::string& worker_id) const {
 OpenWork::Undone OpenWork::Write(const Changes& changes) const {
   Undone undone;
   for (const v1::OpenTask& task : changes.tasks) {
-    Note(WriteWhole(folder_, TaskPath(task.task_id()),
-                    task.SerializeAsString()),
-         task.task_id(), undone.task_ids, undone);
+    Note(
+        WriteWhole(folder_, TaskPath(task.task_id()), task.SerializeAsString()),
+        task.task_id(), undone.task_ids, undone);
   }
   for (const v1::WaitingTurn& turn : changes.turns) {
     Note(WriteWhole(folder_, TurnPath(turn.worker_id()),

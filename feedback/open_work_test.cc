@@ -29,12 +29,16 @@ TEST(OpenWorkTest, WhatWasPutAndNotRemovedIsFoundAgain) {
   OpenWork::Found found;
   ASSERT_OK_AND_ASSIGN(OpenWork work, OpenWork::Open(folder, found));
   EXPECT_TRUE(found.tasks.empty());
-  ASSERT_OK(work.Apply({.tasks = {MakeOpenTask("a1"), MakeOpenTask("b2")}}).status);
+  ASSERT_OK(
+      work.Apply({.tasks = {MakeOpenTask("a1"), MakeOpenTask("b2")}}).status);
   v1::OpenTask again = MakeOpenTask("b2");
   again.set_owner("ada");
-  ASSERT_OK(work.Apply(
-      {.tasks = {again}, .turns = {MakeTurn("../../ada"), MakeTurn("ben")}}).status);
-  ASSERT_OK(work.Apply({.gone_tasks = {"a1", "never there"}, .gone_turns = {"ben"}}).status);
+  ASSERT_OK(work.Apply({.tasks = {again},
+                        .turns = {MakeTurn("../../ada"), MakeTurn("ben")}})
+                .status);
+  ASSERT_OK(
+      work.Apply({.gone_tasks = {"a1", "never there"}, .gone_turns = {"ben"}})
+          .status);
   ASSERT_OK(OpenWork::Open(folder, found));
   ASSERT_EQ(found.tasks.size(), 1u);
   EXPECT_EQ(found.tasks[0].owner(), "ada");
@@ -70,7 +74,8 @@ TEST(OpenWorkTest, RemovedWorkerLeavesNothingButWhatOthersHave) {
   shared.add_holders()->set_worker_id("ada");
   shared.add_holders()->set_worker_id("ben");
   ASSERT_OK(work.Apply({.tasks = {own, held, shared},
-              .turns = {MakeTurn("ada"), MakeTurn("ben")}}).status);
+                        .turns = {MakeTurn("ada"), MakeTurn("ben")}})
+                .status);
   ASSERT_OK(OpenWork::RemoveWorker(dir.path(), "ada"));
   ASSERT_OK(OpenWork::Open(dir.path(), found));
   ASSERT_EQ(found.tasks.size(), 1u);
@@ -85,7 +90,8 @@ TEST(OpenWorkTest, RemovedWorkerLeavesNothingButWhatOthersHave) {
 
 TEST(OpenWorkTest, WithoutAFolderNothingIsKept) {
   OpenWork work;
-  ASSERT_OK(work.Apply({.tasks = {MakeOpenTask("a1")}, .gone_tasks = {"b2"}}).status);
+  ASSERT_OK(
+      work.Apply({.tasks = {MakeOpenTask("a1")}, .gone_tasks = {"b2"}}).status);
 }
 
 }  // namespace
