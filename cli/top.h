@@ -12,7 +12,7 @@ namespace rlhf {
 // ten seconds. The shutdown handler must be installed.
 //
 // Errors: Unavailable if nobody answers at the first look, saying whether the
-// run is finished.
+// run is finished; as RpcIdentity::Load.
 absl::Status RunTop(const v1::RunConfig& config, bool plain);
 
 }  // namespace rlhf
