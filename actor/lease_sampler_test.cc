@@ -107,11 +107,11 @@ TEST_F(LeaseSamplerTest, ATracedLeaseIsFollowed) {
   const TempDir dir;
   SpanFile spans(dir.path(), "actor");
   const std::string address = absl::StrCat("127.0.0.1:", server_->port());
-  submitter_ = std::make_unique<RolloutSubmitter>(address, address, 10,
-                                                  &metrics_.series, &spans);
+  submitter_ = std::make_unique<RolloutSubmitter>(
+      address, address, 10, &metrics_.series, RpcIdentity(), &spans);
   leases_ = std::make_unique<LeaseSampler>(address, codec_.get(), &runner_,
                                            submitter_.get(), &metrics_.series,
-                                           &spans);
+                                           RpcIdentity(), &spans);
   v1::PromptLease traced = Lease("000001/004", "one two");
   const TraceContext parent = TraceOf("rollout", 1);
   traced.set_traceparent(ToTraceparent(parent));

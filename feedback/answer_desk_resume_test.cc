@@ -8,61 +8,16 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
 #include "feedback/answer_desk.h"
+#include "feedback/test_restarted_desk.h"
 #include "gtest/gtest.h"
-#include "prometheus/registry.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
 
 using ::testing::HasSubstr;
 
-// A desk that keeps what people have in hand, and may be restarted.
-NextTurn AdasTurn(const std::string& task_id) {
-  return {.task_id = task_id,
-          .worker_id = "ada",
-          .left_chosen = true,
-          .message = "Why?",
-          .comparison_id = "c-ada"};
-}
-
-class AnswerDeskResumeTest : public ::testing::Test {
- protected:
-  AnswerDeskResumeTest() {
-    auto store =
-        PreferenceStore::Open(dir_ / "comparisons.db", &time_, &metrics_);
-    EXPECT_OK(store);
-    store_ = *std::move(store);
-  }
-
-  std::unique_ptr<AnswerDesk> Start(const TaskScheduler::Options& options = {
-                                        .lease = absl::Minutes(10)}) {
-    auto desk =
-        std::make_unique<AnswerDesk>(options, store_.get(), &time_, &metrics_);
-    EXPECT_OK(desk->ReadLog(dir_ / "open_work"));
-    return desk;
-  }
-
-  static std::vector<Task> OneTask() {
-    return {MakeTask(v1::Prompt(), {"a", 1}, {"b", 1}, 0)};
-  }
-
-  static Answer AnswerOf(const std::string& worker,
-                         const std::string& task_id) {
-    return {.task_id = task_id,
-            .comparison_id = "c-" + worker,
-            .worker_id = worker,
-            .choice = ShownChoice::kTie,
-            .source = "page"};
-  }
-
-  TempDir dir_;
-  FakeClock time_;
-  prometheus::Registry registry_;
-  FeedbackMetrics metrics_{registry_};
-  std::unique_ptr<PreferenceStore> store_;
-};
+using AnswerDeskResumeTest = RestartedDeskTest;
 
 TEST_F(AnswerDeskResumeTest, ClockThatIsSetEndsNoLeaseAndMakesNoneLonger) {
   const auto desk = Start();
@@ -219,22 +174,6 @@ TEST_F(AnswerDeskResumeTest, AnswerIsInTheLogAsItsFirstAttemptWas) {
   }
 }
 
-TEST_F(AnswerDeskResumeTest, RetractedWorkersLateAnswerIsNoExtraOne) {
-  auto desk = Start();
-  desk->Add(OneTask());
-  const std::string task_id = desk->Lease("ada")->task_id;
-  time_.Advance(absl::Minutes(11));
-  ASSERT_OK(desk->Lease("ben"));
-  ASSERT_OK(desk->Submit(AnswerOf("ben", task_id)));
-  ASSERT_OK(store_->Retract({.worker_id = "ada"}, "asked to", "grace"));
-  ASSERT_OK(desk->ForgetWorker("ada"));
-  EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty());
-  EXPECT_FALSE(desk->Submit(AnswerOf("ada", task_id)).ok());
-  desk = Start();
-  EXPECT_FALSE(desk->Submit(AnswerOf("ada", task_id)).ok());
-  EXPECT_EQ(store_->GetStats().num_comparisons, 1);
-}
-
 TEST_F(AnswerDeskResumeTest, AnswerSavedAtTheMomentOfAKillCountsOnce) {
   auto desk = Start();
   desk->Add(OneTask());
@@ -309,78 +248,6 @@ TEST_F(AnswerDeskResumeTest, DialogueThatWaitsGoesOnAfterARestart) {
   EXPECT_FALSE(desk->NextContinuation().has_value()) << "it is a task by now";
   EXPECT_EQ(desk->Lease("ada")->task_id, next.task_id);
   EXPECT_FALSE(desk->Lease("ben").ok()) << "ada's own";
-}
-
-TEST_F(AnswerDeskResumeTest, RetractedWorkersWorkLeavesTheDiskAtOnce) {
-  auto desk = Start();
-  desk->Add(OneTask());
-  const std::string task_id = desk->Lease("ada")->task_id;
-  ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
-  const NextTurn turn = AdasTurn(task_id);
-  ASSERT_OK(desk->CarryOn(turn));
-  EXPECT_EQ(ListDirectory(dir_ / "open_work").size(), 1u);
-  ASSERT_OK(store_->Retract({.worker_id = "ada"}, "asked to", "grace"));
-  ASSERT_OK(desk->ForgetWorker("ada"));
-  EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty());
-  EXPECT_FALSE(desk->NextContinuation().has_value());
-  EXPECT_THAT(desk->CarryOn(turn), StatusIs(absl::StatusCode::kNotFound,
-                                            HasSubstr("cannot be carried on")))
-      << "nor does a page that still shows the dialogue bring it back";
-}
-
-TEST_F(AnswerDeskResumeTest, ARetractedAnswerCarriesNoDialogueOn) {
-  auto desk = Start();
-  desk->Add(OneTask());
-  const std::string task_id = desk->Lease("ada")->task_id;
-  ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
-  ASSERT_OK(store_->Retract({.comparison_ids = {"c-ada"}}, "a slip", "grace"));
-  EXPECT_THAT(
-      desk->CarryOn(AdasTurn(task_id)),
-      StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be carried on")));
-  EXPECT_FALSE(desk->NextContinuation().has_value());
-}
-
-TEST_F(AnswerDeskResumeTest, RetractedWorkersTurnThatBecameATaskGoesToo) {
-  auto desk = Start();
-  desk->Add(OneTask());
-  const std::string task_id = desk->Lease("ada")->task_id;
-  ASSERT_OK(desk->Submit(AnswerOf("ada", task_id)));
-  ASSERT_OK(desk->CarryOn({.task_id = task_id,
-                           .worker_id = "ada",
-                           .left_chosen = true,
-                           .message = "Why?",
-                           .comparison_id = "c-ada"}));
-  const std::optional<Continuation> waiting = desk->NextContinuation();
-  ASSERT_TRUE(waiting.has_value());
-  desk->FinishContinuation(*waiting,
-                           MakeTask(waiting->prompt, {"so", 1}, {"no", 1}, 1));
-  ASSERT_OK_AND_ASSIGN(const Task own, desk->Lease("ada"));
-  ASSERT_OK(desk->ForgetWorker("ada"));
-  EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty());
-  EXPECT_EQ(desk->GetTaskStats().num_leased, 0);
-  Answer late = AnswerOf("ada", own.task_id);
-  late.comparison_id = "c-late";
-  EXPECT_THAT(desk->Submit(late),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no task")));
-}
-
-TEST_F(AnswerDeskResumeTest, TaskThatARetractedWorkerHeldGoesToSomebodyElse) {
-  auto desk = Start({.lease = absl::Minutes(10), .overlap = 2});
-  desk->Add(OneTask());
-  const std::string task_id = desk->Lease("ada")->task_id;
-  ASSERT_OK(desk->ForgetWorker("ada"));
-  EXPECT_TRUE(ListDirectory(dir_ / "open_work").empty()) << "nobody has it";
-  EXPECT_EQ(desk->Lease("ben")->task_id, task_id);
-  EXPECT_EQ(desk->Lease("cyd")->task_id, task_id);
-  ASSERT_OK(desk->ForgetWorker("cyd"));
-  ASSERT_OK_AND_ASSIGN(const std::string file,
-                       ReadFile(dir_ / ("open_work/task-" + task_id)));
-  EXPECT_THAT(file, HasSubstr("ben"));
-  EXPECT_THAT(file, ::testing::Not(HasSubstr("cyd")));
-  EXPECT_THAT(desk->Submit(AnswerOf("ada", task_id)),
-              StatusIs(absl::StatusCode::kPermissionDenied,
-                       HasSubstr("was not given")));
-  ASSERT_OK(desk->Submit(AnswerOf("ben", task_id)));
 }
 
 }  // namespace

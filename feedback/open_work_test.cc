@@ -1,14 +1,19 @@
 #include "feedback/open_work.h"
 
+#include <filesystem>
 #include <string>
 
 #include "core/base/file.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 v1::OpenTask MakeOpenTask(const std::string& task_id) {
   v1::OpenTask task;
@@ -86,6 +91,30 @@ TEST(OpenWorkTest, RemovedWorkerLeavesNothingButWhatOthersHave) {
   EXPECT_EQ(found.turns[0].worker_id(), "ben");
   ASSERT_OK(OpenWork::RemoveWorker(dir / "never there", "ada"));
   EXPECT_FALSE(FileExists(dir / "never there"));
+}
+
+TEST(OpenWorkTest, NothingIsRemovedUnlessAllWasWritten) {
+  const TempDir dir;
+  OpenWork::Found found;
+  ASSERT_OK_AND_ASSIGN(OpenWork work, OpenWork::Open(dir.path(), found));
+  ASSERT_OK(work.Apply({.turns = {MakeTurn("ada")}}).status);
+  // The turn became a task, whose file cannot be written, for root too.
+  std::filesystem::create_directories(dir / "task-a1");
+  const OpenWork::Undone undone =
+      work.Apply({.tasks = {MakeOpenTask("a1"), MakeOpenTask("b2")},
+                  .gone_turns = {"ada"}});
+  EXPECT_THAT(undone.status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                                      HasSubstr("task-a1")));
+  EXPECT_THAT(undone.task_ids, ElementsAre("a1"));
+  EXPECT_THAT(undone.worker_ids, ElementsAre("ada"));
+  EXPECT_FALSE(FileExists(dir / "temporary"));
+  std::filesystem::remove(dir / "task-a1");
+  ASSERT_OK(work.Apply({.tasks = {MakeOpenTask("a1")},
+                        .gone_turns = undone.worker_ids})
+                .status);
+  ASSERT_OK(OpenWork::Open(dir.path(), found));
+  EXPECT_EQ(found.tasks.size(), 2u);
+  EXPECT_TRUE(found.turns.empty());
 }
 
 TEST(OpenWorkTest, WithoutAFolderNothingIsKept) {

@@ -27,7 +27,7 @@ class TestAuthority {
  public:
   TestAuthority() {
     key_ = EVP_EC_gen("P-256");
-    certificate_ = NewCertificate({}, key_);
+    certificate_ = NewCertificate({}, "authority", key_);
     Extend(certificate_, NID_basic_constraints, "critical,CA:TRUE");
     Sign(certificate_);
   }
@@ -38,7 +38,7 @@ class TestAuthority {
   // A new certificate and its key, in one PEM text.
   std::string Issue(const CertificateOptions& options) const {
     EVP_PKEY* const key = EVP_EC_gen("P-256");
-    X509* const certificate = NewCertificate(options, key);
+    X509* const certificate = NewCertificate(options, "process", key);
     Extend(certificate, NID_basic_constraints, "critical,CA:FALSE");
     Extend(certificate, NID_ext_key_usage, options.usage);
     if (!options.uri.empty()) {
@@ -72,9 +72,9 @@ class TestAuthority {
     X509_add_ext(certificate, extension, -1);
   }
 
-  // Of this authority's name; unsigned.
+  // Unsigned. Whose `name` is that of who signed counts as signed by itself.
   static X509* NewCertificate(const CertificateOptions& options,
-                              EVP_PKEY* key) {
+                              const std::string& name, EVP_PKEY* key) {
     static long serial = 1;
     X509* const certificate = X509_new();
     X509_set_version(certificate, X509_VERSION_3);
@@ -84,7 +84,7 @@ class TestAuthority {
     ASN1_TIME_set(X509_getm_notAfter(certificate), absl::ToTimeT(options.end));
     X509_NAME_add_entry_by_txt(
         X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-        reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+        reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
     X509_set_pubkey(certificate, key);
     return certificate;
   }

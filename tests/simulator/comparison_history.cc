@@ -19,10 +19,13 @@ void ComparisonHistory::Answered(
     const Answer& answer,
     const absl::StatusOr<PreferenceStore::Appended>& result) {
   Fate& fate = fates_[answer.comparison_id];
+  fate.task_id = answer.task_id;
   fate.worker_id = answer.worker_id;
   fate.strength = answer.strength;
   if (result.ok()) {
-    Require(!fate.refused, "what was refused stays refused");
+    Require(!fate.refused || fate.given_again,
+            "what was refused stays refused");
+    fate.refused = false;
     Require(fate.seq == 0 ||
                 (fate.seq == result->seq && fate.extra == result->extra),
             "a repeated answer is acknowledged as it was before");
@@ -31,6 +34,16 @@ void ComparisonHistory::Answered(
   } else if (!IsNotDecided(result.status())) {
     Require(fate.seq == 0, "what was acknowledged is not refused later");
     fate.refused = true;
+  }
+}
+
+void ComparisonHistory::Given(const std::string& worker_id,
+                              const std::string& task_id) {
+  for (auto& [id, fate] : fates_) {
+    if (fate.refused && fate.worker_id == worker_id &&
+        fate.task_id == task_id) {
+      fate.given_again = true;
+    }
   }
 }
 
@@ -60,9 +73,10 @@ void ComparisonHistory::CheckLog(const std::vector<ComparisonRow>& rows) {
         "the log is a chain without gaps");
     Require(ids.insert(row.comparison_id).second,
             "no comparison is stored twice");
-    CheckAnswer(*comparison);
     log.push_back(*comparison);
   }
+  // Which of two copies is the right one is no question to ask.
+  for (const v1::Comparison& comparison : log) CheckAnswer(comparison);
   for (const auto& [id, fate] : fates_) {
     Require(fate.seq == 0 || ids.contains(id),
             "no acknowledged comparison is lost");

@@ -31,6 +31,10 @@ class ComparisonHistory {
   // The first rule that was broken; empty if none was.
   const std::string& violation() const { return violation_; }
 
+  // The worker was given the task: what they once said of it may be taken now,
+  // though it was refused before, as when an extra answer was all that was
+  // known of them.
+  void Given(const std::string& worker_id, const std::string& task_id);
   // What the service said to `answer`.
   void Answered(const Answer& answer,
                 const absl::StatusOr<PreferenceStore::Appended>& result);
@@ -45,6 +49,8 @@ class ComparisonHistory {
     int64_t seq = 0;  // 0: not acknowledged
     bool extra = false;
     bool refused = false;
+    bool given_again = false;  // after it was refused
+    std::string task_id;
     std::string worker_id;
     int strength = 0;
   };

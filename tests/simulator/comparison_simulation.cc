@@ -170,6 +170,7 @@ std::optional<absl::StatusOr<Task>> ComparisonSimulation::Lease(
   if (!is_up()) return std::nullopt;
   absl::StatusOr<Task> task = desk_->Lease(worker.id);
   Count(absl::StrCat("task: ", absl::StatusCodeToString(task.status().code())));
+  if (task.ok()) history_.Given(worker.id, task->task_id);
   return task;
 }
 
