@@ -89,9 +89,12 @@ void AddTrl(const v1::UpdateReport& report, Summary& summary) {
   if (SecondsOf(report) > 0) add("eps", rollouts / SecondsOf(report));
 }
 
-// Indented, so that Markdown shows it as it is.
+// Indented, so that Markdown shows it as it is. For Markdown a carriage return
+// begins a line too, which must not stand outside.
 std::string Verbatim(const std::string& text) {
-  return absl::StrCat("    ", absl::StrReplaceAll(text, {{"\n", "\n    "}}));
+  return absl::StrCat("    ", absl::StrReplaceAll(text, {{"\r\n", "\n    "},
+                                                         {"\r", "\n    "},
+                                                         {"\n", "\n    "}}));
 }
 
 }  // namespace
