@@ -1,6 +1,7 @@
 #include "trainer/reward_anchor.h"
 
 #include "gtest/gtest.h"
+#include "tests/testing/status_matchers.h"
 #include "trainer/batch_source.h"
 
 namespace rlhf {
