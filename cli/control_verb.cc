@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/config_flag.h"
+#include "cli/order_text.h"
 #include "cli/verbs.h"
 #include "core/base/file.h"
 #include "core/base/proto_json.h"
@@ -28,28 +29,6 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(5);
 // A learner that was killed is there again by then, or somebody should look.
 constexpr absl::Duration kRetryTime = absl::Seconds(20);
 
-// "ppo.kl_coefficient 0.001 -> 0.02, from update 8 on".
-std::string Effect(const v1::OrderRecord& record) {
-  const v1::Order& order = record.order();
-  std::string effect;
-  if (order.action() == v1::Order::REVERT) {
-    effect = absl::StrCat("order ", order.reverts(), " taken back: ");
-  }
-  if (!record.field().empty()) {
-    absl::StrAppend(&effect, record.field(), " ", record.old_value(), " -> ",
-                    record.new_value(), ", from update ", record.from_update(),
-                    " on");
-  } else {
-    effect = absl::StrCat(
-        absl::AsciiStrToLower(v1::Order::Action_Name(order.action())),
-        " after update ", record.given_at_update());
-  }
-  if (!order.revert_if().empty()) {
-    absl::StrAppend(&effect, ", taken back if ", order.revert_if());
-  }
-  return effect;
-}
-
 absl::Status List(const OrderLog& log, bool json) {
   RLHF_ASSIGN_OR_RETURN(const std::vector<v1::OrderRecord> records,
                         log.ReadAll());
@@ -61,7 +40,7 @@ absl::Status List(const OrderLog& log, bool json) {
     }
     std::cout << absl::StrFormat(
         "%4d  %s  %-10s %s: %s\n", record.order().seq(), record.time(),
-        record.order().by(), Effect(record), record.order().reason());
+        record.order().by(), EffectText(record), record.order().reason());
   }
   return absl::OkStatus();
 }
@@ -180,7 +159,7 @@ absl::Status ControlVerb(const Flags& flags) {
   std::cout << (flags.Bool("json")
                     ? ProtoToJsonLine(record)
                     : absl::StrCat("order ", record.order().seq(), ": ",
-                                   Effect(record)))
+                                   EffectText(record)))
             << "\n";
   return absl::OkStatus();
 }

@@ -56,9 +56,10 @@ bool MayChange(absl::string_view difference) {
          absl::StartsWith(field, "feedback.batch_gate.") ||
          absl::StartsWith(field, "feedback.worker_test.") ||
          absl::StartsWith(field, "preference.refresh_") ||
-         absl::StartsWith(field, "tls.") || absl::StartsWith(field, "up.") ||
-         absl::EndsWith(field, "address") || absl::EndsWith(field, "_port") ||
-         absl::EndsWith(field, "_seconds");
+         absl::StartsWith(field, "tls.") ||
+         absl::StartsWith(field, "tracing.") ||
+         absl::StartsWith(field, "up.") || absl::EndsWith(field, "address") ||
+         absl::EndsWith(field, "_port") || absl::EndsWith(field, "_seconds");
 }
 
 absl::Status CheckSameRun(const std::string& path,

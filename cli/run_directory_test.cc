@@ -45,6 +45,7 @@ TEST(PrepareRunDirectoryTest, RunGoesOnWithOtherThreadsPortsAndLength) {
   config.mutable_learner()->set_num_ranks(2);
   config.mutable_learner()->set_checkpoint_every(1);
   config.mutable_learner()->set_on_divergence(v1::LearnerConfig::SKIP);
+  config.mutable_tracing()->set_rollout_share(0.01);
   ASSERT_OK(PrepareRunDirectory(dir / "run", config));
   EXPECT_THAT(*ReadFile(dir / "run/config.txtpb"), HasSubstr("threads: 7"));
 }

@@ -130,12 +130,6 @@ absl::StatusOr<std::optional<v1::Report>> ReadFinishedReport(
   return std::optional(std::move(report));
 }
 
-double UpdateSeconds(const v1::UpdateReport& update) {
-  return update.generation_seconds() + update.advantage_seconds() +
-         update.update_seconds() + update.broadcast_seconds() +
-         update.checkpoint_seconds();
-}
-
 bool IsComplete(const v1::Report& report, const v1::RunConfig& config) {
   if (report.updates().empty()) return false;
   const v1::UpdateReport& last = *report.updates().rbegin();

@@ -37,9 +37,6 @@ bool IsComplete(const v1::Report& report, const v1::RunConfig& config);
 absl::StatusOr<std::optional<v1::Report>> ReadFinishedReport(
     const v1::RunConfig& config);
 
-// What the update took, all phases together.
-double UpdateSeconds(const v1::UpdateReport& update);
-
 // The report for people, in lines of at most 80 columns.
 std::string SummaryTable(const v1::Report& report);
 

@@ -8,8 +8,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "cli/human_format.h"
-#include "cli/run_report.h"
 #include "cli/screen.h"
+#include "trainer/run_log.h"
 
 namespace rlhf {
 namespace {

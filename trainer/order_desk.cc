@@ -115,7 +115,7 @@ std::string OrderDesk::Pause() const {
 
 bool OrderDesk::WantsCheckpoint(int64_t newest) const {
   MutexLock lock(&mutex_);
-  return OrderedCheckpoint(taken_) > newest;
+  return OrderedCheckpoint(taken_, update_) > newest;
 }
 
 bool OrderDesk::WantsStop() const {

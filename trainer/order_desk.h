@@ -49,7 +49,9 @@ class OrderDesk {
   // Why no update is to be begun: "paused by NAME: REASON"; empty: go on.
   std::string Pause() const;
 
-  // Whether a checkpoint is to be written though `newest` is there.
+  // Whether a checkpoint is to be written though that of update `newest` is
+  // there. Not before the run has made the update after which it was ordered:
+  // one that a crash took has to be made again first.
   bool WantsCheckpoint(int64_t newest) const;
 
   // Whether the run is to end: an order to stop came to this process.

@@ -170,9 +170,18 @@ TEST_F(OrderDeskTest, ACheckpointIsWantedUntilOneIsThere) {
   ASSERT_OK(Take(MakeOrder(1, v1::Order::CHECKPOINT)));
   EXPECT_TRUE(desk_->WantsCheckpoint(2));
   EXPECT_FALSE(desk_->WantsCheckpoint(3));
+}
+
+TEST_F(OrderDeskTest, ACheckpointThatACrashTookIsWantedOfItsUpdateAgain) {
+  desk_->Reached(3, 0.001);
+  ASSERT_OK(Take(MakeOrder(1, v1::Order::CHECKPOINT)));
   // Killed before it was written.
   Start(2);
+  EXPECT_FALSE(desk_->WantsCheckpoint(2)) << "that of update 2 is there";
+  EXPECT_FALSE(desk_->WantsCheckpoint(-1));
+  desk_->Reached(3, 0.001);
   EXPECT_TRUE(desk_->WantsCheckpoint(2));
+  EXPECT_FALSE(desk_->WantsCheckpoint(3));
 }
 
 TEST_F(OrderDeskTest, AStopEndsTheProcessThatTookItAndNoLaterOne) {

@@ -198,13 +198,16 @@ const v1::OrderRecord* PauseOf(Orders taken) {
   return nullptr;
 }
 
-int64_t OrderedCheckpoint(Orders taken) {
-  int64_t update = -1;
+int64_t OrderedCheckpoint(Orders taken, int64_t update) {
+  int64_t ordered = -1;
   for (const v1::OrderRecord& record : taken) {
-    if (record.order().action() != v1::Order::CHECKPOINT) continue;
-    update = std::max(update, record.given_at_update());
+    if (record.order().action() != v1::Order::CHECKPOINT ||
+        record.given_at_update() > update) {
+      continue;
+    }
+    ordered = std::max(ordered, record.given_at_update());
   }
-  return update;
+  return ordered;
 }
 
 std::optional<v1::Order> DueRevert(Orders taken,
@@ -214,8 +217,9 @@ std::optional<v1::Order> DueRevert(Orders taken,
     if (order.revert_if().empty() || report.update() < it->from_update()) {
       continue;
     }
-    const auto changes = ChangesOf(taken, it->field());
-    if (changes.empty() || changes.back() != &*it) continue;
+    // Its watch is over, even if what came after was taken back since: updates
+    // that were made meanwhile say nothing of it.
+    if (NewestOf(taken, it->field()) != &*it) continue;
     const auto rule = RevertRule::Parse(order.revert_if());
     const std::string why = rule.ok() ? rule->Judge(report) : "";
     if (why.empty()) continue;

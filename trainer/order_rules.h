@@ -46,9 +46,10 @@ v1::LiveSettings SettingsAt(Orders taken, int64_t update);
 // The order that pauses the run; null: none does.
 const v1::OrderRecord* PauseOf(Orders taken);
 
-// The newest checkpoint that was ordered is to be of this update or a later
-// one; -1: none was ordered.
-int64_t OrderedCheckpoint(Orders taken);
+// The newest checkpoint that was ordered after `update` or an earlier one is to
+// be of this update or a later one; -1: none was. Those ordered later, before a
+// crash, wait: `update` cannot fulfil them.
+int64_t OrderedCheckpoint(Orders taken, int64_t update);
 
 // An order to take back the newest change whose rule this update breaks, if
 // there is one. By kLearnerItself, without number.

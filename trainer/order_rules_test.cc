@@ -142,12 +142,24 @@ TEST_F(OrderRulesTest, APauseLastsUntilResume) {
 }
 
 TEST_F(OrderRulesTest, TheNewestOrderedCheckpointCounts) {
-  EXPECT_EQ(OrderedCheckpoint(taken_), -1);
+  EXPECT_EQ(OrderedCheckpoint(taken_, 0), -1);
   ASSERT_OK(Give(MakeOrder(1, v1::Order::CHECKPOINT)));
-  EXPECT_EQ(OrderedCheckpoint(taken_), 0);
+  EXPECT_EQ(OrderedCheckpoint(taken_, 0), 0);
   Reach(7);
   ASSERT_OK(Give(MakeOrder(2, v1::Order::CHECKPOINT)));
-  EXPECT_EQ(OrderedCheckpoint(taken_), 7);
+  EXPECT_EQ(OrderedCheckpoint(taken_, 7), 7);
+  EXPECT_EQ(OrderedCheckpoint(taken_, 9), 7);
+}
+
+TEST_F(OrderRulesTest, ACheckpointOfAnUpdateThatACrashTookWaitsForIt) {
+  Reach(7);
+  ASSERT_OK(Give(MakeOrder(1, v1::Order::CHECKPOINT)));
+  // Killed before it was written; the run goes on from an older one.
+  Reach(4);
+  EXPECT_EQ(OrderedCheckpoint(taken_, 4), -1);
+  ASSERT_OK(Give(MakeOrder(2, v1::Order::CHECKPOINT)));
+  EXPECT_EQ(OrderedCheckpoint(taken_, 4), 4);
+  EXPECT_EQ(OrderedCheckpoint(taken_, 7), 7);
 }
 
 TEST_F(OrderRulesTest, ARuleSpeaksOnceAndOnlyOfUpdatesMadeWithItsOrder) {
@@ -170,6 +182,9 @@ TEST_F(OrderRulesTest, ARuleSpeaksOnceAndOnlyOfUpdatesMadeWithItsOrder) {
 TEST_F(OrderRulesTest, ARuleEndsWhenTheFieldIsSetAgain) {
   ASSERT_OK(Give(SetOrder(1, kRate, 1e-5, "kl_k1_nats_per_token > 0.5")));
   ASSERT_OK(Give(SetOrder(2, kRate, 1e-4)));
+  EXPECT_FALSE(DueRevert(taken_, Report(9, 9)).has_value());
+  // And does not come back: what update 9 was like came of order 2.
+  ASSERT_OK(Give(RevertOrder(3, 2)));
   EXPECT_FALSE(DueRevert(taken_, Report(9, 9)).has_value());
 }
 

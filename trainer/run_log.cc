@@ -30,6 +30,12 @@ absl::StatusOr<std::vector<v1::UpdateReport>> ReadUpdates(
   return LastOfEach(lines, [](const auto& report) { return report.update(); });
 }
 
+double UpdateSeconds(const v1::UpdateReport& update) {
+  return update.generation_seconds() + update.advantage_seconds() +
+         update.update_seconds() + update.broadcast_seconds() +
+         update.checkpoint_seconds();
+}
+
 absl::StatusOr<std::vector<v1::PmReport>> ReadPmReports(
     const std::string& run_directory) {
   RLHF_ASSIGN_OR_RETURN(const auto lines, ReadJsonLines<v1::PmReport>(

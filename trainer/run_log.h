@@ -18,6 +18,9 @@ namespace rlhf {
 absl::StatusOr<std::vector<v1::UpdateReport>> ReadUpdates(
     const std::string& run_directory);
 
+// What the update took, all phases together, in seconds.
+double UpdateSeconds(const v1::UpdateReport& update);
+
 // Every PM of `run_directory`/pms.jsonl, by rising version, as it was told
 // last. Errors: as ReadUpdates.
 absl::StatusOr<std::vector<v1::PmReport>> ReadPmReports(

@@ -17,7 +17,19 @@ std::string Cut(const std::string& text) {
   return absl::StrCat(kept, kept.size() < text.size() ? " …" : "");
 }
 
-std::string DialogueOf(const v1::Prompt& prompt) {
+void Add(const char* choice, const v1::Rollout& rollout,
+         v1::UpdateReport& report) {
+  v1::TextSample& sample = *report.add_samples();
+  sample.set_choice(choice);
+  sample.set_rollout_id(rollout.rollout_id());
+  sample.set_prompt(Cut(DialogueText(rollout.prompt())));
+  sample.set_response(Cut(rollout.response_text()));
+  sample.set_reward(rollout.reward());
+}
+
+}  // namespace
+
+std::string DialogueText(const v1::Prompt& prompt) {
   std::string text;
   for (const v1::Message& message : prompt.messages()) {
     absl::StrAppend(&text, text.empty() ? "" : "\n", message.role(), ": ",
@@ -25,18 +37,6 @@ std::string DialogueOf(const v1::Prompt& prompt) {
   }
   return text;
 }
-
-void Add(const char* choice, const v1::Rollout& rollout,
-         v1::UpdateReport& report) {
-  v1::TextSample& sample = *report.add_samples();
-  sample.set_choice(choice);
-  sample.set_rollout_id(rollout.rollout_id());
-  sample.set_prompt(Cut(DialogueOf(rollout.prompt())));
-  sample.set_response(Cut(rollout.response_text()));
-  sample.set_reward(rollout.reward());
-}
-
-}  // namespace
 
 bool ShowsTextSamples(int64_t update) { return update % kEvery == 1; }
 

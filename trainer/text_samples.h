@@ -2,10 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "trainer/batch.h"
 
 namespace rlhf {
+
+// The dialogue before an answer, a turn a line: "user: …".
+std::string DialogueText(const v1::Prompt& prompt);
 
 // Whether `update` shows some: the first, and every tenth after it.
 bool ShowsTextSamples(int64_t update);

@@ -65,6 +65,16 @@ TEST(TextSamplesTest, ALongTextIsCutBetweenCharacters) {
   EXPECT_EQ(shown.size(), 1999 + std::string(" …").size());
 }
 
+TEST(DialogueTextTest, HasATurnALine) {
+  v1::Prompt prompt;
+  for (const char* role : {"user", "assistant"}) {
+    v1::Message& message = *prompt.add_messages();
+    message.set_role(role);
+    message.set_content("hello");
+  }
+  EXPECT_EQ(DialogueText(prompt), "user: hello\nassistant: hello");
+}
+
 TEST(TextSamplesTest, NoRolloutsNoSamples) {
   Batch batch = ThreeRollouts(1);
   batch.rollouts.clear();

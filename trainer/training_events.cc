@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "core/telemetry/event_file.h"
+#include "trainer/run_log.h"
 
 namespace rlhf {
 namespace {
@@ -54,12 +55,6 @@ void AddOurs(const v1::UpdateReport& report, Summary& summary) {
   }
 }
 
-double SecondsOf(const v1::UpdateReport& report) {
-  return report.generation_seconds() + report.advantage_seconds() +
-         report.update_seconds() + report.broadcast_seconds() +
-         report.checkpoint_seconds();
-}
-
 // The tags of trl/experimental/ppo/ppo_trainer.py.
 void AddTrl(const v1::UpdateReport& report, Summary& summary) {
   const double rollouts = report.num_rollouts();
@@ -86,12 +81,16 @@ void AddTrl(const v1::UpdateReport& report, Summary& summary) {
   add("val/num_eos_tokens", report.finished_share() * rollouts);
   add("lr", report.learning_rate());
   add("episode", static_cast<double>(report.update()) * rollouts);
-  if (SecondsOf(report) > 0) add("eps", rollouts / SecondsOf(report));
+  const double seconds = UpdateSeconds(report);
+  if (seconds > 0) add("eps", rollouts / seconds);
 }
 
-// Indented, so that Markdown shows it as it is.
+// Indented, so that Markdown shows it as it is. For Markdown a carriage return
+// begins a line too, which must not stand outside.
 std::string Verbatim(const std::string& text) {
-  return absl::StrCat("    ", absl::StrReplaceAll(text, {{"\n", "\n    "}}));
+  return absl::StrCat("    ", absl::StrReplaceAll(text, {{"\r\n", "\n    "},
+                                                         {"\r", "\n    "},
+                                                         {"\n", "\n    "}}));
 }
 
 }  // namespace

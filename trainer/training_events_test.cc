@@ -11,6 +11,7 @@ namespace {
 
 using testing::Contains;
 using testing::DoubleNear;
+using testing::EndsWith;
 using testing::Key;
 using testing::Not;
 using testing::Pair;
@@ -114,6 +115,17 @@ TEST(TrainingEventsTest, ATextIsShownAsItIs) {
   EXPECT_EQ(value.tensor().string_val(0),
             "rollout 000003/001, reward 0.5\n\n"
             "    user: # no heading\n    <b>\n\nresponse\n\n    yes");
+}
+
+TEST(TrainingEventsTest, NoLineOfATextStandsOutsideOfIt) {
+  v1::UpdateReport report = SomeReport();
+  v1::TextSample& sample = *report.add_samples();
+  sample.set_prompt("user: a\r\r![](http://example.org/b)\r\nc");
+  sample.set_response("\r# d");
+  const auto summary = EventsOf(report);
+  EXPECT_THAT(summary.value(summary.value_size() - 1).tensor().string_val(0),
+              EndsWith("\n\n    user: a\n    \n    ![](http://example.org/b)\n"
+                       "    c\n\nresponse\n\n    \n    # d"));
 }
 
 }  // namespace

@@ -108,8 +108,8 @@ std::string Header(const ReportData& data) {
 std::vector<ReportSection> SectionsOf(const ReportData& data) {
   return {PolicySection(data), PmSection(data),         EloSection(data),
           SampleSection(data), ComparisonSection(data), WorkerSection(data),
-          FaultSection(data),  CostSection(data),       ConfigSection(data),
-          VersionSection(data)};
+          OrderSection(data),  FaultSection(data),      CostSection(data),
+          ConfigSection(data), VersionSection(data)};
 }
 
 }  // namespace

@@ -111,6 +111,14 @@ ReportData WholeRun() {
   sample.update = 4;
   sample.rollout.set_response_text("an answer of policy v3");
   sample.rollout.set_reward(0.25);
+  v1::OrderRecord& order = data.orders->emplace_back();
+  order.mutable_order()->set_seq(1);
+  order.mutable_order()->set_by("ann");
+  order.mutable_order()->set_reason("it drifts");
+  order.set_field("ppo.kl_coefficient");
+  order.set_old_value(0.001);
+  order.set_new_value(0.02);
+  order.set_from_update(3);
   v1::BatchReport& batch = *data.batches->add_batches();
   batch.set_batch_id("batch-1");
   batch.set_verdict(v1::BATCH_QUARANTINED);
@@ -131,7 +139,7 @@ std::vector<std::string> SectionIds(const std::string& page) {
 
 const auto kAllSections =
     ElementsAre("policy", "pms", "elo", "answers", "comparisons", "workers",
-                "faults", "cost", "configuration", "versions");
+                "orders", "faults", "cost", "configuration", "versions");
 
 TEST(ReportPageTest, EverySectionIsThereInOrderWithWhatTheRunHas) {
   const std::string page = ReportPage(WholeRun());
@@ -145,8 +153,11 @@ TEST(ReportPageTest, EverySectionIsThereInOrderWithWhatTheRunHas) {
                   HasSubstr("Calibration of PM v1"),
                   HasSubstr("v2 taken back: why it moved"),
                   HasSubstr("an answer of policy v3"),
-                  HasSubstr("was a script"), HasSubstr("quarantined"),
-                  HasSubstr("actor 3"), HasSubstr("update 2: KL above 20 nats"),
+                  HasSubstr("ppo.kl_coefficient 0.001 -&gt; 0.02, from update "
+                            "3 on"),
+                  HasSubstr("it drifts"), HasSubstr("was a script"),
+                  HasSubstr("quarantined"), HasSubstr("actor 3"),
+                  HasSubstr("update 2: KL above 20 nats"),
                   HasSubstr("rlhf 1.2.3"), HasSubstr("digest2")));
 }
 
@@ -181,6 +192,8 @@ TEST(ReportPageTest, HostileTextStaysText) {
   data.report.mutable_processes(0)->set_role(evil);
   data.transitions->at(0).cause = {evil, evil};
   data.transitions->at(2).cause = {evil, evil};
+  data.orders->at(0).mutable_order()->set_by(evil);
+  data.orders->at(0).mutable_order()->set_reason(evil);
   data.people = PeopleOf({Choice(evil, evil, evil)});
   data.samples->at(0).rollout.set_response_text(evil + '\x01' + "\xff");
   data.batches->mutable_batches(0)->set_source(evil);
@@ -201,14 +214,16 @@ TEST(ReportPageTest, WhatIsMissingIsSaidInOneLineEach) {
   data.batches = absl::NotFoundError("there is no preference store");
   data.samples = absl::DataLossError("rollouts/000001.pb is damaged");
   data.transitions = absl::DataLossError("transitions.jsonl:3: forged");
+  data.orders = absl::DataLossError("control.jsonl:2: forged");
   const std::string page = ReportPage(data);
   EXPECT_THAT(SectionIds(page), kAllSections);
   for (const char* line :
        {"Curves: no update", "Gold evaluation:", "Gate: no PM",
         "Who served when: transitions.jsonl:3: forged",
         "Elo: there is no preference store",
-        "Answers: rollouts/000001.pb is damaged", "One prompt, two policies:",
-        "Comparisons: there is no", "Workers: there is no",
+        "Answers: rollouts/000001.pb is damaged",
+        "One prompt, two policies:", "Comparisons: there is no",
+        "Workers: there is no", "Orders: control.jsonl:2: forged",
         "Faults: none in the records", "Memory: ", "Time: ", "Models: none"}) {
     EXPECT_THAT(page, HasSubstr(absl::StrCat("class=\"missing\">", line)));
   }

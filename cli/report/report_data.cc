@@ -16,6 +16,7 @@
 #include "core/registry/model_registry.h"
 #include "feedback/open_store.h"
 #include "feedback/workers/pauses.h"
+#include "trainer/order_log.h"
 
 namespace rlhf {
 namespace {
@@ -84,6 +85,7 @@ absl::StatusOr<ReportData> ReadReportData(const v1::RunConfig& config) {
   RLHF_ASSIGN_OR_RETURN(data.num_updates_repeated,
                         CountRepeated(run_dir, data.report));
   RLHF_RETURN_IF_ERROR(ReadRegistry(run_dir, data));
+  data.orders = OrderLog(run_dir).ReadAll();
   data.people = ReadPeople(config, data);
   data.batches = data.people.ok()
                      ? ReadBatches(config)

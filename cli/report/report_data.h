@@ -14,6 +14,7 @@
 #include "core/registry/transition_log.h"
 #include "rlhf/v1/config.pb.h"
 #include "rlhf/v1/feedback_import.pb.h"
+#include "rlhf/v1/orders.pb.h"
 #include "rlhf/v1/report.pb.h"
 #include "rlhf/v1/retraction.pb.h"
 
@@ -34,6 +35,9 @@ struct ReportData {
   // How the PMs' aliases moved.
   absl::StatusOr<std::vector<Transition>> transitions =
       std::vector<Transition>();
+  // What was ordered, its signatures proven.
+  absl::StatusOr<std::vector<v1::OrderRecord>> orders =
+      std::vector<v1::OrderRecord>();
   absl::StatusOr<People> people = People();
   absl::StatusOr<std::vector<v1::Retraction>> retractions =
       std::vector<v1::Retraction>();

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/report/sections.h"
+#include "trainer/text_samples.h"
 
 namespace rlhf {
 namespace {

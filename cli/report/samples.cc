@@ -4,7 +4,6 @@
 #include <cmath>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "trainer/experience/rollout_journal.h"
 
@@ -51,15 +50,6 @@ absl::StatusOr<std::vector<UpdateSample>> ReadSamples(
     samples.push_back({.update = update, .rollout = std::move(*rollout)});
   }
   return samples;
-}
-
-std::string DialogueText(const v1::Prompt& prompt) {
-  std::string text;
-  for (const v1::Message& message : prompt.messages()) {
-    absl::StrAppend(&text, text.empty() ? "" : "\n", message.role(), ": ",
-                    message.content());
-  }
-  return text;
 }
 
 }  // namespace rlhf

@@ -27,7 +27,4 @@ inline constexpr int kMostSamples = 6;
 absl::StatusOr<std::vector<UpdateSample>> ReadSamples(
     const std::string& run_dir, const v1::Report& report);
 
-// The dialogue before an answer, a turn a line: "user: …".
-std::string DialogueText(const v1::Prompt& prompt);
-
 }  // namespace rlhf

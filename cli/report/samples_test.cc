@@ -68,15 +68,5 @@ TEST_F(ReadSamplesTest, AMissingJournalIsPassedOverAndADamagedOneIsNamed) {
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("000001.pb")));
 }
 
-TEST(DialogueTextTest, HasATurnALine) {
-  v1::Prompt prompt;
-  for (const char* role : {"user", "assistant"}) {
-    v1::Message& message = *prompt.add_messages();
-    message.set_role(role);
-    message.set_content("hello");
-  }
-  EXPECT_EQ(DialogueText(prompt), "user: hello\nassistant: hello");
-}
-
 }  // namespace
 }  // namespace rlhf

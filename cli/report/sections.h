@@ -26,6 +26,9 @@ ReportSection EloSection(const ReportData& data);
 // What policies answered, from early to late.
 ReportSection SampleSection(const ReportData& data);
 
+// What was ordered while the run went on, by whom and why.
+ReportSection OrderSection(const ReportData& data);
+
 // What went wrong and was survived.
 ReportSection FaultSection(const ReportData& data);
 
