@@ -85,7 +85,8 @@ ProcessNumbers AskProcess(const MetricsTarget& target) {
 
 TopLook LookAt(const std::vector<MetricsTarget>& targets,
                const RoleClients& clients) {
-  TopLook look = {.time = absl::Now()};
+  TopLook look;
+  look.time = absl::Now();
   for (const MetricsTarget& target : targets) {
     look.processes.push_back(AskProcess(target));
   }

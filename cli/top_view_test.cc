@@ -27,7 +27,8 @@ v1::RunConfig TwoActors() {
 // A look at `seconds` after the start, when 50 tokens a second and actor, half
 // a core and a comparison a second have come.
 TopLook LookAfter(int seconds) {
-  TopLook look = {.time = absl::FromUnixSeconds(1000 + seconds)};
+  TopLook look;
+  look.time = absl::FromUnixSeconds(1000 + seconds);
   for (const MetricsTarget& target : MetricsTargetsOf(TwoActors())) {
     ProcessNumbers& process = look.processes.emplace_back();
     process.process = target.process;

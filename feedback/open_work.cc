@@ -149,28 +149,19 @@ OpenWork::Undone OpenWork::Write(const Changes& changes) const {
   return undone;
 }
 
-OpenWork::Undone OpenWork::Remove(const Changes& changes) const {
-  Undone undone;
+OpenWork::Undone OpenWork::Apply(const Changes& changes) {
+  if (folder_.empty()) return {};
+  Undone undone = Write(changes);
+  const bool all_is_written = undone.status.ok();
   for (const std::string& task_id : changes.gone_tasks) {
     Note(Unlink(TaskPath(task_id)), task_id, undone.task_ids, undone);
   }
   for (const std::string& worker_id : changes.gone_turns) {
-    Note(Unlink(TurnPath(worker_id)), worker_id, undone.worker_ids, undone);
-  }
-  return undone;
-}
-
-OpenWork::Undone OpenWork::Apply(const Changes& changes) {
-  if (folder_.empty()) return {};
-  Undone undone = Write(changes);
-  if (undone.status.ok()) {
-    undone = Remove(changes);
-  } else {
-    undone.task_ids.insert(undone.task_ids.end(), changes.gone_tasks.begin(),
-                           changes.gone_tasks.end());
-    undone.worker_ids.insert(undone.worker_ids.end(),
-                             changes.gone_turns.begin(),
-                             changes.gone_turns.end());
+    if (all_is_written) {
+      Note(Unlink(TurnPath(worker_id)), worker_id, undone.worker_ids, undone);
+    } else {
+      undone.worker_ids.push_back(worker_id);
+    }
   }
   if (!undone.status.ok() && !failing_) {
     RLHF_LOG(WARNING) << "a restart now would not know who works on what: "

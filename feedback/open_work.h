@@ -55,7 +55,7 @@ class OpenWork {
     std::vector<std::string> task_ids;
     std::vector<std::string> worker_ids;  // whose dialogue
   };
-  // What is new is written before what is gone is removed, and nothing is
+  // What is new is written before what is gone is removed, and no turn is
   // removed unless all was written: a dialogue that became a task is in a file
   // at every moment.
   Undone Apply(const Changes& changes);
@@ -65,7 +65,6 @@ class OpenWork {
   std::string TaskPath(const std::string& task_id) const;
   std::string TurnPath(const std::string& worker_id) const;
   Undone Write(const Changes& changes) const;
-  Undone Remove(const Changes& changes) const;
 
   std::string folder_;  // empty: keeps nothing
   bool failing_ = false;

@@ -176,6 +176,11 @@ absl::StatusOr<v1::OrderRecord> AdmitOrder(const v1::RunConfig& config,
     const v1::OrderRecord* const newest = NewestOf(taken, record.field());
     record.set_from_update(std::max(
         moment.next_batch, newest == nullptr ? 0 : newest->from_update()));
+    if (record.from_update() > config.ppo().num_updates()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the batches of all ", config.ppo().num_updates(),
+          " updates are opened: ", record.field(), " can no more be changed"));
+    }
   }
   return record;
 }

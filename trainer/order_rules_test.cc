@@ -50,6 +50,16 @@ class OrderRulesTest : public testing::Test {
   std::vector<v1::OrderRecord> taken_;
 };
 
+TEST_F(OrderRulesTest, AChangeThatNoBatchWouldSeeIsRefused) {
+  config_.mutable_ppo()->set_num_updates(7);
+  Reach(6);
+  EXPECT_THAT(Give(SetOrder(1, kKl, 0.02)),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("ppo.kl_coefficient can no more be changed")));
+  Reach(5);
+  EXPECT_OK(Give(SetOrder(1, kKl, 0.02)));
+}
+
 TEST_F(OrderRulesTest, AChangeHoldsFromTheNextBatchThatOpens) {
   Reach(4);
   ASSERT_OK_AND_ASSIGN(const v1::OrderRecord record,

@@ -85,7 +85,9 @@ std::vector<Fault> FaultsOf(const ReportData& data) {
       {.what = "updates made again after a crash",
        .count = data.num_updates_repeated},
       OfUpdates("batches left out", report,
-                [](const auto& update) { return update.left_out(); }),
+                [](const auto& update) {
+                  return update.policy_restarted() ? "" : update.left_out();
+                }),
       OfUpdates("updates with steps left out, whose gradient was not finite",
                 report, Skipped),
       OfUpdates("times that reward rose and the test PM fell", report,

@@ -1,5 +1,8 @@
 #include "core/registry/signed_log.h"
 
+#include <filesystem>
+#include <system_error>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "core/base/file.h"
@@ -104,8 +107,16 @@ absl::Status SignedLog::Append(Json record) const {
   record[kPrevious] = lines.empty() ? "" : Sha256Hex(lines.back());
   record[kKey] = key.public_hex();
   record[kSignature] = key.Sign(DumpJson(record));
-  RLHF_RETURN_IF_ERROR(AppendLine(path_, DumpJson(record)));
-  return SyncPath(path_);
+  std::error_code missing;
+  const auto size = std::filesystem::file_size(path_, missing);
+  absl::Status status = AppendLine(path_, DumpJson(record));
+  if (status.ok()) status = SyncPath(path_);
+  if (!status.ok()) {
+    // Whoever is told of an error gives the record again, under this number.
+    std::error_code ignored;
+    std::filesystem::resize_file(path_, missing ? 0 : size, ignored);
+  }
+  return status;
 }
 
 void RemoveChain(Json& record) {

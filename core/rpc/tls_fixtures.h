@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/base/check.h"
@@ -26,8 +27,11 @@ struct CertificateOptions {
 class TestAuthority {
  public:
   TestAuthority() {
+    // Signers are found by their names.
+    static int count = 0;
     key_ = EVP_EC_gen("P-256");
-    certificate_ = NewCertificate({}, "authority", key_);
+    certificate_ =
+        NewCertificate({}, absl::StrCat("authority ", ++count), key_);
     Extend(certificate_, NID_basic_constraints, "critical,CA:TRUE");
     Sign(certificate_);
   }
