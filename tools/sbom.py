@@ -13,10 +13,12 @@ import argparse
 import dataclasses
 import email.parser
 import json
+import os
 import pathlib
 import re
 import subprocess
 import sys
+import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WHEELS = "tools/wheels.txt"
@@ -116,6 +118,17 @@ def installed_packages(folder):
     return found
 
 
+def cached_wheel_licence(name, version):
+    """Of a wheel that setup.sh has downloaded."""
+    cache = pathlib.Path(os.environ.get("RLHF_WHEEL_CACHE") or
+                         pathlib.Path.home() / ".cache/rlhf/wheels")
+    stem = f"{name.replace('-', '_')}-{version}"
+    for path in cache.glob(f"{stem}-*.whl"):
+        with zipfile.ZipFile(path) as wheel:
+            return wheel_licence(wheel.read(f"{stem}.dist-info/METADATA").decode())
+    return None
+
+
 def dpkg_versions():
     done = subprocess.run(
         ["dpkg-query", "-W", "-f=${db:Status-Status} ${Package} ${Version}\\n"],
@@ -132,6 +145,8 @@ def copyright_licences(name):
 
 def collect(root):
     found = read_wheels((root / WHEELS).read_text(encoding="utf-8"))
+    for one in found:
+        one.licence = cached_wheel_licence(one.name, one.version)
     for source, venv in VENVS.items():
         there = installed_packages(root / venv)
         for one in read_requirements((root / source).read_text(encoding="utf-8"), source):

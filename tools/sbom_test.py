@@ -3,6 +3,8 @@
 import pathlib
 import tempfile
 import unittest
+import zipfile
+from unittest import mock
 
 import sbom
 
@@ -54,6 +56,14 @@ class ReadTest(unittest.TestCase):
             (info / "METADATA").write_text("Name: Some_Thing\nVersion: 1.2\n")
             self.assertEqual(sbom.installed_packages(pathlib.Path(folder)),
                              {"some-thing": ("1.2", None)})
+
+    def test_a_downloaded_wheel_tells_its_licence(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with zipfile.ZipFile(f"{folder}/a_b-1.0-py3-none-any.whl", "w") as wheel:
+                wheel.writestr("a_b-1.0.dist-info/METADATA", "License: MIT\n")
+            with mock.patch.dict("os.environ", RLHF_WHEEL_CACHE=folder):
+                self.assertEqual(sbom.cached_wheel_licence("a-b", "1.0"), "MIT")
+                self.assertIsNone(sbom.cached_wheel_licence("a-b", "2.0"))
 
 
 class DocumentTest(unittest.TestCase):
