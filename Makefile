@@ -6,7 +6,7 @@ LIBTORCH := third_party/torch/lib/libtorch_cpu.so
 WHEELS := $(or $(RLHF_WHEEL_CACHE),$(HOME)/.cache/rlhf/wheels)
 JOBS ?=
 
-.PHONY: build setup quickstart test chaos parity screenshots bench check cuda package package-test clean help
+.PHONY: build setup quickstart test chaos parity screenshots bench check cuda package package-test sbom clean help
 .DEFAULT_GOAL := build
 
 build: $(BUILD)/build.ninja ## build everything into build/release (PRESET=debug|asan|tsan for others)
@@ -83,6 +83,9 @@ package: build ## a .deb and a relocatable tarball, with LibTorch, in build/rele
 package-test: build ## install the .deb in a bare Debian from the network, run the loop there (root)
 	RLHF_BUILD_DIR=$(BUILD) RLHF_DEBIAN_MIRROR=$(or $(RLHF_DEBIAN_MIRROR),http://deb.debian.org/debian) \
 	  python3 -B tests/launch/package_test.py
+
+sbom: ## print what it is built from, as CycloneDX 1.5
+	@python3 -B tools/sbom.py
 
 clean: ## remove build/
 	rm -rf build

@@ -50,6 +50,22 @@ class DocumentsTest(unittest.TestCase):
             with self.subTest(suite=suite, name=name):
                 self.assertRegex(sources, rf"TEST(_F|_P)?\(\s*{suite},\s*{name}\)")
 
+    def test_tests_that_guarantees_name_are_in_the_files_that_they_link(self):
+        num_named = 0
+        for row in read("docs/guarantees.md").splitlines():
+            files = [read(f"docs/{path}") for path in
+                     re.findall(r"\]\((\.\./[\w/]+_test\.(?:cc|py))\)", row)]
+            names = [*re.findall(r"`(\w+Test)\.(\w+)`", row),
+                     *re.findall(r"`()(test_\w+)`", row)]
+            self.assertEqual(bool(files), bool(names), row)
+            for suite, name in names:
+                num_named += 1
+                form = (rf"TEST(_F|_P)?\(\s*{suite},\s*{name}\)" if suite
+                        else rf"def {name}\(")
+                with self.subTest(suite=suite, name=name):
+                    self.assertTrue(any(re.search(form, text) for text in files))
+        self.assertGreater(num_named, 50)
+
     def test_headers_that_documents_name_exist(self):
         for document in documents():
             text = document.read_text(encoding="utf-8")
