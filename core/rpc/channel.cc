@@ -32,7 +32,9 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
   // two minutes would keep its clients away much longer.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  // Without a retry policy gRPC sends again only what the server has surely not
+  // seen, as when it closes a connection to look at certificates anew.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 1);
   arguments.SetUserAgentPrefix(UserAgent(ThisBuild()));
   return grpc::CreateCustomChannel(address, self.CredentialsTo(server_role),
                                    arguments);
