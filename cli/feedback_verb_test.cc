@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "absl/strings/str_cat.h"
 #include "cli/verb_fixtures.h"
 #include "cli/verbs.h"
@@ -119,6 +121,17 @@ TEST_F(FeedbackVerbTest, WhatIsImportedIsExported) {
   EXPECT_EQ(first["rejected"][0]["content"], "5");
 }
 
+TEST_F(FeedbackVerbTest, AnExportToADashIsLinesOnStandardOutput) {
+  ASSERT_OK(Feedback({"import", File("batch.jsonl", kPair)}));
+  const std::string before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_.path());
+  EXPECT_OK(Feedback({"export", "-", "--format=trl"}));
+  std::filesystem::current_path(before);
+  EXPECT_FALSE(FileExists(folder_ / "-"));
+  ASSERT_OK_AND_ASSIGN(const Json line, ParseJson(out_));
+  EXPECT_EQ(line["chosen"][0]["content"], "4");
+}
+
 TEST_F(FeedbackVerbTest, AMalformedLineIsNamedAndNothingIsStored) {
   EXPECT_THAT(
       Feedback({"import", File("bad.jsonl", absl::StrCat(kPair, "{}\n"))}),
@@ -187,6 +200,13 @@ TEST_F(FeedbackVerbTest, AFlagThatACommandWouldPassOverIsRefused) {
   EXPECT_THAT(Feedback({"verify", "--dry-run"}),
               StatusIs(StatusCode::kInvalidArgument,
                        "rlhf feedback verify takes no --dry-run"));
+  for (const char* const flag : {"--last=1", "--before=b-1"}) {
+    const std::string name(flag, std::string(flag).find('='));
+    EXPECT_THAT(
+        Feedback({"batches", "b-0", flag}),
+        StatusIs(StatusCode::kInvalidArgument,
+                 absl::StrCat("rlhf feedback batches ID takes no ", name)));
+  }
 }
 
 TEST_F(FeedbackVerbTest, TheNewestBatchesAreListedAndHowToSeeOlderOnes) {
