@@ -19,6 +19,7 @@
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "feedback/batch/batch_report.h"
+#include "feedback/one_line.h"
 #include "feedback/open_store.h"
 
 namespace rlhf {
@@ -46,6 +47,11 @@ absl::StatusOr<v1::BatchReport> DryRunBesideNothing(v1::RunConfig config,
   auto report = ImportInto(config, text, name, /*dry_run=*/true);
   RLHF_RETURN_IF_ERROR(RemoveAll(folder));
   return report;
+}
+
+absl::Status CheckWhoAndWhy(const Flags& flags) {
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("--by", flags.String("by")));
+  return CheckIsOneLine("--reason", flags.String("reason"));
 }
 
 bool IsSelected(const RunRecords& records, const v1::Comparison& comparison,
@@ -176,6 +182,7 @@ absl::Status DecideBatch(const v1::RunConfig& config, const Flags& flags,
     return absl::InvalidArgumentError(
         "--by NAME and --reason WHY are wanted: both are kept in the report");
   }
+  RLHF_RETURN_IF_ERROR(CheckWhoAndWhy(flags));
   RLHF_ASSIGN_OR_RETURN(const auto commands,
                         BatchCommands::Open(config, /*create=*/false));
   RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report,
@@ -205,6 +212,7 @@ absl::Status RetractComparisons(const v1::RunConfig& config,
         "--suspects-of BATCH, with --by NAME and --reason WHY, which are kept; "
         "nothing brings back what is retracted");
   }
+  RLHF_RETURN_IF_ERROR(CheckWhoAndWhy(flags));
   if (!suspects_of.empty()) {
     // Opened for itself: the log is read before anything is taken out of it.
     RLHF_ASSIGN_OR_RETURN(const auto reports,

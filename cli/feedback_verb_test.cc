@@ -361,6 +361,27 @@ TEST_F(FeedbackVerbTest, OnlyABatchThatSuspectsSomethingIsAskedForSuspects) {
   EXPECT_THAT(out_, StartsWith("1 comparison, 0 of them retracted"));
 }
 
+// They are told in reports and in the log, a line each.
+TEST_F(FeedbackVerbTest, WhoAndWhyAreOneLineOfCharactersThatCanBeSeen) {
+  ASSERT_OK(Feedback({"import", File("f.jsonl", kPair)}));
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"release", "b-0"},
+        {"refuse", "b-0"},
+        {"retract", "--worker=import:f.jsonl"}}) {
+    std::vector<std::string> by = command, reason = command;
+    by.insert(by.end(), {"--by=ada\nbob: released", "--reason=asked"});
+    EXPECT_THAT(Feedback(by), StatusIs(StatusCode::kInvalidArgument,
+                                       AllOf(StartsWith("--by holds U+000A"),
+                                             HasSubstr("leave it out"))));
+    reason.insert(reason.end(), {"--by=ada", "--reason=a\x1b[2Jb"});
+    EXPECT_THAT(Feedback(reason),
+                StatusIs(StatusCode::kInvalidArgument,
+                         StartsWith("--reason holds U+001B")));
+  }
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, StartsWith("1 comparison, 0 of them retracted"));
+}
+
 TEST_F(FeedbackVerbTest, RetractTellsWhichModelsMayHaveLearnedFromIt) {
   ASSERT_OK(
       Feedback({"import", File("f.jsonl", absl::StrCat(kPair, kOtherPair))}));

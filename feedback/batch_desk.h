@@ -98,7 +98,8 @@ class BatchDesk {
   // A person's decision on a quarantined batch; what is released is stored, but
   // for what was retracted and for retracted workers.
   //
-  // Errors: InvalidArgument without `by` or `reason`; NotFound; then
+  // Errors: InvalidArgument without `by` or `reason`, or as CheckIsOneLine of
+  // them; NotFound; then
   // FailedPrecondition if it is not in quarantine; those of Import.
   absl::StatusOr<v1::BatchReport> Decide(const v1::DecideBatchRequest& request);
 
@@ -111,7 +112,8 @@ class BatchDesk {
   // waited does not come in again by another batch.
   //
   // Errors: NotFound for a worker, or a batch, that is nowhere; DataLoss for a
-  // report that cannot be read; those of PreferenceStore::Retract.
+  // report that cannot be read; those of CheckIsOneLine for `by` and `reason`,
+  // and of PreferenceStore::Retract.
   absl::StatusOr<v1::RetractResponse> Retract(
       const v1::RetractRequest& request);
 

@@ -13,6 +13,7 @@
 #include "feedback/batch/batch_report.h"
 #include "feedback/batch_desk.h"
 #include "feedback/import_export.h"
+#include "feedback/one_line.h"
 
 namespace rlhf {
 namespace {
@@ -106,6 +107,8 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Decide(
     return absl::InvalidArgumentError(
         "who decides on a batch gives a name and a reason");
   }
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("\"by\"", request.by()));
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("\"reason\"", request.reason()));
   RLHF_ASSIGN_OR_RETURN(const StoredBatch batch,
                         store_->GetBatch(request.batch_id()));
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
@@ -139,6 +142,8 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Decide(
 
 absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
     const v1::RetractRequest& request) {
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("\"by\"", request.by()));
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("\"reason\"", request.reason()));
   MutexLock lock(&mutex_);
   RLHF_RETURN_IF_ERROR(CheckIsKnown(request));
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
