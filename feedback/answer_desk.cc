@@ -331,37 +331,6 @@ absl::StatusOr<std::vector<PreferenceStore::Appended>> AnswerDesk::Import(
   return appended;
 }
 
-absl::Status AnswerDesk::SetPaused(const std::string& worker_id, bool paused,
-                                   const std::string& by,
-                                   const std::string& reason) {
-  MutexLock lock(&mutex_);
-  const absl::Status kept = book_->SetPaused(
-      worker_id, paused, by, reason, store_->GetTotals().num_comparisons);
-  UpdateGauges();
-  return kept;
-}
-
-std::vector<WorkerStatus> AnswerDesk::Workers() const {
-  MutexLock lock(&mutex_);
-  return book_->Workers();
-}
-
-AgreementView AnswerDesk::Agreement() const {
-  MutexLock lock(&mutex_);
-  return book_->ledger().Agreement();
-}
-
-WorkerLedger AnswerDesk::CopyOfLedger() const {
-  MutexLock lock(&mutex_);
-  return book_->ledger();
-}
-
-std::vector<CopySuspicion> AnswerDesk::Copies() const {
-  // Pairs of workers on all tasks: too long to keep the others waiting.
-  const WorkerLedger ledger = CopyOfLedger();
-  return ledger.Copies();
-}
-
 void AnswerDesk::Add(std::vector<Task> tasks) {
   for (Task& task : tasks) task.task_id = KeyedTaskId(task.task_id);
   MutexLock lock(&mutex_);

@@ -122,10 +122,16 @@ class AnswerDesk {
   TaskStats GetTaskStats() const;
   absl::Duration lease() const { return options_.lease; }
 
-  // A person pauses a worker or lets the worker go on; durable.
-  // Errors: as WorkerBook::SetPaused.
+  // A person pauses a worker, or lets the worker go on and qualify anew.
+  // Durable when it returns; nobody but who else pauses waits for that.
+  // Errors: as WriteFileAtomically; then nobody is let back in, and whoever was
+  // to be paused is, until this object is destroyed.
   absl::Status SetPaused(const std::string& worker_id, bool paused,
                          const std::string& by, const std::string& reason);
+
+  // Whether the worker has answered, was spoken of by a person, or has a task
+  // in hand.
+  bool Knows(const std::string& worker_id) const;
 
   // For the requester.
   std::vector<WorkerStatus> Workers() const;
@@ -192,6 +198,9 @@ class AnswerDesk {
     std::set<std::string> worker_ids;  // whose dialogue
   };
   Touched touched_ ABSL_GUARDED_BY(mutex_);
+
+  // Held while what persons say of workers is written.
+  Mutex pausing_ ABSL_ACQUIRED_BEFORE(mutex_);
 
   Mutex keeping_ ABSL_ACQUIRED_BEFORE(mutex_);
   OpenWork open_work_ ABSL_GUARDED_BY(keeping_);
