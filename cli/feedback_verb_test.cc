@@ -304,7 +304,26 @@ TEST_F(FeedbackVerbTest, WhatIsRetractedIsGoneAndDoesNotComeBack) {
   EXPECT_THAT(out_, StartsWith("2 comparisons, 2 of them retracted"));
   ASSERT_OK(Feedback({"import", File("again.jsonl", kPair)}));
   EXPECT_THAT(out_, AllOf(StartsWith("0 comparisons accepted"),
-                          HasSubstr("1 of its comparisons were taken back")));
+                          HasSubstr("1 of its comparisons was taken back")));
+}
+
+// What the worker said next goes on from it.
+TEST_F(FeedbackVerbTest, ARetractedAnswersNextTurnLeavesTheDiskToo) {
+  ASSERT_OK(Feedback({"import", File("f.jsonl", kPair)}));
+  ASSERT_OK(Feedback({"export", "-"}));
+  ASSERT_OK_AND_ASSIGN(const Json line, ParseJson(out_));
+  const std::string id = line["comparison_id"];
+  OpenWork::Found found;
+  ASSERT_OK_AND_ASSIGN(OpenWork work,
+                       OpenWork::Open(folder_ / "a/feedback/open_work", found));
+  v1::WaitingTurn turn;
+  turn.set_worker_id("ada");
+  turn.set_comparison_id(id);
+  ASSERT_OK(work.Apply({.turns = {turn}}).status);
+  ASSERT_EQ(ListDirectory(folder_ / "a/feedback/open_work").size(), 1u);
+  ASSERT_OK(
+      Feedback({"retract", "--comparison", id, "--by=ada", "--reason=a slip"}));
+  EXPECT_TRUE(ListDirectory(folder_ / "a/feedback/open_work").empty());
 }
 
 // Small files of people who always choose the left side: the fifth waits, and

@@ -99,6 +99,10 @@ class AnswerDesk {
   // change, or when this is called again.
   absl::Status ForgetWorker(const std::string& worker_id);
 
+  // The same of answers that were retracted: drops the dialogues that go on
+  // from them, whether they wait or are tasks by now.
+  absl::Status ForgetAnswers(const std::vector<std::string>& comparison_ids);
+
   // Saves comparisons from elsewhere, all or none.
   // Errors: as PreferenceStore::AppendAll.
   absl::StatusOr<std::vector<PreferenceStore::Appended>> Import(
@@ -150,9 +154,18 @@ class AnswerDesk {
   // ReadLog, with what the files told.
   absl::Status ReadLogBeside(OpenWork::Found found);
   // Puts what the log and the files told into the scheduler.
-  void Resume(ResumedTasks tasks, StartedTasks started,
-              const std::vector<v1::WaitingTurn>& turns)
+  // Errors: as PreferenceStore::Find.
+  absl::Status Resume(ResumedTasks tasks, StartedTasks started,
+                      const std::vector<v1::WaitingTurn>& turns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ResumeTasks(ResumedTasks tasks, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ResumeTurns(const std::vector<v1::WaitingTurn>& turns,
+                           absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the log has it as retracted.
+  absl::StatusOr<bool> IsRetractedAnswer(
+      const std::string& comparison_id) const;
   absl::Status AddTurn(const NextTurn& turn)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // As AddTurn, of an answer that only the log tells of.

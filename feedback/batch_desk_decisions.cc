@@ -159,17 +159,29 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   if (!retracted.ok() || !retracted->seqs.empty()) ForgetMemory();
   RLHF_RETURN_IF_ERROR(retracted.status());
   if (left.refused.has_value()) Count(*left.refused);
+  RLHF_RETURN_IF_ERROR(Forget(request));
+  v1::RetractResponse response;
+  response.set_num_retracted(static_cast<int64_t>(retracted->seqs.size()));
+  response.set_num_retracted_before(retracted->num_retracted_before);
+  response.set_num_waiting(static_cast<int64_t>(left.waited.size()));
+  return response;
+}
+
+absl::Status BatchDesk::Forget(const v1::RetractRequest& request) const {
   if (!request.worker_id().empty() && options_.forget_worker != nullptr) {
     RLHF_RETURN_IF_ERROR(WithContext(
         options_.forget_worker(request.worker_id()),
         "the worker is retracted, but files of feedback/open_work may still "
         "name them; retract the worker again"));
   }
-  v1::RetractResponse response;
-  response.set_num_retracted(static_cast<int64_t>(retracted->seqs.size()));
-  response.set_num_retracted_before(retracted->num_retracted_before);
-  response.set_num_waiting(static_cast<int64_t>(left.waited.size()));
-  return response;
+  if (!request.comparison_ids().empty() && options_.forget_answers != nullptr) {
+    const auto& ids = request.comparison_ids();
+    RLHF_RETURN_IF_ERROR(WithContext(
+        options_.forget_answers({ids.begin(), ids.end()}),
+        "the comparisons are retracted, but files of feedback/open_work may "
+        "still hold their words; retract them again"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status BatchDesk::CheckIsKnown(const v1::RetractRequest& request) const {

@@ -180,6 +180,28 @@ TEST_F(BatchDecisionsTest, WhatARetractedWorkerHasInHandIsForgotten) {
   EXPECT_THAT(forgotten, ::testing::ElementsAre("bob"));
 }
 
+TEST_F(BatchDecisionsTest, WhatGoesOnFromARetractedAnswerIsForgotten) {
+  std::vector<std::string> forgotten;
+  MakeDesk({.forget_answers = [&](const std::vector<std::string>& ids) {
+    for (const std::string& id : ids) {
+      EXPECT_EQ((*store_->Find(id))->choice(), v1::RETRACTED)
+          << "durable before";
+      forgotten.push_back(id);
+    }
+    return absl::OkStatus();
+  }});
+  Import(Line(0, "bob", false) + Line(1, "eve", false));
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("bob");
+  ASSERT_OK(desk_->Retract(request));
+  EXPECT_THAT(forgotten, ::testing::IsEmpty());
+  request.clear_worker_id();
+  request.add_comparison_ids("c1-eve");
+  // Asked again, which happens when it was cut off.
+  for (int i = 0; i < 2; ++i) ASSERT_OK(desk_->Retract(request));
+  EXPECT_THAT(forgotten, ::testing::ElementsAre("c1-eve", "c1-eve"));
+}
+
 TEST_F(BatchDecisionsTest, AllNamesLeaveTheReportOfARetractedBatch) {
   const std::string released = ImportHasty();
   ASSERT_OK(desk_->Decide(Decision(released, true)));
