@@ -71,11 +71,14 @@ absl::StatusOr<v1::BatchReport> BatchCommands::Send(const std::string& text,
 
 absl::StatusOr<std::unique_ptr<BatchCommands>> BatchCommands::Open(
     const v1::RunConfig& config, bool create) {
-  if (!create && !PreferenceStoreExists(config)) {
-    return absl::NotFoundError(
-        absl::StrCat(PreferenceStoreName(config),
-                     ": there is no preference store, so there are no "
-                     "batches"));
+  if (!create) {
+    RLHF_ASSIGN_OR_RETURN(const bool exists, PreferenceStoreExists(config));
+    if (!exists) {
+      return absl::NotFoundError(
+          absl::StrCat(PreferenceStoreName(config),
+                       ": there is no preference store, so there are no "
+                       "batches"));
+    }
   }
   std::unique_ptr<BatchCommands> commands(new BatchCommands(config));
   auto store = commands->context_.Open(config);

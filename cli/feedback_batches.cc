@@ -44,6 +44,7 @@ absl::StatusOr<v1::BatchReport> DryRunBesideNothing(v1::RunConfig config,
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", folder));
   }
   config.set_runs_dir(folder);
+  config.mutable_feedback()->clear_database();
   auto report = ImportInto(config, text, name, /*dry_run=*/true);
   RLHF_RETURN_IF_ERROR(RemoveAll(folder));
   return report;
@@ -121,7 +122,11 @@ absl::Status ImportBatch(const v1::RunConfig& config, const std::string& path,
                          bool dry_run) {
   RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   const std::string name = path.substr(path.rfind('/') + 1);
-  const bool is_beside_nothing = dry_run && !PreferenceStoreExists(config);
+  bool is_beside_nothing = false;
+  if (dry_run) {
+    RLHF_ASSIGN_OR_RETURN(const bool exists, PreferenceStoreExists(config));
+    is_beside_nothing = !exists;
+  }
   RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report,
                         is_beside_nothing
                             ? DryRunBesideNothing(config, text, name)

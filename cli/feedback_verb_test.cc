@@ -12,6 +12,9 @@
 #include "feedback/batch/batch_fixtures.h"
 #include "feedback/feedback_server.h"
 #include "feedback/import_export.h"
+#include "feedback/open_work.h"
+#include "feedback/postgres.h"
+#include "feedback/test_postgres.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rlhf/v1/report.pb.h"
@@ -277,6 +280,42 @@ TEST_F(FeedbackVerbTest, ADatabaseThatIsNoneIsNamed) {
               StatusIs(StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("feedback.database"),
                              HasSubstr("postgresql://USER@HOST/DATABASE"))));
+}
+
+TEST_F(FeedbackVerbTest, WhatOnlyLooksMakesNothingInADatabase) {
+  if (!TestPostgres::IsInstalled()) {
+    GTEST_SKIP() << "needs a PostgreSQL server: apt-get install postgresql";
+  }
+  const std::string url = TestPostgres::Shared().Url();
+  const std::vector<std::string> there = {
+      "--set", absl::StrCat("feedback.database=", url)};
+  const auto feedback = [&](std::vector<std::string> args) {
+    args.insert(args.end(), there.begin(), there.end());
+    return Feedback(args);
+  };
+  ASSERT_OK(feedback({"import", "--dry-run", File("f.jsonl", kPair)}));
+  EXPECT_THAT(out_, StartsWith("dry run: nothing was written"));
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"batches"},
+        {"export", folder_ / "out.jsonl"},
+        {"verify"}}) {
+    EXPECT_THAT(feedback(args),
+                StatusIs(StatusCode::kNotFound,
+                         HasSubstr("there is no preference store")));
+  }
+  ASSERT_OK_AND_ASSIGN(PostgresSession session,
+                       PostgresSession::Connect(url, {}));
+  ASSERT_OK_AND_ASSIGN(
+      const PostgresResult found,
+      session.Query("SELECT count(*) FROM pg_namespace WHERE nspname = "
+                    "'rlhf_a'"));
+  EXPECT_EQ(found.Int(0, 0), 0);
+
+  ASSERT_OK(feedback({"import", folder_ / "f.jsonl"}));
+  ASSERT_OK(feedback({"import", "--dry-run", folder_ / "f.jsonl"}));
+  EXPECT_THAT(out_, HasSubstr("handed in before")) << "beside the log, now";
+  ASSERT_OK(feedback({"verify"}));
+  EXPECT_THAT(out_, StartsWith("1 comparison, 0 of them retracted"));
 }
 
 TEST_F(FeedbackVerbTest, WhatIsRetractedIsGoneAndDoesNotComeBack) {
