@@ -135,6 +135,7 @@ TEST_F(BatchApiTest, QuarantinedBatchesAreListedAndDecidedOn) {
   const Json list = Body(List({}), 200)["batches"];
   ASSERT_EQ(list.size(), 1u);
   EXPECT_EQ(list[0]["state"], "quarantined");
+  EXPECT_EQ(list[0]["comparisons"], 1);
   EXPECT_THAT(list[0]["report"].get<std::string>(),
               HasSubstr("waiting for a person"));
 

@@ -125,7 +125,7 @@ TEST_F(BatchDecisionsTest, ARetractedWorkerDoesNotComeBackByARelease) {
   EXPECT_THAT(store_->GetBatch(id)->payload,
               AllOf(HasSubstr("c2-eve"), Not(HasSubstr("bob"))));
   EXPECT_THAT(BatchReportText(*desk_->Get(id)),
-              HasSubstr("1 of its comparisons were taken back"));
+              HasSubstr("1 of its comparisons was taken back"));
 
   ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,
                        desk_->Decide(Decision(id, true)));
@@ -426,7 +426,7 @@ TEST_F(BatchDecisionsTest, ABatchTellsWhatOfItWasTakenBackLater) {
   request.set_batch_id(second);
   ASSERT_OK(desk_->Retract(request));
   EXPECT_THAT(BatchReportText(*desk_->Get(first)),
-              HasSubstr("1 of its comparisons were taken back"));
+              HasSubstr("1 of its comparisons was taken back"));
   EXPECT_EQ(desk_->Get(second)->num_retracted(), 2);
   ASSERT_OK_AND_ASSIGN(const v1::BatchList list, desk_->List({}));
   ASSERT_EQ(list.batches_size(), 2);
