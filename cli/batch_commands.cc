@@ -71,11 +71,14 @@ absl::StatusOr<v1::BatchReport> BatchCommands::Send(const std::string& text,
 
 absl::StatusOr<std::unique_ptr<BatchCommands>> BatchCommands::Open(
     const v1::RunConfig& config, bool create) {
-  if (!create && !PreferenceStoreExists(config)) {
-    return absl::NotFoundError(
-        absl::StrCat(PreferenceStoreName(config),
-                     ": there is no preference store, so there are no "
-                     "batches"));
+  if (!create) {
+    RLHF_ASSIGN_OR_RETURN(const bool exists, PreferenceStoreExists(config));
+    if (!exists) {
+      return absl::NotFoundError(
+          absl::StrCat(PreferenceStoreName(config),
+                       ": there is no preference store, so there are no "
+                       "batches"));
+    }
   }
   std::unique_ptr<BatchCommands> commands(new BatchCommands(config));
   auto store = commands->context_.Open(config);
@@ -91,9 +94,12 @@ absl::StatusOr<std::unique_ptr<BatchCommands>> BatchCommands::Open(
   auto options = BatchDeskOptions(config.feedback());
   RLHF_RETURN_IF_ERROR(
       WithContext(options.status(), "feedback.gold_questions"));
-  options->forget_worker = [folder = FeedbackFolder(config) + "/open_work"](
-                               const std::string& worker_id) {
-    return OpenWork::RemoveWorker(folder, worker_id);
+  const std::string open_work = FeedbackFolder(config) + "/open_work";
+  options->forget_worker = [open_work](const std::string& worker_id) {
+    return OpenWork::RemoveWorker(open_work, worker_id);
+  };
+  options->forget_answers = [open_work](const std::vector<std::string>& ids) {
+    return OpenWork::RemoveAnswers(open_work, ids);
   };
   PreferenceStore* const log = commands->store_.get();
   commands->desk_ = std::make_unique<BatchDesk>(

@@ -23,7 +23,8 @@ absl::StatusOr<std::unique_ptr<PreferenceStore>> StoreContext::Open(
 
 absl::StatusOr<std::unique_ptr<const ComparisonLog>> ComparisonLog::Open(
     const v1::RunConfig& config) {
-  if (!PreferenceStoreExists(config)) {
+  RLHF_ASSIGN_OR_RETURN(const bool exists, PreferenceStoreExists(config));
+  if (!exists) {
     return absl::NotFoundError(
         absl::StrCat(PreferenceStoreName(config),
                      ": there is no preference store; it is made when the run "

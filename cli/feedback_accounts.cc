@@ -1,6 +1,7 @@
 #include "cli/feedback_accounts.h"
 
 #include <iostream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -17,6 +18,12 @@
 namespace rlhf {
 namespace {
 
+constexpr char kInvitationLine[] = "%-23s %-10s %-20s %s\n";
+
+std::string MinuteOf(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M UTC", time, absl::UTCTimeZone());
+}
+
 absl::Status Invite(const v1::RunConfig& config, AccountFile& file, Role role,
                     const std::string& name, double hours) {
   RLHF_ASSIGN_OR_RETURN(const NewInvitation made,
@@ -28,10 +35,24 @@ absl::Status Invite(const v1::RunConfig& config, AccountFile& file, Role role,
           : feedback.access().public_origin();
   std::cout << origin << made.path << "\n";
   std::cerr << "for one " << RoleName(role) << ", once, until "
-            << absl::FormatTime("%Y-%m-%d %H:%M UTC", made.expires,
-                                absl::UTCTimeZone())
-            << "\n";
+            << MinuteOf(made.expires) << "\n";
   return absl::OkStatus();
+}
+
+// Those that are open, without what lets in by them.
+void ListInvitations(const Accounts& accounts, absl::Time now) {
+  bool is_first = true;
+  for (const Invitation& one : accounts.invitations()) {
+    if (one.expires <= now) continue;
+    if (std::exchange(is_first, false)) {
+      std::cout << "\n"
+                << absl::StrFormat(kInvitationLine, "invitation", "role",
+                                   "until", "for");
+    }
+    std::cout << absl::StrFormat(
+        kInvitationLine, one.id(), RoleName(one.role), MinuteOf(one.expires),
+        one.name.empty() ? "whoever has the link" : one.name);
+  }
 }
 
 absl::Status List(const v1::RunConfig& config, AccountFile& file) {
@@ -49,10 +70,16 @@ absl::Status List(const v1::RunConfig& config, AccountFile& file) {
                                  RoleName(account.role), Pseudonym(key, name),
                                  state);
   }
+  ListInvitations(*accounts, absl::Now());
   return absl::OkStatus();
 }
 
 absl::Status MakeToken(AccountFile& file, Role role, const std::string& name) {
+  if (name.empty()) {
+    return absl::InvalidArgumentError(
+        "--name PROGRAM is wanted: the name under which the token's program "
+        "has its account");
+  }
   const std::string token = RandomSecret();
   RLHF_RETURN_IF_ERROR(file.Update([&](Accounts& accounts) {
     return accounts.SetToken(name, role, SecretHash(token));
@@ -66,17 +93,23 @@ absl::Status MakeToken(AccountFile& file, Role role, const std::string& name) {
 // What cannot be written is said twice: whoever disables somebody must know
 // whether it was done.
 absl::Status Disable(AccountFile& file, const std::string& name) {
-  const absl::Status status =
-      file.Update([&](Accounts& accounts) { return accounts.Disable(name); });
+  bool is_account = false;
+  const absl::Status status = file.Update([&](Accounts& accounts) {
+    is_account = accounts.Find(name) != nullptr;
+    return accounts.Disable(name);
+  });
   if (status.ok()) {
     std::cout
         << "\"" << name
-        << "\" is disabled: a running service lets them do nothing more\n";
+        << (is_account
+                ? "\" is disabled: a running service lets them do nothing "
+                  "more\n"
+                : "\": the invitation is taken back, and its link lets nobody "
+                  "in\n");
   }
   if (status.ok() || absl::IsNotFound(status)) return status;
   const auto now = file.Get();
-  const Account* const account = now.ok() ? (*now)->Find(name) : nullptr;
-  const bool is_done = account != nullptr && account->disabled;
+  const bool is_done = now.ok() && !(*now)->LetsIn(name);
   return absl::Status(
       status.code(),
       absl::StrCat("\"", name, "\" is ", is_done ? "disabled" : "NOT disabled",

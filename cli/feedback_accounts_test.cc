@@ -25,6 +25,7 @@ namespace {
 
 using absl::StatusCode;
 using testing::AllOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -53,6 +54,11 @@ class FeedbackAccountsTest : public testing::Test {
     const absl::Status status = FeedbackVerb(*flags);
     out_ = testing::internal::GetCapturedStdout();
     return status;
+  }
+
+  // Of the link that `invite` printed.
+  static std::string SecretOf(const std::string& link) {
+    return link.substr(link.find("token=") + 6, 64);
   }
 
   const TempDir folder_;
@@ -114,6 +120,61 @@ TEST_F(FeedbackAccountsTest, RetractingByTheNameOfAnAccountNamesThePseudonym) {
       StatusIs(StatusCode::kNotFound, Not(HasSubstr("retract --worker"))));
 }
 
+TEST_F(FeedbackAccountsTest, OpenInvitationsAreListedWithoutTheirSecrets) {
+  ASSERT_OK(Feedback({"accounts"}));
+  EXPECT_THAT(out_, Not(HasSubstr("invitation")));
+  ASSERT_OK(Feedback({"invite", "--name=ada lovelace"}));
+  const std::string secret = SecretOf(out_);
+  ASSERT_OK(Feedback({"invite", "--role=requester", "--hours=24"}));
+  ASSERT_OK(Feedback({"accounts"}));
+  EXPECT_THAT(out_, ContainsRegex("invitation-[0-9a-f]{12} +worker +20[-0-9]+ "
+                                  "[0-9:]+ UTC +ada lovelace\n"));
+  EXPECT_THAT(out_, ContainsRegex("invitation-[0-9a-f]{12} +requester +20[-0-9]"
+                                  "+ [0-9:]+ UTC +whoever has the link\n"));
+  EXPECT_THAT(out_, Not(HasSubstr(secret.substr(0, 12))));
+}
+
+TEST_F(FeedbackAccountsTest, AnInvitationIsTakenBackByNameOrById) {
+  ASSERT_OK_AND_ASSIGN(v1::RunConfig config, LoadRunConfig(config_path_, {}));
+  ASSERT_OK_AND_ASSIGN(const auto service,
+                       AccessControl::Open(config.feedback().access(),
+                                           FeedbackFolder(config), &clock_));
+  ASSERT_OK(Feedback({"invite", "--name=ada"}));
+  const std::string named = SecretOf(out_);
+  ASSERT_OK(Feedback({"disable", "ada"}));
+  EXPECT_EQ(out_,
+            "\"ada\": the invitation is taken back, and its link lets nobody "
+            "in\n");
+  ASSERT_OK(Feedback({"invite"}));
+  const std::string unnamed = SecretOf(out_);
+  ASSERT_OK(Feedback({"accounts"}));
+  const size_t id = out_.find("invitation-");
+  ASSERT_NE(id, std::string::npos) << out_;
+  ASSERT_OK(Feedback({"disable", out_.substr(id, 23)}));
+  for (const std::string& secret : {named, unnamed}) {
+    EXPECT_THAT(service->Join(secret, "ada", "a long password"),
+                StatusIs(StatusCode::kPermissionDenied, HasSubstr("")));
+  }
+  ASSERT_OK(Feedback({"accounts"}));
+  EXPECT_THAT(out_, Not(HasSubstr("invitation")));
+}
+
+// A link for a new password got lost, and its owner works on.
+TEST_F(FeedbackAccountsTest, AnInvitationTakenBackByIdDisablesNoAccount) {
+  ASSERT_OK_AND_ASSIGN(v1::RunConfig config, LoadRunConfig(config_path_, {}));
+  ASSERT_OK_AND_ASSIGN(const auto service,
+                       AccessControl::Open(config.feedback().access(),
+                                           FeedbackFolder(config), &clock_));
+  ASSERT_OK(Feedback({"invite", "--name=ada"}));
+  ASSERT_OK(service->Join(SecretOf(out_), "ada", "a long password"));
+  ASSERT_OK(Feedback({"invite", "--name=ada"}));
+  ASSERT_OK(Feedback({"accounts"}));
+  const size_t id = out_.find("invitation-");
+  ASSERT_NE(id, std::string::npos) << out_;
+  ASSERT_OK(Feedback({"disable", out_.substr(id, 23)}));
+  EXPECT_OK(service->LogIn("ada", "a long password"));
+}
+
 TEST_F(FeedbackAccountsTest, LinkHasThePublicAddressWhereThereIsOne) {
   WriteConfig("require_login: true public_origin: 'https://a.example'");
   ASSERT_OK(Feedback({"invite"}));
@@ -126,8 +187,11 @@ TEST_F(FeedbackAccountsTest, MistakesSayWhatIsWanted) {
                        HasSubstr("must be worker, requester or admin")));
   EXPECT_THAT(Feedback({"disable", "nobody"}),
               StatusIs(StatusCode::kNotFound, HasSubstr("\"nobody\"")));
-  EXPECT_THAT(Feedback({"token"}),
-              StatusIs(StatusCode::kInvalidArgument, HasSubstr("name")));
+  for (const char* const name : {"--role=worker", "--name="}) {
+    EXPECT_THAT(Feedback({"token", name}),
+                StatusIs(StatusCode::kInvalidArgument,
+                         HasSubstr("--name PROGRAM is wanted")));
+  }
   WriteConfig("");
   EXPECT_THAT(Feedback({"invite"}),
               StatusIs(StatusCode::kFailedPrecondition,

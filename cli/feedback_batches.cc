@@ -19,6 +19,7 @@
 #include "core/base/file.h"
 #include "core/base/status_macros.h"
 #include "feedback/batch/batch_report.h"
+#include "feedback/one_line.h"
 #include "feedback/open_store.h"
 
 namespace rlhf {
@@ -43,9 +44,15 @@ absl::StatusOr<v1::BatchReport> DryRunBesideNothing(v1::RunConfig config,
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", folder));
   }
   config.set_runs_dir(folder);
+  config.mutable_feedback()->clear_database();
   auto report = ImportInto(config, text, name, /*dry_run=*/true);
   RLHF_RETURN_IF_ERROR(RemoveAll(folder));
   return report;
+}
+
+absl::Status CheckWhoAndWhy(const Flags& flags) {
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("--by", flags.String("by")));
+  return CheckIsOneLine("--reason", flags.String("reason"));
 }
 
 bool IsSelected(const RunRecords& records, const v1::Comparison& comparison,
@@ -115,7 +122,11 @@ absl::Status ImportBatch(const v1::RunConfig& config, const std::string& path,
                          bool dry_run) {
   RLHF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   const std::string name = path.substr(path.rfind('/') + 1);
-  const bool is_beside_nothing = dry_run && !PreferenceStoreExists(config);
+  bool is_beside_nothing = false;
+  if (dry_run) {
+    RLHF_ASSIGN_OR_RETURN(const bool exists, PreferenceStoreExists(config));
+    is_beside_nothing = !exists;
+  }
   RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report,
                         is_beside_nothing
                             ? DryRunBesideNothing(config, text, name)
@@ -176,6 +187,7 @@ absl::Status DecideBatch(const v1::RunConfig& config, const Flags& flags,
     return absl::InvalidArgumentError(
         "--by NAME and --reason WHY are wanted: both are kept in the report");
   }
+  RLHF_RETURN_IF_ERROR(CheckWhoAndWhy(flags));
   RLHF_ASSIGN_OR_RETURN(const auto commands,
                         BatchCommands::Open(config, /*create=*/false));
   RLHF_ASSIGN_OR_RETURN(const v1::BatchReport report,
@@ -205,6 +217,7 @@ absl::Status RetractComparisons(const v1::RunConfig& config,
         "--suspects-of BATCH, with --by NAME and --reason WHY, which are kept; "
         "nothing brings back what is retracted");
   }
+  RLHF_RETURN_IF_ERROR(CheckWhoAndWhy(flags));
   if (!suspects_of.empty()) {
     // Opened for itself: the log is read before anything is taken out of it.
     RLHF_ASSIGN_OR_RETURN(const auto reports,

@@ -23,19 +23,35 @@
 namespace rlhf {
 namespace {
 
+// Lines alone, for a program that reads them.
+absl::Status ExportToStandardOutput(int64_t num_comparisons,
+                                    const ComparisonReader& read,
+                                    ExportFormat format) {
+  RLHF_RETURN_IF_ERROR(ForEachExportLine(num_comparisons, read, format,
+                                         [](absl::string_view line) {
+                                           std::cout << line;
+                                           return absl::OkStatus();
+                                         })
+                           .status());
+  if (std::cout.flush()) return absl::OkStatus();
+  return absl::UnavailableError("standard output takes no more: is it full?");
+}
+
 absl::Status Export(const v1::RunConfig& config, const std::string& path,
                     const std::string& format) {
   if (format != "rlhf" && format != "trl") {
     return absl::InvalidArgumentError(
         absl::StrCat("--format=", format, ": wanted rlhf or trl"));
   }
+  const auto form = format == "trl" ? ExportFormat::kTrl : ExportFormat::kRlhf;
   RLHF_ASSIGN_OR_RETURN(const auto log, ComparisonLog::Open(config));
-  RLHF_ASSIGN_OR_RETURN(
-      const int64_t lines,
-      ExportComparisons(
-          log->num_comparisons(),
-          [&](int64_t first, int64_t last) { return log->Read(first, last); },
-          path, format == "trl" ? ExportFormat::kTrl : ExportFormat::kRlhf));
+  const ComparisonReader read = [&](int64_t first, int64_t last) {
+    return log->Read(first, last);
+  };
+  const int64_t num_comparisons = log->num_comparisons();
+  if (path == "-") return ExportToStandardOutput(num_comparisons, read, form);
+  RLHF_ASSIGN_OR_RETURN(const int64_t lines,
+                        ExportComparisons(num_comparisons, read, path, form));
   std::cout << Counted(lines, "comparison") << " written to " << path << "\n";
   return absl::OkStatus();
 }
@@ -45,7 +61,7 @@ struct Command {
   // What follows the name.
   absl::string_view argument = "";
   bool may_lack_argument = false;
-  // Beside --config and --set.
+  // Beside --config and --set; none of them with an argument that may lack.
   absl::string_view flags = "";
   // Who does it and why is wanted, and kept.
   bool is_kept = false;
@@ -161,8 +177,10 @@ absl::StatusOr<Command> FindCommand(const std::vector<std::string>& words) {
 
 // An error if a flag is given that the command would pass over.
 absl::Status CheckFlags(const Command& command, const Flags& flags) {
+  const bool has_argument = flags.positional().size() > 1;
+  const bool takes_none = command.may_lack_argument && has_argument;
   const std::vector<std::string> taken =
-      absl::StrSplit(command.flags, ' ', absl::SkipEmpty());
+      absl::StrSplit(takes_none ? "" : command.flags, ' ', absl::SkipEmpty());
   for (const std::string& flag : flags.Given()) {
     if (flag == "config" || flag == "set" ||
         std::find(taken.begin(), taken.end(), flag) != taken.end()) {
@@ -170,6 +188,7 @@ absl::Status CheckFlags(const Command& command, const Flags& flags) {
     }
     return absl::InvalidArgumentError(absl::StrCat(
         "rlhf feedback", command.name.empty() ? "" : " ", command.name,
+        takes_none ? " " : "", takes_none ? command.argument : "",
         " takes no --", flag,
         command.name == "import" ? ": the form is found by the contents" : "",
         taken.empty() ? "" : "; it takes --", absl::StrJoin(taken, ", --")));

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "absl/strings/str_cat.h"
 #include "cli/verb_fixtures.h"
 #include "cli/verbs.h"
@@ -10,6 +12,9 @@
 #include "feedback/batch/batch_fixtures.h"
 #include "feedback/feedback_server.h"
 #include "feedback/import_export.h"
+#include "feedback/open_work.h"
+#include "feedback/postgres.h"
+#include "feedback/test_postgres.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rlhf/v1/report.pb.h"
@@ -119,6 +124,17 @@ TEST_F(FeedbackVerbTest, WhatIsImportedIsExported) {
   EXPECT_EQ(first["rejected"][0]["content"], "5");
 }
 
+TEST_F(FeedbackVerbTest, AnExportToADashIsLinesOnStandardOutput) {
+  ASSERT_OK(Feedback({"import", File("batch.jsonl", kPair)}));
+  const std::string before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_.path());
+  EXPECT_OK(Feedback({"export", "-", "--format=trl"}));
+  std::filesystem::current_path(before);
+  EXPECT_FALSE(FileExists(folder_ / "-"));
+  ASSERT_OK_AND_ASSIGN(const Json line, ParseJson(out_));
+  EXPECT_EQ(line["chosen"][0]["content"], "4");
+}
+
 TEST_F(FeedbackVerbTest, AMalformedLineIsNamedAndNothingIsStored) {
   EXPECT_THAT(
       Feedback({"import", File("bad.jsonl", absl::StrCat(kPair, "{}\n"))}),
@@ -187,6 +203,13 @@ TEST_F(FeedbackVerbTest, AFlagThatACommandWouldPassOverIsRefused) {
   EXPECT_THAT(Feedback({"verify", "--dry-run"}),
               StatusIs(StatusCode::kInvalidArgument,
                        "rlhf feedback verify takes no --dry-run"));
+  for (const char* const flag : {"--last=1", "--before=b-1"}) {
+    const std::string name(flag, std::string(flag).find('='));
+    EXPECT_THAT(
+        Feedback({"batches", "b-0", flag}),
+        StatusIs(StatusCode::kInvalidArgument,
+                 absl::StrCat("rlhf feedback batches ID takes no ", name)));
+  }
 }
 
 TEST_F(FeedbackVerbTest, TheNewestBatchesAreListedAndHowToSeeOlderOnes) {
@@ -259,6 +282,42 @@ TEST_F(FeedbackVerbTest, ADatabaseThatIsNoneIsNamed) {
                              HasSubstr("postgresql://USER@HOST/DATABASE"))));
 }
 
+TEST_F(FeedbackVerbTest, WhatOnlyLooksMakesNothingInADatabase) {
+  if (!TestPostgres::IsInstalled()) {
+    GTEST_SKIP() << "needs a PostgreSQL server: apt-get install postgresql";
+  }
+  const std::string url = TestPostgres::Shared().Url();
+  const std::vector<std::string> there = {
+      "--set", absl::StrCat("feedback.database=", url)};
+  const auto feedback = [&](std::vector<std::string> args) {
+    args.insert(args.end(), there.begin(), there.end());
+    return Feedback(args);
+  };
+  ASSERT_OK(feedback({"import", "--dry-run", File("f.jsonl", kPair)}));
+  EXPECT_THAT(out_, StartsWith("dry run: nothing was written"));
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"batches"},
+        {"export", folder_ / "out.jsonl"},
+        {"verify"}}) {
+    EXPECT_THAT(feedback(args),
+                StatusIs(StatusCode::kNotFound,
+                         HasSubstr("there is no preference store")));
+  }
+  ASSERT_OK_AND_ASSIGN(PostgresSession session,
+                       PostgresSession::Connect(url, {}));
+  ASSERT_OK_AND_ASSIGN(
+      const PostgresResult found,
+      session.Query("SELECT count(*) FROM pg_namespace WHERE nspname = "
+                    "'rlhf_a'"));
+  EXPECT_EQ(found.Int(0, 0), 0);
+
+  ASSERT_OK(feedback({"import", folder_ / "f.jsonl"}));
+  ASSERT_OK(feedback({"import", "--dry-run", folder_ / "f.jsonl"}));
+  EXPECT_THAT(out_, HasSubstr("handed in before")) << "beside the log, now";
+  ASSERT_OK(feedback({"verify"}));
+  EXPECT_THAT(out_, StartsWith("1 comparison, 0 of them retracted"));
+}
+
 TEST_F(FeedbackVerbTest, WhatIsRetractedIsGoneAndDoesNotComeBack) {
   ASSERT_OK(
       Feedback({"import", File("f.jsonl", absl::StrCat(kPair, kOtherPair))}));
@@ -284,7 +343,26 @@ TEST_F(FeedbackVerbTest, WhatIsRetractedIsGoneAndDoesNotComeBack) {
   EXPECT_THAT(out_, StartsWith("2 comparisons, 2 of them retracted"));
   ASSERT_OK(Feedback({"import", File("again.jsonl", kPair)}));
   EXPECT_THAT(out_, AllOf(StartsWith("0 comparisons accepted"),
-                          HasSubstr("1 of its comparisons were taken back")));
+                          HasSubstr("1 of its comparisons was taken back")));
+}
+
+// What the worker said next goes on from it.
+TEST_F(FeedbackVerbTest, ARetractedAnswersNextTurnLeavesTheDiskToo) {
+  ASSERT_OK(Feedback({"import", File("f.jsonl", kPair)}));
+  ASSERT_OK(Feedback({"export", "-"}));
+  ASSERT_OK_AND_ASSIGN(const Json line, ParseJson(out_));
+  const std::string id = line["comparison_id"];
+  OpenWork::Found found;
+  ASSERT_OK_AND_ASSIGN(OpenWork work,
+                       OpenWork::Open(folder_ / "a/feedback/open_work", found));
+  v1::WaitingTurn turn;
+  turn.set_worker_id("ada");
+  turn.set_comparison_id(id);
+  ASSERT_OK(work.Apply({.turns = {turn}}).status);
+  ASSERT_EQ(ListDirectory(folder_ / "a/feedback/open_work").size(), 1u);
+  ASSERT_OK(
+      Feedback({"retract", "--comparison", id, "--by=ada", "--reason=a slip"}));
+  EXPECT_TRUE(ListDirectory(folder_ / "a/feedback/open_work").empty());
 }
 
 // Small files of people who always choose the left side: the fifth waits, and
@@ -337,6 +415,27 @@ TEST_F(FeedbackVerbTest, OnlyABatchThatSuspectsSomethingIsAskedForSuspects) {
       Feedback({"retract", "--suspects-of=b-0", "--batch=b-0", "--by=ada",
                 "--reason=x"}),
       StatusIs(StatusCode::kInvalidArgument, HasSubstr("--suspects-of BATCH")));
+  ASSERT_OK(Feedback({"verify"}));
+  EXPECT_THAT(out_, StartsWith("1 comparison, 0 of them retracted"));
+}
+
+// They are told in reports and in the log, a line each.
+TEST_F(FeedbackVerbTest, WhoAndWhyAreOneLineOfCharactersThatCanBeSeen) {
+  ASSERT_OK(Feedback({"import", File("f.jsonl", kPair)}));
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"release", "b-0"},
+        {"refuse", "b-0"},
+        {"retract", "--worker=import:f.jsonl"}}) {
+    std::vector<std::string> by = command, reason = command;
+    by.insert(by.end(), {"--by=ada\nbob: released", "--reason=asked"});
+    EXPECT_THAT(Feedback(by), StatusIs(StatusCode::kInvalidArgument,
+                                       AllOf(StartsWith("--by holds U+000A"),
+                                             HasSubstr("leave it out"))));
+    reason.insert(reason.end(), {"--by=ada", "--reason=a\x1b[2Jb"});
+    EXPECT_THAT(Feedback(reason),
+                StatusIs(StatusCode::kInvalidArgument,
+                         StartsWith("--reason holds U+001B")));
+  }
   ASSERT_OK(Feedback({"verify"}));
   EXPECT_THAT(out_, StartsWith("1 comparison, 0 of them retracted"));
 }

@@ -28,7 +28,8 @@ constexpr absl::Duration kTimeout = absl::Minutes(10);
 // null if the service has the store.
 absl::StatusOr<std::unique_ptr<PreferenceStore>> OpenUnlessServed(
     const v1::RunConfig& config, StoreContext& context) {
-  if (!PreferenceStoreExists(config)) {
+  RLHF_ASSIGN_OR_RETURN(const bool exists, PreferenceStoreExists(config));
+  if (!exists) {
     return absl::NotFoundError(absl::StrCat(PreferenceStoreName(config),
                                             ": there is no preference store"));
   }

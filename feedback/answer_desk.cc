@@ -243,7 +243,7 @@ void AnswerDesk::Remember(const Task& task, const Answer& answer) {
   // The crowd has nothing to say.
   if (answer.source != "page") return;
   MutexLock lock(&mutex_);
-  continuations_.Remember(task, answer.worker_id);
+  continuations_.Remember(task, answer.worker_id, answer.comparison_id);
 }
 
 absl::StatusOr<std::optional<Task>> AnswerDesk::FindAnswered(
@@ -274,7 +274,7 @@ absl::Status AnswerDesk::AddTurnOfLog(const NextTurn& turn) {
   // Asked under the lock: who is retracted after this is forgotten after this.
   RLHF_ASSIGN_OR_RETURN(std::optional<Task> task, FindAnswered(turn));
   if (!task.has_value()) return NothingToCarryOn(turn);
-  continuations_.Remember(*std::move(task), turn.worker_id);
+  continuations_.Remember(*std::move(task), turn.worker_id, turn.comparison_id);
   return AddTurn(turn);
 }
 
@@ -304,7 +304,10 @@ std::optional<Continuation> AnswerDesk::NextContinuation() const {
 
 void AnswerDesk::FinishContinuation(const Continuation& continuation,
                                     std::optional<Task> task) {
-  if (task.has_value()) task->task_id = KeyedTaskId(task->task_id);
+  if (task.has_value()) {
+    task->task_id = KeyedTaskId(task->task_id);
+    task->carried_on_from = continuation.comparison_id;
+  }
   {
     MutexLock lock(&mutex_);
     continuations_.Finish(continuation, std::move(task));
@@ -329,37 +332,6 @@ absl::StatusOr<std::vector<PreferenceStore::Appended>> AnswerDesk::Import(
   scheduler_.AddImported(num_new);
   UpdateGauges();
   return appended;
-}
-
-absl::Status AnswerDesk::SetPaused(const std::string& worker_id, bool paused,
-                                   const std::string& by,
-                                   const std::string& reason) {
-  MutexLock lock(&mutex_);
-  const absl::Status kept = book_->SetPaused(
-      worker_id, paused, by, reason, store_->GetTotals().num_comparisons);
-  UpdateGauges();
-  return kept;
-}
-
-std::vector<WorkerStatus> AnswerDesk::Workers() const {
-  MutexLock lock(&mutex_);
-  return book_->Workers();
-}
-
-AgreementView AnswerDesk::Agreement() const {
-  MutexLock lock(&mutex_);
-  return book_->ledger().Agreement();
-}
-
-WorkerLedger AnswerDesk::CopyOfLedger() const {
-  MutexLock lock(&mutex_);
-  return book_->ledger();
-}
-
-std::vector<CopySuspicion> AnswerDesk::Copies() const {
-  // Pairs of workers on all tasks: too long to keep the others waiting.
-  const WorkerLedger ledger = CopyOfLedger();
-  return ledger.Copies();
 }
 
 void AnswerDesk::Add(std::vector<Task> tasks) {

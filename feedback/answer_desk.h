@@ -99,6 +99,10 @@ class AnswerDesk {
   // change, or when this is called again.
   absl::Status ForgetWorker(const std::string& worker_id);
 
+  // The same of answers that were retracted: drops the dialogues that go on
+  // from them, whether they wait or are tasks by now.
+  absl::Status ForgetAnswers(const std::vector<std::string>& comparison_ids);
+
   // Saves comparisons from elsewhere, all or none.
   // Errors: as PreferenceStore::AppendAll.
   absl::StatusOr<std::vector<PreferenceStore::Appended>> Import(
@@ -122,10 +126,16 @@ class AnswerDesk {
   TaskStats GetTaskStats() const;
   absl::Duration lease() const { return options_.lease; }
 
-  // A person pauses a worker or lets the worker go on; durable.
-  // Errors: as WorkerBook::SetPaused.
+  // A person pauses a worker, or lets the worker go on and qualify anew.
+  // Durable when it returns; nobody but who else pauses waits for that.
+  // Errors: as WriteFileAtomically; then nobody is let back in, and whoever was
+  // to be paused is, until this object is destroyed.
   absl::Status SetPaused(const std::string& worker_id, bool paused,
                          const std::string& by, const std::string& reason);
+
+  // Whether the worker has answered, was spoken of by a person, or has a task
+  // in hand.
+  bool Knows(const std::string& worker_id) const;
 
   // For the requester.
   std::vector<WorkerStatus> Workers() const;
@@ -144,9 +154,18 @@ class AnswerDesk {
   // ReadLog, with what the files told.
   absl::Status ReadLogBeside(OpenWork::Found found);
   // Puts what the log and the files told into the scheduler.
-  void Resume(ResumedTasks tasks, StartedTasks started,
-              const std::vector<v1::WaitingTurn>& turns)
+  // Errors: as PreferenceStore::Find.
+  absl::Status Resume(ResumedTasks tasks, StartedTasks started,
+                      const std::vector<v1::WaitingTurn>& turns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ResumeTasks(ResumedTasks tasks, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ResumeTurns(const std::vector<v1::WaitingTurn>& turns,
+                           absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the log has it as retracted.
+  absl::StatusOr<bool> IsRetractedAnswer(
+      const std::string& comparison_id) const;
   absl::Status AddTurn(const NextTurn& turn)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // As AddTurn, of an answer that only the log tells of.
@@ -192,6 +211,9 @@ class AnswerDesk {
     std::set<std::string> worker_ids;  // whose dialogue
   };
   Touched touched_ ABSL_GUARDED_BY(mutex_);
+
+  // Held while what persons say of workers is written.
+  Mutex pausing_ ABSL_ACQUIRED_BEFORE(mutex_);
 
   Mutex keeping_ ABSL_ACQUIRED_BEFORE(mutex_);
   OpenWork open_work_ ABSL_GUARDED_BY(keeping_);

@@ -47,14 +47,33 @@ absl::Status AnswerDesk::ReadLogBeside(OpenWork::Found found) {
     scheduler_.AddEarlierAnswers(
         worker.view.worker_id, worker.view.num_answers - worker.view.num_extra);
   }
-  Resume(std::move(resumed), std::move(started), found.turns);
+  RLHF_RETURN_IF_ERROR(
+      Resume(std::move(resumed), std::move(started), found.turns));
   UpdateGauges();
   return absl::OkStatus();
 }
 
-void AnswerDesk::Resume(ResumedTasks tasks, StartedTasks started,
-                        const std::vector<v1::WaitingTurn>& turns) {
+absl::StatusOr<bool> AnswerDesk::IsRetractedAnswer(
+    const std::string& comparison_id) const {
+  if (comparison_id.empty()) return false;
+  RLHF_ASSIGN_OR_RETURN(const std::optional<v1::Comparison> stored,
+                        store_->Find(comparison_id));
+  return stored.has_value() && stored->choice() == v1::RETRACTED;
+}
+
+absl::Status AnswerDesk::Resume(ResumedTasks tasks, StartedTasks started,
+                                const std::vector<v1::WaitingTurn>& turns) {
   const absl::Time now = clock_->Monotonic();
+  RLHF_RETURN_IF_ERROR(ResumeTasks(std::move(tasks), now));
+  RLHF_RETURN_IF_ERROR(ResumeTurns(turns, now));
+  for (StartedTask& one : std::move(started).Take()) {
+    one.task.task_id = KeyedTaskId(one.task.task_id);
+    scheduler_.Add(std::move(one.task), std::move(one.answered_by));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AnswerDesk::ResumeTasks(ResumedTasks tasks, absl::Time now) {
   for (OpenTask& open : std::move(tasks).Take(*clock_, options_.lease)) {
     // A kill may have come between the retraction and the files. Whose answer
     // stands in the log gave it after the retraction.
@@ -64,25 +83,50 @@ void AnswerDesk::Resume(ResumedTasks tasks, StartedTasks started,
              !open.extra_by.contains(worker_id) &&
              store_->IsRetractedWorker(worker_id);
     });
-    if (open.owner.empty() || !store_->IsRetractedWorker(open.owner)) {
+    RLHF_ASSIGN_OR_RETURN(const bool is_retracted,
+                          IsRetractedAnswer(open.task.carried_on_from));
+    if (!is_retracted &&
+        (open.owner.empty() || !store_->IsRetractedWorker(open.owner))) {
       scheduler_.Restore(std::move(open), now);
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status AnswerDesk::ResumeTurns(const std::vector<v1::WaitingTurn>& turns,
+                                     absl::Time now) {
   for (const v1::WaitingTurn& turn : turns) {
+    RLHF_ASSIGN_OR_RETURN(const bool is_retracted,
+                          IsRetractedAnswer(turn.comparison_id()));
     // The task that was made of it may have been given out already.
-    if (!scheduler_.HasOwn(turn.worker_id()) &&
+    if (!is_retracted && !scheduler_.HasOwn(turn.worker_id()) &&
         !store_->IsRetractedWorker(turn.worker_id())) {
       continuations_.Restore({.prompt = turn.prompt(),
                               .worker_id = turn.worker_id(),
-                              .task_id = turn.task_id()},
+                              .task_id = turn.task_id(),
+                              .comparison_id = turn.comparison_id()},
                              now);
     }
     touched_.worker_ids.insert(turn.worker_id());
   }
-  for (StartedTask& one : std::move(started).Take()) {
-    one.task.task_id = KeyedTaskId(one.task.task_id);
-    scheduler_.Add(std::move(one.task), std::move(one.answered_by));
+  return absl::OkStatus();
+}
+
+absl::Status AnswerDesk::ForgetAnswers(
+    const std::vector<std::string>& comparison_ids) {
+  {
+    MutexLock lock(&mutex_);
+    for (const std::string& id : comparison_ids) {
+      if (const auto whose = continuations_.ForgetAnswer(id)) {
+        touched_.worker_ids.insert(*whose);
+      }
+      for (std::string& task_id : scheduler_.ForgetCarriedOn(id)) {
+        touched_.task_ids.insert(std::move(task_id));
+      }
+    }
+    UpdateGauges();
   }
+  return KeepOpenWork();
 }
 
 absl::Status AnswerDesk::ForgetWorker(const std::string& worker_id) {
@@ -135,6 +179,7 @@ OpenWork::Changes AnswerDesk::TakeTouched() {
     *turn.mutable_prompt() = waiting->prompt;
     turn.set_worker_id(waiting->worker_id);
     turn.set_task_id(waiting->task_id);
+    turn.set_comparison_id(waiting->comparison_id);
   }
   return changes;
 }

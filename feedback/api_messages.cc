@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/comparisons/check_comparison.h"
 #include "feedback/api_responses.h"
+#include "feedback/one_line.h"
 
 namespace rlhf {
 namespace {
@@ -250,6 +251,8 @@ absl::StatusOr<PauseRequest> ParsePauseRequest(absl::string_view body) {
   request.paused = paused.get<bool>();
   RLHF_ASSIGN_OR_RETURN(request.by, GetOptionalString(object, "by"));
   RLHF_ASSIGN_OR_RETURN(request.reason, GetOptionalString(object, "reason"));
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("\"by\"", request.by));
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("\"reason\"", request.reason));
   if (request.by.size() + request.reason.size() > kMaxPauseBytes) {
     return FieldError(
         "reason",

@@ -40,7 +40,8 @@ absl::StatusOr<NextTurn> ParseNextTurn(absl::string_view body);
 // {"task_id", "messages": [{"role", "content"}], "left", "right",
 //  "lease_seconds"}. Says nothing of where the responses come from.
 // POST /api/workers/pause: worker_id and paused (true or false) are required,
-// by and reason, of at most 1,000 bytes, are not.
+// by and reason, one line each (one_line.h) and at most 1,000 bytes together,
+// are not.
 struct PauseRequest {
   std::string worker_id;
   bool paused = false;

@@ -123,6 +123,7 @@ absl::StatusOr<HttpResponse> BatchApi::List(const ApiCall& call) const {
                        {"source", report.source()},
                        {"received_unix_ms", report.received_unix_ms()},
                        {"state", BatchStateWord(report)},
+                       {"comparisons", report.num_comparisons()},
                        {"report", BatchReportText(report)}});
   }
   return WithStatus(200, DumpJson({{"batches", std::move(batches)},

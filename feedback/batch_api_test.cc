@@ -20,6 +20,7 @@ using absl::StatusCode;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 constexpr char kSecret[] = "0123456789abcdef!";
 
@@ -134,12 +135,21 @@ TEST_F(BatchApiTest, QuarantinedBatchesAreListedAndDecidedOn) {
   const Json list = Body(List({}), 200)["batches"];
   ASSERT_EQ(list.size(), 1u);
   EXPECT_EQ(list[0]["state"], "quarantined");
+  EXPECT_EQ(list[0]["comparisons"], 1);
   EXPECT_THAT(list[0]["report"].get<std::string>(),
               HasSubstr("waiting for a person"));
 
   const std::string path = absl::StrCat("/api/batches/", id);
   EXPECT_THAT(Post(path + "/release", R"({"by": "ada"})").status(),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("reason")));
+  for (const char* const route : {"/release", "/refuse"}) {
+    EXPECT_THAT(
+        Post(path + route, R"({"by": "ada\nbob", "reason": "hers"})").status(),
+        StatusIs(StatusCode::kInvalidArgument, StartsWith("\"by\" holds")));
+    EXPECT_THAT(
+        Post(path + route, R"({"by": "ada", "reason": "h\rers"})").status(),
+        StatusIs(StatusCode::kInvalidArgument, StartsWith("\"reason\" holds")));
+  }
   EXPECT_THAT(Post(path + "/release", "[]").status(),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("object")));
   const std::string decision = R"({"by": "ada", "reason": "hers"})";

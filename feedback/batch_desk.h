@@ -44,6 +44,10 @@ class BatchDesk {
     // has in hand goes too. May be null. What it returns, Retract returns.
     std::function<absl::Status(const std::string& worker_id)> forget_worker =
         nullptr;
+    // The same of answers that were retracted by their ids, for the dialogues
+    // that go on from them.
+    std::function<absl::Status(const std::vector<std::string>& comparison_ids)>
+        forget_answers = nullptr;
   };
 
   // Stores comparisons, all or none (AnswerDesk::Import and
@@ -98,7 +102,8 @@ class BatchDesk {
   // A person's decision on a quarantined batch; what is released is stored, but
   // for what was retracted and for retracted workers.
   //
-  // Errors: InvalidArgument without `by` or `reason`; NotFound; then
+  // Errors: InvalidArgument without `by` or `reason`, or as CheckIsOneLine of
+  // them; NotFound; then
   // FailedPrecondition if it is not in quarantine; those of Import.
   absl::StatusOr<v1::BatchReport> Decide(const v1::DecideBatchRequest& request);
 
@@ -106,12 +111,14 @@ class BatchDesk {
   // (PreferenceStore::Retract), and out of the batches that wait, so that no
   // release brings them into it. A batch that waits is refused, a worker's name
   // leaves the reports that are kept, and all names leave that of a batch. What
-  // a worker has in hand is dropped after it. Cut off at any moment, it can be
+  // a worker has in hand is dropped after it, and so are dialogues that go on
+  // from comparisons that are named. Cut off at any moment, it can be
   // asked for again. A comparison_id need not be in the log if it waits; what
   // waited does not come in again by another batch.
   //
   // Errors: NotFound for a worker, or a batch, that is nowhere; DataLoss for a
-  // report that cannot be read; those of PreferenceStore::Retract.
+  // report that cannot be read; those of CheckIsOneLine for `by` and `reason`,
+  // and of PreferenceStore::Retract.
   absl::StatusOr<v1::RetractResponse> Retract(
       const v1::RetractRequest& request);
 
@@ -162,6 +169,8 @@ class BatchDesk {
   // NotFound if the request names a worker whom nothing is known of: a mistyped
   // name would look like a withdrawal, and keep an innocent worker out.
   absl::Status CheckIsKnown(const v1::RetractRequest& request) const;
+  // Drops what is in hand of what was retracted.
+  absl::Status Forget(const v1::RetractRequest& request) const;
   absl::Status Keep(const std::vector<v1::Comparison>& comparisons,
                     const v1::BatchReport& report);
   void WriteDecision(bool released, const std::string& by,

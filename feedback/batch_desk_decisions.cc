@@ -13,6 +13,7 @@
 #include "feedback/batch/batch_report.h"
 #include "feedback/batch_desk.h"
 #include "feedback/import_export.h"
+#include "feedback/one_line.h"
 
 namespace rlhf {
 namespace {
@@ -106,6 +107,8 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Decide(
     return absl::InvalidArgumentError(
         "who decides on a batch gives a name and a reason");
   }
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("\"by\"", request.by()));
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("\"reason\"", request.reason()));
   RLHF_ASSIGN_OR_RETURN(const StoredBatch batch,
                         store_->GetBatch(request.batch_id()));
   RLHF_ASSIGN_OR_RETURN(v1::BatchReport report, ReportOf(batch));
@@ -139,6 +142,8 @@ absl::StatusOr<v1::BatchReport> BatchDesk::Decide(
 
 absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
     const v1::RetractRequest& request) {
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("\"by\"", request.by()));
+  RLHF_RETURN_IF_ERROR(CheckIsOneLine("\"reason\"", request.reason()));
   MutexLock lock(&mutex_);
   RLHF_RETURN_IF_ERROR(CheckIsKnown(request));
   RLHF_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
@@ -154,17 +159,29 @@ absl::StatusOr<v1::RetractResponse> BatchDesk::Retract(
   if (!retracted.ok() || !retracted->seqs.empty()) ForgetMemory();
   RLHF_RETURN_IF_ERROR(retracted.status());
   if (left.refused.has_value()) Count(*left.refused);
+  RLHF_RETURN_IF_ERROR(Forget(request));
+  v1::RetractResponse response;
+  response.set_num_retracted(static_cast<int64_t>(retracted->seqs.size()));
+  response.set_num_retracted_before(retracted->num_retracted_before);
+  response.set_num_waiting(static_cast<int64_t>(left.waited.size()));
+  return response;
+}
+
+absl::Status BatchDesk::Forget(const v1::RetractRequest& request) const {
   if (!request.worker_id().empty() && options_.forget_worker != nullptr) {
     RLHF_RETURN_IF_ERROR(WithContext(
         options_.forget_worker(request.worker_id()),
         "the worker is retracted, but files of feedback/open_work may still "
         "name them; retract the worker again"));
   }
-  v1::RetractResponse response;
-  response.set_num_retracted(static_cast<int64_t>(retracted->seqs.size()));
-  response.set_num_retracted_before(retracted->num_retracted_before);
-  response.set_num_waiting(static_cast<int64_t>(left.waited.size()));
-  return response;
+  if (!request.comparison_ids().empty() && options_.forget_answers != nullptr) {
+    const auto& ids = request.comparison_ids();
+    RLHF_RETURN_IF_ERROR(WithContext(
+        options_.forget_answers({ids.begin(), ids.end()}),
+        "the comparisons are retracted, but files of feedback/open_work may "
+        "still hold their words; retract them again"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status BatchDesk::CheckIsKnown(const v1::RetractRequest& request) const {

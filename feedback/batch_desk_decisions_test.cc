@@ -125,7 +125,7 @@ TEST_F(BatchDecisionsTest, ARetractedWorkerDoesNotComeBackByARelease) {
   EXPECT_THAT(store_->GetBatch(id)->payload,
               AllOf(HasSubstr("c2-eve"), Not(HasSubstr("bob"))));
   EXPECT_THAT(BatchReportText(*desk_->Get(id)),
-              HasSubstr("1 of its comparisons were taken back"));
+              HasSubstr("1 of its comparisons was taken back"));
 
   ASSERT_OK_AND_ASSIGN(const v1::BatchReport report,
                        desk_->Decide(Decision(id, true)));
@@ -178,6 +178,28 @@ TEST_F(BatchDecisionsTest, WhatARetractedWorkerHasInHandIsForgotten) {
   request.set_worker_id("bob");
   ASSERT_OK(desk_->Retract(request));
   EXPECT_THAT(forgotten, ::testing::ElementsAre("bob"));
+}
+
+TEST_F(BatchDecisionsTest, WhatGoesOnFromARetractedAnswerIsForgotten) {
+  std::vector<std::string> forgotten;
+  MakeDesk({.forget_answers = [&](const std::vector<std::string>& ids) {
+    for (const std::string& id : ids) {
+      EXPECT_EQ((*store_->Find(id))->choice(), v1::RETRACTED)
+          << "durable before";
+      forgotten.push_back(id);
+    }
+    return absl::OkStatus();
+  }});
+  Import(Line(0, "bob", false) + Line(1, "eve", false));
+  v1::RetractRequest request = Retraction();
+  request.set_worker_id("bob");
+  ASSERT_OK(desk_->Retract(request));
+  EXPECT_THAT(forgotten, ::testing::IsEmpty());
+  request.clear_worker_id();
+  request.add_comparison_ids("c1-eve");
+  // Asked again, which happens when it was cut off.
+  for (int i = 0; i < 2; ++i) ASSERT_OK(desk_->Retract(request));
+  EXPECT_THAT(forgotten, ::testing::ElementsAre("c1-eve", "c1-eve"));
 }
 
 TEST_F(BatchDecisionsTest, AllNamesLeaveTheReportOfARetractedBatch) {
@@ -404,7 +426,7 @@ TEST_F(BatchDecisionsTest, ABatchTellsWhatOfItWasTakenBackLater) {
   request.set_batch_id(second);
   ASSERT_OK(desk_->Retract(request));
   EXPECT_THAT(BatchReportText(*desk_->Get(first)),
-              HasSubstr("1 of its comparisons were taken back"));
+              HasSubstr("1 of its comparisons was taken back"));
   EXPECT_EQ(desk_->Get(second)->num_retracted(), 2);
   ASSERT_OK_AND_ASSIGN(const v1::BatchList list, desk_->List({}));
   ASSERT_EQ(list.batches_size(), 2);

@@ -116,6 +116,23 @@ TEST_F(BatchDeskRetractionTest,
   EXPECT_EQ(store_->GetBatch(hasty)->state, BatchState::kRefused);
 }
 
+TEST_F(BatchDeskRetractionTest, WhoAndWhyAreOneLineEach) {
+  const std::string id = Import(Line(0, "bob", false));
+  v1::RetractRequest request;
+  request.set_worker_id("bob");
+  request.set_by("grace\nrita");
+  request.set_reason("asked to");
+  EXPECT_THAT(desk_->Retract(request),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("\"by\" holds U+000A")));
+  request.set_by("grace");
+  request.set_reason("a\x1b[1A");
+  EXPECT_THAT(desk_->Retract(request),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("\"reason\" holds U+001B")));
+  EXPECT_EQ(store_->GetStats().num_retracted, 0);
+}
+
 TEST_F(BatchDeskRetractionTest, WhatCouldNotBeErasedIsErasedLater) {
   Import(Line(0, "bob", true) + Line(1, "bob", true));
   CutTable* table = Reopen(1000);

@@ -62,10 +62,14 @@ absl::Status NothingToCarryOn(const NextTurn& turn) {
                    turn.task_id, " lately: its dialogue cannot be carried on"));
 }
 
-void Continuations::Remember(Task task, const std::string& worker_id) {
+void Continuations::Remember(Task task, const std::string& worker_id,
+                             const std::string& comparison_id) {
   const Key key(task.task_id, worker_id);
   const bool is_new =
-      answered_.try_emplace(key, Answered{.task = std::move(task)}).second;
+      answered_
+          .try_emplace(key, Answered{.task = std::move(task),
+                                     .comparison_id = comparison_id})
+          .second;
   if (!is_new) return;
   answered_order_.push_back(key);
   if (answered_order_.size() > kMaxRemembered) {
@@ -99,7 +103,8 @@ absl::StatusOr<std::optional<std::string>> Continuations::Add(
   answered.message = turn.message;
   queue_.push_back({.continuation = {.prompt = CarryOn(answered.task, turn),
                                      .worker_id = turn.worker_id,
-                                     .task_id = turn.task_id},
+                                     .task_id = turn.task_id,
+                                     .comparison_id = answered.comparison_id},
                     .awaited_until = now + kPatience,
                     .task = std::nullopt});
   return dropped;
@@ -138,7 +143,7 @@ void Continuations::Restore(Continuation continuation, absl::Time now) {
   before.mutable_messages()->RemoveLast();
   const Key key(continuation.task_id, continuation.worker_id);
   Remember({.task_id = continuation.task_id, .prompt = std::move(before)},
-           continuation.worker_id);
+           continuation.worker_id, continuation.comparison_id);
   Answered& answered = answered_.at(key);
   answered.message = continuation.prompt.messages().rbegin()->content();
   answered.restored = true;
@@ -157,6 +162,23 @@ void Continuations::Forget(const std::string& worker_id) {
   std::erase_if(answered_order_, is_theirs);
   std::erase_if(answered_,
                 [&](const auto& entry) { return is_theirs(entry.first); });
+}
+
+std::optional<std::string> Continuations::ForgetAnswer(
+    const std::string& comparison_id) {
+  std::erase_if(answered_, [&](const auto& entry) {
+    return entry.second.comparison_id == comparison_id;
+  });
+  std::erase_if(answered_order_,
+                [&](const Key& key) { return !answered_.contains(key); });
+  const auto found =
+      std::find_if(queue_.begin(), queue_.end(), [&](const Queued& queued) {
+        return queued.continuation.comparison_id == comparison_id;
+      });
+  if (found == queue_.end()) return std::nullopt;
+  std::string whose = found->continuation.worker_id;
+  queue_.erase(found);
+  return whose;
 }
 
 std::optional<Continuation> Continuations::WaitingOf(

@@ -41,8 +41,9 @@ struct Continuation {
   v1::Prompt prompt;
   // Whose it is.
   std::string worker_id;
-  // The task that it goes on from.
+  // The task that it goes on from, and the saved answer to it.
   std::string task_id;
+  std::string comparison_id;
 };
 
 // Thread-compatible. Everything in it is bounded. The dialogues that wait are
@@ -61,8 +62,9 @@ class Continuations {
   // A worker waits so long for the responses, and then gets other tasks.
   static constexpr absl::Duration kPatience = absl::Minutes(1);
 
-  // `worker_id` answered `task`, and may carry it on.
-  void Remember(Task task, const std::string& worker_id);
+  // `worker_id` answered `task` by `comparison_id`, and may carry it on.
+  void Remember(Task task, const std::string& worker_id,
+                const std::string& comparison_id);
 
   // Queues a dialogue; the same turn again changes nothing. Returns whose
   // dialogue was dropped to make room, if one was.
@@ -84,6 +86,10 @@ class Continuations {
   // Drops what waits of the worker, and what the worker answered: nothing of it
   // is carried on any more.
   void Forget(const std::string& worker_id);
+
+  // The same of one answer: drops the dialogue that goes on from it, if it
+  // waits; returns whose that was.
+  std::optional<std::string> ForgetAnswer(const std::string& comparison_id);
 
   // What waits of the worker, with responses or without. nullopt: nothing.
   std::optional<Continuation> WaitingOf(const std::string& worker_id) const;
@@ -107,6 +113,7 @@ class Continuations {
  private:
   struct Answered {
     Task task;
+    std::string comparison_id;
     // Empty: not carried on.
     std::string message;
     // Only the prompt of `task` is known, and the chosen response stands in it.

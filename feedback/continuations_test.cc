@@ -43,7 +43,7 @@ TEST(ContinuationsTest, ChosenSideAndMessageFollowTheDialogue) {
     Task task = MakeDialogue(1);
     task.shown_swapped = swapped;
     Continuations continuations;
-    continuations.Remember(task, "ada");
+    continuations.Remember(task, "ada", "c");
     NextTurn turn = Turn(task, "And now?");
     turn.left_chosen = false;
     ASSERT_OK(continuations.Add(turn, kStart));
@@ -62,10 +62,10 @@ TEST(ContinuationsTest, OnlyWhoAnsweredMayGoOnAndOnlyOnce) {
   const Task task = MakeDialogue(1);
   EXPECT_THAT(continuations.Add(Turn(task, "Go on"), kStart),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"ada\"")));
-  continuations.Remember(task, "ben");
+  continuations.Remember(task, "ben", "c");
   EXPECT_THAT(continuations.Add(Turn(task, "Go on"), kStart),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be")));
-  continuations.Remember(task, "ada");
+  continuations.Remember(task, "ada", "c");
   ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
   continuations.Finish(*continuations.Next(), MakeDialogue(2));
   EXPECT_OK(continuations.Add(Turn(task, "Go on"), kStart)) << "a retry";
@@ -79,7 +79,7 @@ TEST(ContinuationsTest, OnlyWhoAnsweredMayGoOnAndOnlyOnce) {
 TEST(ContinuationsTest, TurnThatGotNoResponsesIsQueuedByARetry) {
   Continuations continuations;
   const Task task = MakeDialogue(1);
-  continuations.Remember(task, "ada");
+  continuations.Remember(task, "ada", "c");
   ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
   continuations.Finish(*continuations.Next(), std::nullopt);
   EXPECT_FALSE(continuations.Next().has_value());
@@ -92,14 +92,14 @@ TEST(ContinuationsTest, ResponsesToAnEarlierTurnAreNotThoseOfTheNext) {
   Continuations continuations;
   const Task first = MakeDialogue(1);
   const Task second = MakeDialogue(2);
-  continuations.Remember(first, "ada");
+  continuations.Remember(first, "ada", "c");
   ASSERT_OK(continuations.Add(Turn(first, "Go on"), kStart));
   const Continuation dropped = *continuations.Next();
   // Another task of the same worker, and the same one with other words.
   for (const NextTurn& turn : {Turn(second, "Go on"), Turn(first, "Stop")}) {
     continuations.Forget("ada");
-    continuations.Remember(first, "ada");
-    continuations.Remember(second, "ada");
+    continuations.Remember(first, "ada", "c");
+    continuations.Remember(second, "ada", "c");
     ASSERT_OK(continuations.Add(turn, kStart));
     continuations.Finish(dropped, MakeDialogue(3));
     EXPECT_FALSE(continuations.Take("ada").has_value());
@@ -114,7 +114,7 @@ TEST(ContinuationsTest, ResponsesToAnEarlierTurnAreNotThoseOfTheNext) {
 TEST(ContinuationsTest, TurnFromBeforeARestartWaitsAgainOnce) {
   const Task task = MakeDialogue(1);
   Continuations before;
-  before.Remember(task, "ada");
+  before.Remember(task, "ada", "c");
   ASSERT_OK(before.Add(Turn(task, "Go on"), kStart));
   EXPECT_FALSE(before.WaitingOf("ben").has_value());
   const std::optional<Continuation> waiting = before.WaitingOf("ada");
@@ -136,7 +136,7 @@ TEST(ContinuationsTest, TurnFromBeforeARestartWaitsAgainOnce) {
 TEST(ContinuationsTest, TurnFromBeforeARestartThatFailsIsLookedUpAnew) {
   const Task task = MakeDialogue(1);
   Continuations before;
-  before.Remember(task, "ada");
+  before.Remember(task, "ada", "c");
   ASSERT_OK(before.Add(Turn(task, "Go on"), kStart));
   Continuations after;
   after.Restore(*before.WaitingOf("ada"), kStart);
@@ -150,8 +150,8 @@ TEST(ContinuationsTest, LongDialoguesAndMessagesAreRefused) {
   Continuations continuations;
   const Task last = MakeDialogue(Continuations::kMaxTurns);
   const Task one_less = MakeDialogue(Continuations::kMaxTurns - 1);
-  continuations.Remember(last, "ada");
-  continuations.Remember(one_less, "ada");
+  continuations.Remember(last, "ada", "c");
+  continuations.Remember(one_less, "ada", "c");
   EXPECT_THAT(
       continuations.Add(Turn(last, "Go on"), kStart),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("20 turns")));
@@ -173,8 +173,8 @@ TEST(ContinuationsTest, WorkerWaitsForTheDialogueButNotForever) {
   Continuations continuations;
   const Task task = MakeDialogue(1);
   const Task other = MakeDialogue(2);
-  continuations.Remember(task, "ada");
-  continuations.Remember(other, "ada");
+  continuations.Remember(task, "ada", "c");
+  continuations.Remember(other, "ada", "c");
   EXPECT_FALSE(continuations.IsAwaited("ada", kStart));
   ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
   EXPECT_TRUE(continuations.IsAwaited("ada", kStart));
@@ -185,10 +185,30 @@ TEST(ContinuationsTest, WorkerWaitsForTheDialogueButNotForever) {
       continuations.IsAwaited("ada", kStart + Continuations::kPatience));
 }
 
+TEST(ContinuationsTest, AnAnswerThatIsForgottenIsNotCarriedOnAndOthersAre) {
+  Continuations continuations;
+  const Task first = MakeDialogue(1, 1), second = MakeDialogue(1, 2);
+  const NextTurn turn = Turn(first, "Go on");
+  for (const bool is_task : {false, true}) {
+    continuations.Remember(first, "ada", "c1");
+    continuations.Remember(second, "ada", "c2");
+    ASSERT_OK(continuations.Add(turn, kStart));
+    EXPECT_EQ(continuations.ForgetAnswer("c2"), std::nullopt);
+    EXPECT_EQ(continuations.Next()->comparison_id, "c1");
+    if (is_task) continuations.Finish(*continuations.Next(), MakeDialogue(2));
+    EXPECT_EQ(continuations.ForgetAnswer("c1"), "ada");
+    EXPECT_FALSE(continuations.WaitingOf("ada").has_value());
+    EXPECT_FALSE(continuations.Take("ada").has_value());
+    EXPECT_THAT(
+        continuations.Add(turn, kStart),
+        StatusIs(absl::StatusCode::kNotFound, HasSubstr("cannot be carried")));
+  }
+}
+
 TEST(ContinuationsTest, TaskIsTakenOnceByItsWorker) {
   Continuations continuations;
   const Task task = MakeDialogue(1);
-  continuations.Remember(task, "ada");
+  continuations.Remember(task, "ada", "c");
   ASSERT_OK(continuations.Add(Turn(task, "Go on"), kStart));
   EXPECT_FALSE(continuations.Take("ada").has_value());
   continuations.Finish(*continuations.Next(), MakeDialogue(2));
@@ -203,7 +223,7 @@ TEST(ContinuationsTest, QueueAndMemoryAreBounded) {
   Continuations continuations;
   for (size_t i = 0; i <= Continuations::kMaxRemembered; ++i) {
     continuations.Remember(MakeDialogue(1, static_cast<int>(i)),
-                           absl::StrCat("w", i));
+                           absl::StrCat("w", i), absl::StrCat("c", i));
   }
   NextTurn turn = Turn(MakeDialogue(1, 0), "Go on");
   turn.worker_id = "w0";

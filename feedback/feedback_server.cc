@@ -117,6 +117,9 @@ absl::Status FeedbackServer::OpenBatches(const v1::RunConfig& config) {
   options->forget_worker = [this](const std::string& worker_id) {
     return desk_->ForgetWorker(worker_id);
   };
+  options->forget_answers = [this](const std::vector<std::string>& ids) {
+    return desk_->ForgetAnswers(ids);
+  };
   batches_ = std::make_unique<BatchDesk>(
       *std::move(options), store_.get(),
       [this](const std::vector<v1::Comparison>& comparisons) {

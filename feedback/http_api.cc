@@ -1,5 +1,6 @@
 #include "feedback/http_api.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -270,11 +271,28 @@ HttpResponse HttpApi::PostContinue(const HttpRequest& request) {
 HttpResponse HttpApi::PostPause(const ApiCall& call) {
   const auto pause = ParsePauseRequest(call.request.body);
   if (!pause.ok()) return ErrorResponse(pause.status());
+  // A mistyped name would look like a pause.
+  if (!desk_->Knows(pause->worker_id) && !HasAccount(pause->worker_id)) {
+    return JsonErrorResponse(
+        404, absl::StrCat("there is no worker \"", pause->worker_id,
+                          "\": nobody was paused or let go on. GET "
+                          "/api/workers lists those who answered"));
+  }
   const absl::Status done =
       desk_->SetPaused(pause->worker_id, pause->paused,
                        call.caller.NameOr(pause->by), pause->reason);
   if (!done.ok()) return ErrorResponse(done);
   return JsonResponse(DumpJson({{"paused", pause->paused}}));
+}
+
+bool HttpApi::HasAccount(const std::string& worker_id) const {
+  if (access_ == nullptr || !access_->require_login()) return false;
+  const auto accounts = access_->accounts().Get();
+  if (!accounts.ok()) return false;
+  const auto& all = (*accounts)->accounts();
+  return std::any_of(all.begin(), all.end(), [&](const auto& account) {
+    return access_->pseudonym(account.first) == worker_id;
+  });
 }
 
 HttpResponse HttpApi::GetStats(const HttpRequest& request) {

@@ -14,7 +14,8 @@
 //   GET  /api/comparisons, /api/summary, /api/elo, /api/pms, /api/export:
 //                          requester_api.h
 //   GET  /api/workers      what is known of each worker
-//   POST /api/workers/pause  {"worker_id", "paused"}: 200 {"paused"}
+//   POST /api/workers/pause  {"worker_id", "paused"}: 200 {"paused"}, 404 for
+//                          who has neither an account, an answer nor a task
 //   GET  /api/agreement    how far workers agree, and who copies
 //   GET  /metrics, /healthz
 //
@@ -109,6 +110,8 @@ class HttpApi {
   HttpResponse PostComparison(const HttpRequest& request);
   HttpResponse PostContinue(const HttpRequest& request);
   HttpResponse PostPause(const ApiCall& call);
+  // Whether `worker_id` is an account's pseudonym.
+  bool HasAccount(const std::string& worker_id) const;
   HttpResponse GetStats(const HttpRequest& request);
 
   AnswerDesk* const desk_;

@@ -383,8 +383,38 @@ TEST_F(HttpApiTest, WorkersAndAgreementAreShownWithNullForWhatIsNotKnown) {
   EXPECT_TRUE(agreement["copies"].empty());
 }
 
+TEST_F(HttpApiTest, WhoIsNotKnownIsNeitherPausedNorLetGoOn) {
+  AddTask(0);
+  LeaseTask();
+  for (const char* const paused : {"true", "false"}) {
+    const HttpTestReply reply = client_->Post(
+        "/api/workers/pause",
+        absl::StrCat(R"({"worker_id": "adda", "paused": )", paused, "}"));
+    EXPECT_EQ(reply.status, 404);
+    EXPECT_THAT(reply.body, HasSubstr("there is no worker \\\"adda\\\""));
+  }
+  EXPECT_TRUE(desk_->Workers().empty());
+  EXPECT_EQ(metrics_.workers_paused.Value(), 0);
+}
+
+TEST_F(HttpApiTest, WhoPausesAndWhyAreOneLineEach) {
+  AddTask(0);
+  LeaseTask();
+  for (const char* const field : {"by", "reason"}) {
+    const HttpTestReply reply =
+        client_->Post("/api/workers/pause",
+                      absl::StrCat(R"({"worker_id": "ada", "paused": true, ")",
+                                   field, R"(": "rita\nmax"})"));
+    EXPECT_EQ(reply.status, 400);
+    EXPECT_THAT(reply.body,
+                HasSubstr(absl::StrCat("\\\"", field, "\\\" holds")));
+  }
+  EXPECT_TRUE(desk_->Workers().empty());
+}
+
 TEST_F(HttpApiTest, PausedWorkerGets403WithAFriendlyWord) {
   AddTask(0);
+  LeaseTask();
   EXPECT_EQ(client_
                 ->Post("/api/workers/pause",
                        R"({"worker_id": "ada", "paused": true})")

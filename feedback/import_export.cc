@@ -67,20 +67,32 @@ absl::StatusOr<std::string> ComparisonLines(
   return lines;
 }
 
-absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
-                                          const ComparisonReader& read,
-                                          const std::string& path,
-                                          ExportFormat format) {
-  RLHF_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
+absl::StatusOr<int64_t> ForEachExportLine(
+    int64_t num_comparisons, const ComparisonReader& read, ExportFormat format,
+    const std::function<absl::Status(absl::string_view line)>& take) {
   int64_t num_lines = 0;
   RLHF_RETURN_IF_ERROR(
       ForEachComparison(1, num_comparisons, read,
                         [&](const v1::Comparison& comparison) -> absl::Status {
                           RLHF_ASSIGN_OR_RETURN(const std::string line,
                                                 ExportLine(comparison, format));
-                          if (!line.empty()) ++num_lines;
-                          return file.Append(line);
+                          if (line.empty()) return absl::OkStatus();
+                          ++num_lines;
+                          return take(line);
                         }));
+  return num_lines;
+}
+
+absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
+                                          const ComparisonReader& read,
+                                          const std::string& path,
+                                          ExportFormat format) {
+  RLHF_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
+  RLHF_ASSIGN_OR_RETURN(const int64_t num_lines,
+                        ForEachExportLine(num_comparisons, read, format,
+                                          [&](absl::string_view line) {
+                                            return file.Append(line);
+                                          }));
   RLHF_RETURN_IF_ERROR(file.Commit());
   return num_lines;
 }

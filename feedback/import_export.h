@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "feedback/comparison_pages.h"
 #include "rlhf/v1/feedback.pb.h"
 
@@ -34,9 +37,15 @@ absl::StatusOr<std::string> ExportLine(const v1::Comparison& comparison,
 absl::StatusOr<std::string> ComparisonLines(
     const std::vector<v1::Comparison>& comparisons);
 
-// Writes the first `num_comparisons` of a log to `path`, which is not there
-// before it is whole; returns the number of lines. A page of the log is in
-// memory at a time. Errors: those of `read` and AtomicFile.
+// Shows the lines of the first `num_comparisons` of a log to `take`; returns
+// how many. A page of the log is in memory at a time. Errors: those of `read`
+// and `take`.
+absl::StatusOr<int64_t> ForEachExportLine(
+    int64_t num_comparisons, const ComparisonReader& read, ExportFormat format,
+    const std::function<absl::Status(absl::string_view line)>& take);
+
+// The same into the file `path`, which is not there before it is whole.
+// Errors: those of `read` and AtomicFile.
 absl::StatusOr<int64_t> ExportComparisons(int64_t num_comparisons,
                                           const ComparisonReader& read,
                                           const std::string& path,

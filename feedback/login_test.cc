@@ -255,8 +255,14 @@ TEST_F(LoginTest, BatchIsReleasedByTheSessionsAccount) {
 
 TEST_F(LoginTest, PauseBearsTheNameOfTheSessionsAccount) {
   Browser ada = Join("ada", Role::kRequester);
+  EXPECT_EQ(
+      ada.Post("/api/workers/pause", {{"worker_id", "w"}, {"paused", true}})
+          .status,
+      404);
+  Join("max", Role::kWorker);
+  // Who has not begun yet is known by the account.
   const HttpTestReply reply =
-      ada.Post("/api/workers/pause", {{"worker_id", "w"},
+      ada.Post("/api/workers/pause", {{"worker_id", access_->pseudonym("max")},
                                       {"paused", true},
                                       {"by", "somebody else"},
                                       {"reason", "careless"}});

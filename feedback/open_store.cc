@@ -12,16 +12,21 @@
 namespace rlhf {
 namespace {
 
+absl::Status CheckUrl(const std::string& url) {
+  if (absl::StartsWith(url, "postgresql://") ||
+      absl::StartsWith(url, "postgres://")) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "it is no address of a database; wanted "
+      "postgresql://USER@HOST/DATABASE, or nothing for a SQLite file in the "
+      "run's directory");
+}
+
 absl::StatusOr<std::unique_ptr<PreferenceStore>> OpenDatabase(
     const v1::RunConfig& config, const Clock* clock, FeedbackMetrics* metrics) {
   const std::string& url = config.feedback().database();
-  if (!absl::StartsWith(url, "postgresql://") &&
-      !absl::StartsWith(url, "postgres://")) {
-    return absl::InvalidArgumentError(
-        "it is no address of a database; wanted "
-        "postgresql://USER@HOST/DATABASE, or nothing for a SQLite file in the "
-        "run's directory");
-  }
+  RLHF_RETURN_IF_ERROR(CheckUrl(url));
   RLHF_ASSIGN_OR_RETURN(std::unique_ptr<ComparisonTable> table,
                         PostgresTable::Open(url, config.name(), {}));
   return PreferenceStore::OpenTable(std::move(table), clock, metrics);
@@ -42,9 +47,14 @@ std::string PreferenceStoreName(const v1::RunConfig& config) {
                                               : "feedback.database";
 }
 
-bool PreferenceStoreExists(const v1::RunConfig& config) {
-  return !config.feedback().database().empty() ||
-         FileExists(PreferenceStorePath(config));
+absl::StatusOr<bool> PreferenceStoreExists(const v1::RunConfig& config) {
+  const std::string& url = config.feedback().database();
+  if (url.empty()) return FileExists(PreferenceStorePath(config));
+  const absl::Status is_url = CheckUrl(url);
+  if (!is_url.ok()) return WithContext(is_url, "feedback.database");
+  auto exists = PostgresTable::Exists(url, config.name(), {});
+  if (!exists.ok()) return WithContext(exists.status(), "feedback.database");
+  return exists;
 }
 
 absl::StatusOr<std::unique_ptr<PreferenceStore>> OpenPreferenceStore(

@@ -21,8 +21,9 @@ std::string PreferenceStorePath(const v1::RunConfig& config);
 // The store as messages name it, without secrets.
 std::string PreferenceStoreName(const v1::RunConfig& config);
 
-// False if opening the store would make a file. A database is not asked.
-bool PreferenceStoreExists(const v1::RunConfig& config);
+// False if opening the store would make it. A database is asked.
+// Errors: as OpenPreferenceStore of a database.
+absl::StatusOr<bool> PreferenceStoreExists(const v1::RunConfig& config);
 
 // Opens the store in `feedback.database`, or in the run's file if that is
 // empty; makes it, and the folders above a file, if there is none. `clock` and

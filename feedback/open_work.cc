@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <set>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -119,6 +120,26 @@ absl::Status OpenWork::RemoveWorker(const std::string& folder,
       changes.gone_tasks.push_back(task.task_id());
     } else {
       changes.tasks.push_back(std::move(task));
+    }
+  }
+  return work.Apply(changes).status;
+}
+
+absl::Status OpenWork::RemoveAnswers(
+    const std::string& folder, const std::vector<std::string>& comparison_ids) {
+  if (!FileExists(folder)) return absl::OkStatus();
+  Found found;
+  RLHF_ASSIGN_OR_RETURN(OpenWork work, Open(folder, found));
+  const std::set<std::string> ids(comparison_ids.begin(), comparison_ids.end());
+  Changes changes;
+  for (const v1::OpenTask& task : found.tasks) {
+    if (ids.contains(task.carried_on_from())) {
+      changes.gone_tasks.push_back(task.task_id());
+    }
+  }
+  for (const v1::WaitingTurn& turn : found.turns) {
+    if (ids.contains(turn.comparison_id())) {
+      changes.gone_turns.push_back(turn.worker_id());
     }
   }
   return work.Apply(changes).status;

@@ -41,6 +41,11 @@ class OpenWork {
   static absl::Status RemoveWorker(const std::string& folder,
                                    const std::string& worker_id);
 
+  // The same of answers: the dialogues and tasks that go on from them go.
+  static absl::Status RemoveAnswers(
+      const std::string& folder,
+      const std::vector<std::string>& comparison_ids);
+
   // Each in place of an earlier one of the same task, or of the same worker;
   // what is gone need not have been there.
   struct Changes {

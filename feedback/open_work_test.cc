@@ -117,6 +117,28 @@ TEST(OpenWorkTest, NoTurnIsRemovedUnlessAllWasWritten) {
   EXPECT_TRUE(found.turns.empty());
 }
 
+TEST(OpenWorkTest, WhatGoesOnFromRemovedAnswersGoesAndNothingElse) {
+  const TempDir dir;
+  OpenWork::Found found;
+  ASSERT_OK_AND_ASSIGN(OpenWork work, OpenWork::Open(dir.path(), found));
+  v1::OpenTask carried_on = MakeOpenTask("a1");
+  carried_on.set_carried_on_from("c1");
+  v1::WaitingTurn adas = MakeTurn("ada"), bens = MakeTurn("ben");
+  adas.set_comparison_id("c2");
+  bens.set_comparison_id("c3");
+  ASSERT_OK(work.Apply({.tasks = {carried_on, MakeOpenTask("b2")},
+                        .turns = {adas, bens}})
+                .status);
+  ASSERT_OK(OpenWork::RemoveAnswers(dir.path(), {"c1", "c2", "c4"}));
+  ASSERT_OK(OpenWork::Open(dir.path(), found));
+  ASSERT_EQ(found.tasks.size(), 1u);
+  EXPECT_EQ(found.tasks[0].task_id(), "b2");
+  ASSERT_EQ(found.turns.size(), 1u);
+  EXPECT_EQ(found.turns[0].worker_id(), "ben");
+  ASSERT_OK(OpenWork::RemoveAnswers(dir / "never there", {"c1"}));
+  EXPECT_FALSE(FileExists(dir / "never there"));
+}
+
 TEST(OpenWorkTest, WithoutAFolderNothingIsKept) {
   OpenWork work;
   ASSERT_OK(

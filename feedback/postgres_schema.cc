@@ -142,6 +142,16 @@ absl::StatusOr<std::string> PostgresSchemaOf(const std::string& run_name) {
   return absl::StrCat(kPrefix, run_name);
 }
 
+absl::StatusOr<bool> HasPostgresTables(PostgresSession& session,
+                                       const std::string& schema) {
+  RLHF_ASSIGN_OR_RETURN(
+      const int64_t num_tables,
+      QueryInt(session, absl::StrCat("SELECT count(*) FROM pg_tables "
+                                     "WHERE schemaname = '",
+                                     schema, "'")));
+  return num_tables > 0;
+}
+
 absl::Status CreatePostgresTables(PostgresSession& session,
                                   const std::string& schema) {
   RLHF_ASSIGN_OR_RETURN(
@@ -149,12 +159,9 @@ absl::Status CreatePostgresTables(PostgresSession& session,
       QueryInt(session, absl::StrCat("SELECT count(*) FROM pg_namespace "
                                      "WHERE nspname = '",
                                      schema, "'")));
-  RLHF_ASSIGN_OR_RETURN(
-      const int64_t num_tables,
-      QueryInt(session, absl::StrCat("SELECT count(*) FROM pg_tables "
-                                     "WHERE schemaname = '",
-                                     schema, "'")));
-  if (num_tables == 0) {
+  RLHF_ASSIGN_OR_RETURN(const bool has_tables,
+                        HasPostgresTables(session, schema));
+  if (!has_tables) {
     // Several statements sent together are one transaction.
     return session.Execute(absl::StrCat(
         num_schemas == 0 ? absl::StrCat("CREATE SCHEMA \"", schema, "\";") : "",

@@ -15,6 +15,10 @@ namespace rlhf {
 // characters than letters, digits, "-", "_" and ".".
 absl::StatusOr<std::string> PostgresSchemaOf(const std::string& run_name);
 
+// Whether there are tables in `schema`. Errors: as PostgresSession.
+absl::StatusOr<bool> HasPostgresTables(PostgresSession& session,
+                                       const std::string& schema);
+
 // Makes the tables in `schema` if there are none at all, in one transaction.
 //
 // Errors: DataLoss if there are some, but none of a store of this version; as

@@ -134,6 +134,15 @@ absl::StatusOr<std::unique_ptr<PostgresTable>> PostgresTable::Open(
   return table;
 }
 
+absl::StatusOr<bool> PostgresTable::Exists(
+    const std::string& url, const std::string& run_name,
+    const PostgresSession::Options& options) {
+  RLHF_ASSIGN_OR_RETURN(const std::string schema, PostgresSchemaOf(run_name));
+  RLHF_ASSIGN_OR_RETURN(PostgresSession session,
+                        PostgresSession::Connect(url, options));
+  return HasPostgresTables(session, schema);
+}
+
 absl::Status PostgresTable::Connect(absl::Time lock_deadline) {
   is_position_known_ = false;
   RLHF_ASSIGN_OR_RETURN(PostgresSession session,

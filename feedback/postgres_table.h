@@ -43,6 +43,13 @@ class PostgresTable final : public ComparisonTable {
       const std::string& url, const std::string& run_name,
       const Options& options);
 
+  // Whether Open would find the run's tables; makes none.
+  //
+  // Errors: InvalidArgument and Unavailable as Open.
+  static absl::StatusOr<bool> Exists(const std::string& url,
+                                     const std::string& run_name,
+                                     const PostgresSession::Options& options);
+
   const std::string& name() const override { return name_; }
   absl::StatusOr<std::vector<ComparisonRow>> Read(int64_t first_seq,
                                                   int64_t last_seq) override;

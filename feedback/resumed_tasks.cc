@@ -42,6 +42,7 @@ OpenTask ToOpenTask(const v1::OpenTask& record, const Clock& clock,
                          .kind = compared.task_kind(),
                          .sampling = compared.sampling(),
                          .pm_version = compared.pm_version(),
+                         .carried_on_from = record.carried_on_from(),
                          .gold = record.gold()},
                 .owner = record.owner(),
                 .holders = {},
@@ -103,6 +104,7 @@ v1::OpenTask ToRecord(const OpenTask& open, const Clock& clock) {
   compared.set_task_kind(open.task.kind);
   compared.set_pm_version(open.task.pm_version);
   *compared.mutable_sampling() = open.task.sampling;
+  record.set_carried_on_from(open.task.carried_on_from);
   record.set_gold(open.task.gold);
   record.set_owner(open.owner);
   record.set_num_before(open.num_before);

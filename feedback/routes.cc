@@ -81,7 +81,8 @@ const Route kRoutes[] = {
     {"GET", "/api/workers", Who::kRequester, "what is known of each worker", "",
      0, kNoWorker, Lane::kReading},
     {"POST", "/api/workers/pause", Who::kRequester,
-     "give a worker no more tasks, or again", kJson, kSmallBody},
+     "give a worker no more tasks, or again", kJson, kSmallBody, kNoWorker,
+     Lane::kAccounts},
     {"GET", "/api/agreement", Who::kRequester,
      "how far workers agree, and who copies", "", 0, kNoWorker, Lane::kReading},
 

@@ -32,7 +32,8 @@ enum class Lane {
   kJudging,   // imports and decisions: judge much, ask a PM
   kWebhook,   // one judgement each: ask a PM, too
   kLogin,     // hash a password
-  kAccounts,  // wait for the file of the accounts; strangers only if invited
+  kAccounts,  // wait for the file of the accounts, or of who is paused;
+              // strangers only if invited
   kSaving,    // answers: wait for the preference store's database
 };
 

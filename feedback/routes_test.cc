@@ -238,6 +238,9 @@ TEST(SlowLanesTest, ExportsWebhooksAndLoginsNeverWaitForAnImport) {
       << "who waits for the accounts' file holds up no login";
   EXPECT_EQ(SlowLaneOf("HEAD", "/api/export"),
             SlowLaneOf("GET", "/api/export"));
+  // Both wait for a small file.
+  EXPECT_EQ(SlowLaneOf("POST", "/api/workers/pause"),
+            SlowLaneOf("POST", "/api/accounts/ada/disable"));
   EXPECT_EQ(SlowLaneOf("POST", "/api/task"), std::nullopt);
   EXPECT_EQ(SlowLaneOf("GET", "/metrics"), std::nullopt);
   EXPECT_EQ(SlowLaneOf("GET", "/nowhere"), std::nullopt);

@@ -35,6 +35,8 @@ struct Task {
   v1::SamplingRecord sampling;
   // The PM that served when the task was made; 0: none, or not known.
   int64_t pm_version = 0;
+  // The saved answer that its dialogue goes on from; empty: none.
+  std::string carried_on_from;
   // A is known to be right. Nothing that the worker sees tells so.
   bool gold = false;
   // B is shown on the left. Set for the worker who gets the task.
@@ -159,6 +161,10 @@ class TaskScheduler {
   // own are dropped, leases end, and a late answer is refused. An answer that
   // is being saved is left alone. Returns the names of these tasks.
   std::vector<std::string> Forget(const std::string& worker_id);
+
+  // The same of the tasks, each a worker's own, whose dialogues go on from the
+  // answer `comparison_id`.
+  std::vector<std::string> ForgetCarriedOn(const std::string& comparison_id);
 
   // Whether Lease would give the worker a task that is held or owned
   // already.

@@ -105,4 +105,22 @@ std::vector<std::string> TaskScheduler::Forget(const std::string& worker_id) {
   return forgotten;
 }
 
+std::vector<std::string> TaskScheduler::ForgetCarriedOn(
+    const std::string& comparison_id) {
+  std::vector<std::string> forgotten;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    Entry& entry = it->second;
+    if (entry.owner.empty() || entry.task.carried_on_from != comparison_id ||
+        !entry.claims.empty()) {
+      ++it;
+      continue;
+    }
+    DropLease(entry.owner, entry);
+    own_of_.erase(entry.owner);
+    forgotten.push_back(it->first);
+    it = entries_.erase(it);
+  }
+  return forgotten;
+}
+
 }  // namespace rlhf

@@ -117,29 +117,17 @@ std::optional<Task> WorkerBook::NextGold(const std::string& worker_id) const {
                            options_.secret);
 }
 
-absl::Status WorkerBook::SetPaused(const std::string& worker_id, bool paused,
-                                   const std::string& by,
-                                   const std::string& reason,
-                                   int64_t num_comparisons) {
+void WorkerBook::SetWord(const std::string& worker_id,
+                         const PersonsWord& word) {
+  words_[worker_id] = word;
+  if (!word.paused) ledger_.RestartTest(worker_id, word.seq);
+}
+
+PersonsWords WorkerBook::WordsWith(const std::string& worker_id,
+                                   const PersonsWord& word) const {
   PersonsWords words = words_;
-  words[worker_id] = {
-      .paused = paused, .by = by, .reason = reason, .seq = num_comparisons};
-  if (!options_.pauses_path.empty()) {
-    const absl::Status kept = WritePersonsWords(options_.pauses_path, words);
-    // A pause protects what is learned: it does not wait for space on a disk.
-    if (!kept.ok() && paused) {
-      words_ = std::move(words);
-      return absl::Status(
-          kept.code(),
-          absl::StrCat(kept.message(), "; \"", worker_id,
-                       "\" is paused until this service stops: pause again "
-                       "once that can be written"));
-    }
-    RLHF_RETURN_IF_ERROR(kept);
-  }
-  words_ = std::move(words);
-  if (!paused) ledger_.RestartTest(worker_id, num_comparisons);
-  return absl::OkStatus();
+  words[worker_id] = word;
+  return words;
 }
 
 std::string WorkerBook::GroupOf(const std::string& worker_id) const {

@@ -29,7 +29,7 @@ struct WorkerStatus {
   std::string paused_reason;
 };
 
-// Thread-compatible; no clock. SetPaused alone writes a file.
+// Thread-compatible; no clock, and no file is written.
 class WorkerBook {
  public:
   // What is not given is not there: no gold, no groups, and pauses that end
@@ -42,7 +42,7 @@ class WorkerBook {
     double gold_share = 0;
     // Keeps workers from foreseeing gold: 64 hexadecimal digits of the run.
     std::string secret;
-    // File for what persons say; empty: none.
+    // File where whoever has the book keeps what persons say; empty: none.
     std::string pauses_path;
     PersonsWords words;
     // The group of each worker that has one.
@@ -52,7 +52,7 @@ class WorkerBook {
   explicit WorkerBook(Options options);
 
   // The book of a run, whose feedback folder is `folder`:
-  //   pauses.json  what persons said, kept by SetPaused
+  //   pauses.json  what persons said (AnswerDesk::SetPaused)
   //   task_secret  made if it is not there
   //   groups.json  {"WORKER": "GROUP", …}, if there is one; read only now
   //
@@ -69,14 +69,18 @@ class WorkerBook {
   // The gold question that a worker who needs a task should get now, if any.
   std::optional<Task> NextGold(const std::string& worker_id) const;
 
-  // A person pauses a worker or ends a pause; `num_comparisons` is the
-  // length of the log. Who is let back in qualifies anew. Durable when it
-  // returns.
-  // Errors: as WriteFileAtomically; then nobody is let back in, and whoever was
-  // to be paused is, until this object is destroyed.
-  absl::Status SetPaused(const std::string& worker_id, bool paused,
-                         const std::string& by, const std::string& reason,
-                         int64_t num_comparisons);
+  // A person pauses a worker or ends a pause. Who is let back in qualifies
+  // anew.
+  void SetWord(const std::string& worker_id, const PersonsWord& word);
+  // What persons will have said after that, for pauses_path().
+  PersonsWords WordsWith(const std::string& worker_id,
+                         const PersonsWord& word) const;
+  const std::string& pauses_path() const { return options_.pauses_path; }
+
+  // Whether a person said something of the worker.
+  bool HasWordOn(const std::string& worker_id) const {
+    return words_.contains(worker_id);
+  }
 
   // Empty: none.
   std::string GroupOf(const std::string& worker_id) const;

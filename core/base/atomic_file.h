@@ -14,7 +14,8 @@ namespace rlhf {
 // once. Without Commit, `path` is as it was. Thread-compatible.
 class AtomicFile {
  public:
-  // Errors of all methods: as WriteFileAtomically.
+  // Errors of all methods: as WriteFileAtomically. They name `path`, not what
+  // stands for it meanwhile.
   static absl::StatusOr<AtomicFile> Create(const std::string& path);
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "core/base/atomic_file.h"
 #include "core/base/status_macros.h"
 #include "core/base/write_all.h"
@@ -118,6 +119,29 @@ absl::Status AppendLine(const std::string& path, absl::string_view line) {
   return WriteAllOrNothing(fd.get(), absl::StrCat(line, "\n"), path);
 }
 
+namespace {
+
+// What a caller gave is named, not what stands for it meanwhile.
+absl::Status InNameOf(const std::string& path, const std::string& temporary,
+                      const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrReplaceAll(status.message(),
+                                                         {{temporary, path}}));
+}
+
+// A folder and all that it holds.
+absl::Status SyncTree(const std::string& folder) {
+  std::error_code error;
+  // A range-for would throw where increment() reports.
+  fs::recursive_directory_iterator entry(folder, error);
+  for (; !error && entry != fs::end(entry); entry.increment(error)) {
+    RLHF_RETURN_IF_ERROR(SyncPath(entry->path().string()));
+  }
+  if (error) return ErrnoStatus(error.value(), "list", folder);
+  return SyncPath(folder);
+}
+
+}  // namespace
+
 AtomicDirectory::AtomicDirectory(std::string path, std::string temporary)
     : path_(std::move(path)), temporary_(std::move(temporary)) {}
 
@@ -136,20 +160,15 @@ absl::StatusOr<AtomicDirectory> AtomicDirectory::Create(
     return absl::AlreadyExistsError(absl::StrCat(path, " exists already"));
   }
   const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
-  RLHF_RETURN_IF_ERROR(RemoveAll(temporary));
-  RLHF_RETURN_IF_ERROR(MakeDirectories(temporary));
+  absl::Status made = RemoveAll(temporary);
+  if (made.ok()) made = MakeDirectories(temporary);
+  if (!made.ok()) return InNameOf(path, temporary, made);
   return AtomicDirectory(path, temporary);
 }
 
 absl::Status AtomicDirectory::Commit() {
-  std::error_code error;
-  // A range-for would throw where increment() reports.
-  fs::recursive_directory_iterator entry(temporary_, error);
-  for (; !error && entry != fs::end(entry); entry.increment(error)) {
-    RLHF_RETURN_IF_ERROR(SyncPath(entry->path().string()));
-  }
-  if (error) return ErrnoStatus(error.value(), "list", temporary_);
-  RLHF_RETURN_IF_ERROR(SyncPath(temporary_));
+  const absl::Status synced = SyncTree(temporary_);
+  if (!synced.ok()) return InNameOf(path_, temporary_, synced);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
     return ErrnoStatus(errno, "rename to", path_);
   }

@@ -21,6 +21,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 std::string Contents(const std::string& path) {
   const absl::StatusOr<std::string> contents = ReadFile(path);
@@ -151,6 +152,13 @@ TEST(AtomicDirectoryTest, RefusesToReplace) {
               StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(dir / "d")));
 }
 
+TEST(AtomicDirectoryTest, ErrorsNameTheFolderThatWasAskedFor) {
+  const TempDir dir;
+  ASSERT_OK(WriteFileAtomically(dir / "f", "x"));
+  EXPECT_THAT(AtomicDirectory::Create(dir / "f/d").status().message(),
+              AllOf(HasSubstr(dir / "f/d: "), Not(HasSubstr(".tmp."))));
+}
+
 TEST(ListDirectoryTest, IsSortedAndEmptyForAMissingFolder) {
   const TempDir dir;
   for (const char* name : {"b", "a", "c"}) {
@@ -212,7 +220,7 @@ TEST_F(FullDiskTest, AFileThatDoesNotFitLeavesTheOldOne) {
 
   EXPECT_THAT(WriteFileAtomically(path, too_much_),
               StatusIs(absl::StatusCode::kResourceExhausted,
-                       AllOf(HasSubstr("cannot write " + path),
+                       AllOf(HasSubstr("cannot write " + path + ": "),
                              HasSubstr("No space left on device"))));
 
   EXPECT_EQ(Contents(path), "old");

@@ -49,13 +49,13 @@ absl::Status CreateKeyFile(const std::string& path) {
   const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
   const int fd =
       ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return ErrnoStatus(errno, "create", temporary);
+  if (fd < 0) return ErrnoStatus(errno, "create", path);
   const absl::Cleanup remove = [&] { ::unlink(temporary.c_str()); };
   FILE* const file = ::fdopen(fd, "w");
   const bool written = PEM_write_PrivateKey(file, key.get(), nullptr, nullptr,
                                             0, nullptr, nullptr) == 1;
   if (std::fclose(file) != 0 || !written) {
-    return ErrnoStatus(errno, "write", temporary);
+    return ErrnoStatus(errno, "write", path);
   }
   RLHF_RETURN_IF_ERROR(SyncPath(temporary));
   if (::link(temporary.c_str(), path.c_str()) != 0 && errno != EEXIST) {

@@ -21,16 +21,13 @@
 namespace rlhf {
 namespace {
 
-// gRPC writes why it cannot listen into its log and returns nothing, so the
-// system is asked again.
-absl::Status WhyItCannotListen(const std::string& address) {
+// Whether the system lets this process listen there just now. gRPC would write
+// why it cannot into its log, in words of its own, and return nothing.
+absl::Status CheckMayListen(const std::string& address) {
   const absl::StatusOr<ListenSocket> socket = Listen(address);
   if (socket.ok()) {
     ::close(socket->fd);
-    return absl::UnavailableError(
-        absl::StrCat("gRPC cannot listen at ", address,
-                     ", which is free now: start again, and if that does not "
-                     "help, configure another address"));
+    return absl::OkStatus();
   }
   if (!absl::IsAlreadyExists(socket.status())) {
     return WithContext(socket.status(), "gRPC");
@@ -39,6 +36,15 @@ absl::Status WhyItCannotListen(const std::string& address) {
       absl::StrCat("cannot listen at ", address,
                    ": the port is in use (see `ss -ltnp`); "
                    "stop the other process or configure another port"));
+}
+
+// Somebody was faster, or gRPC has a reason of its own.
+absl::Status WhyItCannotListen(const std::string& address) {
+  RLHF_RETURN_IF_ERROR(CheckMayListen(address));
+  return absl::UnavailableError(
+      absl::StrCat("gRPC cannot listen at ", address,
+                   ", which is free now: start again, and if that does not "
+                   "help, configure another address"));
 }
 
 std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
@@ -72,6 +78,10 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const std::string& address, const std::vector<grpc::Service*>& services,
     prometheus::Registry* registry, const RpcIdentity& self, SpanFile* spans) {
   RLHF_RETURN_IF_ERROR(CheckAddress(address, self.has_tls()));
+  const absl::Status may_listen = CheckMayListen(address);
+  // What else is in the way, gRPC may know a way around: another address of
+  // the same name.
+  if (absl::IsAlreadyExists(may_listen)) return may_listen;
   // Process-wide by gRPC's design, and the same for all our servers.
   grpc::EnableDefaultHealthCheckService(true);
   std::unique_ptr<GrpcServer> result(new GrpcServer());

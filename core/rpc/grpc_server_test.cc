@@ -93,11 +93,14 @@ TEST_F(GrpcServerTest, HealthFollowsSetServing) {
 TEST_F(GrpcServerTest, RefusesAPortInUse) {
   Start("127.0.0.1:0");
   EchoReward other;
+  testing::internal::CaptureStderr();
   EXPECT_THAT(
       GrpcServer::Start(address(), {&other}),
       StatusIs(StatusCode::kAlreadyExists,
                AllOf(HasSubstr(address()), HasSubstr("port is in use"),
                      HasSubstr("ss -ltnp"), HasSubstr("another port"))));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "")
+      << "gRPC says nothing beside it";
 }
 
 // Ports below 1024 are root's, unless the machine says otherwise.

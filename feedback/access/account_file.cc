@@ -97,7 +97,7 @@ absl::Status AccountFile::Disable(const std::string& name) {
       Update([&](Accounts& accounts) { return accounts.Disable(name); });
   if (status.ok() || absl::IsNotFound(status)) return status;
   RLHF_ASSIGN_OR_RETURN(const auto known, Get());
-  if (known->Find(name) == nullptr) return status;
+  if (!known->LetsIn(name) && known->Find(name) == nullptr) return status;
   MutexLock lock(&mutex_);
   unwritten_.insert(name);
   read_ = nullptr;

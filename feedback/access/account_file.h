@@ -41,7 +41,7 @@ class AccountFile {
   // the lock must not hold all threads of a server.
   absl::Status Update(const std::function<absl::Status(Accounts&)>& change);
 
-  // Disables an account. If that cannot be written, Get says so nevertheless
+  // Accounts::Disable. If that cannot be written, Get says so nevertheless
   // from now on, and the next Update that can writes it.
   //
   // Errors: as Update, with what is true meanwhile; NotFound.
@@ -68,7 +68,7 @@ class AccountFile {
   Mutex mutex_;
   Stamp stamp_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Accounts> read_ ABSL_GUARDED_BY(mutex_);
-  // Accounts that are disabled here and not yet in the file.
+  // What is disabled here and not yet in the file.
   std::set<std::string> unwritten_ ABSL_GUARDED_BY(mutex_);
 };
 

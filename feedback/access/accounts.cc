@@ -82,6 +82,11 @@ absl::StatusOr<std::vector<Json>> GetObjects(const Json& file, const char* key,
 
 }  // namespace
 
+std::string Invitation::id() const {
+  constexpr size_t kDigits = 12;
+  return absl::StrCat("invitation-", secret_hash.substr(0, kDigits));
+}
+
 absl::StatusOr<Accounts> Accounts::FromJson(absl::string_view text) {
   RLHF_ASSIGN_OR_RETURN(const Json file, ParseJson(text));
   if (!file.is_object()) {
@@ -272,16 +277,29 @@ absl::Status Accounts::SetToken(const std::string& name, Role role,
 }
 
 absl::Status Accounts::Disable(const std::string& name) {
+  const size_t num_ended =
+      name.empty() ? 0
+                   : std::erase_if(invitations_, [&](const Invitation& one) {
+                       return IsCalled(one, name);
+                     });
   const auto found = accounts_.find(name);
   if (found == accounts_.end()) {
+    if (num_ended > 0) return absl::OkStatus();
     return absl::NotFoundError(
-        absl::StrCat("there is no account \"", name, "\""));
+        absl::StrCat("there is no account \"", name, "\", nor an invitation"));
   }
   found->second.disabled = true;
   ++found->second.version;
-  std::erase_if(invitations_,
-                [&](const Invitation& one) { return one.name == name; });
   return absl::OkStatus();
+}
+
+bool Accounts::LetsIn(const std::string& name) const {
+  const Account* const account = Find(name);
+  if (account != nullptr && !account->disabled) return true;
+  return !name.empty() && std::any_of(invitations_.begin(), invitations_.end(),
+                                      [&](const Invitation& one) {
+                                        return IsCalled(one, name);
+                                      });
 }
 
 }  // namespace rlhf

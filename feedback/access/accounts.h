@@ -34,6 +34,9 @@ struct Invitation {
   // Empty: the invited choose one. That of an account: a new password for it.
   std::string name;
   absl::Time expires;
+
+  // What it is called where it is listed. The secret cannot be told from it.
+  std::string id() const;
 };
 
 // A value. Thread-compatible.
@@ -86,11 +89,18 @@ class Accounts {
                         const std::string& token_hash);
 
   // Ends what the account may do, and the invitations by its name, until it is
-  // invited by name again.
+  // invited by name again. The same for a name that is only invited, and for an
+  // invitation's id, which ends that one alone.
   // Errors: NotFound.
   absl::Status Disable(const std::string& name);
 
+  // Whether there is something that Disable would end.
+  bool LetsIn(const std::string& name) const;
+
  private:
+  static bool IsCalled(const Invitation& invitation, const std::string& name) {
+    return invitation.name == name || invitation.id() == name;
+  }
   // Of the accounts, and the invitations that are open at `open_at`, the first
   // with another name that looks like this one; empty: none.
   std::string NameLike(const std::string& name, absl::Time open_at) const;

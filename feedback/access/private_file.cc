@@ -50,11 +50,11 @@ absl::StatusOr<std::string> WriteTemporary(const std::string& path,
   // enough of a name.
   std::string temporary = path + ".tmp.XXXXXX";
   const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);  // mode 0600
-  if (fd < 0) return ErrnoStatus(errno, "create", temporary);
+  if (fd < 0) return ErrnoStatus(errno, "create", path);
   GiveToOwnerOfFolder(fd, path);
-  absl::Status status = WriteAll(fd, contents, temporary);
+  absl::Status status = WriteAll(fd, contents, path);
   if (status.ok() && ::fsync(fd) != 0) {
-    status = ErrnoStatus(errno, "sync", temporary);
+    status = ErrnoStatus(errno, "sync", path);
   }
   ::close(fd);
   if (status.ok()) return temporary;

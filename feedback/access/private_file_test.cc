@@ -58,7 +58,7 @@ TEST(PrivateFileTest, AnErrorLeavesTheOldFileAndNoOther) {
   EXPECT_FALSE(WritePrivateFile(folder / "taken", "new").ok());
   EXPECT_THAT(ListDirectory(folder.path()), ElementsAre("taken"));
   EXPECT_THAT(WritePrivateFile(folder / "none/a", "new"),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("none/a")));
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("none/a: ")));
 }
 
 TEST(PrivateFileTest, SecretIsMadeOnceByWhoeverIsFirst) {

@@ -222,7 +222,9 @@ std::string BatchReportText(const v1::BatchReport& report) {
   absl::StrAppend(&text, report.seen_before() ? ", handed in before\n" : "\n");
   if (report.num_retracted() > 0) {
     absl::StrAppend(&text, "  ", report.num_retracted(),
-                    " of its comparisons were taken back\n");
+                    report.num_retracted() == 1
+                        ? " of its comparisons was taken back\n"
+                        : " of its comparisons were taken back\n");
   }
   if (report.num_of_retracted_workers() > 0) {
     absl::StrAppend(&text, "  ", report.num_of_retracted_workers(),

@@ -2,7 +2,7 @@
 
 import {isolated, make} from "/dom.js";
 import {call, errorOf, openSession} from "/server.js";
-import {detail, table} from "/tables.js";
+import {detail, number, table} from "/tables.js";
 
 const kTags = {accepted: " good", refused: " bad", retracted: " bad"};
 
@@ -96,12 +96,13 @@ export function showBatches([data], refresh) {
   if (batches.length === 0) {
     return [make("p", {className: "hint"}, "No batch has come yet.")];
   }
-  const heads = ["Batch", "Source", "Received", "State", ""];
+  const heads = ["Batch", "Source", "Received", "Comparisons", "State", ""];
   return [table("Batches", heads,
                 batches.flatMap((batch) => [[
                   isolated(batch.batch_id),
                   isolated(batch.source || "–"),
                   when(batch.received_unix_ms),
+                  number(batch.comparisons),
                   make("span", {
                     className: "tag" + (kTags[batch.state] || ""),
                   }, batch.state || "–"),

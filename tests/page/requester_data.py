@@ -43,12 +43,15 @@ AGREEMENT = {"kappa": .58, "alpha": .61, "pairs": 204, "copies": [
 BATCHES = {"batches": [
     {"batch_id": "2026-11-27/3", "source": "import:prolific.csv",
      "state": "quarantined", "received_unix_ms": 1795755600000,
+     "comparisons": 340,
      "report": {"too_fast_share": .31, "limit": .2}},
     {"batch_id": "2026-11-27/2", "source": "import:hh.jsonl",
      "state": "accepted", "received_unix_ms": 1795752000000,
+     "comparisons": 1200,
      "report": {"comparisons": 1200}},
     {"batch_id": "2026-11-27/1", "source": "import:broken.csv",
      "state": "refused", "received_unix_ms": 1795748400000,
+     "comparisons": 56,
      "report": {"malformed_share": .44, "limit": .2}},
 ]}
 

@@ -95,6 +95,8 @@ class RequesterTest(page_case.PageCase):
         page.route("**/api/batches/**", decide)
         page.reload()
         expect(page.get_by_role("button", name="Release: ")).to_have_count(1)
+        expect(page.locator('#batches td[data-head="Comparisons"]')).to_have_text(
+            ["340", "1200", "56"])
         self.dialog_answers += [""]
         release = page.get_by_role("button", name="Release: ")
         release.click()
