@@ -1,5 +1,7 @@
 #include "feedback/new_updates.h"
 
+#include <string>
+
 #include "core/base/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -3,6 +3,7 @@
 // across it.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>

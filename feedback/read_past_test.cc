@@ -86,8 +86,8 @@ class ReadPastTest : public ::testing::Test {
         Judged(absl::StrCat(version, text, "by", worker));
     comparison.set_worker_id(worker);
     comparison.set_policy_version_a(version);
-    comparison.set_policy_version_b(0);
-    comparison.set_response_a(text);
+    comparison.set_policy_version_b(version);
+    comparison.set_response_b(text);
     ASSERT_OK(store_->Append(comparison));
   }
 
