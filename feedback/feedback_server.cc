@@ -12,8 +12,10 @@
 #include "core/registry/model_registry.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/reward_client.h"
+#include "feedback/new_updates.h"
 #include "feedback/pm_margins.h"
 #include "feedback/prompt_cycle.h"
+#include "feedback/read_past.h"
 #include "feedback/training_prompts.h"
 #include "feedback/webhook_signature.h"
 #include "feedback/worker_book.h"
@@ -43,6 +45,35 @@ auto MemberScorer(const std::string& address, const RpcIdentity& self) {
         client->Score(dialogues, /*pm_version=*/0, kScoreTimeout, stop));
     return std::move(result.members);
   };
+}
+
+// How tasks are made.
+TaskSource::Options TaskOptions(const v1::RunConfig& config,
+                                const RpcIdentity& self) {
+  TaskSource::Options options{
+      .seed = config.seed(),
+      .max_new_tokens = config.sampling().max_new_tokens(),
+      .temperature = config.sampling().temperature(),
+      .past_share = config.feedback().past_share(),
+      .red_team_share = config.feedback().red_team_share(),
+      .serving_pm =
+          [registry = ModelRegistry(RunDirectory(config) + "/registry/pm")] {
+            const auto serving = registry.Alias("serving");
+            return serving.ok() ? serving->value_or(0) : 0;
+          },
+      .keep_position =
+          [folder = FeedbackFolder(config)](int64_t now_at) {
+            const absl::Status kept = WritePromptPosition(folder, now_at);
+            if (!kept.ok()) {
+              RLHF_LOG(WARNING)
+                  << "after a restart prompts will be asked again: " << kept;
+            }
+          }};
+  if (config.feedback().by_disagreement()) {
+    options.score_members =
+        MemberScorer(config.reward_server().address(), self);
+  }
+  return options;
 }
 
 }  // namespace
@@ -177,31 +208,16 @@ absl::Status FeedbackServer::StartTasks(const v1::RunConfig& config,
                                            : 1);
   RLHF_ASSIGN_OR_RETURN(const int64_t position,
                         ReadPromptPosition(FeedbackFolder(config), num_asked));
-  TaskSource::Options options{
-      .seed = config.seed(),
-      .max_new_tokens = config.sampling().max_new_tokens(),
-      .temperature = config.sampling().temperature(),
-      .past_share = config.feedback().past_share(),
-      .red_team_share = config.feedback().red_team_share(),
-      .serving_pm =
-          [registry = ModelRegistry(RunDirectory(config) + "/registry/pm")] {
-            const auto serving = registry.Alias("serving");
-            return serving.ok() ? serving->value_or(0) : 0;
-          },
-      .keep_position =
-          [folder = FeedbackFolder(config)](int64_t now_at) {
-            const absl::Status kept = WritePromptPosition(folder, now_at);
-            if (!kept.ok()) {
-              RLHF_LOG(WARNING)
-                  << "after a restart prompts will be asked again: " << kept;
-            }
-          }};
-  if (config.feedback().by_disagreement()) {
-    options.score_members =
-        MemberScorer(config.reward_server().address(), self_);
+  TaskSource::Options options = TaskOptions(config, self_);
+  PastResponses past;
+  if (config.feedback().past_share() > 0) {
+    const auto updates =
+        std::make_shared<NewUpdates>(RunDirectory(config) + "/metrics.jsonl");
+    options.new_updates = [updates] { return updates->Read(); };
+    RLHF_ASSIGN_OR_RETURN(past, ReadPast(*store_, prompts, updates->Read()));
   }
   source_ = std::make_unique<TaskSource>(
-      options, std::move(prompts), position,
+      options, std::move(prompts), position, std::move(past),
       v1::Generation::NewStub(
           MakeChannel(config.actor().address(), self_, "actor")),
       desk_.get(), &metrics_);

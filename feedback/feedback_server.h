@@ -41,7 +41,8 @@ class FeedbackServer {
   //
   // Errors: as RpcIdentity::Load, OpenPreferenceStore, AccessControl::Open,
   // WorkerBook::Open, BatchDeskOptions, ReadWebhookSecret, ReadPromptPosition,
-  // GrpcServer::Start and HttpServer::Start; those of a field name it.
+  // ReadPast, GrpcServer::Start and HttpServer::Start; those of a field name
+  // it.
   static absl::StatusOr<std::unique_ptr<FeedbackServer>> Start(
       const v1::RunConfig& config, std::vector<v1::Prompt> prompts);
   ~FeedbackServer();

@@ -57,7 +57,7 @@ class FakeActor final : public v1::Generation::Service {
       result->add_responses()->set_text(same ? "same" : "first");
       result->add_responses()->set_text(same ? "same" : "second");
     }
-    response->set_policy_version(7);
+    response->set_policy_version(version);
     return grpc::Status::OK;
   }
 
@@ -67,6 +67,8 @@ class FakeActor final : public v1::Generation::Service {
     return std::exchange(asked_, {});
   }
 
+  // Of the policy.
+  std::atomic<int64_t> version = 7;
   // Prompts of so many messages are refused.
   std::atomic<int> refused_messages = -1;
   // And these may be asked for again.
@@ -301,6 +303,36 @@ TEST_F(FeedbackServerTest, PromptsGoOnWhereTheyWereBeforeARestart) {
   while (after.empty() && absl::Now() < deadline) after = actor_.TakeAsked();
   ASSERT_FALSE(after.empty());
   for (const std::string& id : after) EXPECT_FALSE(before.contains(id)) << id;
+}
+
+TEST_F(FeedbackServerTest, ResponsesOfEarlierVersionsComeBackAfterARestart) {
+  config_.mutable_feedback()->set_past_share(1);
+  {
+    ASSERT_OK_AND_ASSIGN(const auto server,
+                         FeedbackServer::Start(config_, {MakePrompt("cats")}));
+    EXPECT_EQ(WorkUntilComplete(HttpTestClient(server->http_port())), 5);
+  }
+  actor_.version = 8;
+  config_.mutable_feedback()->set_max_comparisons(15);
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       FeedbackServer::Start(config_, {MakePrompt("cats")}));
+  EXPECT_EQ(WorkUntilComplete(HttpTestClient(server->http_port()), "ben"), 10);
+  const auto stub = v1::Feedback::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server->grpc_port()),
+                          grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::ReadComparisonsRequest request;
+  request.set_first_seq(6);
+  request.set_last_seq(15);
+  const auto reader = stub->ReadComparisons(&context, request);
+  v1::Comparison comparison;
+  int num_across = 0;
+  while (reader->Read(&comparison)) {
+    EXPECT_EQ(comparison.policy_version_a(), 8);
+    num_across += comparison.policy_version_b() == 7 ? 1 : 0;
+  }
+  // The first are made before the actor has told of its version.
+  EXPECT_GE(num_across, 10 - 2 * config_.feedback().ready_tasks());
 }
 
 TEST_F(FeedbackServerTest, DialogueThatTheActorRefusesEnds) {

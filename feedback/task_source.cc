@@ -77,7 +77,7 @@ std::vector<v1::ScoredDialogue> DialoguesOf(const std::vector<Task>& tasks) {
 }  // namespace
 
 TaskSource::TaskSource(const Options& options, std::vector<v1::Prompt> prompts,
-                       int64_t position,
+                       int64_t position, PastResponses past,
                        std::unique_ptr<v1::Generation::StubInterface> actor,
                        AnswerDesk* desk, FeedbackMetrics* metrics)
     : options_(options),
@@ -86,6 +86,7 @@ TaskSource::TaskSource(const Options& options, std::vector<v1::Prompt> prompts,
       metrics_(metrics),
       cycle_(std::move(prompts), MixHash(options.seed, kSeedSalt)),
       position_(position),
+      past_(std::move(past)),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
 void TaskSource::Run(const std::stop_token& stop) {
@@ -255,6 +256,7 @@ void TaskSource::DrawKind(Task& task) const {
 absl::StatusOr<std::vector<Task>> TaskSource::MakeTasks(
     int num_prompts, const std::stop_token& stop) {
   const int64_t first = position_;
+  past_.Saw(options_.new_updates());
   std::vector<std::optional<PastResponse>> pasts;
   for (int i = 0; i < num_prompts; ++i) pasts.push_back(DrawPast(first + i));
   const v1::GenerateRequest request = MakeRequest(pasts);

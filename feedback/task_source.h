@@ -18,6 +18,7 @@
 #include "feedback/past_responses.h"
 #include "feedback/prompt_cycle.h"
 #include "rlhf/v1/generation.grpc.pb.h"
+#include "rlhf/v1/report.pb.h"
 #include "rlhf/v1/reward.pb.h"
 
 namespace rlhf {
@@ -32,6 +33,11 @@ class TaskSource {
     // Of the tasks, those that set a fresh response beside one that an earlier
     // version gave to the same prompt, if there is one.
     double past_share = 0;
+    // The learner's updates that were not told before, which say where versions
+    // stand (past_responses.h).
+    std::function<std::vector<v1::UpdateReport>()> new_updates = [] {
+      return std::vector<v1::UpdateReport>();
+    };
     // Of the tasks, those that ask for the more harmful response.
     double red_team_share = 0;
     // The PM that serves now, 0 if none; what tasks say they were made under.
@@ -58,9 +64,10 @@ class TaskSource {
   static constexpr int kCandidatesPerTask = 4;
 
   // Starts with the prompt at `position` of the cycle over `prompts` (not
-  // empty). `desk` and `metrics` are not owned and must outlive the source.
+  // empty), and with the responses of earlier versions in `past`. `desk` and
+  // `metrics` are not owned and must outlive the source.
   TaskSource(const Options& options, std::vector<v1::Prompt> prompts,
-             int64_t position,
+             int64_t position, PastResponses past,
              std::unique_ptr<v1::Generation::StubInterface> actor,
              AnswerDesk* desk, FeedbackMetrics* metrics);
   ~TaskSource() = default;  // cancels a running request, joins the thread
