@@ -90,6 +90,25 @@ def one_pm_per_batch(lines, transitions, digests):
                     f"{len(seen)} PMs rewarded")
 
 
+def rollouts_once(batches):
+    """A rollout stands in one batch, once, and was scored by its batch's PM."""
+    wrong, seen = [], {}
+    for batch in batches:
+        for name, pm in batch.rollouts:
+            if name in seen:
+                wrong.append(f"rollout {name} is in the batches of updates "
+                             f"{seen[name]} and {batch.update}")
+            seen[name] = batch.update
+            if pm != batch.pm:
+                wrong.append(f"rollout {name} was scored by PM v{pm} in a "
+                             f"batch of PM v{batch.pm}")
+    if not seen:
+        wrong.append("there are no rollouts")
+    return _verdict("I2 a rollout is trained on once", wrong,
+                    f"{len(seen)} rollouts in {len(batches)} batches, each "
+                    "by its batch's PM")
+
+
 def promotions_allowed(transitions, passed, ordered):
     """`serving` moves to what the gate passed or a person ordered; `ordered`
     are the versions that orders named, in order."""

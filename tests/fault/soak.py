@@ -26,6 +26,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / "live")]
 import figures  # noqa: E402
 import judge  # noqa: E402
 from faults import Faults, passed, transitions  # noqa: E402
+from journals import read_batches  # noqa: E402
 from live_run import LiveRun  # noqa: E402
 from people import NAME, Person  # noqa: E402
 from schedule import draw  # noqa: E402
@@ -169,6 +170,7 @@ class Soak:
                                    CHECKPOINT_EVERY),
             judge.versions_rise(lines),
             judge.staleness_bounded(lines, MAX_STALENESS),
+            judge.rollouts_once(read_batches(self.run.directory)),
             judge.one_pm_per_batch(lines, history, digests),
             judge.promotions_allowed(history, set(passed(self.run)),
                                      faults.promotions),

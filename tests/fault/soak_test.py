@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""What the soak judges by, on made-up runs: what is broken is seen."""
+"""The schedule and the invariants of the soak, on made-up runs: what is broken is
+seen."""
 
 import pathlib
+import struct
 import sys
 import tempfile
 import unittest
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / "live")]
 
-import figures  # noqa: E402
 import judge  # noqa: E402
 from faults import PORTS, Faults  # noqa: E402
+from journals import Batch, fields, read_batch  # noqa: E402
 from live_run import ADDRESSES  # noqa: E402
 from live_run import PORTS as METRICS_PORTS  # noqa: E402
 from people import BATCH, write_batch  # noqa: E402
@@ -35,14 +37,6 @@ def updates(*numbers):
 def moved(seq, version, by="gate"):
     """A transition of the registry."""
     return {"seq": seq, "by": by, "aliases": {"serving": version}}
-
-
-def life(slope_mib_per_minute=0.0, begin=0.0, seconds=200, level=100,
-         descriptors=lambda second: 20):
-    """A sample a second."""
-    return [(begin + s,
-             (level + slope_mib_per_minute * s / 60) * figures.MIB,
-             descriptors(s)) for s in range(seconds)]
 
 
 class ScheduleTest(unittest.TestCase):
@@ -74,67 +68,6 @@ class ScheduleTest(unittest.TestCase):
         self.assertEqual(set(METRICS), {*ROLES, "up"})
         self.assertLessEqual(set(METRICS.values()), known)
         self.assertEqual(set(PORTS), known)
-
-
-class EffectiveTimeTest(unittest.TestCase):
-    # Ten quiet seconds, then twenty of faults; an update a second.
-    QUIET = [float(t) for t in range(11)]
-
-    def test_is_all_of_it_if_updates_come_as_before(self):
-        times = [float(t) for t in range(31)]
-        self.assertEqual(figures.effective_time(times, 10, 30, []), (1, 0))
-
-    def test_what_a_standstill_has_beyond_a_usual_wait_is_lost(self):
-        times = self.QUIET + [15.0] + [float(t) for t in range(16, 31)]
-        share, lost = figures.effective_time(times, 10, 30, [])
-        self.assertEqual(lost, 4)
-        self.assertEqual(share, 0.8)
-
-    def test_a_run_that_never_goes_on_has_lost_the_rest(self):
-        share, _ = figures.effective_time(self.QUIET, 10, 30, [])
-        self.assertAlmostEqual(share, 1 / 20)
-
-    def test_an_ordered_pause_counts_neither_way(self):
-        times = self.QUIET + [15.0] + [float(t) for t in range(16, 31)]
-        self.assertEqual(
-            figures.effective_time(times, 10, 30, [(10.5, 14.5)]), (1, 0))
-
-    def test_updates_that_are_made_again_do_not_end_a_wait(self):
-        made = [(0, 1), (1, 2), (2, 3), (5, 2), (6, 3), (7, 4)]
-        self.assertEqual(figures.furthest(made), [0, 1, 2, 7])
-
-
-class ResourcesTest(unittest.TestCase):
-
-    def test_the_slope_is_that_of_the_memory(self):
-        self.assertAlmostEqual(figures.memory_slope([life(2.5)]), 2.5)
-
-    def test_a_restart_at_another_level_is_no_growth(self):
-        lives = [life(level=100), life(begin=300, level=180)]
-        self.assertAlmostEqual(figures.memory_slope(lives), 0)
-
-    def test_the_beginning_of_a_life_does_not_count(self):
-        warm = [(t, memory if t >= figures.WARM_UP else t * figures.MIB, n)
-                for t, memory, n in life()]
-        self.assertAlmostEqual(figures.memory_slope([warm]), 0)
-
-    def test_short_lives_are_not_judged(self):
-        short = [life(50, seconds=figures.WARM_UP + figures.LIFE - 1)]
-        self.assertIsNone(figures.memory_slope(short))
-        self.assertIsNone(figures.descriptor_growth(short))
-        self.assertIsNone(judge.memory_steady("actor", None, 1).holds)
-        self.assertIsNone(judge.descriptors_steady("actor", None, 2).holds)
-
-    def test_a_leak_of_memory_is_a_violation(self):
-        self.assertTrue(judge.memory_steady("actor", 1.0, 1).holds)
-        self.assertFalse(judge.memory_steady("actor", 1.1, 1).holds)
-
-    def test_a_leak_of_descriptors_is_a_violation(self):
-        leak = figures.descriptor_growth(
-            [life(), life(descriptors=lambda s: 20 + s // 20)])
-        self.assertGreaterEqual(leak, 7)
-        self.assertFalse(judge.descriptors_steady("actor", leak, 2).holds)
-        self.assertTrue(judge.descriptors_steady("actor", 2, 2).holds)
 
 
 class JudgeTest(unittest.TestCase):
@@ -189,6 +122,15 @@ class JudgeTest(unittest.TestCase):
                       "digest")
         self.violated(judge.one_pm_per_batch([update(2, pm={})], history,
                                              DIGESTS), "PM v0")
+
+    def test_a_rollout_is_trained_on_once_and_scored_by_one_pm(self):
+        first = Batch(1, 1, [("a", 1), ("b", 1)])
+        self.holds(judge.rollouts_once([first, Batch(2, 2, [("c", 2)])]))
+        self.violated(judge.rollouts_once([first, Batch(2, 1, [("b", 1)])]),
+                      "b is in the batches of updates 1 and 2")
+        self.violated(judge.rollouts_once([Batch(1, 1, [("a", 2)])]),
+                      "scored by PM v2 in a batch of PM v1")
+        self.violated(judge.rollouts_once([]), "no rollouts")
 
     def test_serving_moves_to_what_may_serve(self):
         history = [moved(1, 1), moved(2, 2), moved(3, 1, by="soak")]
@@ -274,6 +216,30 @@ class JudgeTest(unittest.TestCase):
             judge.shortfall({"updates": 50, "PM swaps": 1}, wanted), "")
         self.assertEqual(judge.shortfall({"updates": 50}, wanted),
                          "0 PM swaps, wanted 1")
+
+
+class JournalTest(unittest.TestCase):
+    HEADER = bytes([0x08, 0xac, 0x02, 0x12, 0x02, 0x08, 0x03])  # 300, PM v3
+    # Its name "r1", two ints that do not matter, a float, and PM v3.
+    ROLLOUT = (bytes([0x0a, 0x02]) + b"r1" + bytes([0x10, 0x01, 0x38, 0x05]) +
+               bytes([0x55]) + struct.pack("<f", 0.5) +
+               bytes([0x5a, 0x02, 0x08, 0x03]))
+
+    def journal(self, *records):
+        return b"".join(struct.pack("<IQ", len(r), 0) + r for r in records)
+
+    def test_a_journal_is_read(self):
+        self.assertEqual(
+            read_batch(self.journal(self.HEADER, self.ROLLOUT)),
+            Batch(300, 3, [("r1", 3)]))
+        self.assertEqual(fields(bytes([0x19]) + bytes(8) + bytes([0x08, 1])),
+                         {3: bytes(8), 1: 1})
+
+    def test_a_record_that_a_crash_cut_off_is_passed_over(self):
+        whole = self.journal(self.HEADER, self.ROLLOUT)
+        for length in range(len(self.journal(self.HEADER)), len(whole)):
+            self.assertEqual(read_batch(whole[:length]), Batch(300, 3, []))
+        self.assertIsNone(read_batch(b""))
 
 
 class TextsTest(unittest.TestCase):
