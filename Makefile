@@ -6,7 +6,7 @@ LIBTORCH := third_party/torch/lib/libtorch_cpu.so
 WHEELS := $(or $(RLHF_WHEEL_CACHE),$(HOME)/.cache/rlhf/wheels)
 JOBS ?=
 
-.PHONY: build setup quickstart test chaos parity screenshots bench check cuda package package-test sbom clean help
+.PHONY: build setup quickstart test chaos soak parity screenshots bench check cuda package package-test sbom clean help
 .DEFAULT_GOAL := build
 
 build: $(BUILD)/build.ninja ## build everything into build/release (PRESET=debug|asan|tsan for others)
@@ -34,6 +34,11 @@ chaos: ## kill a rank of a learner at 50 random moments (KILLS=n), and a store; 
 	RLHF_BINARY=$(RLHF) RLHF_CHAOS_KILLS=$(or $(KILLS),50) RLHF_SOURCE_DIR=. OMP_NUM_THREADS=1 \
 	  $(BUILD)/test/failure_test --gtest_filter=ChaosTest.*
 	RLHF_STORE_KILLS=200 RLHF_STORE_RESTARTS=20 $(BUILD)/test/store_test --gtest_filter='*Killed*:*Restarts*'
+
+soak: ## faults at a running loop for 30 minutes (MINUTES=n SEED=n); print what held
+	@$(MAKE) --no-print-directory build
+	RLHF_BINARY=$(RLHF) python3 -B tests/fault/soak.py --minutes $(or $(MINUTES),30) \
+	  $(if $(SEED),--seed $(SEED)) --json $(BUILD)/soak.json
 
 parity: setup .venv-parity/.made ## compare with references, TRL, transformers and tokenizers, print the differences
 	@$(MAKE) --no-print-directory build

@@ -14,7 +14,7 @@ sys.path[:0] = [str(SOURCE / "bench"), str(SOURCE / "tests/access")]
 from feedback_service import BINARY, wait_until  # noqa: E402
 from small_run import free_ports, write_llama, write_prompts  # noqa: E402
 
-__all__ = ["SOURCE", "LiveRun", "wait_until"]
+__all__ = ["BINARY", "ENVIRONMENT", "SOURCE", "LiveRun", "wait_until"]
 
 STOP_SECONDS = 60
 # OpenMP's idle threads would take the other processes' cores.
@@ -122,17 +122,28 @@ class LiveRun:
             raise RuntimeError("rlhf up has ended:\n" + self.log())
         return True
 
-    def kill(self, role):
-        """As the kernel kills for memory; False if it is not running now."""
+    def pids(self):
+        """The process of each role that runs now; "up" is `rlhf up` itself."""
         self.is_up()
+        found = {"up": self._up.pid}
         children = pathlib.Path(
             f"/proc/{self._up.pid}/task/{self._up.pid}/children")
         for pid in children.read_text().split():
-            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-            if words.split(b"\0")[1:2] == [role.encode()]:
-                os.kill(int(pid), signal.SIGKILL)
-                return True
-        return False
+            try:
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            except FileNotFoundError:  # it has ended since
+                continue
+            role = words.split(b"\0")[1:2]
+            if role:
+                found[role[0].decode()] = int(pid)
+        return found
+
+    def kill(self, role):
+        """As the kernel kills for memory; False if it is not running now."""
+        pid = self.pids().get(role)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        return pid is not None
 
     def refresher_phase(self):
         """What the refresher does, "" if it does not answer yet."""
