@@ -367,6 +367,14 @@ void WriteDefaults(Message* message) {
   }
 }
 
+std::vector<FieldProblem> FindProblems(const v1::RunConfig& config) {
+  std::vector<FieldProblem> problems = CheckFields(config, HasTls(config));
+  for (FieldProblem& problem : CheckTogether(config)) {
+    problems.push_back(std::move(problem));
+  }
+  return problems;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::RunConfig> ParseRunConfig(
@@ -376,12 +384,9 @@ absl::StatusOr<v1::RunConfig> ParseRunConfig(
   RLHF_ASSIGN_OR_RETURN(Origins origins, ParseFile(text, path, &config));
   RLHF_RETURN_IF_ERROR(ApplyOverrides(overrides, &config, &origins));
   std::vector<std::string> lines;
-  for (const auto& problems :
-       {CheckFields(config, HasTls(config)), CheckTogether(config)}) {
-    for (const FieldProblem& problem : problems) {
-      lines.push_back(absl::StrCat(OriginOf(origins, problem.path, path), ": ",
-                                   problem.path, " ", problem.message));
-    }
+  for (const FieldProblem& problem : FindProblems(config)) {
+    lines.push_back(absl::StrCat(OriginOf(origins, problem.path, path), ": ",
+                                 problem.path, " ", problem.message));
   }
   if (lines.empty()) return config;
   return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
@@ -395,10 +400,8 @@ absl::StatusOr<v1::RunConfig> LoadRunConfig(
 
 absl::Status CheckRunConfig(const v1::RunConfig& config) {
   std::vector<std::string> lines;
-  for (const auto& problems : {CheckFields(config), CheckTogether(config)}) {
-    for (const FieldProblem& problem : problems) {
-      lines.push_back(absl::StrCat(problem.path, " ", problem.message));
-    }
+  for (const FieldProblem& problem : FindProblems(config)) {
+    lines.push_back(absl::StrCat(problem.path, " ", problem.message));
   }
   return lines.empty() ? absl::OkStatus()
                        : absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
