@@ -1,5 +1,6 @@
 // What launchers and people say of hosts, tasks, cores and addresses, as
 // NAME=VALUE, one a line: core/launch/ and core/config/.
+#include <limits>
 #include <map>
 
 #include "core/base/check.h"
@@ -12,11 +13,13 @@
 namespace rlhf {
 namespace {
 
-void ReadValue(const std::string& value, int node) {
+void ReadValue(const std::string& value) {
   CheckExplained(FirstHost(value).status());
-  const auto tasks = TasksOnNode(value, node);
-  CheckExplained(tasks.status());
-  RLHF_CHECK(!tasks.ok() || *tasks >= 1);
+  for (const int node : {0, 1, std::numeric_limits<int>::max()}) {
+    const auto tasks = TasksOnNode(value, node);
+    CheckExplained(tasks.status());
+    RLHF_CHECK(!tasks.ok() || *tasks >= 1);
+  }
   const auto cpus = ParseCpuList(value);
   CheckExplained(cpus.status());
   if (cpus.ok()) {
@@ -36,7 +39,7 @@ RLHF_FUZZ_TARGET(launch_values) {
   while (!input.empty()) {
     absl::string_view line = TakePart("\n", input);
     const std::string name(TakePart("=", line));
-    ReadValue(std::string(line), static_cast<int>(input.size()));
+    ReadValue(std::string(line));
     environment[name] = std::string(line);
   }
   const auto launch = DetectLaunch(environment);
