@@ -42,8 +42,8 @@ run() {
 export -f run
 export BUILD SEEDS SECONDS_EACH
 
-# stat TARGET NAME: one of libFuzzer's final numbers.
-stat() { sed -n "s/^stat::$2: *//p" "$BUILD/logs/$1.log"; }
+# number TARGET NAME: one of libFuzzer's final numbers.
+number() { sed -n "s/^stat::$2: *//p" "$BUILD/logs/$1.log"; }
 
 # report TARGET: its line of the table.
 report() {
@@ -54,9 +54,9 @@ report() {
       tail -n 1 || true) ($BUILD/logs/$1.log)"
   fi
   printf '%-16s %12s %10s %10s %10s  %s\n' "$1" \
-    "$(stat "$1" number_of_executed_units)" \
-    "$(stat "$1" average_exec_per_sec)" "${coverage#cov: }" \
-    "$(stat "$1" peak_rss_mb)" "$result"
+    "$(number "$1" number_of_executed_units)" \
+    "$(number "$1" average_exec_per_sec)" "${coverage#cov: }" \
+    "$(number "$1" peak_rss_mb)" "$result"
   [[ $result == passed ]]
 }
 
