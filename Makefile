@@ -6,7 +6,7 @@ LIBTORCH := third_party/torch/lib/libtorch_cpu.so
 WHEELS := $(or $(RLHF_WHEEL_CACHE),$(HOME)/.cache/rlhf/wheels)
 JOBS ?=
 
-.PHONY: build setup quickstart test chaos soak parity screenshots bench check cuda package package-test sbom clean help
+.PHONY: build setup quickstart test chaos soak parity screenshots bench check fuzz cuda package package-test sbom clean help
 .DEFAULT_GOAL := build
 
 build: $(BUILD)/build.ninja ## build everything into build/release (PRESET=debug|asan|tsan for others)
@@ -77,6 +77,9 @@ bench: setup .venv-bench/.made ## time generation, scoring, weights and updates 
 
 check: setup .venv-page/.made .venv-launch/.made ## format, layers, build, tests: what to run before a commit
 	tools/check.sh
+
+fuzz: setup ## give random bytes to what reads bytes from outside, 60 s each target (FUZZ_SECONDS=n)
+	tools/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
 cuda: ## build the CUDA and NCCL path; needs neither a toolkit nor a GPU
 	@$(MAKE) --no-print-directory setup CUDA=1

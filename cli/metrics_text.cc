@@ -1,5 +1,6 @@
 #include "cli/metrics_text.h"
 
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -13,13 +14,15 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-// The value of the label le; false if there is none.
+// The value of the label le; false if there is none, or it is no number, which
+// could not be put in order.
 bool UpperBound(absl::string_view labels, double* bound) {
   constexpr absl::string_view kLe = "le=\"";
   const size_t start = labels.find(kLe);
   if (start == absl::string_view::npos) return false;
   const absl::string_view rest = labels.substr(start + kLe.size());
-  return absl::SimpleAtod(rest.substr(0, rest.find('"')), bound);
+  return absl::SimpleAtod(rest.substr(0, rest.find('"')), bound) &&
+         !std::isnan(*bound);
 }
 
 double CountAt(const HistogramCounts& counts, double bound) {

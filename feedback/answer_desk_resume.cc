@@ -33,9 +33,10 @@ absl::Status AnswerDesk::ReadLogBeside(OpenWork::Found found) {
                        resumed.ContentKeys());
   const int64_t num_comparisons = store_->GetTotals().num_comparisons;
   int64_t num_others = 0;
+  WorkerBook& book = *book_;
   RLHF_RETURN_IF_ERROR(store_->ForEach(
       1, num_comparisons, [&](const v1::Comparison& comparison) {
-        book_->Add(comparison);
+        book.Add(comparison);
         // A retracted one still says where it came from, and if it was extra.
         num_others += IsJudgedHere(comparison) && !comparison.extra() ? 0 : 1;
         started.Add(comparison);
@@ -43,7 +44,7 @@ absl::Status AnswerDesk::ReadLogBeside(OpenWork::Found found) {
         return absl::OkStatus();
       }));
   scheduler_.AddEarlierOthers(num_others);
-  for (const WorkerStatus& worker : book_->Workers()) {
+  for (const WorkerStatus& worker : book.Workers()) {
     scheduler_.AddEarlierAnswers(
         worker.view.worker_id, worker.view.num_answers - worker.view.num_extra);
   }

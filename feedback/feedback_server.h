@@ -65,7 +65,7 @@ class FeedbackServer {
                           std::vector<v1::Prompt> prompts);
 
   // In the order of construction: each uses the ones above it.
-  const RealClock clock_;
+  const RealClock clock_{};
   RpcIdentity self_;
   prometheus::Registry registry_;
   FeedbackMetrics metrics_{registry_};

@@ -67,18 +67,31 @@ void Note(const absl::Status& status, const std::string& id,
   ids.push_back(id);
 }
 
-// Whether `text` is a whole record.
+std::string TaskName(const std::string& task_id) {
+  return absl::StrCat(kTaskPrefix, task_id);
+}
+
+std::string TurnName(const std::string& worker_id) {
+  // A name may hold anything.
+  return absl::StrCat(kTurnPrefix, Sha256Hex(worker_id).substr(0, 32));
+}
+
+// Whether `text` is a whole record, in the file that is its own: it is written
+// again by what it says.
 bool Take(const std::string& name, const std::string& text,
           OpenWork::Found& found) {
   if (absl::StartsWith(name, kTaskPrefix)) {
     v1::OpenTask task;
-    if (!task.ParseFromString(text) || task.task_id().empty()) return false;
+    if (!task.ParseFromString(text) || task.task_id().empty() ||
+        name != TaskName(task.task_id())) {
+      return false;
+    }
     found.tasks.push_back(std::move(task));
     return true;
   }
   v1::WaitingTurn turn;
   if (!absl::StartsWith(name, kTurnPrefix) || !turn.ParseFromString(text) ||
-      turn.worker_id().empty()) {
+      turn.worker_id().empty() || name != TurnName(turn.worker_id())) {
     return false;
   }
   found.turns.push_back(std::move(turn));
@@ -146,13 +159,11 @@ absl::Status OpenWork::RemoveAnswers(
 }
 
 std::string OpenWork::TaskPath(const std::string& task_id) const {
-  return absl::StrCat(folder_, "/", kTaskPrefix, task_id);
+  return absl::StrCat(folder_, "/", TaskName(task_id));
 }
 
 std::string OpenWork::TurnPath(const std::string& worker_id) const {
-  // A name may hold anything.
-  return absl::StrCat(folder_, "/", kTurnPrefix,
-                      Sha256Hex(worker_id).substr(0, 32));
+  return absl::StrCat(folder_, "/", TurnName(worker_id));
 }
 
 OpenWork::Undone OpenWork::Write(const Changes& changes) const {

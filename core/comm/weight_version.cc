@@ -28,15 +28,21 @@ absl::StatusOr<at::ScalarType> DtypeOf(const v1::TensorSpec& spec) {
 absl::StatusOr<uint64_t> NumBytes(const v1::TensorSpec& spec) {
   RLHF_ASSIGN_OR_RETURN(const at::ScalarType dtype, DtypeOf(spec));
   uint64_t bytes = c10::elementSize(dtype);
+  bool is_empty = false;
   for (const int64_t dimension : spec.shape()) {
     if (dimension < 0 ||
         (dimension > 0 && bytes > kMaxTotalBytes / dimension)) {
       return absl::InvalidArgumentError(
           absl::StrCat("weight \"", spec.name(), "\" has an absurd shape"));
     }
-    bytes *= dimension;
+    // LibTorch multiplies the dimensions of an empty tensor, too.
+    if (dimension == 0) {
+      is_empty = true;
+    } else {
+      bytes *= dimension;
+    }
   }
-  return bytes;
+  return is_empty ? 0 : bytes;
 }
 
 absl::Status CheckPlace(const v1::TensorSpec& spec,

@@ -33,6 +33,9 @@ using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 using google::protobuf::io::ColumnNumber;
 
+// More than the schema has.
+constexpr int kMaxDepth = 32;
+
 // Turns protobuf's errors into lines of ours. With AllowUnknownField the parser
 // goes on after an unknown field and only warns, so that all of them are found:
 //   Message type "rlhf.v1.PpoConfig" has no field named "learning_rat".
@@ -101,6 +104,8 @@ absl::StatusOr<Origins> ParseFile(const std::string& text,
   parser.RecordErrorsTo(&errors);
   parser.WriteLocationsTo(&tree);
   parser.AllowUnknownField(true);
+  // A field that is not known may hold others without end.
+  parser.SetRecursionLimit(kMaxDepth);
   if (!parser.ParseFromString(text, config) || !errors.lines().empty()) {
     return absl::InvalidArgumentError(absl::StrJoin(errors.lines(), "\n"));
   }

@@ -1,5 +1,7 @@
 #include "core/launch/host_list.h"
 
+#include <cstdint>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -41,7 +43,7 @@ absl::StatusOr<std::string> FirstHost(const std::string& host_list) {
 }
 
 absl::StatusOr<int> TasksOnNode(const std::string& tasks_per_node, int node) {
-  int first = 0;
+  int64_t first = 0;
   for (absl::string_view part : absl::StrSplit(tasks_per_node, ',')) {
     int tasks = 0, nodes = 1;
     const std::pair<absl::string_view, absl::string_view> halves =

@@ -26,6 +26,21 @@ std::string LaunchInfo::OneLine() const {
   return line;
 }
 
+namespace {
+
+// Which GPU and how many cores a rank takes follows from these two; that of the
+// ranks on this machine which is not set counts as 1.
+absl::StatusOr<LaunchInfo> WithSoundLocalRank(const LaunchInfo& info) {
+  if (info.local_rank < info.local_world_size) return info;
+  return LaunchError(absl::StrCat(
+      info.launcher, " says that this is local rank ", info.local_rank, " of ",
+      info.local_world_size,
+      " on this machine; set both (LOCAL_RANK and LOCAL_WORLD_SIZE, or what "
+      "the launcher has for them) or none"));
+}
+
+}  // namespace
+
 absl::StatusOr<LaunchInfo> DetectLaunch(const Environment& environment,
                                         const LaunchFlags& flags) {
   RLHF_ASSIGN_OR_RETURN(std::optional<LaunchInfo> found, FromFlags(flags));
@@ -34,7 +49,7 @@ absl::StatusOr<LaunchInfo> DetectLaunch(const Environment& environment,
   for (const auto launcher : {FromTorchrun, FromPet, FromLeaderWorkerSet,
                               FromJobSet, FromSlurm, FromMpi}) {
     RLHF_ASSIGN_OR_RETURN(found, launcher(variables));
-    if (found.has_value()) return *found;
+    if (found.has_value()) return WithSoundLocalRank(*found);
   }
   // Nobody exports these for a process that works alone.
   if (variables.Has("MASTER_ADDR") || variables.Has("MASTER_PORT")) {

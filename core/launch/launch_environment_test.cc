@@ -299,6 +299,8 @@ TEST(DetectLaunchTest, RefusesNumbersOutOfRange) {
   ExpectRefused(With(Torchrun(), "MASTER_PORT", "65536"), "from 1 to 65535");
   ExpectRefused(With(Torchrun(), "LOCAL_RANK", "2"),
                 "LOCAL_RANK=\"2\"; wanted a number from 0 to 1");
+  ExpectRefused(With(Torchrun(), "LOCAL_WORLD_SIZE", ""),
+                "local rank 1 of 1 on this machine; set both");
 }
 
 TEST(DetectLaunchTest, RefusesWhatIsNoNumber) {

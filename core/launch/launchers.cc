@@ -59,7 +59,8 @@ absl::Status ReadMaster(const LaunchVariables& variables,
 // ever.
 int SlurmPort(const LaunchVariables& variables) {
   constexpr int kFirst = 20000, kCount = 10000;
-  int64_t job = 0, step = 0;
+  // Without a sign, so that any number gives a port.
+  uint64_t job = 0, step = 0;
   // Absent, or one of Slurm's words for a special step: as good as 0.
   (void)absl::SimpleAtoi(variables.Text("SLURM_JOB_ID"), &job);
   (void)absl::SimpleAtoi(variables.Text("SLURM_STEP_ID"), &step);

@@ -139,6 +139,7 @@ absl::StatusOr<Entry> ParseEntry(const std::string& path,
   entry.begin = offsets->at(0).get<uint64_t>();
   entry.end = offsets->at(1).get<uint64_t>();
   uint64_t num_bytes = c10::elementSize(entry.dtype);
+  bool is_empty = false;
   for (const Json& dimension : *shape) {
     if (!dimension.is_number_unsigned() ||
         dimension.get<uint64_t>() > (uint64_t{1} << 40) ||
@@ -146,9 +147,15 @@ absl::StatusOr<Entry> ParseEntry(const std::string& path,
          num_bytes > (uint64_t{1} << 60) / dimension.get<uint64_t>())) {
       return Malformed(path, absl::StrCat("shape of \"", name, "\""));
     }
-    num_bytes *= dimension.get<uint64_t>();
     entry.shape.push_back(dimension.get<int64_t>());
+    // LibTorch multiplies the dimensions of an empty tensor, too.
+    if (entry.shape.back() == 0) {
+      is_empty = true;
+    } else {
+      num_bytes *= dimension.get<uint64_t>();
+    }
   }
+  if (is_empty) num_bytes = 0;
   if (entry.end < entry.begin || entry.end - entry.begin != num_bytes) {
     return Malformed(path, absl::StrCat("tensor \"", name, "\" spans ",
                                         entry.end - entry.begin,

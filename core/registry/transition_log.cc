@@ -14,7 +14,8 @@ absl::StatusOr<Aliases> ParseAliases(const Json& json) {
   }
   Aliases aliases;
   for (const auto& [alias, version] : found->items()) {
-    if (!version.is_number_integer()) {
+    // One beyond 2^63 comes out negative.
+    if (!version.is_number_integer() || version.get<int64_t>() < 1) {
       return absl::InvalidArgumentError(
           absl::StrCat("\"", alias, "\" is not a version"));
     }

@@ -16,11 +16,11 @@
 
 namespace rlhf {
 
-// What is durable. Retractions and batches are not kept: nothing here makes
-// any.
+// What is durable. Retractions are not kept: nothing here makes any.
 struct MemoryDisk {
   std::vector<ComparisonRow> rows;
   std::map<std::string, size_t> by_id;  // where in `rows`
+  std::map<std::string, StoredBatch> batches;
 
   LogPosition position() const {
     return {static_cast<int64_t>(rows.size()),
@@ -61,13 +61,22 @@ class MemoryTable final : public ComparisonTable {
                                                              int64_t) override {
     return std::vector<RetractionRow>();
   }
+  // Whatever the cursor: nobody here turns pages.
   absl::StatusOr<std::vector<StoredBatch>> ListBatches(const BatchCursor&,
-                                                       int64_t) override {
-    return std::vector<StoredBatch>();
+                                                       int64_t limit) override {
+    std::vector<StoredBatch> batches;
+    for (const auto& [id, batch] : disk_->batches) {
+      if (static_cast<int64_t>(batches.size()) == limit) break;
+      batches.push_back(batch);
+      batches.back().payload.clear();
+    }
+    return batches;
   }
   absl::StatusOr<std::optional<StoredBatch>> GetBatch(
-      const std::string&) override {
-    return std::optional<StoredBatch>();
+      const std::string& batch_id) override {
+    const auto found = disk_->batches.find(batch_id);
+    if (found == disk_->batches.end()) return std::optional<StoredBatch>();
+    return found->second;
   }
 
   absl::Status Commit(const TableChange& change) override {
@@ -82,6 +91,9 @@ class MemoryTable final : public ComparisonTable {
       for (const ComparisonRow& row : change.appended) {
         disk_->by_id[row.comparison_id] = disk_->rows.size();
         disk_->rows.push_back(row);
+      }
+      for (const StoredBatch& batch : change.batches) {
+        disk_->batches[batch.batch_id] = batch;
       }
     }
     return fate == Fate::kMade ? absl::OkStatus()
