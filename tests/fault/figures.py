@@ -12,13 +12,15 @@ lost is the effective training time.
 Memory. The slope of resident memory over time by least squares, one slope for
 all lives of a role and a level for each life: a process that was killed and
 started again has a level of its own. The first WARM_UP seconds of a life do not
-count, nor do lives that are shorter than LIFE after it.
+count, nor do lives that are shorter than LIFE after it. A slope of less than
+MEASURED seconds of lives is that of buffers which still fill, and is not judged.
 """
 
 import statistics
 
 WARM_UP = 30  # seconds
 LIFE = 45
+MEASURED = 600
 # Samples at either end of a life whose median is its number of descriptors.
 ENDS = 5
 MIB = 1024 * 1024
@@ -75,14 +77,16 @@ def settled(life):
 
 
 def memory_slope(lives):
-    """MiB a minute over all lives of a role; None if none is long enough."""
-    above = below = 0.0
+    """MiB a minute over all lives of a role, and the seconds of these; (None, 0)
+    if none is long enough."""
+    above = below = seconds = 0.0
     for life in filter(None, map(settled, lives)):
+        seconds += life[-1][0] - life[0][0]
         time = statistics.fmean(sample[0] for sample in life)
         level = statistics.fmean(sample[1] for sample in life)
         above += sum((s[0] - time) * (s[1] - level) for s in life)
         below += sum((s[0] - time) ** 2 for s in life)
-    return None if below == 0 else above / below * 60 / MIB
+    return (None, 0) if below == 0 else (above / below * 60 / MIB, seconds)
 
 
 def descriptor_growth(lives):

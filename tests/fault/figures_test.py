@@ -46,27 +46,32 @@ class EffectiveTimeTest(unittest.TestCase):
 class ResourcesTest(unittest.TestCase):
 
     def test_the_slope_is_that_of_the_memory(self):
-        self.assertAlmostEqual(figures.memory_slope([life(2.5)]), 2.5)
+        slope, seconds = figures.memory_slope([life(2.5)])
+        self.assertAlmostEqual(slope, 2.5)
+        self.assertEqual(seconds, 199 - figures.WARM_UP)
 
     def test_a_restart_at_another_level_is_no_growth(self):
         lives = [life(level=100), life(begin=300, level=180)]
-        self.assertAlmostEqual(figures.memory_slope(lives), 0)
+        self.assertAlmostEqual(figures.memory_slope(lives)[0], 0)
 
     def test_the_beginning_of_a_life_does_not_count(self):
         warm = [(t, memory if t >= figures.WARM_UP else t * figures.MIB, n)
                 for t, memory, n in life()]
-        self.assertAlmostEqual(figures.memory_slope([warm]), 0)
+        self.assertAlmostEqual(figures.memory_slope([warm])[0], 0)
 
     def test_short_lives_are_not_judged(self):
         short = [life(50, seconds=figures.WARM_UP + figures.LIFE - 1)]
-        self.assertIsNone(figures.memory_slope(short))
+        self.assertEqual(figures.memory_slope(short), (None, 0))
         self.assertIsNone(figures.descriptor_growth(short))
-        self.assertIsNone(judge.memory_steady("actor", None, 1).holds)
+        self.assertIsNone(judge.memory_steady("actor", None, 0, 1).holds)
         self.assertIsNone(judge.descriptors_steady("actor", None, 2).holds)
 
     def test_a_leak_of_memory_is_a_violation(self):
-        self.assertTrue(judge.memory_steady("actor", 1.0, 1).holds)
-        self.assertFalse(judge.memory_steady("actor", 1.1, 1).holds)
+        self.assertTrue(judge.memory_steady("actor", 1.0, 600, 1).holds)
+        self.assertFalse(judge.memory_steady("actor", 1.1, 600, 1).holds)
+
+    def test_a_few_minutes_tell_nothing_of_memory(self):
+        self.assertIsNone(judge.memory_steady("actor", 1.1, 599, 1).holds)
 
     def test_a_leak_of_descriptors_is_a_violation(self):
         leak = figures.descriptor_growth(

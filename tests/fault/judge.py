@@ -5,6 +5,8 @@ import collections
 import dataclasses
 import re
 
+import figures
+
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
@@ -222,11 +224,15 @@ def effective(share, lost, least):
                    f"{lost:.1f} s lost")
 
 
-def memory_steady(role, slope, most):
+def memory_steady(role, slope, seconds, most):
+    """`slope` of so many `seconds` of lives."""
     if slope is None:
         return Verdict(f"I10 memory of {role}", None, "no life long enough")
-    return Verdict(f"I10 memory of {role}", slope <= most,
-                   f"{slope:+.2f} MiB/min, wanted at most {most:g}")
+    told = f"{slope:+.2f} MiB/min, wanted at most {most:g}"
+    if seconds < figures.MEASURED:
+        return Verdict(f"I10 memory of {role}", None,
+                       f"{told}; only {seconds:.0f} s of lives")
+    return Verdict(f"I10 memory of {role}", slope <= most, told)
 
 
 def descriptors_steady(role, growth, most):

@@ -51,6 +51,8 @@ MAX_STALENESS = 1
 SETTINGS = [
     f"learner.checkpoint_every={CHECKPOINT_EVERY}",
     f"ppo.max_staleness={MAX_STALENESS}",
+    # The initial policy has no rollouts that it sampled ahead.
+    "ppo.on_swap.restart_policy=false",
     # A refresh does not take longer the more comparisons there are.
     "preference.refresh_mode=WARM_START", "preference.replay_share=0.1",
     # Full soon: what fills a bounded cache is no leak.
@@ -197,7 +199,7 @@ class Soak:
     def resources_steady(self):
         for role, lives in self.watch.lives.items():
             samples = list(lives.values())
-            yield judge.memory_steady(role, figures.memory_slope(samples),
+            yield judge.memory_steady(role, *figures.memory_slope(samples),
                                       MOST_MIB_PER_MINUTE)
             yield judge.descriptors_steady(
                 role, figures.descriptor_growth(samples), MOST_DESCRIPTORS)
