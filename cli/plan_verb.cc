@@ -9,10 +9,10 @@
 #include "absl/strings/str_format.h"
 #include "cli/config_flag.h"
 #include "cli/human_format.h"
+#include "cli/plan_input.h"
 #include "cli/verbs.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
-#include "core/nn/model_directory.h"
 #include "trainer/parallel/plan.h"
 #include "trainer/parallel/rates.h"
 
@@ -51,39 +51,16 @@ absl::StatusOr<Rates> FindRates(const Flags& flags, at::ScalarType dtype) {
 
 absl::StatusOr<PlanInput> InputOf(const v1::RunConfig& config,
                                   const Flags& flags) {
-  PlanInput input = {
-      .ranks = flags.Int("ranks"),
-      .recompute_activations = config.learner().recompute_activations(),
-      .lora_rank = config.learner().lora().rank(),
-      .dtype_bytes = config.learner().dtype() == v1::BFLOAT16 ? 2 : 4,
-      .micro_batch_tokens = config.learner().micro_batch_tokens()};
-  if (input.ranks < 1 || input.ranks > 1024) {
+  const int64_t ranks = flags.Int("ranks");
+  if (ranks < 1 || ranks > 1024) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--ranks is ", input.ranks, ", wanted 1 to 1024"));
+        absl::StrCat("--ranks is ", ranks, ", wanted 1 to 1024"));
   }
   const int64_t prompt_tokens = flags.Int("prompt-tokens");
   if (prompt_tokens < 1) {
     return absl::InvalidArgumentError("--prompt-tokens is below 1");
   }
-  const std::string& shape = flags.String("shape");
-  if (shape.empty()) {
-    RLHF_ASSIGN_OR_RETURN(input.policy,
-                          LoadModelConfig(config.initial_policy()));
-  } else {
-    RLHF_ASSIGN_OR_RETURN(input.policy, NamedShape(shape));
-  }
-  if (config.ppo().critic() == v1::PpoConfig::SEPARATE) {
-    // Another shape stands for all models of the run.
-    const std::string& directory = config.ppo().critic_model();
-    input.critic = input.policy;
-    if (shape.empty() && !directory.empty()) {
-      RLHF_ASSIGN_OR_RETURN(input.critic, LoadModelConfig(directory));
-    }
-    input.critic->head = ModelConfig::Head::kScore;
-  }
-  input.work = WorkOf(config.ppo(), input.micro_batch_tokens, input.ranks,
-                      prompt_tokens, config.sampling().max_new_tokens());
-  return input;
+  return PlanInputOf(config, ranks, prompt_tokens, flags.String("shape"));
 }
 
 Plan MakePlan(const PlanInput& input, const Rates& rates) {

@@ -10,8 +10,6 @@
 #include "core/config/cpu_list.h"
 
 namespace rlhf {
-namespace {
-
 std::vector<int> CpusOfThisProcess() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -22,8 +20,6 @@ std::vector<int> CpusOfThisProcess() {
   }
   return cpus;
 }
-
-}  // namespace
 
 ProcessResources ResourcesOf(const v1::RunConfig& config,
                              const std::string& role, int index, int count) {

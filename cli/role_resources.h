@@ -19,6 +19,9 @@ struct ProcessResources {
 ProcessResources ResourcesOf(const v1::RunConfig& config,
                              const std::string& role, int index, int count);
 
+// The cores that this process may run on, ascending.
+std::vector<int> CpusOfThisProcess();
+
 // InvalidArgument, naming the field, if a role is given cores that this process
 // may not run on.
 absl::Status CheckCpusAreHere(const v1::RunConfig& config);

@@ -29,6 +29,7 @@ absl::Status EloVerb(const Flags& flags);
 absl::Status ReportVerb(const Flags& flags);
 absl::Status EvalVerb(const Flags& flags);
 absl::Status PlanVerb(const Flags& flags);
+absl::Status DoctorVerb(const Flags& flags);
 absl::Status ReplayVerb(const Flags& flags);
 absl::Status ConfigVerb(const Flags& flags);
 absl::Status VersionVerb(const Flags& flags);

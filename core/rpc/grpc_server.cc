@@ -16,6 +16,7 @@
 #include "core/rpc/call_spans.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/protocol.h"
+#include "core/rpc/self_report.h"
 #include "core/telemetry/listen_socket.h"
 
 namespace rlhf {
@@ -47,13 +48,17 @@ absl::Status WhyItCannotListen(const std::string& address) {
                    "help, configure another address"));
 }
 
+Build BuildAt(const std::string& address) {
+  Build build = ThisBuild();
+  build.place = address;
+  return build;
+}
+
 std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
     const std::string& address, const RpcIdentity& self) {
   auto credentials = self.CredentialsToServe();
-  Build build = ThisBuild();
-  build.place = address;
   credentials->SetAuthMetadataProcessor(
-      MakeCallCheck(std::move(build), self.run()));
+      MakeCallCheck(BuildAt(address), self.run()));
   return credentials;
 }
 
@@ -93,6 +98,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   std::vector<
       std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
       interceptors;
+  interceptors.push_back(MakeSelfReport(BuildAt(address)));
   if (registry != nullptr) interceptors.push_back(MakeCallMetrics(*registry));
   if (spans != nullptr) interceptors.push_back(MakeCallSpans(spans));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <ctime>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -143,6 +144,16 @@ absl::Status CheckTlsFiles(const v1::TlsConfig& files, const std::string& run,
   return WithContext(CheckCertificate(*chain, *authorities, run, role),
                      absl::StrCat("tls.certificate: ", files.certificate(),
                                   " (tls.ca: ", files.ca(), ")"));
+}
+
+absl::StatusOr<absl::Time> CertificateEnd(const std::string& path) {
+  RLHF_ASSIGN_OR_RETURN(const Certificates chain, ReadCertificates(path));
+  std::tm end = {};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(chain[0].get()), &end) != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": the certificate has no time at which it ends"));
+  }
+  return absl::FromTM(end, absl::UTCTimeZone());
 }
 
 }  // namespace rlhf

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "rlhf/v1/config.pb.h"
 
 namespace rlhf {
@@ -18,5 +20,9 @@ namespace rlhf {
 // cannot be read, InvalidArgument for what it holds.
 absl::Status CheckTlsFiles(const v1::TlsConfig& files, const std::string& run,
                            const std::string& role);
+
+// Until when the first certificate of the PEM file `path` is in force.
+// Errors: as CheckTlsFiles.
+absl::StatusOr<absl::Time> CertificateEnd(const std::string& path);
 
 }  // namespace rlhf

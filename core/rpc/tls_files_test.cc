@@ -46,6 +46,16 @@ TEST_F(TlsFilesTest, TakesTheRolesOwnCertificateAndForVerbsAnyRoles) {
   EXPECT_OK(Check("operator"));
 }
 
+TEST_F(TlsFilesTest, SaysUntilWhenACertificateIsInForce) {
+  const absl::Time end = absl::FromUnixSeconds(4'000'000'000);
+  Write("actor.pem", authority_.Issue({.uri = "rlhf://r/actor", .end = end}));
+  EXPECT_THAT(CertificateEnd(folder_ / "actor.pem"), IsOkAndHolds(end));
+  Write("empty.pem", "");
+  EXPECT_THAT(CertificateEnd(folder_ / "empty.pem"),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("holds no certificate")));
+}
+
 TEST_F(TlsFilesTest, TakesSeveralAuthorities) {
   Write("ca.pem", TestAuthority().Pem() + authority_.Pem());
   Write("actor.pem", authority_.Issue({.uri = "rlhf://r/actor"}));
