@@ -6,7 +6,6 @@
 #include "core/base/version.h"
 #include "core/rpc/grpc_server.h"
 #include "core/telemetry/listen_socket.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rlhf/v1/control.grpc.pb.h"
 #include "tests/testing/free_ports.h"
@@ -31,8 +30,8 @@ TEST(PlaceOfTest, OfThisMachineAPortIsFreeOrInUse) {
 
 TEST(PlaceOfTest, ANameWithoutAddressAndAMachineThatIsNotThere) {
   EXPECT_EQ(Of("no-such-host.invalid:7101"), Place::kUnknownHost);
-  // For documentation only, by RFC 5737.
-  EXPECT_EQ(Of("192.0.2.1:7101"), Place::kSilent);
+  // What is sent there is discarded (RFC 6666), if there is a way at all.
+  EXPECT_EQ(Of("[100::1]:7101"), Place::kSilent);
 }
 
 TEST(LookAtRolesTest, AsksAServerForReadinessBuildAndClock) {
