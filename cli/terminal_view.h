@@ -44,7 +44,8 @@ struct ViewState {
   int64_t num_updates = 0;
   // 0: no limit.
   int64_t max_comparisons = 0;
-  // By rising number, those of earlier sessions included.
+  // The newest few hundred by rising number, those of earlier sessions
+  // included.
   std::vector<v1::UpdateReport> updates;
   // Mean of the newest updates; 0 while unknown.
   double seconds_per_update = 0;

@@ -43,6 +43,8 @@ constexpr absl::Duration kStopGrace = absl::Seconds(60);
 constexpr absl::Duration kCountTimeout = absl::Seconds(30);
 // Updates whose mean time gives the rate and the time left.
 constexpr int kRateUpdates = 3;
+// The view shows fewer; a run of weeks makes more than anybody wants copied.
+constexpr size_t kKeptUpdates = 256;
 
 double MeanSecondsOfNewest(const std::vector<v1::UpdateReport>& updates) {
   const int count = std::min(kRateUpdates, static_cast<int>(updates.size()));
@@ -204,6 +206,7 @@ void Session::ReadNewUpdates() {
       updates.pop_back();
     }
     updates.push_back(std::move(update));
+    if (updates.size() > kKeptUpdates) updates.erase(updates.begin());
   }
   state_.seconds_per_update = MeanSecondsOfNewest(state_.updates);
 }

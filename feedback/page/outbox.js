@@ -25,7 +25,7 @@ for (const key of keysWith(kPrefix)) {
 }
 
 function keep(entry) {
-  store(kPrefix + entry.answer.comparison_id, entry);
+  return store(kPrefix + entry.answer.comparison_id, entry);
 }
 
 // Answers of `worker` that the server has not acknowledged, oldest first.
@@ -38,16 +38,15 @@ export function pendingOf(worker) {
 // What others left behind here does not count.
 export const hasRoom = (worker) => pendingOf(worker).length < kMaxEntries;
 
-// `task` and `label` are for showing it again after a reload. The lease, which
-// ends at `task.leaseEndsAt`, is not outlasted.
+// `task` and `label` are for showing it again after a reload, which `isKept` says
+// that it outlasts. The lease, which ends at `task.leaseEndsAt`, is not outlasted.
 export function hold(answer, task, label) {
   const now = Date.now();
   const dueAt = Math.min(now + kHoldMs,
                          Math.max(now, task.leaseEndsAt - kBeforeLeaseEndMs));
   const entry = {answer, task, label, dueAt};
   entries.set(answer.comparison_id, entry);
-  keep(entry);
-  return entry;
+  return Object.assign(entry, {isKept: keep(entry)});
 }
 
 export function drop(entry) {
@@ -70,15 +69,19 @@ export function sendOthers(worker) {
   }
 }
 
-// Its words go where the worker sees them and why they were not taken.
-function keepRefused({answer, task, label}, why) {
+// Its words go where the worker sees them and why they were not taken, and into
+// the room that it and its draft had in the browser: there may be no other.
+function keepRefused(entry, why) {
+  const {answer, task, label} = entry;
+  const words = wordsOf(answer, loadDraft(answer.task_id).turn);
+  drop(entry);
+  forgetDraft(answer.task_id);
   keepWords(answer.worker_id, {
     title: "Your answer: " + label,
     why: "Not saved: " + why,
-    words: wordsOf(answer, loadDraft(answer.task_id).turn),
+    words,
     task,
   });
-  forgetDraft(answer.task_id);
 }
 
 // Sends until the server has decided: {saved: true, extra} once it is stored for
@@ -88,8 +91,11 @@ function keepRefused({answer, task, label}, why) {
 export async function send(entry, onTrouble) {
   const reply = await insist("/api/comparison", entry.answer, onTrouble);
   const saved = reply.status === 200;
-  if (!saved) keepRefused(entry, errorOf(reply));
-  drop(entry);
+  if (saved) {
+    drop(entry);
+  } else {
+    keepRefused(entry, errorOf(reply));
+  }
   return saved ? {saved, extra: reply.data?.extra === true} :
                  {saved, error: errorOf(reply)};
 }

@@ -157,7 +157,12 @@ function showHeld(waiting) {
   stage = "held";
   entry.side = sideOf(entry.answer);
   stopLease();
-  notify("");
+  if (entry.isKept === false) {
+    notify("This browser has no room to keep your answer: leave the page open " +
+           "until it is saved.", "bad");
+  } else {
+    notify("");
+  }
   held.openHeld(entry, loadDraft(task.task_id).turn || "", () => send(false));
 }
 

@@ -4,8 +4,9 @@ Effective training time. A wait is the time from one update that got further
 than any before to the next such update: updates that a restarted learner makes
 again do not end it. What waits are like without faults is measured before the
 first one. From the first fault to the end of the last one's recovery, a wait
-that is longer than twice the 95th percentile of those is a standstill, and what
-it has beyond their median is lost. Time in which the learner was paused by
+that is longer than twice the 95th percentile of those, and than SHORTEST, is a
+standstill, and what it has beyond their median is lost: where updates take
+hundredths of a second, a PM that trains on the same cores doubles a wait. Time in which the learner was paused by
 order counts neither as lost nor at all. The share of the rest that was not
 lost is the effective training time.
 
@@ -18,6 +19,7 @@ MEASURED seconds of lives is that of buffers which still fill, and is not judged
 
 import statistics
 
+SHORTEST = 0.5  # seconds
 WARM_UP = 30  # seconds
 LIFE = 45
 MEASURED = 600
@@ -58,7 +60,7 @@ def effective_time(times, begin, end, pauses):
     of the whole run."""
     quiet = waits([time for time in times if time <= begin])
     usual = statistics.median(quiet)
-    standstill = 2 * percentile(quiet, 0.95)
+    standstill = max(2 * percentile(quiet, 0.95), SHORTEST)
     lost = 0.0
     marks = [begin, *(t for t in times if begin < t < end), end]
     for first, last in zip(marks, marks[1:]):

@@ -29,6 +29,11 @@ class EffectiveTimeTest(unittest.TestCase):
         self.assertEqual(lost, 4)
         self.assertEqual(share, 0.8)
 
+    def test_a_wait_of_less_than_half_a_second_is_none(self):
+        times = [t / 100 for t in range(1001)] + [10.4] + [
+            t / 100 for t in range(1041, 2001)]
+        self.assertEqual(figures.effective_time(times, 10, 20, []), (1, 0))
+
     def test_a_run_that_never_goes_on_has_lost_the_rest(self):
         share, _ = figures.effective_time(self.QUIET, 10, 30, [])
         self.assertAlmostEqual(share, 1 / 20)

@@ -13,6 +13,15 @@ CATS = {"prompts": [question("Tell me about cats."),
                     question("Tell me about birds.")]}
 
 
+# All of the browser's storage that is left.
+FILL = """() => {
+  for (let size = 1 << 22, i = 0; size > 0;) {
+    try { localStorage.setItem("fill/" + i++, "x".repeat(size)); }
+    catch (error) { size >>= 1; }
+  }
+}"""
+
+
 def refuse(page, path, status, why):
     page.route("**" + path, lambda route: route.fulfill(
         status=status, json={"error": why}))
@@ -54,6 +63,28 @@ class OutboxTest(page_case.PageCase):
             page.reload()
             expect(page.locator("#judgement")).to_be_visible()
             expect(page.locator("#kept")).to_be_hidden()
+
+    def test_refused_words_have_room_where_their_answer_was(self):
+        page = self.open(CATS)
+        refuse(page, "/api/comparison", 409, "somebody else was faster")
+        self.write_comment(page, "Long thoughts of mine.")
+        choose_by_key(page, "2")
+        expect(page.locator("#notice")).to_have_text("")
+        page.evaluate(FILL)
+        page.locator("#send-now").click()
+        expect(page.locator("#kept")).to_be_visible()
+        page.reload()
+        expect(page.locator("#kept").get_by_label("Comment")).to_have_value(
+            "Long thoughts of mine.")
+
+    def test_who_has_no_room_for_an_answer_is_told_to_stay(self):
+        page = self.open(CATS)
+        expect(page.locator("#judgement")).to_be_visible()
+        page.evaluate(FILL)
+        choose_by_key(page, "2")
+        expect(page.locator("#notice")).to_contain_text("leave the page open")
+        page.locator("#send-now").click()
+        expect(page.locator("#notice")).to_contain_text("Saved")
 
     def test_answer_that_came_late_is_said_to_be_saved_as_extra(self):
         page = self.open(CATS)
