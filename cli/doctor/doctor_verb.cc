@@ -80,14 +80,16 @@ void Print(const Report& report, bool json) {
 
 // The run's configuration, or, for ranks without one, the defaults.
 absl::StatusOr<v1::RunConfig> ConfigOrDefaults(const Flags& flags) {
-  if (flags.String("config").empty()) return v1::RunConfig();
-  return ConfigFromFlag(flags);
+  if (!flags.String("config").empty()) return ConfigFromFlag(flags);
+  if (flags.Repeated("set").empty()) return v1::RunConfig();
+  return absl::InvalidArgumentError(
+      "--set overrides a run file: give --config");
 }
 
 // That the run file is wrong is a finding as others are.
 absl::Status TellOfConfig(const absl::Status& error, const Flags& flags,
                           const LaunchInfo& launch) {
-  if (launch.rank > 0) return error;
+  if (launch.rank > 0 || flags.String("config").empty()) return error;
   Print({.findings = {{.subject = "configuration",
                        .level = Level::kFault,
                        .found = std::string(error.message()),

@@ -134,6 +134,15 @@ TEST_F(DoctorVerbTest, WithoutConfigurationOrRanksItSaysWhatItWants) {
                        HasSubstr("--config C is needed, or --ranks N")));
 }
 
+TEST_F(DoctorVerbTest, AnOverrideOfNoRunFileIsRefused) {
+  const auto flags =
+      Flags::Parse(FlagsOf("doctor"), {"--ranks", "2", "--set", "threads=1"});
+  ASSERT_OK(flags);
+  EXPECT_THAT(DoctorVerb(*flags),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("--set overrides a run file")));
+}
+
 TEST(DoctorExitCodeTest, AFaultIsOne) {
   EXPECT_EQ(ExitCode(absl::UnknownError("1 fault")), 1);
 }

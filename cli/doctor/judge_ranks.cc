@@ -50,13 +50,16 @@ Finding JudgeSlowest(const RanksFigures& ranks) {
   const double median = pairs[pairs.size() / 2].link.bytes_per_s;
   Finding finding = {
       .subject = "slowest pair",
-      .found = absl::StrFormat(
-          "%s: %.3f GB/s each way at once; the median of %d pairs has %.3f",
-          NameOf(ranks, slowest), rate / 1e9, pairs.size(), median / 1e9),
+      .found = absl::StrFormat("%s: %.3f GB/s each way at once",
+                               NameOf(ranks, slowest), rate / 1e9),
       .figures = {{"first", slowest.first},
                   {"second", slowest.second},
                   {"bytes_per_s", rate},
                   {"median_bytes_per_s", median}}};
+  if (pairs.size() > 1) {
+    absl::StrAppendFormat(&finding.found, "; the median of %d pairs has %.3f",
+                          pairs.size(), median / 1e9);
+  }
   if (rate < limits::kPairShareWarning * median) {
     finding.level = rate < limits::kPairShareFault * median ? Level::kFault
                                                             : Level::kWarning;
@@ -92,6 +95,12 @@ Finding JudgeRoundTrip(const RanksFigures& ranks) {
   return finding;
 }
 
+// "4 KiB", "64 MiB".
+std::string SizeOf(int64_t bytes) {
+  return bytes < limits::kMiB ? absl::StrCat(bytes / 1024, " KiB")
+                              : HumanBytes(bytes);
+}
+
 Finding JudgeAllReduce(const RanksFigures& ranks) {
   const AllReduceFigures& largest = ranks.all_reduces.back();
   const double sent = largest.sent_bytes_per_s(ranks.places.size());
@@ -101,8 +110,8 @@ Finding JudgeAllReduce(const RanksFigures& ranks) {
       .found = absl::StrCat(
           absl::StrJoin(ranks.all_reduces, ", ",
                         [](std::string* out, const AllReduceFigures& one) {
-                          absl::StrAppendFormat(out, "%d KiB %.3f ms",
-                                                one.bytes / 1024,
+                          absl::StrAppendFormat(out, "%s %.3f ms",
+                                                SizeOf(one.bytes),
                                                 one.seconds * 1e3);
                         }),
           absl::StrFormat("; each rank sends %.3f GB/s in the last",

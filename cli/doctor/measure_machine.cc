@@ -1,6 +1,7 @@
 #include "cli/doctor/measure_machine.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -34,7 +35,10 @@ std::string NearestFolder(std::string path) {
     if (slash == 0) return "/";
     path = slash == std::string::npos ? "" : path.substr(0, slash);
   }
-  return path.empty() ? "." : path;
+  const char* const nearest = path.empty() ? "." : path.c_str();
+  // "." says nothing to who reads it elsewhere.
+  char whole[PATH_MAX];
+  return ::realpath(nearest, whole) == nullptr ? nearest : whole;
 }
 
 absl::StatusOr<double> TimeSync(int fd, const std::string& path) {

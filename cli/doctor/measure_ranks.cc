@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 #include <memory>
 #include <string>
@@ -29,7 +30,7 @@ constexpr int64_t kFirstBytes = 1 << 20;
 constexpr int64_t kMostBytes = 64 << 20;
 constexpr double kSendSeconds = 0.03;
 constexpr int64_t kAllReduceSizes[] = {4 << 10, 1 << 20, 64 << 20};
-constexpr int kAllReduces = 5;
+constexpr int kAllReduces = 9;
 
 // How two ranks see each other's clocks while they exchange them: each message
 // was sent before it arrived, which bounds the difference from both sides.
@@ -52,6 +53,13 @@ class ClockBounds {
   double last_sent_ = 0;
 };
 
+double Median(std::vector<double> numbers) {
+  const auto middle =
+      numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
+  std::nth_element(numbers.begin(), middle, numbers.end());
+  return *middle;
+}
+
 absl::Status ExchangeClocks(Communicator& both, const Clock& clock,
                             LinkFigures& link) {
   const at::Tensor flat = at::zeros({4}, at::kDouble);
@@ -69,10 +77,8 @@ absl::Status ExchangeClocks(Communicator& both, const Clock& clock,
     own[1] = received;
     seconds.push_back(watch.seconds());
   }
-  std::nth_element(seconds.begin(), seconds.begin() + kRounds / 2,
-                   seconds.end());
   // Both send at once, so that a round is one way.
-  link.round_trip_s = 2 * seconds[kRounds / 2];
+  link.round_trip_s = 2 * Median(seconds);
   link.clock_ahead_s = bounds.ahead();
   link.clock_uncertainty_s = bounds.uncertainty();
   return absl::OkStatus();
@@ -189,13 +195,14 @@ absl::Status MeasureAllReduces(Communicator& all, at::Device device,
     all.Describe(absl::StrCat("all-reduce of ", bytes, " bytes"));
     const at::Tensor flat =
         at::zeros({bytes / 4}, at::TensorOptions(at::kFloat).device(device));
-    Stopwatch watch;
-    for (int i = 0; i <= kAllReduces; ++i) {
-      // The first makes connections.
-      if (i == 1) watch = Stopwatch();
+    std::vector<double> times;
+    for (int i = 0; i < kAllReduces; ++i) {
+      const Stopwatch watch;
       RLHF_RETURN_IF_ERROR(all.AllReduceSum({flat}));
+      times.push_back(watch.seconds());
     }
-    double seconds = all.rank() == 0 ? watch.seconds() / kAllReduces : 0;
+    // The first makes connections; all count rank 0's.
+    double seconds = all.rank() == 0 ? Median(times) : 0;
     RLHF_RETURN_IF_ERROR(all.SumNumbers({&seconds}));
     figures.push_back({.bytes = bytes, .seconds = seconds});
   }
