@@ -53,6 +53,9 @@ SETTINGS = [
     f"ppo.max_staleness={MAX_STALENESS}",
     # The initial policy has no rollouts that it sampled ahead.
     "ppo.on_swap.restart_policy=false",
+    # What a killed actor had in hand is given out again after so long: many times
+    # what a batch takes.
+    "learner.lease_seconds=3",
     # A refresh does not take longer the more comparisons there are.
     "preference.refresh_mode=WARM_START", "preference.replay_share=0.1",
     # Full soon: what fills a bounded cache is no leak.
