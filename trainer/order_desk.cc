@@ -91,12 +91,14 @@ void OrderDesk::Reached(int64_t update, double kl_coefficient) {
 
 absl::Status OrderDesk::Judge(const v1::UpdateReport& report) {
   MutexLock lock(&mutex_);
-  while (true) {
+  // What no batch would see any more is not ordered.
+  while (next_batch_ <= config_.ppo().num_updates()) {
     std::optional<v1::Order> revert = DueRevert(taken_, report);
     if (!revert.has_value()) return absl::OkStatus();
     revert->set_seq(static_cast<int64_t>(taken_.size()) + 1);
     RLHF_RETURN_IF_ERROR(Admit(*revert, "").status());
   }
+  return absl::OkStatus();
 }
 
 v1::LiveSettings OrderDesk::ForBatch(int64_t update) {

@@ -204,5 +204,15 @@ TEST_F(OrderDeskTest, ALogThatIsBehindTheCheckpointIsFound) {
                                  "checkpoint follows order 2")));
 }
 
+TEST_F(OrderDeskTest, ARuleThatIsBrokenOnceNoBatchIsLeftOrdersNothing) {
+  ASSERT_OK(Take(SetOrder(1, kRate, 1e-4, "kl_k1_nats_per_token > 0.5")));
+  const int64_t last = config_.ppo().num_updates();
+  (void)desk_->ForBatch(last);
+  EXPECT_OK(desk_->Judge(Report(last, 0.6))) << "the run comes to its end";
+  ASSERT_OK_AND_ASSIGN(const auto all,
+                       OrderLog(RunDirectory(config_)).ReadAll());
+  EXPECT_EQ(all.size(), 1u);
+}
+
 }  // namespace
 }  // namespace rlhf
