@@ -25,9 +25,11 @@ using ::testing::HasSubstr;
 
 class BatchDeskRetractionTest : public BatchDeskFixture {
  protected:
-  // Comparison `number` of the worker; with personal data it waits.
+  // Comparison `number` of the worker, who takes either side as often; with
+  // personal data it waits.
   static std::string Line(int number, const std::string& worker, bool waits) {
-    v1::Comparison comparison = FixtureComparison(number, worker, v1::A_BETTER);
+    v1::Comparison comparison = FixtureComparison(
+        number, worker, number % 2 == 0 ? v1::A_BETTER : v1::B_BETTER);
     if (waits) comparison.set_response_a("ask ada@example.org");
     return absl::StrCat(*ComparisonLine(comparison), "\n");
   }
