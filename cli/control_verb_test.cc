@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "cli/verb.h"
+#include "cli/verb_fixtures.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/config/run_config.h"
@@ -47,12 +47,7 @@ class ControlVerbTest : public testing::Test {
   int Control(std::vector<std::string> args) {
     args.insert(args.begin(), "control");
     args.insert(args.end(), {"--config", config_path_});
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int code = RunCommand(args);
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return code;
+    return RunCaptured(args, out_, err_);
   }
   // The same, with name and reason.
   int Order(std::vector<std::string> args) {

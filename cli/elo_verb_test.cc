@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "cli/verb.h"
+#include "cli/verb_fixtures.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
@@ -93,12 +93,7 @@ class EloVerbTest : public testing::Test {
 
   // Its exit code; what it prints is in out_, err_.
   int Rlhf(const std::vector<std::string>& args) {
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int code = RunCommand(args);
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return code;
+    return RunCaptured(args, out_, err_);
   }
 
   int Elo(std::vector<std::string> args) {

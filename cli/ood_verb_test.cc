@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "cli/verb.h"
+#include "cli/verb_fixtures.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "gmock/gmock.h"
@@ -40,12 +40,7 @@ class OodVerbTest : public testing::Test {
   // `rlhf ood ARGS`: its exit code; what it prints is in out_, err_.
   int Ood(std::vector<std::string> args) {
     args.insert(args.begin(), "ood");
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int code = RunCommand(args);
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return code;
+    return RunCaptured(args, out_, err_);
   }
 
   int FitSums() {

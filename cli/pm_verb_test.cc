@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "cli/verb.h"
+#include "cli/verb_fixtures.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/registry/model_registry.h"
@@ -52,12 +52,7 @@ class PmVerbTest : public testing::Test {
   int Pm(std::vector<std::string> args) {
     args.insert(args.begin(), "pm");
     args.insert(args.end(), {"--config", config_path_});
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int code = RunCommand(args);
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return code;
+    return RunCaptured(args, out_, err_);
   }
 
   const TempDir folder_;

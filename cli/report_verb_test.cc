@@ -1,5 +1,5 @@
 #include "absl/strings/str_cat.h"
-#include "cli/verb.h"
+#include "cli/verb_fixtures.h"
 #include "core/base/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -25,12 +25,7 @@ class ReportVerbTest : public testing::Test {
   // `rlhf report --config C ARGS`: its exit code; what it prints is in err_.
   int Report(std::vector<std::string> args) {
     args.insert(args.begin(), {"report", "--config", folder_ / "run.txtpb"});
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int code = RunCommand(args);
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return code;
+    return RunCaptured(args, out_, err_);
   }
 
   const TempDir folder_;

@@ -7,6 +7,7 @@
 #include "cli/flags.h"
 #include "cli/verb.h"
 #include "core/base/check.h"
+#include "gtest/gtest.h"
 
 namespace rlhf {
 
@@ -17,6 +18,17 @@ inline const std::vector<FlagSpec>& FlagsOf(const std::string& name) {
   }
   RLHF_CHECK(false) << name << " is no verb";
   return AllVerbs().front().flags;
+}
+
+// `rlhf ARGS`: its exit code, and what it prints.
+inline int RunCaptured(const std::vector<std::string>& args, std::string& out,
+                       std::string& err) {
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  const int code = RunCommand(args);
+  out = testing::internal::GetCapturedStdout();
+  err = testing::internal::GetCapturedStderr();
+  return code;
 }
 
 }  // namespace rlhf

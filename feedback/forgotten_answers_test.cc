@@ -1,47 +1,22 @@
 // What the desk keeps of a dialogue that goes on from a retracted answer:
 // nothing.
 
-#include <memory>
 #include <optional>
 #include <string>
 
 #include "core/base/file.h"
 #include "feedback/answer_desk.h"
+#include "feedback/test_restarted_desk.h"
 #include "gtest/gtest.h"
-#include "prometheus/registry.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
 
 using ::testing::HasSubstr;
 
-class ForgottenAnswersTest : public ::testing::Test {
+class ForgottenAnswersTest : public RestartedDeskTest {
  protected:
-  ForgottenAnswersTest() {
-    auto store =
-        PreferenceStore::Open(dir_ / "comparisons.db", &time_, &metrics_);
-    EXPECT_OK(store);
-    store_ = *std::move(store);
-  }
-
-  std::unique_ptr<AnswerDesk> Start() {
-    auto desk = std::make_unique<AnswerDesk>(TaskScheduler::Options(),
-                                             store_.get(), &time_, &metrics_);
-    EXPECT_OK(desk->ReadLog(dir_ / "open_work"));
-    return desk;
-  }
-
-  static Answer AnswerOf(const std::string& worker,
-                         const std::string& task_id) {
-    return {.task_id = task_id,
-            .comparison_id = "c-" + worker,
-            .worker_id = worker,
-            .choice = ShownChoice::kTie,
-            .source = "page"};
-  }
-
   // The worker answers a task and says what comes next; that turn.
   NextTurn CarryOn(AnswerDesk& desk, const std::string& worker) {
     desk.Add({MakeTask(v1::Prompt(), {"a " + worker, 1}, {"b", 1}, 0)});
@@ -65,12 +40,6 @@ class ForgottenAnswersTest : public ::testing::Test {
                             MakeTask(waiting->prompt, {"so", 1}, {"no", 1}, 1));
     return desk.Lease(worker);
   }
-
-  TempDir dir_;
-  FakeClock time_;
-  prometheus::Registry registry_;
-  FeedbackMetrics metrics_{registry_};
-  std::unique_ptr<PreferenceStore> store_;
 };
 
 TEST_F(ForgottenAnswersTest, RetractedAnswersTurnLeavesTheDiskAtOnce) {

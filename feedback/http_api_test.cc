@@ -2,18 +2,15 @@
 
 #include <sys/mount.h>
 
-#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
-#include "core/telemetry/http_test_client.h"
 #include "feedback/api_messages.h"
-#include "feedback/batch_api.h"
+#include "feedback/http_api_fixtures.h"
 #include "gtest/gtest.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_dir.h"
 
 namespace rlhf {
 namespace {
@@ -21,73 +18,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-class HttpApiTest : public ::testing::Test {
- protected:
-  HttpApiTest() {
-    TaskScheduler::Options options;
-    options.max_comparisons = 2;
-    auto store =
-        PreferenceStore::Open(dir_ / "comparisons.db", &clock_, &metrics_);
-    EXPECT_OK(store);
-    store_ = *std::move(store);
-    desk_ =
-        std::make_unique<AnswerDesk>(options, store_.get(), &clock_, &metrics_);
-    batches_ = std::make_unique<BatchDesk>(
-        BatchDesk::Options(), store_.get(),
-        [this](const std::vector<v1::Comparison>& comparisons) {
-          return desk_->Import(comparisons);
-        },
-        nullptr, &clock_, &metrics_);
-    batch_api_ = std::make_unique<BatchApi>(batches_.get(), &clock_, "");
-    api_ = std::make_unique<HttpApi>(desk_.get(), store_.get(), &registry_,
-                                     &metrics_);
-    batch_api_->AddTo(*api_);
-    auto server = HttpServer::Start(
-        "127.0.0.1:0",
-        [this](const HttpRequest& request) { return api_->Handle(request); },
-        HttpApi::Limits());
-    EXPECT_OK(server);
-    server_ = *std::move(server);
-    client_ = std::make_unique<HttpTestClient>(server_->port());
-  }
-
-  void AddTask(int number) {
-    v1::Prompt prompt;
-    v1::Message* const message = prompt.add_messages();
-    message->set_role("user");
-    message->set_content("<b>How many legs has a spider?</b>");
-    desk_->Add({MakeTask(prompt, {"Eight.", 3}, {"Six.", 3}, number)});
-  }
-
-  // Leases a task for "ada"; its id.
-  std::string LeaseTask() {
-    const HttpTestReply reply =
-        client_->Post("/api/task", R"({"worker_id": "ada"})");
-    EXPECT_EQ(reply.status, 200) << reply.body;
-    return ParseJson(reply.body)->at("task_id").get<std::string>();
-  }
-
-  HttpTestReply Answer(const std::string& task_id, const std::string& id,
-                       const std::string& rest) {
-    return client_->Post(
-        "/api/comparison",
-        absl::StrCat(R"({"worker_id": "ada", "task_id": ")", task_id,
-                     R"(", "comparison_id": ")", id, "\", ", rest, "}"));
-  }
-
-  TempDir dir_;
-  RealClock clock_;
-  prometheus::Registry registry_;
-  FeedbackMetrics metrics_{registry_};
-  std::unique_ptr<PreferenceStore> store_;
-  std::unique_ptr<AnswerDesk> desk_;
-  std::unique_ptr<BatchDesk> batches_;
-  std::unique_ptr<BatchApi> batch_api_;
-  std::unique_ptr<HttpApi> api_;
-  std::unique_ptr<HttpServer> server_;
-  std::unique_ptr<HttpTestClient> client_;
-};
 
 TEST_F(HttpApiTest, TaskShowsTheDialogueAndBothSidesAndNothingElse) {
   AddTask(0);
@@ -319,23 +249,6 @@ TEST_F(HttpApiTest, DialogueGoesOnOnceItsAnswerIsSaved) {
   EXPECT_EQ(go_on("left", "And a bee?").status, 409);
 }
 
-TEST_F(HttpApiTest, StatsCountAllAndTheWorker) {
-  AddTask(0);
-  EXPECT_EQ(Answer(LeaseTask(), "c1", R"("choice": "tie")").status, 200);
-  const Json stats = *ParseJson(client_->Get("/api/stats?worker_id=ada").body);
-  EXPECT_EQ(stats["num_comparisons"], 1);
-  EXPECT_EQ(stats["num_decided"], 0);
-  EXPECT_EQ(stats["worker_comparisons"], 1);
-  EXPECT_EQ(stats["num_answers"], 1);
-  EXPECT_EQ(stats["max_comparisons"], 2);
-  EXPECT_EQ(stats["num_retracted"], 0);
-  EXPECT_EQ(stats["chain_head"], store_->GetStats().chain_head);
-  for (int i = 0; i < 2; ++i) {
-    ASSERT_OK(store_->Retract({.comparison_ids = {"c1"}}, "asked to", "op"));
-  }
-  EXPECT_EQ(ParseJson(client_->Get("/api/stats").body)->at("num_retracted"), 1);
-}
-
 TEST_F(HttpApiTest, CommentsAreLimitedInCharactersNotInBytes) {
   AddTask(0);
   const std::string task = LeaseTask();
@@ -359,82 +272,6 @@ TEST_F(HttpApiTest, CommentsAreLimitedInCharactersNotInBytes) {
   EXPECT_EQ(stored.interface_version(), "p1");
 }
 
-TEST_F(HttpApiTest, WorkersAndAgreementAreShownWithNullForWhatIsNotKnown) {
-  EXPECT_EQ(client_->Get("/api/workers").body, "[]\n");
-  AddTask(0);
-  EXPECT_EQ(Answer(LeaseTask(), "c1", R"("choice": "tie")").status, 200);
-  EXPECT_OK(desk_->SetPaused("ada", true, "rita", "lunch"));
-  const Json workers = *ParseJson(client_->Get("/api/workers").body);
-  ASSERT_EQ(workers.size(), 1u);
-  EXPECT_EQ(workers[0]["worker_id"], "ada");
-  EXPECT_EQ(workers[0]["answers"], 1);
-  EXPECT_EQ(workers[0]["gold_answers"], 0);
-  EXPECT_EQ(workers[0]["gold_correct"], 0);
-  EXPECT_EQ(workers[0]["verdict"], "undecided");
-  EXPECT_TRUE(workers[0]["left_share"].is_null());
-  EXPECT_TRUE(workers[0]["median_seconds"].is_null());
-  EXPECT_TRUE(workers[0]["agreement"].is_null());
-  EXPECT_EQ(workers[0]["paused"], true);
-  EXPECT_EQ(workers[0]["paused_by"], "rita");
-  const Json agreement = *ParseJson(client_->Get("/api/agreement").body);
-  EXPECT_TRUE(agreement["kappa"].is_null());
-  EXPECT_TRUE(agreement["alpha"].is_null());
-  EXPECT_EQ(agreement["pairs"], 0);
-  EXPECT_TRUE(agreement["copies"].empty());
-}
-
-TEST_F(HttpApiTest, WhoIsNotKnownIsNeitherPausedNorLetGoOn) {
-  AddTask(0);
-  LeaseTask();
-  for (const char* const paused : {"true", "false"}) {
-    const HttpTestReply reply = client_->Post(
-        "/api/workers/pause",
-        absl::StrCat(R"({"worker_id": "adda", "paused": )", paused, "}"));
-    EXPECT_EQ(reply.status, 404);
-    EXPECT_THAT(reply.body, HasSubstr("there is no worker \\\"adda\\\""));
-  }
-  EXPECT_TRUE(desk_->Workers().empty());
-  EXPECT_EQ(metrics_.workers_paused.Value(), 0);
-}
-
-TEST_F(HttpApiTest, WhoPausesAndWhyAreOneLineEach) {
-  AddTask(0);
-  LeaseTask();
-  for (const char* const field : {"by", "reason"}) {
-    const HttpTestReply reply =
-        client_->Post("/api/workers/pause",
-                      absl::StrCat(R"({"worker_id": "ada", "paused": true, ")",
-                                   field, R"(": "rita\nmax"})"));
-    EXPECT_EQ(reply.status, 400);
-    EXPECT_THAT(reply.body,
-                HasSubstr(absl::StrCat("\\\"", field, "\\\" holds")));
-  }
-  EXPECT_TRUE(desk_->Workers().empty());
-}
-
-TEST_F(HttpApiTest, PausedWorkerGets403WithAFriendlyWord) {
-  AddTask(0);
-  LeaseTask();
-  EXPECT_EQ(client_
-                ->Post("/api/workers/pause",
-                       R"({"worker_id": "ada", "paused": true})")
-                .body,
-            "{\"paused\":true}\n");
-  const HttpTestReply reply =
-      client_->Post("/api/task", R"({"worker_id": "ada"})");
-  EXPECT_EQ(reply.status, 403);
-  EXPECT_THAT(reply.body, HasSubstr("your work is paused"));
-  EXPECT_EQ(client_
-                ->Post("/api/workers/pause",
-                       R"({"worker_id": "ada", "paused": false})")
-                .status,
-            200);
-  LeaseTask();
-  EXPECT_THAT(
-      client_->Post("/api/workers/pause", R"({"worker_id": "ada"})").body,
-      HasSubstr("must be true or false"));
-}
-
 TEST_F(HttpApiTest, MetricsCountWhatHappened) {
   AddTask(0);
   const std::string task = LeaseTask();
@@ -448,71 +285,6 @@ TEST_F(HttpApiTest, MetricsCountWhatHappened) {
   EXPECT_THAT(metrics,
               HasSubstr("\nrlhf_store_commit_duration_seconds_count 1\n"));
   EXPECT_EQ(client_->Get("/healthz").body, "ok\n");
-}
-
-TEST_F(HttpApiTest, MalformedImportWritesNothingAndAGoodOneIsStoredOnce) {
-  const std::vector<std::string> type = {"Content-Type: application/x-ndjson"};
-  const std::string good =
-      R"({"prompt": "2+2?", "chosen": "4", "rejected": "5"})"
-      "\n";
-  const HttpTestReply bad =
-      client_->Post("/api/import?source=batch.jsonl", good + "{\n", type);
-  EXPECT_EQ(bad.status, 400);
-  EXPECT_THAT(bad.body, HasSubstr("batch.jsonl:2"));
-  EXPECT_EQ(store_->GetStats().num_comparisons, 0);
-
-  const auto import = [&] {
-    return *ParseJson(
-        client_->Post("/api/import?source=batch.jsonl", good, type).body);
-  };
-  EXPECT_EQ(import()["accepted"], 1);
-  const Json again = import();
-  EXPECT_EQ(again["accepted"], 0);
-  EXPECT_EQ(again["duplicates"], 1);
-  EXPECT_EQ(store_->Read(1, 1)->at(0).source(), "import:batch.jsonl");
-  EXPECT_THAT(
-      client_->Post("/api/import", good, {"Content-Type: text/plain"}).body,
-      HasSubstr("send application/x-ndjson or application/json or text/csv"));
-}
-
-TEST_F(HttpApiTest, ImportsMayBeJsonAndCsvAndSayWhichTheyAre) {
-  EXPECT_EQ(
-      client_
-          ->Post("/api/import",
-                 R"([{"prompt": "1+1?", "chosen": "2", "rejected": "3"}])",
-                 {"Content-Type: application/json"})
-          .status,
-      200);
-  EXPECT_EQ(client_
-                ->Post("/api/import?source=mturk",
-                       "prompt,response_a,response_b,choice\nq,x,y,b\n",
-                       {"Content-Type: text/csv; charset=utf-8"})
-                .status,
-            200);
-  EXPECT_EQ(store_->Read(2, 2)->at(0).source(), "import:mturk.csv");
-}
-
-TEST_F(HttpApiTest, PausedWorkerHandsInWhatWasBegunAndGetsNoMore) {
-  AddTask(0);
-  AddTask(1);
-  const std::string task = LeaseTask();
-  EXPECT_EQ(client_
-                ->Post("/api/workers/pause",
-                       R"({"worker_id": "ada", "paused": true})")
-                .status,
-            200);
-  EXPECT_EQ(Answer(task, "c1", R"("choice": "tie")").status, 200);
-  const HttpTestReply next =
-      client_->Post("/api/task", R"({"worker_id": "ada"})");
-  EXPECT_EQ(next.status, 403);
-  EXPECT_THAT(next.body, HasSubstr("paused"));
-}
-
-TEST_F(HttpApiTest, BatchesAreListedAndWebhooksAreNotServedWithoutASecret) {
-  EXPECT_EQ(client_->Get("/api/batches").body,
-            "{\"batches\":[],\"has_more\":false}\n");
-  EXPECT_EQ(client_->Get("/api/batches/b-0").status, 404);
-  EXPECT_EQ(client_->Post("/api/webhook/argilla", "{}").status, 404);
 }
 
 TEST_F(HttpApiTest, FullDiskIs507AndTheSameAnswerCountsOnceThereIsSpace) {

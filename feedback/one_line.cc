@@ -2,10 +2,9 @@
 
 #include <utf8proc.h>
 
-#include <cstdint>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/text/code_points.h"
 
 namespace rlhf {
 namespace {
@@ -27,24 +26,18 @@ bool IsOfOneLine(utf8proc_int32_t code_point) {
 }  // namespace
 
 absl::Status CheckIsOneLine(absl::string_view field, absl::string_view text) {
-  const auto* const bytes = reinterpret_cast<const uint8_t*>(text.data());
-  const auto size = static_cast<utf8proc_ssize_t>(text.size());
-  for (utf8proc_ssize_t at = 0; at < size;) {
-    utf8proc_int32_t code_point = 0;
-    const utf8proc_ssize_t length =
-        utf8proc_iterate(bytes + at, size - at, &code_point);
-    if (length <= 0) {
-      return absl::InvalidArgumentError(absl::StrCat(field, " is not UTF-8"));
-    }
-    if (!IsOfOneLine(code_point)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          field, absl::StrFormat(" holds U+%04X", code_point),
-          ", a control character or line break: it is kept as one line, so "
-          "leave it out"));
-    }
-    at += length;
+  utf8proc_int32_t first = -1;
+  const bool is_utf8 = ForEachCodePoint(text, [&](utf8proc_int32_t code_point) {
+    if (first < 0 && !IsOfOneLine(code_point)) first = code_point;
+  });
+  if (first >= 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        field, absl::StrFormat(" holds U+%04X", first),
+        ", a control character or line break: it is kept as one line, so "
+        "leave it out"));
   }
-  return absl::OkStatus();
+  if (is_utf8) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, " is not UTF-8"));
 }
 
 }  // namespace rlhf

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_server.h"
+#include "core/rpc/picky_reward.h"
 #include "core/rpc/rpc_fixtures.h"
 #include "core/telemetry/metrics_server.h"
 #include "gmock/gmock.h"
@@ -17,16 +18,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-// Refuses what names no PM.
-class PickyReward final : public v1::Reward::Service {
- public:
-  grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
-                     v1::ScoreResponse*) override {
-    if (request->pm_version() > 0) return grpc::Status::OK;
-    return {grpc::StatusCode::FAILED_PRECONDITION, "no PM"};
-  }
-};
 
 class CallMetricsTest : public testing::Test {
  protected:

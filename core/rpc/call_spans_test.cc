@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/rpc/channel.h"
 #include "core/rpc/grpc_server.h"
+#include "core/rpc/picky_reward.h"
 #include "core/telemetry/shared_span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -19,16 +20,6 @@ namespace {
 
 using testing::IsEmpty;
 using testing::SizeIs;
-
-// Refuses what names no PM.
-class PickyReward final : public v1::Reward::Service {
- public:
-  grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
-                     v1::ScoreResponse*) override {
-    if (request->pm_version() > 0) return grpc::Status::OK;
-    return {grpc::StatusCode::FAILED_PRECONDITION, "no PM"};
-  }
-};
 
 class CallSpansTest : public testing::Test {
  protected:

@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/json.h"
 #include "core/base/status_macros.h"
+#include "core/text/code_points.h"
 #include "core/text/scripts.h"
 
 namespace rlhf {
@@ -40,22 +41,6 @@ bool IsSeen(utf8proc_int32_t code_point) {
     default:
       return true;
   }
-}
-
-// Calls `see` with each code point; false for what is no UTF-8.
-template <typename See>
-bool ForEachCodePoint(absl::string_view text, See see) {
-  const auto* const bytes = reinterpret_cast<const uint8_t*>(text.data());
-  const auto size = static_cast<utf8proc_ssize_t>(text.size());
-  for (utf8proc_ssize_t at = 0; at < size;) {
-    utf8proc_int32_t code_point = 0;
-    const utf8proc_ssize_t length =
-        utf8proc_iterate(bytes + at, size - at, &code_point);
-    if (length <= 0) return false;
-    see(code_point);
-    at += length;
-  }
-  return true;
 }
 
 // NFKC without what Unicode lets a program leave out, as names from before may
